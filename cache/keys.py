@@ -1,0 +1,72 @@
+"""Content keys and fingerprints: what was computed from what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PREPROCESS_VERSION = 1  # raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a clip is sampled. Part of every content key, so a cache never mixes two samplings."""
+
+    frames_per_s: int = 2
+    short_side_px: int = 224
+    sample_rate_hz: int = 16_000
+    picture: str = "jpeg-95"  # how frames are stored: "jpeg-<quality>" or "png" (lossless)
+    version: int = PREPROCESS_VERSION
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_key(digest: str, start_s: float, end_s: float | None, sampling: Sampling) -> str:
+    """The name of a clip's frames and embeddings: what it shows, not what it is called (32 hex digits).
+
+    digest: SHA-256 of the video file; start_s, end_s: the segment in seconds, to the microsecond.
+    """
+    end = None if end_s is None else round(end_s, 6)
+    content = {"file": digest, "start_s": round(start_s, 6), "end_s": end, "sampling": asdict(sampling)}
+    return _digest(content)[:32]
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What made a folder of embeddings. Two caches are interchangeable exactly if these are equal."""
+
+    encoder: str  # "imagebind-huge", "imagebind-tiny", or the file's name
+    architecture: str  # digest of the encoder's configuration
+    weights: str  # SHA-256 of the weights
+    trained: bool  # False: the weights are a fixed random draw, and every screen says so
+    width: int  # numbers in one embedding
+    sampling: Sampling
+    dtype: str = "float16"
+
+    @property
+    def name(self) -> str:
+        """Folder name: the encoder and twelve digits of everything above."""
+        return f"{self.encoder}-{_digest(asdict(self))[:12]}"
+
+    def differences(self, other: Fingerprint) -> list[str]:
+        """The fields in which two fingerprints differ, as `field: mine, not theirs`."""
+        mine, theirs = asdict(self), asdict(other)
+        return [f"{field}: {mine[field]}, not {theirs[field]}" for field in mine if mine[field] != theirs[field]]
+
+    def write(self, folder: Path) -> None:
+        (folder / "fingerprint.json").write_text(json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def read(cls, folder: Path) -> Fingerprint:
+        fields = json.loads((folder / "fingerprint.json").read_text())
+        return cls(**{**fields, "sampling": Sampling(**fields["sampling"])})

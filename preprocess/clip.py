@@ -1,0 +1,87 @@
+"""The record every corpus yields, the checks it must pass, and what decoding makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from semanticmac.cache.task import Label, Task
+
+SPLITS = ("train", "valid", "test")
+
+
+class CorpusError(Exception):
+    """The download is not what its adapter expects; the message says what was expected where."""
+
+
+class DecodeError(Exception):
+    """One clip could not be decoded; the message is the reason that a person reads."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One utterance of a corpus, before anything was decoded."""
+
+    clip_id: str  # unique in the corpus
+    video: Path  # the file that holds it; may not exist, which is that clip's failure, not the run's
+    start_s: float = 0.0
+    end_s: float | None = None  # None = to the end of the file
+    text: str = ""  # transcript; empty = text is absent
+    labels: Mapping[str, Label] = field(default_factory=dict)  # keys: multimodal, text, audio, vision
+    split: str | None = None  # one of SPLITS; None = cached and predicted, never trained on
+    dialogue: str | None = None
+    position: int | None = None  # place in the dialogue, from 0
+    speaker: str | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What an adapter reads from one download: everything about the clips that is not pixels or sound."""
+
+    name: str
+    task: Task | None  # None: nothing is labelled, so it can be cached and predicted, not trained
+    clips: tuple[Clip, ...]
+    notes: tuple[str, ...] = ()  # what a person should know: guessed splits, missing files, unlabelled rows
+
+
+@dataclass(frozen=True)
+class RawClip:
+    """One decoded clip. A modality that the file does not have is None, never zeros that look like data."""
+
+    frames: np.ndarray | None  # (F, H, W, 3) uint8 RGB, the picture showing at k/2 s for k = 0 … F − 1; short side 224
+    waveform: np.ndarray | None  # (N,) int16, 16 kHz mono, from the clip's start, N = round(duration_s · 16000)
+    duration_s: float  # of the pictures where there are any, else of the sound
+    notes: tuple[str, ...] = ()  # what a person should know of a clip that was cached all the same ("no audio track")
+
+
+def inside(root: Path, relative: str) -> Path:
+    """The file that a label file names, as a path that stays inside root.
+
+    Raises CorpusError for an absolute path, a `..` that leaves root, and a link out of it.
+    """
+    if "\0" in relative:
+        raise CorpusError(f"the file name {relative!r} holds a NUL byte")
+    path = root / relative
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise CorpusError(f"{relative!r} leads out of {root}: a label file may name only files inside the corpus folder")
+    return path
+
+
+def check_clips(clips: Iterable[Clip], name: str) -> list[Clip]:
+    """The clips of a corpus as a list, or a CorpusError that names what is wrong with them."""
+    checked = list(clips)
+    if not checked:
+        raise CorpusError(f"{name} yields no clips")
+    seen: set[str] = set()
+    for clip in checked:
+        if clip.clip_id in seen:
+            raise CorpusError(f"{name}: the clip id {clip.clip_id!r} stands twice; ids must be unique in a corpus")
+        seen.add(clip.clip_id)
+        if clip.split is not None and clip.split not in SPLITS:
+            raise CorpusError(f"{name}: clip {clip.clip_id!r} has split {clip.split!r}, expected one of {', '.join(SPLITS)}")
+        if clip.start_s < 0 or (clip.end_s is not None and clip.end_s <= clip.start_s):
+            raise CorpusError(f"{name}: clip {clip.clip_id!r} runs from {clip.start_s} s to {clip.end_s} s")
+    return checked
