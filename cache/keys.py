@@ -20,6 +20,11 @@ class Sampling:
     picture: str = "jpeg-95"  # how frames are stored: "jpeg-<quality>" or "png" (lossless)
     version: int = PREPROCESS_VERSION
 
+    def __post_init__(self) -> None:
+        kind, _, quality = self.picture.partition("-")
+        if self.picture != "png" and not (kind == "jpeg" and quality.isdigit() and 1 <= int(quality) <= 100):
+            raise ValueError(f"picture={self.picture!r}: expected `png` or `jpeg-<quality 1 to 100>`")
+
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hex."""
@@ -63,10 +68,14 @@ class Fingerprint:
         mine, theirs = asdict(self), asdict(other)
         return [f"{field}: {mine[field]}, not {theirs[field]}" for field in mine if mine[field] != theirs[field]]
 
-    def write(self, folder: Path) -> None:
-        (folder / "fingerprint.json").write_text(json.dumps(asdict(self), indent=1))
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Fingerprint:
+        fields = json.loads(text)
+        return cls(**{**fields, "sampling": Sampling(**fields["sampling"])})
 
     @classmethod
     def read(cls, folder: Path) -> Fingerprint:
-        fields = json.loads((folder / "fingerprint.json").read_text())
-        return cls(**{**fields, "sampling": Sampling(**fields["sampling"])})
+        return cls.from_json((folder / "fingerprint.json").read_text(encoding="utf-8"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-
+from semanticmac.cache.raw import RawClip
 from semanticmac.cache.task import Label, Task
+
+__all__ = ["SPLITS", "Clip", "Corpus", "CorpusError", "DecodeError", "RawClip", "check_clips", "inside"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -35,6 +37,7 @@ class Clip:
     dialogue: str | None = None
     position: int | None = None  # place in the dialogue, from 0
     speaker: str | None = None
+    crop: Literal["left", "right"] | None = None  # the half of the picture that shows the speaker; None = all of it
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,6 @@ class Corpus:
     notes: tuple[str, ...] = ()  # what a person should know: guessed splits, missing files, unlabelled rows
 
 
-@dataclass(frozen=True)
-class RawClip:
-    """One decoded clip. A modality that the file does not have is None, never zeros that look like data."""
-
-    frames: np.ndarray | None  # (F, H, W, 3) uint8 RGB, the picture showing at k/2 s for k = 0 … F − 1; short side 224
-    waveform: np.ndarray | None  # (N,) int16, 16 kHz mono, from the clip's start, N = round(duration_s · 16000)
-    duration_s: float  # of the pictures where there are any, else of the sound
-    notes: tuple[str, ...] = ()  # what a person should know of a clip that was cached all the same ("no audio track")
-
-
 def inside(root: Path, relative: str) -> Path:
     """The file that a label file names, as a path that stays inside root.
 
@@ -66,7 +59,7 @@ def inside(root: Path, relative: str) -> Path:
         raise CorpusError(f"the file name {relative!r} holds a NUL byte")
     path = root / relative
     if not path.resolve().is_relative_to(root.resolve()):
-        raise CorpusError(f"{relative!r} leads out of {root}: a label file may name only files inside the corpus folder")
+        raise CorpusError(f"{relative!r} leads out of {root}: a label file may name only files in the corpus folder")
     return path
 
 
@@ -81,7 +74,8 @@ def check_clips(clips: Iterable[Clip], name: str) -> list[Clip]:
             raise CorpusError(f"{name}: the clip id {clip.clip_id!r} stands twice; ids must be unique in a corpus")
         seen.add(clip.clip_id)
         if clip.split is not None and clip.split not in SPLITS:
-            raise CorpusError(f"{name}: clip {clip.clip_id!r} has split {clip.split!r}, expected one of {', '.join(SPLITS)}")
+            expected = ", ".join(SPLITS)
+            raise CorpusError(f"{name}: clip {clip.clip_id!r} has split {clip.split!r}, expected one of {expected}")
         if clip.start_s < 0 or (clip.end_s is not None and clip.end_s <= clip.start_s):
             raise CorpusError(f"{name}: clip {clip.clip_id!r} runs from {clip.start_s} s to {clip.end_s} s")
     return checked

@@ -1,0 +1,95 @@
+"""FrameStore: decoded clips by content key, in LMDB. The only door to LMDB."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import lmdb
+
+from semanticmac.cache.raw import About, RawClip, about, check, unpack
+
+_FIRST_MAP_BYTES = 1 << 30
+
+
+class FrameStore:
+    """A folder of packed clips (cache/raw.py). Open it once a process; the file grows by itself."""
+
+    def __init__(self, folder: Path, *, writable: bool = False) -> None:
+        """Raises FileNotFoundError where a store is to be read that was never written."""
+        if writable:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not (folder / "data.mdb").exists():
+            raise FileNotFoundError(f"{folder} holds no frames: `semanticmac cache DATASET` writes them")
+        self.folder = folder
+        size = max(_FIRST_MAP_BYTES, 2 * self.bytes_on_disk)
+        self._env = lmdb.open(str(folder), map_size=size, readonly=not writable, readahead=False, max_readers=512)
+
+    def __enter__(self) -> FrameStore:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._env.close()
+
+    def __len__(self) -> int:
+        return int(self._env.stat()["entries"])
+
+    def __contains__(self, key: str) -> bool:
+        with self._env.begin() as transaction:
+            return bool(transaction.cursor().set_key(key.encode()))
+
+    @property
+    def bytes_on_disk(self) -> int:
+        data = self.folder / "data.mdb"
+        return data.stat().st_blocks * 512 if data.exists() else 0
+
+    def keys(self) -> Iterator[str]:
+        """Every content key, in order. One read transaction stays open while this runs."""
+        with self._env.begin() as transaction:
+            for key in transaction.cursor().iternext(values=False):
+                yield bytes(key).decode()
+
+    def get(self, key: str) -> RawClip:
+        """The clip of a key. Raises KeyError where there is none, RecordError where its bytes changed."""
+        with self._env.begin(buffers=True) as transaction:
+            return unpack(self._record(transaction, key))
+
+    def about(self, key: str) -> About:
+        """What a record says of itself, without reading its pictures. Raises KeyError where there is none."""
+        with self._env.begin(buffers=True) as transaction:
+            return about(self._record(transaction, key))
+
+    def check(self, key: str) -> None:
+        """Raises KeyError or RecordError unless the record is there, byte for byte as it was written."""
+        with self._env.begin(buffers=True) as transaction:
+            check(self._record(transaction, key))
+
+    def put_many(self, records: Iterable[tuple[str, bytes]]) -> None:
+        """Writes packed clips in one transaction: after a crash, all of them are there or none."""
+        batch = list(records)
+        while True:
+            try:
+                with self._env.begin(write=True) as transaction:
+                    for key, record in batch:
+                        transaction.put(key.encode(), record)
+                return
+            except lmdb.MapFullError:
+                self._env.set_mapsize(2 * self._env.info()["map_size"])
+            except lmdb.Error as error:
+                if os.strerror(errno.ENOSPC) not in str(error):
+                    raise
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from None
+
+    def delete(self, key: str) -> None:
+        with self._env.begin(write=True) as transaction:
+            transaction.delete(key.encode())
+
+    @staticmethod
+    def _record(transaction: lmdb.Transaction, key: str) -> memoryview:
+        record = transaction.get(key.encode())
+        if record is None:
+            raise KeyError(f"no frames are stored under {key}")
+        return memoryview(record)

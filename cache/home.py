@@ -1,0 +1,87 @@
+"""Where everything lies in a cache folder, and who may write to it.
+
+frames/                        FrameStore, shared by all datasets
+embeddings/FINGERPRINT/        shards, shared by all datasets
+datasets/NAME/manifest.parquet texts, labels, splits of one dataset
+datasets/NAME/failures.jsonl   clips that are not in the cache, and why
+digests.json                   SHA-256 of the raw files, by path, size and time, so that none is read twice
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.shards import CacheIncomplete
+
+
+class CacheBusy(Exception):
+    """Another process is building in this cache folder."""
+
+
+@dataclass(frozen=True)
+class CacheHome:
+    """One cache folder."""
+
+    root: Path
+
+    @property
+    def frames(self) -> Path:
+        return self.root / "frames"
+
+    @property
+    def digests(self) -> Path:
+        return self.root / "digests.json"
+
+    def embeddings(self, fingerprint: Fingerprint) -> Path:
+        return self.root / "embeddings" / fingerprint.name
+
+    def dataset(self, name: str) -> Path:
+        return self.root / "datasets" / name
+
+    def manifest(self, name: str) -> Path:
+        return self.dataset(name) / "manifest.parquet"
+
+    def failures(self, name: str) -> Path:
+        return self.dataset(name) / "failures.jsonl"
+
+    def datasets(self) -> list[str]:
+        """Names of the datasets that have a manifest, the one built last first."""
+        found = self.root.glob("datasets/*/manifest.parquet")
+        return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
+
+    def require(self, name: str | None) -> str:
+        """The dataset asked for, or the one built last. Raises CacheIncomplete where it is not cached."""
+        datasets = self.datasets()
+        if name is None and datasets:
+            return datasets[0]
+        if name is None or name not in datasets:
+            cached = f"cached there: {', '.join(datasets)}" if datasets else "nothing is cached there"
+            asked = f"the dataset {name!r}" if name else "a dataset"
+            raise CacheIncomplete(
+                f"{self.root} does not hold {asked} ({cached}). Run `semanticmac cache {name or 'DATASET'}`."
+            )
+        return name
+
+    def built(self, name: str) -> None:
+        """Marks a dataset as the one built last."""
+        os.utime(self.manifest(name))
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Holds the cache for one builder; a killed one lets go. Raises CacheBusy at once where another one holds it."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CacheBusy(
+                    f"another `semanticmac cache` is building in {self.root}. "
+                    "Wait until it is done, or give --cache another folder."
+                ) from None
+            yield

@@ -1,0 +1,72 @@
+"""Is this cache whole? Every shard and every frame record read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from semanticmac.cache.frames import FrameStore
+from semanticmac.cache.home import CacheHome
+from semanticmac.cache.keys import file_digest
+from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.raw import RecordError
+from semanticmac.cache.shards import Shard, read_index
+
+Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
+
+
+@dataclass(frozen=True)
+class ShardDamage:
+    """A shard that is not as the index says."""
+
+    shard: str  # file name
+    reason: str
+
+
+def verify(home: CacheHome, manifest: Manifest, progress: Progress) -> list[str]:
+    """Everything that is wrong with what a dataset needs of the cache, one sentence each; empty = it is whole."""
+    folder = home.embeddings(manifest.fingerprint)
+    found = [f"{folder / damage.shard}: {damage.reason}" for damage in damaged_shards(folder, progress)]
+    held = {key for shard in read_index(folder) for key in shard.keys}
+    found += [f"{row.clip_id}: its embeddings are missing" for row in manifest.rows if row.key not in held]
+    with FrameStore(home.frames) as store:
+        broken = damaged_records(store, progress, {row.key for row in manifest.rows})
+    return found + [f"{row.clip_id}: {broken[row.key]}" for row in manifest.rows if row.key in broken]
+
+
+def damaged_shards(folder: Path, progress: Progress) -> list[ShardDamage]:
+    """Shards that are missing, cut, or changed since they were written."""
+    found: list[ShardDamage] = []
+    shards = read_index(folder)
+    for done, shard in enumerate(shards, 1):
+        reason = _shard_damage(folder / shard.file, shard)
+        if reason is not None:
+            found.append(ShardDamage(shard.file, reason))
+        progress("checking shards", done, len(shards), len(found))
+    return found
+
+
+def damaged_records(store: FrameStore, progress: Progress, keys: Iterable[str] | None = None) -> dict[str, str]:
+    """Content keys of frame records that are missing or changed, with the reason. Without keys: of all stored."""
+    found: dict[str, str] = {}
+    todo = sorted(store.keys() if keys is None else keys)
+    for done, key in enumerate(todo, 1):
+        try:
+            store.check(key)
+        except KeyError:
+            found[key] = "its frames are missing"
+        except RecordError as error:
+            found[key] = str(error)
+        progress("checking frames", done, len(todo), len(found))
+    return found
+
+
+def _shard_damage(path: Path, shard: Shard) -> str | None:
+    if not path.exists():
+        return "missing, but the index names it"
+    if path.stat().st_size != shard.bytes:
+        return f"{path.stat().st_size} bytes, expected {shard.bytes}: it was cut or overwritten"
+    if file_digest(path) != shard.sha256:
+        return "its SHA-256 is not the one in the index: bytes changed after it was written"
+    return None

@@ -1,0 +1,76 @@
+"""evaluate: a run and a cached split in, predictions and scores out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from semanticmac.cache.dataset import ClipDataset, Sample, collate, loader
+from semanticmac.cache.embeddings import Embeddings
+from semanticmac.cache.home import CacheHome
+from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.shards import EmbeddingReader
+from semanticmac.eval.metrics_bootstrap import Interval, bootstrap
+from semanticmac.eval.predict import Predictions, predict
+from semanticmac.eval.run import RunError, TrainedModel
+from semanticmac.eval.scores import Scores, score
+
+_BATCH = 64  # clips; padding never changes a result, so this is about speed alone
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scores on one split."""
+
+    dataset: str
+    split: str
+    predictions: Predictions
+    scores: Scores
+    intervals: tuple[Interval, ...]
+    notes: tuple[str, ...]
+
+
+def evaluate(trained: TrainedModel, home: CacheHome, split: str, device: torch.device) -> Evaluation:
+    """Scores a split. Thresholds, where a task has them, come from validation; constant baselines from train.
+
+    Raises CacheIncomplete where the cache was made by another encoder than the model was trained on, and RunError
+    where the split has no labelled clips.
+    """
+    info = trained.info
+    manifest = Manifest.read(home.manifest(info.dataset))
+    reader = EmbeddingReader(home.embeddings(manifest.fingerprint), asked=info.fingerprint)
+    if not any(row.label is not None for row in manifest.split(split)):
+        raise RunError(f"{info.dataset} has no labelled clips in its {split} split: there is nothing to score")
+    predictions = _predict_split(trained, manifest, reader, split, device)
+    valid = _predict_split(trained, manifest, reader, "valid", device) if info.task.kind == "multi-label" else None
+    train_truth = np.array([row.label for row in manifest.split("train") if row.label is not None])
+    pair = None if valid is None else (valid.truth, valid.multimodal)
+    truth, predicted = predictions.truth, predictions.multimodal
+    scores = score(info.dataset, info.task, truth, predicted, train_truth=train_truth, valid=pair)
+    intervals = bootstrap(info.dataset, info.task, truth, predicted, valid=pair)
+    return Evaluation(info.dataset, split, predictions, scores, tuple(intervals), encoder_notes(info.fingerprint))
+
+
+def predict_clip(trained: TrainedModel, text: str, embeddings: Embeddings, device: torch.device) -> Predictions:
+    """One clip that is in no cache."""
+    sample = Sample("", 0, text, embeddings.vision, embeddings.audio, label=None)
+    batch = collate([sample], trained.tokenize, trained.info.task.width, trained.info.fingerprint.width)
+    return predict(trained.model, [batch], device)
+
+
+def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
+    """What every screen and report says of an encoder that cannot see or hear."""
+    if fingerprint.trained:
+        return ()
+    return (f"{fingerprint.encoder} is untrained (random weights): what it makes of pictures and sound means little",)
+
+
+def _predict_split(
+    trained: TrainedModel, manifest: Manifest, reader: EmbeddingReader, split: str, device: torch.device
+) -> Predictions:
+    clips = ClipDataset(manifest, reader, manifest.split(split))
+    widths = (trained.info.task.width, trained.info.fingerprint.width)
+    return predict(trained.model, loader(clips, _BATCH, trained.tokenize, *widths), device)

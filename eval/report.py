@@ -1,0 +1,179 @@
+"""Scores as tables and as JSON. The only place where numbers are rounded; what is undefined is called undefined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from semanticmac.eval.metrics_bootstrap import Interval
+from semanticmac.eval.paper import ARXIV, Quoted, counterpart, quoted_columns
+from semanticmac.eval.scores import Scores, find
+
+FRACTIONS = ("MAE", "Corr")  # printed with three digits, as the field does; everything else is a percentage
+UNDEFINED = "undefined"
+QUOTED_NOTE = f"quoted: as printed in the paper ({ARXIV}), not measured here"
+Runs = Scores | Sequence[Scores]
+
+
+def score_table(
+    scores: Runs, dataset: str, split: str, *, intervals: Sequence[Interval] = (), notes: Sequence[str] = ()
+) -> Table:
+    """Metrics downward; across: ours, its interval, each constant baseline, and what the paper printed, quoted.
+
+    Several Scores are runs over seeds: mean ± sample standard deviation, never the best. `intervals` belong to one
+    run. `notes` (say, that the encoder is untrained) come first below the table, where a reader looks for doubt.
+    """
+    runs = _runs(scores)
+    if intervals and len(runs) > 1:
+        raise ValueError(f"intervals belong to one run, but {len(runs)} runs are reported: their spread stands instead")
+    quoted = {
+        column: cells
+        for column, cells in quoted_columns(dataset).items()
+        if any(counterpart(metric.name, cells) for metric in runs[0].metrics)
+    }
+    digits = _percent_digits([cell for cells in quoted.values() for cell in cells.values()])
+    limits = {interval.name: interval for interval in intervals}
+    table = Table(
+        title=escape(f"{dataset} · {split}"), title_justify="left", caption_justify="left", box=None, padding=(0, 1)
+    )
+    table.add_column("", no_wrap=True)
+    table.add_column("ours" if len(runs) == 1 else f"ours,\n{len(runs)} runs", justify="right", style="bold")
+    if limits:
+        table.add_column("95 %\ninterval", justify="right")
+    for baseline in runs[0].baselines:
+        table.add_column(baseline.name.replace(" ", "\n"), justify="right")
+    for model, setting in quoted:
+        table.add_column(_quoted_header(model, setting, list(quoted)), justify="right", style="dim")
+    for metric in runs[0].metrics:
+        row = [escape(metric.name), _cell([find(run.metrics, metric.name).value for run in runs], metric.name, digits)]
+        if limits:
+            row.append(_interval_cell(limits.get(metric.name), metric.name, digits))
+        row += [_cell([find(b.metrics, metric.name).value], metric.name, digits) for b in runs[0].baselines]
+        printed = [counterpart(metric.name, cells) for cells in quoted.values()]
+        table.add_row(*row, *[cell.printed if cell else "" for cell in printed])
+    loud, quiet = [*notes, *_collapse(runs)], [*_remarks(runs), *([QUOTED_NOTE] if quoted else [])]
+    table.caption = Text("\n").join([*(Text(line, style="bold") for line in loud), *map(Text, quiet)])
+    return table
+
+
+def confusion_table(scores: Scores) -> Table:
+    """Rows truth, columns prediction, clips; for tasks in which a clip has one class."""
+    if not scores.confusion:
+        raise ValueError("there is no confusion matrix: this task does not give every clip one class")
+    table = Table(title="confusion, clips", title_justify="left", box=None, padding=(0, 1))
+    table.add_column("true ↓ predicted →", no_wrap=True)
+    for figures in scores.classes:
+        table.add_column(escape(figures.name), justify="right")
+    for figures, row in zip(scores.classes, scores.confusion, strict=True):
+        table.add_row(escape(figures.name), *map(str, row))
+    return table
+
+
+def class_table(scores: Scores) -> Table:
+    """How each class fared: clips that have it, clips that were given it, precision, recall and F1 in percent."""
+    if not scores.classes:
+        raise ValueError("there are no classes to show: this is a regression task")
+    table = Table(title="each class", title_justify="left", box=None, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    for name in ("clips", "predicted", "right", "precision", "recall", "F1"):
+        table.add_column(name, justify="right")
+    for c in scores.classes:
+        rates = [_cell([rate], "F1", 1) for rate in (c.precision, c.recall, c.f1)]
+        table.add_row(escape(c.name), str(c.support), str(c.predicted), str(c.right), *rates)
+    return table
+
+
+def scores_json(
+    scores: Runs, dataset: str, split: str, *, intervals: Sequence[Interval] = (), notes: Sequence[str] = ()
+) -> dict[str, object]:
+    """Everything at full precision, for json.dumps(…, allow_nan=False): undefined is null, fractions stay fractions."""
+    runs = _runs(scores)
+    summary = {}
+    for metric in runs[0].metrics:
+        mean, spread = _mean_spread([find(run.metrics, metric.name).value for run in runs])
+        summary[metric.name] = {"mean": mean, "std": spread}
+    return {
+        "dataset": dataset,
+        "split": split,
+        "main": runs[0].main,
+        "summary": summary,
+        "intervals": [asdict(interval) for interval in intervals],
+        "notes": list(notes),
+        "runs": [asdict(run) for run in runs],
+    }
+
+
+def _runs(scores: Runs) -> list[Scores]:
+    runs = [scores] if isinstance(scores, Scores) else list(scores)
+    if not runs:
+        raise ValueError("there are no scores to report: give one Scores, or one for each seed")
+    names = [metric.name for metric in runs[0].metrics]
+    for run in runs[1:]:
+        if [metric.name for metric in run.metrics] != names:
+            raise ValueError("these runs were scored by different metrics: report each dataset by itself")
+    return runs
+
+
+def _mean_spread(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """(mean, sample standard deviation); the first undefined if one run's value is, the second also for one run."""
+    defined = [value for value in values if value is not None]
+    if len(defined) < len(values):
+        return None, None
+    return float(np.mean(defined)), float(np.std(defined, ddof=1)) if len(defined) > 1 else None
+
+
+def _cell(values: Sequence[float | None], metric: str, digits: int) -> str:
+    mean, spread = _mean_spread(values)
+    if mean is None:
+        return UNDEFINED
+    return _number(mean, metric, digits) + ("" if spread is None else f" ± {_number(spread, metric, digits)}")
+
+
+def _number(value: float, metric: str, digits: int) -> str:
+    rounded = f"{value:.3f}" if metric in FRACTIONS else f"{100 * value:.{digits}f}"
+    return rounded.removeprefix("-") if float(rounded) == 0 else rounded  # no "-0.000"
+
+
+def _interval_cell(interval: Interval | None, metric: str, digits: int) -> str:
+    if interval is None or interval.low is None or interval.high is None:
+        return UNDEFINED
+    return f"{_number(interval.low, metric, digits)}…{_number(interval.high, metric, digits)}"
+
+
+def _percent_digits(quoted: Sequence[Quoted]) -> int:
+    """As many digits after the point as the paper prints beside us; one where it prints nothing."""
+    percentages = [cell.printed for cell in quoted if cell.metric not in ("mae", "corr")]
+    return max((len(printed.partition(".")[2]) for printed in percentages), default=1)
+
+
+def _quoted_header(model: str, setting: str, columns: Sequence[tuple[str, str]]) -> str:
+    """Short lines, so that a table stays within 80 columns; only what tells the columns apart."""
+    variant = model.partition("-")[2]
+    lines = ["paper", *([variant] if variant else [])]
+    if len({setting for _, setting in columns}) > 1:
+        lines.append({"utterance": "utter.", "conversation": "conv."}.get(setting, setting))
+    return "\n".join([*lines, "quoted"])
+
+
+def _collapse(runs: Sequence[Scores]) -> list[str]:
+    reasons = [run.why_collapsed for run in runs if run.collapsed]
+    if not reasons:
+        return []
+    which = "The model collapsed" if len(runs) == 1 else f"{len(reasons)} of {len(runs)} runs collapsed"
+    return [f"{which}: {'; '.join(dict.fromkeys(reasons))}."]
+
+
+def _remarks(runs: Sequence[Scores]) -> list[str]:
+    """What the numbers do not say by themselves: how many clips, and each metric's note, once."""
+    clips = f"{runs[0].scored} clips scored"
+    if runs[0].unlabelled:
+        clips += f", {runs[0].unlabelled} without a label left out"
+    remarks = [f"{clips}; judged by {runs[0].main}"]
+    if len(runs) > 1:
+        remarks.append("mean ± standard deviation over runs; baselines are those of the first")
+    return remarks + list(dict.fromkeys(metric.note for run in runs for metric in run.metrics if metric.note))

@@ -1,0 +1,139 @@
+"""The run folder: what training leaves, and what scoring and predicting read. JSON, TOML and safetensors only.
+
+run.json              what the model is, what it was trained on, which epoch was the best
+config.toml           the resolved settings
+model.safetensors     weights of the best epoch
+language/             tokenizer and configuration of the language model, so that a run needs no model hub
+log.jsonl             one line a step and an epoch
+eval-SPLIT.json       scores
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from semanticmac.cache.dataset import Tokenize, no_text
+from semanticmac.cache.files import write_text, written_aside
+from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.task import Task
+from semanticmac.model.config import ModelConfig
+from semanticmac.model.language import LanguageModel, Tokenizer
+from semanticmac.model.semanticmac import SemanticMAC
+
+
+class RunError(Exception):
+    """A run folder that is not there or not whole; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What run.json holds."""
+
+    dataset: str
+    task: Task
+    fingerprint: Fingerprint
+    model: ModelConfig
+    seed: int
+    best_epoch: int
+    valid_metric: str
+    valid_score: float
+    versions: dict[str, str]
+
+    def write(self, folder: Path) -> None:
+        about = {**asdict(self), "fingerprint": json.loads(self.fingerprint.to_json())}
+        write_text(folder / "run.json", json.dumps(about, indent=1, allow_nan=False))
+
+    @classmethod
+    def read(cls, folder: Path) -> RunInfo:
+        """Raises RunError where the folder holds no finished run."""
+        path = folder / "run.json"
+        if not path.exists():
+            raise RunError(f"{folder} holds no trained model (no run.json): `semanticmac train --from-cache` makes one")
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        task: dict[str, Any] = about["task"]
+        model: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["model"].items()}
+        about["task"] = Task(**{**task, "classes": tuple(task["classes"])})
+        about["model"] = ModelConfig(**model)
+        about["fingerprint"] = Fingerprint.from_json(json.dumps(about["fingerprint"]))
+        return cls(**about)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with the tokenizer that belongs to it."""
+
+    info: RunInfo
+    model: SemanticMAC
+    tokenize: Tokenize
+
+
+def save_weights(model: SemanticMAC, folder: Path) -> None:
+    """Writes model.safetensors, whole or not at all."""
+    with written_aside(folder / "model.safetensors") as aside:
+        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, aside)
+
+
+def load_run(folder: Path, device: torch.device) -> TrainedModel:
+    """The best model of a run, in evaluation mode."""
+    info = RunInfo.read(folder)
+    tokenize: Tokenize = no_text
+    language = None
+    if "text" in info.model.modalities:
+        language = LanguageModel.untrained(folder / "language")
+        tokenize = Tokenizer.load(str(folder / "language"), info.model.max_tokens)
+    model = SemanticMAC(info.model, language)
+    weights = load_file(folder / "model.safetensors")
+    missing, unknown = model.load_state_dict(weights, strict=False)
+    if missing or unknown:
+        first = (missing or unknown)[0]
+        raise RunError(
+            f"{folder / 'model.safetensors'} does not fit its run.json ({first}): it was made by another version"
+        )
+    return TrainedModel(info, model.to(device).eval(), tokenize)
+
+
+def new_run(root: Path, dataset: str, folder: Path | None = None) -> Path:
+    """The folder of a new run: the one named, or the next free ROOT/DATASET-001, -002 …
+
+    Raises RunError where the named one holds a run already: weeks of GPU time are not overwritten.
+    """
+    if folder is not None:
+        if (folder / "config.toml").exists():
+            raise RunError(f"{folder} holds a run already: give another --run, or remove it first")
+        return folder
+    taken = {path.name for path in root.glob(f"{dataset}-*")}
+    return root / next(name for i in range(1, len(taken) + 2) if (name := f"{dataset}-{i:03d}") not in taken)
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one. Raises RunError for a device that this machine does not have."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise RunError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RunError(f"device {name!r}: torch sees no GPU here; use --device cpu or auto")
+    return device
+
+
+def runs(root: Path) -> list[Path]:
+    """Finished runs below a folder, the newest first."""
+    found = sorted(root.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [path.parent for path in found]
+
+
+def newest_run(root: Path) -> Path:
+    """Raises RunError where there is none."""
+    found: Sequence[Path] = runs(root)
+    if not found:
+        raise RunError(f"{root} holds no trained model: `semanticmac train --from-cache` makes one")
+    return found[0]

@@ -1,0 +1,112 @@
+"""Masked attention and pooling, and the layer that SGFI stacks: gated bridge attention (eq. 6-9)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semanticmac.model.config import ModelConfig
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Scaled dot-product attention, softmax(Q Kᵀ/√d_h) V, that is zero where there is nothing to attend to.
+
+    queries (…, T_q, d_h); keys and values (…, T_kv, d_h); mask broadcastable to (…, T_q, T_kv), True = may be attended
+    to → (…, T_q, d_h).
+    """
+    if mask is None:
+        return F.scaled_dot_product_attention(queries, keys, values)
+    nothing = ~mask.any(-1, keepdim=True)
+    # A softmax over nothing is NaN, and so is its gradient: such a row attends to everything, then is set to zero.
+    attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask | nothing)
+    return attended.masked_fill(nothing, 0.0)
+
+
+def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
+    """tokens (B, T, d); mask (B, T), True = real token → mean of the real tokens (B, d), zero where there are none."""
+    total = tokens.masked_fill(~mask[..., None], 0.0).sum(1)
+    return total / mask.sum(1, keepdim=True).clamp(min=1)
+
+
+def adaptive_pool_weights(mask: Tensor, bins: int, dtype: torch.dtype) -> Tensor:
+    """Adaptive average pooling over each clip's own real tokens, as a matrix (eq. 7).
+
+    mask (B, T), True = real token, in any pattern: the real tokens are taken in order as if nothing stood between
+    them → weights (B, bins, T), each row summing to 1; all zero for a clip without real tokens. Bin i of n tokens
+    averages tokens ⌊i·n/bins⌋ … ⌈(i+1)·n/bins⌉ − 1, so that n < bins repeats tokens.
+    """
+    rank = (mask.cumsum(1) - 1)[:, None, :]  # (B, 1, T): which real token stands here
+    count = mask.sum(1)[:, None, None]  # (B, 1, 1)
+    bin_index = torch.arange(bins, device=mask.device)[None, :, None]  # (1, bins, 1)
+    start = bin_index * count // bins
+    end = ((bin_index + 1) * count + bins - 1) // bins
+    inside = (rank >= start) & (rank < end) & mask[:, None, :]  # (B, bins, T)
+    return inside.to(dtype) / (end - start).clamp(min=1)
+
+
+def split_heads(tokens: Tensor, heads: int) -> Tensor:
+    """(B, T, heads·d_h) → (B, heads, T, d_h)."""
+    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def merge_heads(tokens: Tensor) -> Tensor:
+    """(B, heads, T, d_h) → (B, T, heads·d_h)."""
+    return tokens.transpose(1, 2).flatten(2)
+
+
+class FeedForward(nn.Sequential):
+    """Two linear maps with a GELU between them: (…, width) → (…, width)."""
+
+    def __init__(self, width: int, multiple: int, dropout: float) -> None:
+        hidden = width * multiple
+        super().__init__(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width))
+
+
+class GatedBridgeAttention(nn.Module):
+    """GBA(X_q, X_kv): multi-query attention through bridge tokens, a ReLU gate, a feed-forward block (eq. 6-9)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d, self.heads, self.bridge_tokens = config.d_model, config.heads, config.bridge_tokens
+        self.key_heads = 1 if config.multi_query else config.heads
+        key_width = self.key_heads * (d // config.heads)
+        self.norm_query, self.norm_source, self.norm_hidden = nn.LayerNorm(d), nn.LayerNorm(d), nn.LayerNorm(d)
+        self.to_query = nn.Linear(d, d, bias=False)
+        self.to_key = nn.Linear(d, key_width, bias=False)
+        self.to_value = nn.Linear(d, key_width, bias=False)
+        self.to_gate = nn.Linear(d, d, bias=False) if config.gated_relu else None
+        self.to_output = nn.Linear(d, d, bias=False)
+        self.feed_forward = FeedForward(d, config.feed_forward, config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, queries: Tensor, query_mask: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+        """queries X_q (B, T_q, d); source X_kv (B, T_kv, d); masks (B, T_q), (B, T_kv), True = real → (B, T_q, d).
+
+        O = concat(A_i), Y = X_q + ReLU(O W_g) ⊙ (O W_o), out = Y + FFN(LN(Y)) (eq. 9); without the gate
+        Y = X_q + O W_o. With no real source token O is zero.
+        """
+        attended = self.bridge(self.norm_query(queries), query_mask, self.norm_source(source), source_mask)
+        update = self.to_output(attended)
+        if self.to_gate is not None:
+            update = F.relu(self.to_gate(attended)) * update
+        hidden = queries + self.dropout(update)
+        out: Tensor = hidden + self.dropout(self.feed_forward(self.norm_hidden(hidden)))
+        return out
+
+    def bridge(self, queries: Tensor, query_mask: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+        """Attention of normalised tokens, shapes and masks of `forward` → O (B, T_q, d).
+
+        A_i = softmax(Q_i G_iᵀ/√d_h) · softmax(G_i Kᵀ/√d_h) · V with G_i = pool_b(Q_i) (eq. 7-8);
+        bridge_tokens = 0: A_i = softmax(Q_i Kᵀ/√d_h) · V.
+        """
+        q = split_heads(self.to_query(queries), self.heads)  # (B, h, T_q, d_h)
+        # One key and one value for all heads (eq. 6): a view of the same memory, not h copies.
+        k = split_heads(self.to_key(source), self.key_heads).expand(-1, self.heads, -1, -1)  # (B, h, T_kv, d_h)
+        v = split_heads(self.to_value(source), self.key_heads).expand(-1, self.heads, -1, -1)
+        may_attend = source_mask[:, None, None, :]  # (B, 1, 1, T_kv)
+        if self.bridge_tokens == 0:
+            return merge_heads(attend(q, k, v, may_attend))
+        pool = adaptive_pool_weights(query_mask, self.bridge_tokens, q.dtype)
+        bridges = torch.einsum("bgt,bhtd->bhgd", pool, q)  # (B, h, b, d_h)
+        return merge_heads(attend(q, bridges, attend(bridges, k, v, may_attend)))

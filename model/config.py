@@ -1,0 +1,66 @@
+"""Every number and switch of the model, checked when it is made; saved with the weights, it rebuilds the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Order of the modalities, everywhere an axis runs over them.
+MODALITIES = ("text", "audio", "vision")
+# Order of the five sub-tasks s ∈ {M, S, t, a, v}, everywhere an axis runs over them.
+SUB_TASKS = ("multimodal", "shared", "text", "audio", "vision")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Widths, depths and ablation switches. A switch that is off removes its row of the ablation table."""
+
+    outputs: int = 1  # K, width of every prediction: 1 for a score or a binary class, else the number of classes
+    embedding_width: int = 1024  # width of the cached frame embeddings
+    modalities: tuple[str, ...] = MODALITIES  # those that the model looks at; any other is absent in every clip
+
+    language: str = "all-minilm-l6-v2"  # folder, the packaged "all-minilm-l6-v2", or a name on the model hub
+    max_tokens: int = 128  # a longer text is cut here, special tokens included
+    freeze_language: bool = False  # the language model keeps its weights and runs without dropout
+
+    d_model: int = 256  # d, width of every token after the encoders
+    heads: int = 8
+    feed_forward: int = 4  # hidden width of every feed-forward block, in units of d_model
+    dropout: float = 0.1  # on every branch that a residual connection adds, and inside feed-forward blocks and heads
+
+    max_frames: int = 256  # a longer clip is uniformly subsampled to so many frames
+    frame_embedding: bool = True  # eq. 3
+    perceiver: bool = True  # eq. 4; off: a linear map of the frames themselves
+    perceiver_tokens: int = 8  # n_m, learned affect tokens a modality
+    perceiver_layers: int = 2
+    perceiver_layer_norm: bool = True
+    perceiver_residual: bool = True
+    modality_embedding: bool = True  # eq. 5
+
+    sgfi: bool = True  # eq. 6-11; off: two linear maps of the pooled unimodal representation
+    sgfi_layers: int = 2
+    multi_query: bool = True  # eq. 6, one key and one value for all heads; off: ordinary multi-head
+    bridge_tokens: int = 4  # b of eq. 7; 0: plain attention, without bridge tokens
+    gated_relu: bool = True  # eq. 9
+
+    def __post_init__(self) -> None:
+        for name in (
+            *("outputs", "embedding_width", "d_model", "heads", "feed_forward", "max_frames"),
+            *("perceiver_tokens", "perceiver_layers", "sgfi_layers"),
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.d_model % self.heads:
+            raise ValueError(f"d_model={self.d_model} must be divisible by heads={self.heads}")
+        if self.bridge_tokens < 0:
+            raise ValueError(f"bridge_tokens={self.bridge_tokens} must be 0 (plain attention) or more")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"dropout={self.dropout} must lie in [0, 1)")
+        if self.max_tokens < 3:
+            raise ValueError(f"max_tokens={self.max_tokens} must be at least 3: two special tokens and one of the text")
+        unknown = [name for name in self.modalities if name not in MODALITIES]
+        if unknown or not self.modalities:
+            raise ValueError(f"modalities={self.modalities} must name one or more of {', '.join(MODALITIES)}")
+        # A list out of a TOML or JSON file, in any order, means the same model.
+        object.__setattr__(self, "modalities", tuple(name for name in MODALITIES if name in self.modalities))
+        if "text" in self.modalities and not self.language:
+            raise ValueError("language is empty: name a language model, or leave text out of modalities")

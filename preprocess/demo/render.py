@@ -1,0 +1,138 @@
+"""Renders a demo corpus into a folder: clips.csv, spec.json and one small .mp4 (H.264, AAC) a clip."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+
+from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.demo.film import DRAWINGS_PER_S, Film, shoot
+from semanticmac.preprocess.demo.plan import AGREEMENT, MIXTURE, NOISE, DemoSpec, Record, cast, plan
+from semanticmac.preprocess.demo.voice import SAMPLE_RATE_HZ
+
+COLUMNS = ("clip_id", "file", "text", "label", "label_text", "label_audio", "label_vision", "split", "speaker")
+FPS = 2 * DRAWINGS_PER_S
+ENCODING_LIMIT_S = 120  # one clip takes a fraction of a second; past this, ffmpeg hangs
+
+Progress = Callable[[int, int], None]  # (clips that stand in the folder, clips in all)
+
+
+def film(spec: DemoSpec, record: Record) -> Film:
+    """One clip of the plan, uncompressed; it depends on spec and record alone, not on what was rendered before."""
+    face, voice = cast(spec, record.speaker_number)
+    rng = np.random.default_rng((spec.seed, 3, record.index))
+    return shoot(record.text, face, voice, record.label_vision, record.label_audio, rng, spec.size_px)
+
+
+def render(root: Path, spec: DemoSpec, workers: int | None = None, progress: Progress | None = None) -> int:
+    """Render the corpus of `spec` into root; the number of clips that were not there yet.
+
+    Interrupted, it resumes: each clip is written aside and renamed, clips.csv comes last. Raises CorpusError for a folder
+    that holds another demo corpus, or something else.
+    """
+    _claim(root, spec)
+    records = plan(spec)
+    missing = [record for record in records if not (root / record.file).is_file()]
+    count = min(workers or os.cpu_count() or 1, len(missing))
+    done = len(records) - len(missing)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".rendering-") as aside:
+        if count <= 1:
+            for record in missing:
+                _render_clip(root, Path(aside), spec, record)
+                done += 1
+                if progress:
+                    progress(done, len(records))
+        else:
+            # Spawned, not forked: whoever calls this may hold threads (torch), which a fork would copy half.
+            with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+                jobs = [pool.submit(_render_clip, root, Path(aside), spec, record) for record in missing]
+                try:
+                    for job in as_completed(jobs):
+                        job.result()
+                        done += 1
+                        if progress:
+                            progress(done, len(records))
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+    _write_aside(root / "clips.csv", _table(records))
+    return len(missing)
+
+
+def _claim(root: Path, spec: DemoSpec) -> None:
+    """Make root the folder of this spec, or raise CorpusError if it is another's."""
+    wanted = asdict(spec) | {"mixture": MIXTURE, "noise": NOISE, "agreement": AGREEMENT}
+    path = root / "spec.json"
+    if path.is_file():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
+        if found != wanted:
+            raise CorpusError(
+                f"{root} holds the demo corpus {json.dumps(found)}, asked for is {json.dumps(wanted)}. "
+                f"Give another folder, or delete this one to render it anew."
+            )
+    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise CorpusError(
+            f"{root} exists and is no rendered demo corpus (no spec.json). Give a new or an empty folder."
+        )
+    (root / "videos").mkdir(parents=True, exist_ok=True)
+    if not path.is_file():
+        _write_aside(path, json.dumps(wanted, indent=2) + "\n")
+
+
+def _write_aside(path: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(file.name, path)
+
+
+def _table(records: list[Record]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([getattr(record, column) for column in COLUMNS] for record in records)
+    return text.getvalue()
+
+
+def _render_clip(root: Path, aside: Path, spec: DemoSpec, record: Record) -> None:
+    """One .mp4, written in `aside` and renamed into its place when it is whole."""
+    unfinished = aside / f"{record.clip_id}.mp4"
+    encode(film(spec, record), unfinished)
+    os.replace(unfinished, root / record.file)
+
+
+def encode(take: Film, path: Path) -> None:
+    """Write a film as .mp4 with one ffmpeg process of one thread. Raises RuntimeError with ffmpeg's last words."""
+    height, width = take.frames.shape[1:3]
+    sound = path.with_suffix(".pcm")
+    sound.write_bytes(take.waveform.astype("<i2").tobytes())
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-threads", "1",
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", str(DRAWINGS_PER_S), "-i", "pipe:0",
+        "-f", "s16le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-i", str(sound),
+        "-map", "0:v", "-map", "1:a", "-r", str(FPS), "-c:v", "libx264", "-preset", "veryfast", "-crf", "24",
+        "-pix_fmt", "yuv420p", "-threads", "1", "-c:a", "aac", "-b:a", "64k", "-movflags", "+faststart", "-f", "mp4", str(path),
+    ]  # fmt: skip
+    try:
+        ran = subprocess.run(command, input=take.frames.tobytes(), capture_output=True, timeout=ENCODING_LIMIT_S)
+    finally:
+        sound.unlink()
+    if ran.returncode:
+        raise RuntimeError(f"ffmpeg could not write {path.name}: {ran.stderr.decode(errors='replace').strip()[-500:]}")

@@ -1,0 +1,59 @@
+"""Raw videos to embeddings without the two stores, by the same objects that fill them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from semanticmac.cache.embeddings import Embeddings
+from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.raw import unpack
+from semanticmac.preprocess.clip import Clip, CorpusError
+from semanticmac.preprocess.corpora import read_corpus
+from semanticmac.preprocess.encoder import EncodeError, Encoder
+from semanticmac.preprocess.isolation import decode_all
+
+
+class EncoderMismatch(Exception):
+    """The encoder is not the one that the model was trained on."""
+
+
+def require_same(encoder: Encoder, fingerprint: Fingerprint) -> None:
+    """Raises EncoderMismatch unless this encoder makes the embeddings that a fingerprint names."""
+    mine = encoder.fingerprint(fingerprint.sampling)
+    if mine != fingerprint:
+        raise EncoderMismatch(
+            f"the model was trained on other embeddings than {encoder.name} makes here: "
+            f"{'; '.join(mine.differences(fingerprint))}. Name the right encoder with --encoder."
+        )
+
+
+def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
+    """Files as they are, folders as `folder` corpora with their clips.csv; `text`, if given, is said in every clip."""
+    clips: list[Clip] = []
+    for video in videos:
+        if video.is_dir():
+            clips += read_corpus("folder", video).clips
+        else:
+            clips.append(Clip(video.name, video))
+    if not clips:
+        raise CorpusError("there is nothing to predict: name one or more videos or folders")
+    return clips if text is None else [replace(clip, text=text) for clip in clips]
+
+
+def embed_clips(
+    clips: Sequence[Clip], encoder: Encoder, sampling: Sampling, workers: int
+) -> Iterator[tuple[Clip, Embeddings | None, str]]:
+    """Every clip in order, with its embeddings, or None and the reason why there are none.
+
+    A clip passes through the frame store's own record, so that its pictures are compressed as the cached ones are.
+    """
+    for outcome in decode_all(clips, sampling, workers):
+        if outcome.record is None:
+            yield outcome.clip, None, outcome.reason
+            continue
+        try:
+            yield outcome.clip, encoder.encode([unpack(outcome.record)])[0], ""
+        except EncodeError as error:
+            yield outcome.clip, None, str(error)

@@ -1,0 +1,207 @@
+"""The frozen encoder as stage 1 uses it: decoded clips in, embeddings out, and the fingerprint of what made them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from semanticmac.cache.embeddings import Embeddings
+from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.preprocess.checkpoint import SUFFIXES, CheckpointError, read_checkpoint
+from semanticmac.preprocess.clip import RawClip
+from semanticmac.preprocess.download import IMAGEBIND_URL, LICENCE, Progress, download, home, recorded_digest
+from semanticmac.preprocess.filterbank import mel_spectrogram, windows_at
+from semanticmac.preprocess.imagebind import TINY, ImageBind, Tower, draw_weights
+
+ENCODERS = ("imagebind-tiny", "imagebind-huge")
+PACKAGED_TINY = Path(__file__).parent / "weights" / "imagebind-tiny.safetensors"
+TINY_SEED = 20_240_807  # part of what "imagebind-tiny" means while it is untrained: another seed is another encoder
+PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, as ImageBind uses them
+PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
+FRAMES_PER_S = 2
+FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+
+class EncodeError(Exception):
+    """One clip of a batch has no usable embedding; `index` says which, so that the others can be encoded without it."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(f"clip {index} of the batch: {reason}")
+        self.index = index
+
+
+class Encoder:
+    """Frozen ImageBind, one embedding a frame and a modality: the head's output before L2 normalisation (method §1).
+
+    bf16 computes in bfloat16 on CUDA: faster, and other numbers, so the fingerprint differs.
+    """
+
+    def __init__(
+        self,
+        model: ImageBind,
+        name: str,
+        weights: str,  # SHA-256, hex
+        trained: bool,
+        device: str = "auto",
+        batch_size: int = 64,  # frames or windows that go through the model at once
+        bf16: bool = False,
+    ) -> None:
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if bf16 and not device.startswith("cuda"):
+            raise ValueError(f"bf16 needs a CUDA device and this encoder is on {device}; drop bf16")
+        self.device = torch.device(device)
+        self.model = model.eval().requires_grad_(False).to(self.device)
+        self.name = name
+        self.weights = weights
+        self.trained = trained
+        self.batch_size = batch_size
+        self.bf16 = bf16
+
+    @property
+    def width(self) -> int:
+        """Numbers in one embedding."""
+        return self.model.config.output
+
+    def fingerprint(self, sampling: Sampling) -> Fingerprint:
+        """What names the folder of everything this encoder makes of clips sampled like that."""
+        architecture = asdict(self.model.config) | {"compute": "bfloat16" if self.bf16 else "float32"}
+        digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode()).hexdigest()
+        return Fingerprint(self.name, digest, self.weights, self.trained, self.width, sampling)
+
+    def encode(self, raws: Sequence[RawClip]) -> list[Embeddings]:
+        """Clips → their embeddings, in order; a modality that a clip lacks stays None.
+
+        Frames of all clips share batches, which changes no result beyond float tolerance. A clip without pictures has
+        a row for every k with k/2 < duration_s. Raises EncodeError for the first clip that cannot be encoded.
+        """
+        pictures: list[Tensor | None] = []
+        windows: list[Tensor | None] = []
+        for index, raw in enumerate(raws):
+            frames = math.ceil(raw.duration_s * FRAMES_PER_S) if raw.frames is None else len(raw.frames)
+            if frames < 1 or (raw.frames is None and raw.waveform is None):
+                raise EncodeError(index, f"it has neither picture nor sound (it lasts {raw.duration_s} s)")
+            pictures.append(None if raw.frames is None else prepare_pictures(raw.frames, self.model.config.picture_px))
+            windows.append(None if raw.waveform is None else windows_at(raw.waveform, frames))
+        vision = self._run(self.model.vision, normalise_pixels, pictures)
+        audio = self._run(self.model.audio, mel_spectrogram, windows)
+        return [
+            Embeddings(_to_float16(v, index, "picture"), _to_float16(a, index, "sound"))
+            for index, (v, a) in enumerate(zip(vision, audio, strict=True))
+        ]
+
+    def _run(
+        self, tower: Tower, prepare: Callable[[Tensor], Tensor], clips: Sequence[Tensor | None]
+    ) -> list[Tensor | None]:
+        """Rows of each clip (F, …) → its (F, width) float32 on the CPU."""
+        present = [clip for clip in clips if clip is not None]
+        if not present:
+            return list(clips)
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+        outputs = []
+        with torch.inference_mode():
+            for rows in torch.split(torch.cat(present), self.batch_size):
+                prepared = prepare(rows.to(self.device))
+                with autocast:  # not around prepare: a filter bank in bfloat16 is no filter bank
+                    outputs.append(tower(prepared).float().cpu())
+        each = iter(torch.split(torch.cat(outputs), [len(clip) for clip in present]))
+        return [None if clip is None else next(each) for clip in clips]
+
+
+def prepare_pictures(frames: np.ndarray, picture_px: int) -> Tensor:
+    """frames (F, H, W, 3) uint8 → (F, 3, P, P) uint8: short side resized to P, bicubic and antialiased, centre cropped.
+
+    ImageBind resizes with Pillow through torchvision. torch's own antialiased bicubic on uint8 follows Pillow's
+    fixed-point arithmetic, takes all frames at once, and is run on the CPU whatever the device so that the pixels are
+    the same everywhere. Rounding of sizes and offsets is torchvision's.
+    """
+    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+        raise ValueError(f"the frames are {frames.dtype} {frames.shape}, expected uint8 (F, H, W, 3)")
+    pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2)  # (F, 3, H, W); copied, the store's are read-only
+    height, width = pictures.shape[2:]
+    short = min(height, width)
+    if short != picture_px:
+        height, width = int(picture_px * height / short), int(picture_px * width / short)
+        pictures = F.interpolate(pictures, (height, width), mode="bicubic", antialias=True)
+    top, left = round((height - picture_px) / 2), round((width - picture_px) / 2)
+    return pictures[:, :, top : top + picture_px, left : left + picture_px]
+
+
+def normalise_pixels(pictures: Tensor) -> Tensor:
+    """pictures (N, 3, P, P) uint8 → float32, the channels with ImageBind's mean 0 and deviation 1."""
+    mean, std = (torch.tensor(each, device=pictures.device).view(3, 1, 1) for each in (PIXEL_MEAN, PIXEL_STD))
+    return (pictures.float() / 255 - mean) / std
+
+
+def load_encoder(
+    name_or_path: str,
+    device: str = "auto",
+    progress: Progress | None = None,
+    notice: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+    bf16: bool = False,
+) -> Encoder:
+    """One of ENCODERS, or a .pth / .safetensors file with the official keys → the frozen encoder.
+
+    The tiny one has the packaged weights, or a fixed random draw (`trained` False) where none are packaged. The huge
+    one is found in `home()` or downloaded there: `notice` is told the licence first, `progress` the bytes. A file is
+    taken to be trained. Raises CheckpointError, DownloadError.
+    """
+    if name_or_path == "imagebind-tiny":
+        trained = PACKAGED_TINY.exists()
+        model = read_checkpoint(PACKAGED_TINY) if trained else ImageBind(TINY)
+        if not trained:
+            draw_weights(model, TINY_SEED)
+        return Encoder(model, name_or_path, digest_weights(model), trained, device, bf16=bf16)
+    if name_or_path == "imagebind-huge":
+        name, path = name_or_path, home() / "imagebind_huge.pth"
+        if not path.exists():
+            notice(LICENCE)
+            download(IMAGEBIND_URL, path, progress)
+    else:
+        path = _weight_file(name_or_path)
+        name = path.stem
+    weights = recorded_digest(path)  # first: a file that changed since it was recorded is not even opened
+    return Encoder(read_checkpoint(path), name, weights, True, device, bf16=bf16)
+
+
+def _weight_file(path_as_given: str) -> Path:
+    path = Path(path_as_given).expanduser()
+    choices = f"choose {', '.join(ENCODERS)} or a {' / '.join(SUFFIXES)} file"
+    if path.suffix not in SUFFIXES:
+        raise CheckpointError(f"no encoder is called {path_as_given!r}: {choices}")
+    if not path.is_file():
+        raise CheckpointError(f"there is no file {path}: {choices}")
+    return path
+
+
+def digest_weights(model: ImageBind) -> str:
+    """SHA-256 of the parameters: sorted by name, each as its name and its little-endian float32 bytes."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.named_parameters()):
+        digest.update(name.encode())
+        digest.update(weight.detach().cpu().numpy().astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _to_float16(embeddings: Tensor | None, index: int, what: str) -> np.ndarray | None:
+    """The embeddings as they are stored; one that float16 cannot hold would be an infinity in the cache."""
+    if embeddings is None:
+        return None
+    if not bool(embeddings.isfinite().all()):
+        raise EncodeError(index, f"the embedding of its {what} is not finite; the weights or the input are broken")
+    largest = float(embeddings.abs().max())
+    if largest > FLOAT16_MAX:
+        raise EncodeError(
+            index, f"the embedding of its {what} reaches {largest:.3g}, beyond float16's {FLOAT16_MAX:.0f}"
+        )
+    return embeddings.numpy().astype(np.float16)

@@ -1,0 +1,273 @@
+"""Killable worker processes: a job that hangs, crashes or eats memory costs only itself.
+
+Each worker is a fresh interpreter (never a fork: decord and torch do not survive one) in a process group of its own, so
+that killing it takes the ffmpeg that it runs along. One thread of the parent serves one worker: it hands over a job,
+waits for the answer, and puts a new worker in the place of a dead one. A worker whose parent is gone ends itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe
+from typing import Any, Generic, Literal, TypeVar
+
+Job = TypeVar("Job")
+Value = TypeVar("Value")
+Outcome = Literal["done", "raised", "died", "timed out", "out of memory"]
+
+LOOK_AHEAD = 4  # jobs a worker that are started or finished ahead of the one whose result is next
+START_TIMEOUT_S = 120.0  # for an interpreter and its imports, on a machine under load
+SINGLE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+class WorkerError(RuntimeError):
+    """Workers cannot be started at all; no job was to blame."""
+
+
+@dataclass(frozen=True)
+class Result(Generic[Job, Value]):
+    """What became of one job."""
+
+    job: Job
+    outcome: Outcome
+    value: Value | None = None  # what the function returned; only where outcome is "done"
+    error_type: str = ""  # name of the exception's class; empty where the worker was lost
+    reason: str = ""  # for a person; empty where outcome is "done"
+
+    @property
+    def worker_lost(self) -> bool:
+        """The job took its worker down, so another way of doing it may work where this one did not."""
+        return self.outcome in ("died", "timed out", "out of memory")
+
+
+def run_isolated(
+    function: Callable[[Job], Value],
+    jobs: Iterable[Job],
+    *,
+    workers: int,
+    timeout_s: float,
+    memory_bytes: int,
+) -> Iterator[Result[Job, Value]]:
+    """Run function(job) for every job in worker processes; results come in the order of the jobs.
+
+    function: importable by name from a module (not a lambda, not in __main__); jobs and values must pickle.
+    workers: processes, at least one (0 counts as 1: nothing ever runs in the caller's process).
+    timeout_s: time for one job, after which its worker is killed. memory_bytes: limit on the private memory of a worker,
+    and likewise of each program that it runs. Closing the iterator, or an interrupt, kills all workers at once.
+    """
+    try:
+        target = pickle.dumps(function)
+    except (pickle.PicklingError, AttributeError) as error:
+        raise TypeError(f"{function!r} cannot go to a worker: it must be a function of a module ({error})") from None
+    crew = _Crew(target, timeout_s, memory_bytes)
+    return _in_order(crew, jobs, max(1, workers))
+
+
+def _in_order(crew: _Crew, jobs: Iterable[Job], workers: int) -> Iterator[Result[Job, Any]]:
+    waiting: deque[Future[Result[Job, Any]]] = deque()
+    try:
+        for job in jobs:
+            if len(waiting) < workers:
+                crew.grow(workers)
+            waiting.append(crew.submit(job))
+            if len(waiting) >= LOOK_AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        crew.close()
+
+
+class _Crew:
+    """The workers of one run and the threads that serve them."""
+
+    def __init__(self, target: bytes, timeout_s: float, memory_bytes: int) -> None:
+        self.target, self.timeout_s, self.memory_bytes = target, timeout_s, memory_bytes
+        self._tasks: queue.SimpleQueue[tuple[Any, Future[Result[Any, Any]]] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._workers: dict[int, _Worker] = {}  # by the thread that serves it
+        self._threads = 0
+        self._closed = False
+
+    def grow(self, most: int) -> None:
+        """One more thread, up to `most`; few jobs start few workers."""
+        if self._threads < most:
+            self._threads += 1
+            # A daemon: an interpreter that exits does not wait for a job to finish.
+            threading.Thread(target=self._serve, args=(self._threads,), daemon=True).start()
+
+    def submit(self, job: Job) -> Future[Result[Job, Any]]:
+        future: Future[Result[Job, Any]] = Future()
+        self._tasks.put((job, future))
+        return future
+
+    def close(self) -> None:
+        """Kill every worker; what they were doing is lost."""
+        with self._lock:
+            self._closed = True
+            for worker in self._workers.values():
+                worker.kill()
+        for _ in range(self._threads):
+            self._tasks.put(None)
+
+    def _serve(self, place: int) -> None:
+        while (task := self._tasks.get()) is not None and not self._closed:
+            job, future = task
+            try:
+                future.set_result(self._run(place, job))
+            except BaseException as error:  # the reader of the future is the one to hear of it
+                future.set_exception(error)
+        worker = self._workers.get(place)
+        if worker:
+            worker.reap()
+
+    def _run(self, place: int, job: Job) -> Result[Job, Any]:
+        worker = self._workers.get(place) or self._hire(place)
+        if worker.process.poll() is not None:  # killed from outside while it was idle
+            self._dismiss(place)
+            worker = self._hire(place)
+        result = worker.run(job, self.timeout_s)
+        if result.worker_lost:
+            self._dismiss(place)
+        return result
+
+    def _hire(self, place: int) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise WorkerError("the run was closed")
+            worker = self._workers[place] = _Worker(self.target, self.memory_bytes)
+        worker.greet()
+        return worker
+
+    def _dismiss(self, place: int) -> None:
+        with self._lock:
+            worker = self._workers.pop(place)
+        worker.kill()
+        worker.reap()
+
+
+class _Worker:
+    """One worker process, seen from the parent."""
+
+    def __init__(self, target: bytes, memory_bytes: int) -> None:
+        self.pipe, theirs = Pipe()
+        number = theirs.fileno()
+        with theirs:
+            # stdin is the life line: its end tells the worker that the parent is gone, however it went.
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", "from semanticmac.preprocess.workers import main; main()", str(number)],
+                stdin=subprocess.PIPE,
+                pass_fds=(number,),
+                env={**os.environ, **SINGLE_THREAD},
+                start_new_session=True,  # Ctrl-C reaches the parent alone, and killpg the worker's children too
+            )
+        self._start = (sys.path, memory_bytes, target)
+
+    def greet(self) -> None:
+        """Tell the worker what to run; a WorkerError where it cannot be imported there."""
+        timer = self._kill_after(START_TIMEOUT_S)
+        try:
+            self.pipe.send(self._start)
+            complaint = self.pipe.recv()
+        except (EOFError, OSError):
+            complaint = f"it ended while starting ({self._death()})"
+        timer.cancel()
+        if complaint:
+            raise WorkerError(f"a worker process cannot start: {complaint}")
+
+    def run(self, job: Job, timeout_s: float) -> Result[Job, Any]:
+        timer = self._kill_after(timeout_s)
+        try:
+            self.pipe.send_bytes(pickle.dumps(job))
+            outcome, value, error_type, reason = pickle.loads(self.pipe.recv_bytes())
+            return Result(job, outcome, value, error_type, reason)
+        except (EOFError, OSError):
+            if timer.finished.is_set():
+                return Result(job, "timed out", reason=f"killed after {timeout_s:g} s without an answer")
+            return Result(job, "died", reason=f"the worker process died: {self._death()}")
+        except Exception as error:  # the job or its value does not pickle
+            return Result(job, "raised", error_type=type(error).__name__, reason=str(error))
+        finally:
+            timer.cancel()
+
+    def _kill_after(self, seconds: float) -> threading.Timer:
+        timer = threading.Timer(seconds, self.kill)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def kill(self) -> None:
+        """SIGKILL for the worker and every process that it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def reap(self) -> None:
+        self.process.wait()
+        self.pipe.close()
+        if self.process.stdin:
+            self.process.stdin.close()
+
+    def _death(self) -> str:
+        try:
+            code = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "it closed its pipe"
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+
+def main() -> None:
+    """The worker's side: take one job after the other until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    pipe = Connection(int(sys.argv[1]))
+    os.set_inheritable(pipe.fileno(), False)  # or a program that the job runs would hold the pipe open
+    sys.path[:], memory_bytes, target = pipe.recv()
+    try:
+        function = pickle.loads(target)
+        _limit_memory(memory_bytes)
+    except Exception as error:
+        pipe.send(f"{type(error).__name__}: {error}")
+        return
+    pipe.send("")
+    while True:
+        answer = _answer(function, pipe.recv_bytes(), memory_bytes)
+        pipe.send_bytes(answer)
+
+
+def _answer(function: Callable[[Any], Any], job: bytes, memory_bytes: int) -> bytes:
+    """(outcome, value, error type, reason), pickled."""
+    try:
+        return pickle.dumps(("done", function(pickle.loads(job)), "", ""), protocol=5)
+    except MemoryError:
+        reason = f"it needed more than the {memory_bytes / 2**20:.0f} MiB that a worker may use"
+        return pickle.dumps(("out of memory", None, "MemoryError", reason))
+    except BaseException as error:  # SystemExit too: a job may not end its worker unheard
+        return pickle.dumps(("raised", None, type(error).__name__, str(error)))
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    """Private writable memory (RLIMIT_DATA): files and libraries that are only mapped do not count against it."""
+    with contextlib.suppress(ImportError):  # no such limit on Windows
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no gigabyte behind
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the life line, then kill the own process group: this worker and the ffmpeg it may run."""
+    os.read(0, 1)
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,30 @@
+"""What a model cannot be is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from semanticmac.model.config import ModelConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"d_model": 10, "heads": 4}, "d_model=10 must be divisible by heads=4"),
+        ({"dropout": 1.0}, r"dropout=1.0 must lie in \[0, 1\)"),
+        ({"bridge_tokens": -1}, "bridge_tokens=-1 must be 0"),
+        ({"outputs": 0}, "outputs=0 must be at least 1"),
+        ({"max_tokens": 2}, "max_tokens=2 must be at least 3"),
+        ({"modalities": ("text", "smell")}, "must name one or more of text, audio, vision"),
+        ({"modalities": ()}, "must name one or more of text, audio, vision"),
+        ({"language": ""}, "language is empty"),
+    ],
+)
+def test_an_impossible_model_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_modalities_have_one_order() -> None:
+    assert ModelConfig(modalities=["vision", "text"]) == ModelConfig(modalities=("text", "vision"))  # type: ignore[arg-type]
+    assert ModelConfig(modalities=("audio",), language="").modalities == ("audio",)

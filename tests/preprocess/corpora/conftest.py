@@ -1,0 +1,37 @@
+"""What the tests of the corpora share: a way to put a small download on disk, and the real label files."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+Write = Callable[[Mapping[str, str | bytes]], Path]
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes files by relative path below one folder and returns it; may be called again to add to it."""
+    root = tmp_path / "corpus"
+
+    def put(files: Mapping[str, str | bytes]) -> Path:
+        root.mkdir(exist_ok=True)
+        for name, content in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return root
+
+    return put
+
+
+@pytest.fixture
+def shared() -> Callable[[str], Path]:
+    """The folder of real data of that name, or a skip."""
+
+    def find(name: str) -> Path:
+        if not (SHARED / name).is_dir():
+            pytest.skip(f"{SHARED / name} is not on this machine: the real label files are not part of the repository")
+        return SHARED / name
+
+    return find

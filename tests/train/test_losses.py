@@ -1,0 +1,187 @@
+"""Every loss against a loop in float64 or torch's own, and what must never change it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from semanticmac.cache.task import Kind
+from semanticmac.train.losses import (
+    inter_sample_loss,
+    intra_sample_loss,
+    same_class,
+    task_loss,
+    task_loss_sums,
+)
+
+KINDS: tuple[Kind, ...] = ("regression", "single-label", "multi-label", "binary")
+
+
+def exactly(actual: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+def soft_targets(kind: Kind, *shape: int) -> Tensor:
+    values = torch.rand(*shape, dtype=torch.float64)
+    return values / values.sum(-1, keepdim=True) if kind == "single-label" else values
+
+
+def torch_loss(predictions: Tensor, targets: Tensor, kind: Kind, regression: str) -> Tensor:
+    """torch's own loss of the clips that count, (n, K)."""
+    if kind == "single-label":
+        return F.cross_entropy(predictions, targets)
+    if kind == "regression":
+        return F.l1_loss(predictions, targets) if regression == "l1" else F.mse_loss(predictions, targets)
+    return F.binary_cross_entropy(predictions.sigmoid(), targets)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("regression", ["l1", "mse"])
+def test_task_loss_equals_torch_on_the_clips_that_count(kind: Kind, regression: str) -> None:
+    torch.manual_seed(0)
+    width = 1 if kind in ("regression", "binary") else 4
+    predictions = torch.randn(6, 5, width, dtype=torch.float64, requires_grad=True)
+    targets, weight = soft_targets(kind, 6, 5, width), torch.rand(6, 5) < 0.7
+    targets[2], weight[:, 4] = torch.nan, False  # clip 2 is not labelled, sub-task 4 has no clip
+    losses = task_loss(predictions, targets, weight, kind, regression)  # type: ignore[arg-type]
+    for s in range(4):
+        counted = weight[:, s] & (torch.arange(6) != 2)
+        exactly(losses[s], torch_loss(predictions[counted, s], targets[counted, s], kind, regression))
+    assert losses[4] == 0
+    losses.sum().backward()
+    assert predictions.grad is not None and predictions.grad.isfinite().all()
+    assert (predictions.grad[2] == 0).all() and (predictions.grad[:, 4] == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sums_of_two_halves_give_the_loss_of_the_whole(kind: Kind) -> None:
+    predictions, targets, weight = torch.randn(6, 5, 2).double(), soft_targets(kind, 6, 5, 2), torch.rand(6, 5) < 0.5
+    sums, counts = zip(
+        *(task_loss_sums(predictions[h], targets[h], weight[h], kind) for h in (slice(2), slice(2, 6))), strict=True
+    )
+    exactly(sum(sums) / sum(counts).clamp(min=1), task_loss(predictions, targets, weight, kind))  # type: ignore[union-attr]
+
+
+def intra_sample_loop(specific: Tensor, shared: Tensor, present: Tensor, temperature: float) -> Tensor:
+    """Eq. 16-17, pair by pair."""
+    losses = []
+    for s, h, has in zip(specific, shared, present, strict=True):
+        s, h = [v / v.norm() for v in s], [v / v.norm() for v in h]
+        here = [m for m in range(3) if has[m]]
+        positive = sum(math.exp(h[u] @ h[v] / temperature) for u in here for v in here if u != v)
+        negative = sum(math.exp(s[u] @ s[v] / temperature) for u in here for v in here if u != v)
+        negative += sum(math.exp(s[m] @ h[m] / temperature) for m in here)
+        if positive:
+            losses.append(-math.log(positive / (positive + negative)))
+    return torch.tensor(sum(losses) / max(len(losses), 1), dtype=torch.float64)
+
+
+def inter_sample_loop(fused: Tensor, positives: Tensor, temperature: float) -> Tensor:
+    """Eq. 18, anchor by anchor."""
+    z = [v / v.norm() for v in fused]
+    losses = []
+    for i in range(len(z)):
+        own = [p for p in range(len(z)) if p != i and positives[i, p]]
+        everyone = sum(math.exp(z[i] @ z[a] / temperature) for a in range(len(z)) if a != i)
+        if own:
+            losses.append(-sum(math.log(math.exp(z[i] @ z[p] / temperature) / everyone) for p in own) / len(own))
+    return torch.tensor(sum(losses) / max(len(losses), 1), dtype=torch.float64)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(min_value=1, max_value=6), st.integers(min_value=0, max_value=999), st.sampled_from([0.1, 0.5, 1.0]))
+def test_contrastive_losses_equal_the_loops_in_any_order(clips: int, seed: int, temperature: float) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    specific, shared = torch.randn(2, clips, 3, 5, dtype=torch.float64, generator=draw)
+    present, order = torch.rand(clips, 3, generator=draw) < 0.7, torch.randperm(clips, generator=draw)
+    intra = intra_sample_loss(specific, shared, present, temperature)
+    exactly(intra, intra_sample_loop(specific, shared, present, temperature))
+    exactly(intra_sample_loss(specific[order], shared[order], present[order], temperature), intra)
+    absent = ~present[..., None]  # whatever stands for an absent modality
+    exactly(
+        intra_sample_loss(specific.masked_fill(absent, 7e9), shared.masked_fill(absent, 0), present, temperature), intra
+    )
+
+    z, positives = specific[:, 0], torch.rand(clips, clips, generator=draw) < 0.4
+    inter = inter_sample_loss(z, positives, temperature)
+    exactly(inter, inter_sample_loop(z, positives, temperature))
+    exactly(inter_sample_loss(z[order], positives[order][:, order], temperature), inter)
+
+
+def test_contrastive_losses_fall_as_the_figure_wants() -> None:
+    axes = torch.eye(6)
+    together = axes[3].expand(1, 3, 6)
+    apart = intra_sample_loss(axes[None, :3], together, torch.ones(1, 3).bool(), 0.1)
+    mixed = intra_sample_loss(together, axes[None, :3], torch.ones(1, 3).bool(), 0.1)
+    assert apart < 0.01 < 1 < mixed
+    classes = torch.tensor([[1, 0], [1, 0], [0, 1], [0, 1]]).bool()
+    positives = (classes.float() @ classes.float().T).bool()
+    assert (
+        inter_sample_loss(axes[[0, 0, 1, 1]], positives, 0.1)
+        < 0.01
+        < 1
+        < inter_sample_loss(axes[[0, 1, 0, 1]], positives, 0.1)
+    )
+
+
+@pytest.mark.parametrize("clips", [1, 3])
+def test_nothing_to_compare_is_zero_with_a_zero_gradient(clips: int) -> None:
+    specific, shared = torch.zeros(2, clips, 3, 4).requires_grad_(True).unbind(0)
+    for present in (torch.zeros(clips, 3).bool(), torch.eye(3)[:1].expand(clips, 3).bool()):
+        loss = intra_sample_loss(specific, shared, present, 0.1)
+        assert loss == 0
+        assert all((g == 0).all() for g in torch.autograd.grad(loss, [specific, shared], retain_graph=True))
+    z = torch.randn(clips, 4, requires_grad=True)
+    loss = inter_sample_loss(z, torch.eye(clips).bool(), 0.1)  # nobody but itself
+    assert loss == 0
+    assert (torch.autograd.grad(loss, z)[0] == 0).all()
+
+
+def test_equal_and_zero_representations_have_finite_losses_and_gradients() -> None:
+    for values in (torch.ones(4, 3, 5), torch.zeros(4, 3, 5)):
+        x = values.requires_grad_(True)
+        loss = intra_sample_loss(x, x, torch.ones(4, 3).bool(), 0.1) + inter_sample_loss(
+            x[:, 0], torch.ones(4, 4).bool(), 0.1
+        )
+        # 6 pairs attract; 6 + 3 stay apart; the other 3 clips are alike
+        torch.testing.assert_close(loss, torch.tensor(math.log(15 / 6) + math.log(3)) if values.any() else loss)
+        assert loss.isfinite()
+        assert torch.autograd.grad(loss, x)[0].isfinite().all()
+
+
+def test_losses_keep_float32_inside_autocast() -> None:
+    specific, shared = torch.randn(2, 8, 3, 16)
+    present, positives = torch.ones(8, 3).bool(), torch.rand(8, 8) < 0.5
+    expected = intra_sample_loss(specific, shared, present, 0.1), inter_sample_loss(specific[:, 0], positives, 0.1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        actual = intra_sample_loss(specific, shared, present, 0.1), inter_sample_loss(specific[:, 0], positives, 0.1)
+        half = task_loss(torch.randn(2, 5, 1).bfloat16(), torch.rand(2, 5, 1), torch.ones(2, 5).bool(), "binary")
+    torch.testing.assert_close(actual, expected, rtol=0, atol=0)
+    assert half.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "positive_pairs"),
+    [
+        ("regression", [[-2.0], [-0.1], [0.0], [3.0], [0.0]], {(0, 1), (2, 4)}),
+        ("binary", [[0.0], [1.0], [1.0]], {(1, 2)}),
+        ("single-label", [[1.0, 0, 0], [0, 0, 1.0], [1.0, 0, 0]], {(0, 2)}),
+        ("multi-label", [[1.0, 1, 0], [0, 1.0, 1], [0, 0, 0], [0, 0, 1], [0, 0, 0]], {(0, 1), (1, 3)}),
+        ("regression", [[1.0], [math.nan], [2.0], [math.nan]], {(0, 2)}),
+    ],
+)
+def test_same_class(kind: Kind, targets: list[list[float]], positive_pairs: set[tuple[int, int]]) -> None:
+    same = same_class(torch.tensor(targets), kind)
+    assert torch.equal(same, same.T)
+    assert {(i, j) for i, j in same.nonzero().tolist() if i < j} == positive_pairs
+
+
+def test_sentiment_cuts_are_a_choice() -> None:
+    same = same_class(torch.tensor([[-0.2], [0.3], [1.0]]), "regression", cuts=(-0.5, 0.5))
+    assert same[0, 1] and not same[1, 2]

@@ -1,0 +1,138 @@
+"""What a training run is made of: frozen settings, a preset a dataset, and `key=value` on top of it."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import tomlkit
+
+from semanticmac.model.config import ModelConfig
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class ConfigError(Exception):
+    """A setting that does not exist or cannot have that value; the message names it."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Every setting of a run. The defaults are this project's choices; a preset holds what the paper fixed."""
+
+    dataset: str
+    seed: int = 1
+    epochs: int = 20
+    batch_size: int = 32
+    lr_language: float = 4e-5
+    lr_rest: float = 5e-4
+    weight_decay: float = 5e-4
+    schedule: Literal["constant", "cosine"] = "constant"  # after the warm-up over the first epoch
+    regression_loss: Literal["l1", "mse"] = "l1"
+    multi_task: bool = True  # off: only the multimodal sub-task is trained (ablation)
+    # SCLG, eq. 13-15
+    pseudo_labels: bool = True  # off: every sub-task learns the ground truth (ablation)
+    momentum: bool = True  # off: the label is moved afresh every epoch (ablation)
+    neighbours: int = 10  # k
+    start_epoch: int = 1  # e, epochs that are trained on the ground truth first
+    # SCCL, eq. 16-19
+    contrastive: bool = True  # off: neither of the two losses (ablation)
+    intra: bool = True
+    inter: bool = True
+    intra_weight: float = 0.1  # α
+    inter_weight: float = 0.1  # β
+    intra_temperature: float = 0.1  # τ₁
+    inter_temperature: float = 0.1  # τ₂
+    model: ModelConfig = field(default_factory=ModelConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "neighbours", "start_epoch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
+        for name in ("lr_language", "lr_rest", "intra_temperature", "inter_temperature"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name}={getattr(self, name)} must be above 0")
+        for name in ("weight_decay", "intra_weight", "inter_weight"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name}={getattr(self, name)} must not be negative")
+        if self.schedule not in ("constant", "cosine"):
+            raise ConfigError(f"schedule={self.schedule!r} must be `constant` or `cosine`")
+        if self.regression_loss not in ("l1", "mse"):
+            raise ConfigError(f"regression_loss={self.regression_loss!r} must be `l1` or `mse`")
+
+    def to_toml(self) -> str:
+        """The resolved settings; `from_toml` reads them back."""
+        return tomlkit.dumps({key: list(v) if isinstance(v, tuple) else v for key, v in _flat(asdict(self)).items()})
+
+
+def preset(dataset: str) -> TrainConfig:
+    """The paper's settings for a dataset (method.md §6); the defaults for a dataset that the paper does not have."""
+    path = PRESETS / f"{dataset}.toml"
+    if not path.exists():
+        return TrainConfig(dataset)
+    return from_toml(path.read_text(encoding="utf-8"), dataset)
+
+
+def from_toml(text: str, dataset: str) -> TrainConfig:
+    """Settings from a TOML text: those of the run at the top, those of the model under [model]."""
+    settings = tomllib.loads(text)
+    model = settings.pop("model", {})
+    return override(TrainConfig(settings.pop("dataset", dataset)), {**settings, **model})
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """`key=value` words as a dict; values are read as TOML, bare words as strings."""
+    parsed = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"{setting!r} is not of the form key=value")
+        try:
+            parsed[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed[key.strip()] = value.strip()
+    return parsed
+
+
+def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
+    """The same settings with some replaced; model settings are named like the others, without a prefix.
+
+    Raises ConfigError for an unknown key, with the nearest names, and for a value of the wrong kind.
+    """
+    own = {f.name for f in fields(TrainConfig)} - {"model"}
+    inner = {f.name for f in fields(ModelConfig)}
+    for key in settings:
+        if key not in own | inner:
+            near = difflib.get_close_matches(key, sorted(own | inner), n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(sorted(own | inner))}"
+            raise ConfigError(f"there is no setting {key!r}{hint}")
+    try:
+        model = replace(
+            config.model, **{key: _as(config.model, key, value) for key, value in settings.items() if key in inner}
+        )
+        return replace(
+            config, model=model, **{key: _as(config, key, value) for key, value in settings.items() if key in own}
+        )
+    except ValueError as error:  # ModelConfig refuses an impossible combination
+        raise ConfigError(str(error)) from None
+
+
+def _as(config: object, key: str, value: Any) -> Any:
+    """A value in the kind that the setting has by default: 1 for 1.0 passes, "yes" for true does not."""
+    default = getattr(config, key)
+    if isinstance(default, tuple):
+        return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise ConfigError(f"{key}={value!r} must be a {type(default).__name__}, like its default {default!r}")
+    return value
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    model = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.pop("model").items()}
+    return {**settings, "model": model}

@@ -1,0 +1,129 @@
+"""What training minimises: the sub-task losses (eq. 21) and the two contrastive losses (eq. 16-18). Plain functions.
+
+All of them run in float32 (float64 stays) even inside autocast: exponentials of similarities do not survive half
+precision. With nothing to average a loss is 0 and so is its gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from semanticmac.cache.task import Kind
+
+RegressionLoss = Literal["l1", "mse"]
+
+
+def task_loss(
+    predictions: Tensor, targets: Tensor, weight: Tensor, kind: Kind, regression: RegressionLoss = "l1"
+) -> Tensor:
+    """The loss of each sub-task, (5,), in the order of SUB_TASKS; its sum is L_task (eq. 21).
+
+    predictions and targets (B, 5, K); weight (B, 5) bool, True = this clip trains this sub-task. A target with NaN is
+    not labelled and left out. Each loss is a mean over its clips, 0 where there are none. Kinds: see `clip_losses`.
+    """
+    sums, counts = task_loss_sums(predictions, targets, weight, kind, regression)
+    return sums / counts.clamp(min=1)
+
+
+def task_loss_sums(
+    predictions: Tensor, targets: Tensor, weight: Tensor, kind: Kind, regression: RegressionLoss = "l1"
+) -> tuple[Tensor, Tensor]:
+    """Arguments of `task_loss` → the sums (5,) and clip counts (5,) it divides, to be added over processes first."""
+    counted = weight & ~targets.isnan().any(-1)  # (B, 5)
+    with full_precision(predictions):
+        # Unlabelled targets are replaced before the loss, not after: NaN times a gradient of zero is NaN.
+        safe = wide(targets).masked_fill(~counted[..., None], 0.0)
+        losses = clip_losses(wide(predictions), safe, kind, regression).masked_fill(~counted, 0.0)
+    return losses.sum(0), counted.sum(0)
+
+
+def clip_losses(predictions: Tensor, targets: Tensor, kind: Kind, regression: RegressionLoss = "l1") -> Tensor:
+    """predictions and targets (…, K) → one loss a clip (…).
+
+    regression: |ŷ − y| or (ŷ − y)²; single-label: cross-entropy −Σ_k y_k log softmax(ŷ)_k with soft targets;
+    multi-label and binary: binary cross-entropy with soft targets, averaged over the K classes.
+    """
+    if kind == "single-label":
+        return -(targets * F.log_softmax(predictions, dim=-1)).sum(-1)
+    if kind == "regression":
+        error = predictions - targets
+        return (error.abs() if regression == "l1" else error.square()).mean(-1)
+    return F.binary_cross_entropy_with_logits(predictions, targets, reduction="none").mean(-1)
+
+
+def intra_sample_loss(specific: Tensor, shared: Tensor, present: Tensor, temperature: float) -> Tensor:
+    """L_intra: in a clip the shared representations attract each other, the specific ones stay apart (eq. 16-17).
+
+    specific s_m and shared h_m (B, 3, d); present (B, 3), True = the clip has the modality → scalar.
+    P = {(h_u, h_v) : u ≠ v}, Q = {(s_u, s_v) : u ≠ v} ∪ {(s_m, h_m)}, u and v ordered, present modalities only;
+    L = −mean_i log(Σ_P e^{⟨·,·⟩/τ} / (Σ_P e^{⟨·,·⟩/τ} + Σ_Q e^{⟨·,·⟩/τ})) over clips with at least two modalities.
+    """
+    with full_precision(specific):
+        s, h = F.normalize(wide(specific), dim=-1), F.normalize(wide(shared), dim=-1)
+        positive = (h @ h.mT / temperature).flatten(1)  # (B, 9): all (u, v)
+        apart = (s @ s.mT / temperature).flatten(1)  # (B, 9)
+        own = (s * h).sum(-1) / temperature  # (B, 3): all (m, m)
+        pairs = present[:, :, None] & present[:, None, :]  # (B, 3, 3)
+        pairs = (pairs & ~torch.eye(3, dtype=torch.bool, device=pairs.device)).flatten(1)  # (B, 9)
+        scores = torch.cat([positive, apart, own], dim=1)  # (B, 21)
+        taking_part = torch.cat([pairs, pairs, present], dim=1)
+        lowest = torch.finfo(scores.dtype).min  # not −∞: a row of −∞ has a NaN gradient
+        attract = positive.masked_fill(~pairs, lowest).logsumexp(1)  # (B,)
+        everything = scores.masked_fill(~taking_part, lowest).logsumexp(1)
+        return mean_where(everything - attract, pairs.any(1))
+
+
+def inter_sample_loss(fused: Tensor, positives: Tensor, temperature: float) -> Tensor:
+    """L_inter: clips of one class attract each other, in the form of SupCon (eq. 18).
+
+    fused z (B, d); positives (B, B) bool, True = same class, its diagonal ignored → scalar. Mean over anchors i with a
+    positive of −(1/|P(i)|) Σ_{p ∈ P(i)} log(e^{⟨z_i,z_p⟩/τ} / Σ_{a ≠ i} e^{⟨z_i,z_a⟩/τ}).
+    """
+    with full_precision(fused):
+        z = F.normalize(wide(fused), dim=-1)
+        itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
+        scores = (z @ z.mT / temperature).masked_fill(itself, torch.finfo(z.dtype).min)  # (B, B)
+        log_share = scores.log_softmax(1)
+        attracted = positives & ~itself
+        count = attracted.sum(1)  # (B,): |P(i)|
+        per_anchor = -log_share.masked_fill(~attracted, 0.0).sum(1) / count.clamp(min=1)
+        return mean_where(per_anchor, count > 0)
+
+
+def same_class(targets: Tensor, kind: Kind, cuts: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+    """Which clips of a batch are positives of each other (eq. 18): targets (B, K) → (B, B) bool.
+
+    single-label and binary: the same class; multi-label: the label sets intersect; regression: both below cuts[0]
+    (negative), both above cuts[1] (positive) or both between (neutral). An unlabelled clip (NaN) has no positives.
+    """
+    labelled = ~targets.isnan().any(1)
+    known = labelled[:, None] & labelled[None, :]  # (B, B)
+    if kind == "multi-label":
+        sets = (targets > 0.5).float()
+        return (sets @ sets.mT > 0) & known
+    if kind == "single-label":
+        group = targets.argmax(1)
+    elif kind == "binary":
+        group = (targets[:, 0] > 0.5).long()
+    else:
+        group = (targets[:, 0] > cuts[1]).long() - (targets[:, 0] < cuts[0]).long()
+    return (group[:, None] == group[None, :]) & known
+
+
+def mean_where(values: Tensor, counted: Tensor) -> Tensor:
+    """The mean of the counted values (B,) → scalar; 0, with a gradient of 0, where none is."""
+    return values.masked_fill(~counted, 0.0).sum() / counted.sum().clamp(min=1)
+
+
+def wide(values: Tensor) -> Tensor:
+    """float32 of anything narrower."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def full_precision(values: Tensor) -> torch.autocast:
+    """A context without autocast on the device of the values."""
+    return torch.autocast(values.device.type, enabled=False)
