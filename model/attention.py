@@ -47,7 +47,7 @@ def adaptive_pool_weights(mask: Tensor, bins: int, dtype: torch.dtype) -> Tensor
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:
     """(B, T, heads·d_h) → (B, heads, T, d_h)."""
-    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return tokens.reshape(*tokens.shape[:-1], heads, -1).transpose(1, 2)
 
 
 def merge_heads(tokens: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
@@ -38,8 +39,8 @@ class Tokenizer:
 
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
         self.tokenizer = tokenizer
-        self.max_tokens = min(max_tokens, tokenizer.model_max_length)
-        self.pad_id = tokenizer.pad_token_id or 0
+        self.max_tokens = int(min(max_tokens, tokenizer.model_max_length))
+        self.pad_id = int(tokenizer.pad_token_id or 0)
 
     @classmethod
     def load(cls, name: str | Path, max_tokens: int) -> Tokenizer:
@@ -49,29 +50,27 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Texts → Tokens. A text without words (empty, blank, invisible characters) is absent: its mask is False."""
-        rows = [self.encode(text) for text in texts]
-        length = max((len(ids) for ids, _, _ in rows), default=0)
-        ids = torch.full((len(rows), max(length, 1)), self.pad_id)  # (B, L)
-        mask, types = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids)
-        for row, (row_ids, row_types, _) in enumerate(rows):
-            ids[row, : len(row_ids)] = torch.tensor(row_ids, dtype=torch.int64)
-            types[row, : len(row_types)] = torch.tensor(row_types, dtype=torch.int64)
-            mask[row, : len(row_ids)] = True
-        has_types = "token_type_ids" in self.tokenizer.model_input_names
-        return Tokens(ids, mask, types if has_types else None, sum(was_cut for _, _, was_cut in rows))
-
-    def encode(self, text: str) -> tuple[list[int], list[int], bool]:
-        """One text → its ids, its segments, and whether it was cut; nothing for a text without words."""
-        if not text.strip():
-            return [], [], False
+        rows = [row for row, text in enumerate(texts) if text.strip()]
         options = {"truncation": True, "max_length": self.max_tokens, "return_special_tokens_mask": True}
-        encoded = self.tokenizer(text, **options)
-        if all(encoded["special_tokens_mask"]):
-            return [], [], False
-        ids = list(encoded["input_ids"])
-        # Only a text that fills the limit can have been cut; verbose=False: it is meant to be longer here.
-        full = len(ids) >= self.max_tokens and len(self.tokenizer(text, verbose=False)["input_ids"]) > self.max_tokens
-        return ids, list(encoded.get("token_type_ids", [])), full
+        encoded = self.tokenizer([texts[row] for row in rows], **options) if rows else {"input_ids": []}
+        length = max((len(own) for own in encoded["input_ids"]), default=1)
+        ids = torch.full((len(texts), length), self.pad_id)  # (B, L)
+        mask, types, cut = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids), 0
+        has_types = "token_type_ids" in encoded
+        for place, row in enumerate(rows):
+            if all(encoded["special_tokens_mask"][place]):
+                continue
+            own = encoded["input_ids"][place]
+            ids[row, : len(own)] = torch.tensor(own)
+            mask[row, : len(own)] = True
+            if has_types:
+                types[row, : len(own)] = torch.tensor(encoded["token_type_ids"][place])
+            cut += len(own) >= self.max_tokens and self.is_cut(texts[row])
+        return Tokens(ids, mask, types if has_types else None, cut)
+
+    def is_cut(self, text: str) -> bool:
+        """Is the text longer than the limit?"""
+        return len(self.tokenizer(text, verbose=False)["input_ids"]) > self.max_tokens  # quietly: here it may be long
 
 
 class LanguageModel(nn.Module):
@@ -87,6 +86,24 @@ class LanguageModel(nn.Module):
         freeze_unused(self.encoder)
         self.encoder.train()
 
+    @classmethod
+    def pretrained(cls, name: str | Path) -> LanguageModel:
+        """Architecture and weights of what `name` stands for, see `locate`; only safetensors, as they hold no code."""
+        with opened(name) as (place, options):
+            options |= {"use_safetensors": True, "output_loading_info": True}
+            encoder, report = AutoModel.from_pretrained(place, **options)
+        lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+        if lacking:
+            raise LanguageModelError(f"the weights of {name!r} lack {len(lacking)} tensors, such as {lacking[0]}")
+        return cls(encoder)
+
+    @classmethod
+    def untrained(cls, folder: Path) -> LanguageModel:
+        """The architecture that `save_language` left in a folder, randomly initialised, to load weights into."""
+        with opened(folder) as (place, options):
+            build: Any = AutoModel.from_config  # it carries no types
+            return cls(build(AutoConfig.from_pretrained(place, **options)))
+
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor | None = None) -> Tensor:
         """ids, types (B, L) int64; mask (B, L), True = real token → last hidden states (B, L, width), zero in padding.
 
@@ -100,24 +117,8 @@ class LanguageModel(nn.Module):
         return hidden.masked_fill(~mask[..., None], 0.0)
 
 
-def load_language(name: str | Path, pretrained: bool = True) -> LanguageModel:
-    """The language model that `name` stands for, see `locate`; safetensors only, as reading them runs no code.
-
-    pretrained=False: its architecture alone, randomly initialised, as `save_language` left it, to load weights into.
-    """
-    with opened(name) as (place, options):
-        if not pretrained:
-            return LanguageModel(AutoModel.from_config(AutoConfig.from_pretrained(place, **options)))
-        options |= {"use_safetensors": True, "output_loading_info": True}
-        encoder, report = AutoModel.from_pretrained(place, **options)
-    lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
-    if lacking:
-        raise LanguageModelError(f"the weights of {name!r} lack {len(lacking)} tensors, such as {lacking[0]}")
-    return LanguageModel(encoder)
-
-
 def save_language(folder: Path, language: LanguageModel, tokenizer: Tokenizer) -> None:
-    """Leave in a folder what `load_language(folder, pretrained=False)` and `Tokenizer.load` need."""
+    """Leave in a folder what `LanguageModel.untrained` and `Tokenizer.load` need."""
     aside = folder.with_name(folder.name + ".partial")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -172,7 +173,7 @@ def opened(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         with quiet():
             yield place, options
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         if Path(place).is_dir():
             raise LanguageModelError(f"the language model in {place} cannot be read: {reason}") from error
@@ -185,12 +186,13 @@ def opened(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Inside, transformers shows no progress bars and logs errors only; afterwards it is as it was."""
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    chatter: Any = transformers_logging  # its functions carry no types
+    verbosity, bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
+    chatter.set_verbosity_error()
+    chatter.disable_progress_bar()
     try:
         yield
     finally:
-        transformers_logging.set_verbosity(verbosity)
+        chatter.set_verbosity(verbosity)
         if bars:
-            transformers_logging.enable_progress_bar()
+            chatter.enable_progress_bar()

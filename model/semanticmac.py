@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from semanticmac.model.config import MODALITIES, SUB_TASKS, ModelConfig
 from semanticmac.model.interaction import PooledMaps, SemanticInteraction
-from semanticmac.model.language import load_language
+from semanticmac.model.language import LanguageModel
 from semanticmac.model.perceiver import FrameEncoder
 
 __all__ = ["MODALITIES", "SUB_TASKS", "ModelConfig", "ModelInputs", "Output", "SemanticMAC"]
@@ -65,7 +65,7 @@ class SemanticMAC(nn.Module):
         d = config.d_model
         self.language: nn.Module | None = None
         if "text" in config.modalities:
-            self.language = load_language(config.language) if language is None else language
+            self.language = LanguageModel.pretrained(config.language) if language is None else language
             self.project_text = nn.Linear(width_of(self.language), d)
             if config.freeze_language:
                 self.language.requires_grad_(False).eval()

@@ -28,6 +28,7 @@ TIE_S = (
 )
 SLACK_S = 0.5  # headers and label files are inexact by less than one sampling step; a larger lack is a failure
 LEAD_S = 1.0  # decoded before a segment and thrown away: seeks are inexact, and an audio codec needs a run-in
+CLOCK_S = 2e-3  # files whose clock counts milliseconds are even to this
 MAX_ASPECT = 10.0
 CHUNK_BYTES = 64 << 20  # native pictures that decord holds at a time
 
@@ -120,7 +121,7 @@ def _with_first_picture(path: Path, header: ffmpeg.Header) -> ffmpeg.Header:
     """The header, with the start of the pictures measured where the container does not state it."""
     if header.video is None or header.container.split(",")[0] in DECORD_CONTAINERS:
         return header
-    first_s = ffmpeg.first_picture_s(path, header)
+    first_s = ffmpeg.first_picture_s(path)
     return header if first_s is None else replace(header, video=replace(header.video, start_s=first_s))
 
 
@@ -164,16 +165,12 @@ def _read_pictures(
         if found is not None:
             return found
     # An inexact seek may land after the segment's start and miss the picture that was showing: then go further back.
-    for seek_s in (window.start_s - LEAD_S, window.start_s - 15 * LEAD_S, 0.0):
-        if seek_s > 0 or window.start_s <= 0 or seek_s == 0:
-            found = _by_ffmpeg(path, header, video, max(0.0, seek_s), window, sampling, limits)
-            if found.start_s <= 0 or seek_s <= 0:
-                break
-    assert found is not None
-    if not found.frames:
-        raise DecodeError(
-            f"no picture of the video track could be read ({video.codec}, {video.width} × {video.height})"
-        )
+    for lead_s in (LEAD_S, 15 * LEAD_S, window.start_s):
+        seek_s = max(0.0, window.start_s - lead_s)
+        found = _by_ffmpeg(path, header, video, seek_s, window, sampling, limits)
+        if found and (found.start_s <= 0 or seek_s == 0):
+            break
+    assert found is not None  # a read from the start finds pictures or raises
     return found
 
 
@@ -228,12 +225,18 @@ def _trusted(clock: np.ndarray, offset_s: float, window: _Window) -> tuple[np.nd
     steps = np.diff(starts)
     if not np.isfinite(clock).all() or not -TIE_S <= starts[0] <= TIE_S or (steps <= 0).any() or starts[-1] > 1e6:
         return None
-    end_s = max(clock[-1, 1], starts[-1] + (np.median(steps) if len(steps) else 0.0)) + offset_s
     starts = starts + offset_s
+    end_s = float(clock[-1, 1] + offset_s)
     inside = (starts[1:] > 0) & (starts[:-1] < window.limit_s)
-    if end_s <= 0 or (steps[inside] > 2 * SLACK_S).any():  # a gap may be a damaged stretch: ffmpeg can tell
-        return None
-    return starts, float(end_s)
+    gap = (steps[inside] > 2 * SLACK_S).any()  # may be a damaged stretch: ffmpeg can tell
+    # Ends that do not meet the next start are made up from the order of decoding, and the last of them is the clip's.
+    vague = (np.abs(clock[:-1, 1] - clock[1:, 0]) > CLOCK_S).any() or clock[-1, 1] <= clock[-1, 0]
+    return None if gap or (vague and starts[-1] < window.limit_s) or end_s <= 0 else (starts, end_s)
+
+
+def _usual_s(steps: np.ndarray) -> float:
+    """How long a picture shows, from the (n − 1,) seconds between n pictures."""
+    return float(np.median(steps)) if len(steps) else 0.0
 
 
 def _by_ffmpeg(
@@ -244,29 +247,31 @@ def _by_ffmpeg(
     window: _Window,
     sampling: Sampling,
     limits: Limits,
-) -> _Pictures:
-    shift_us = round((window.start_s + header.zero_s - header.start_s - seek_s) * 1e6)
-    options = ffmpeg.input_options()
-    # From the key frame before seek_s, and everything from there on: an accurate seek would drop the picture that
-    # began before the segment and is still showing when it starts.
-    seek = {"ss": f"{seek_s:.6f}", "noaccurate_seek": None} if seek_s > 0 else {}
+) -> _Pictures | None:
+    """The pictures, or None where a seek to seek_s finds none: it fell behind the last key frame."""
+    # Everything from the key frame on is read: an accurate seek would drop the picture that began before the segment
+    # and is still showing when it starts.
+    options = ffmpeg.input_options(seek_s)
+    shift_us = round((window.start_s + header.zero_s) * 1e6)
     pick = (
         f"settb=AVTB,setpts=PTS-{shift_us},showinfo=checksum=0,"
         f"setpts=PTS-{TIE_S * 1e6:.0f},fps={window.rate}:round=up:start_time=0"
     )
     count = window.count(window.limit_s) + 1  # one more shows that the pictures go on past the end
-    output = ffmpeg_python.input(ffmpeg.source(path), **options, **seek)["V:0"].output(
+    output = ffmpeg_python.input(ffmpeg.source(path), **options)["V:0"].output(
         "pipe:", vf=pick, f="image2pipe", vcodec="ppm", pix_fmt="rgb24", fps_mode="passthrough", **{"frames:v": count}
     )
     arguments = ffmpeg_python.compile(output, cmd=ffmpeg.command())
     with ffmpeg.PictureRun(arguments, path, limits.timeout_s, limits.max_side_px) as run:
         frames = [_resize(picture, video.pixel_aspect, sampling.short_side_px) for picture in run]
+    if not run.starts_us and seek_s > 0:
+        return None
     if not run.starts_us:
         state = "the file is truncated or damaged" if run.damaged else "the file may hold none"
         words = ffmpeg.last_words(list(run.lines))
         raise DecodeError(f"no picture of the video track could be read: {state} ({words})")
     starts = np.sort(np.asarray(run.starts_us)) / 1e6
-    end_s = max(run.end_us / 1e6, float(starts[-1]))
+    end_s = float(starts[-1]) + (run.last_us / 1e6 or _usual_s(np.diff(starts)))
     return _Pictures(frames, float(starts[0]), end_s, _lost_s(starts, run, window.limit_s), run.damaged)
 
 
@@ -275,7 +280,7 @@ def _lost_s(starts: np.ndarray, run: ffmpeg.PictureRun, limit_s: float) -> float
     if not run.damaged or len(starts) < 2:
         return 0.0
     steps = np.diff(starts)
-    usual_s = float(np.median(steps))
+    usual_s = _usual_s(steps)
     gaps = (steps > SLACK_S) & (starts[1:] > 0) & (starts[:-1] < limit_s)
     return float((steps[gaps] - usual_s).sum()) + run.concealed * usual_s
 
@@ -293,22 +298,18 @@ def _resize(picture: np.ndarray, pixel_aspect: float, short_side_px: int) -> np.
 
 def _read_sound(path: Path, header: ffmpeg.Header, window: _Window, sampling: Sampling, limits: Limits) -> np.ndarray:
     """(n,) int16 mono from the clip's start, to its end or that of the audio track, whichever comes first."""
-    seek_s = max(0.0, window.start_s - LEAD_S)
-    skip_s = window.start_s + header.zero_s - header.start_s - seek_s
-    seek = {"ss": f"{seek_s:.6f}"} if seek_s > 0 else {}
-    output = ffmpeg_python.input(ffmpeg.source(path), **ffmpeg.input_options(), **seek)["a:0"].output(
-        "pipe:",
-        af="aresample=async=1:first_pts=0",  # a late track keeps its place: silence stands before it
-        ac=1,
-        ar=sampling.sample_rate_hz,
-        f="s16le",
-        t=f"{skip_s + window.limit_s + 1 / sampling.sample_rate_hz:.6f}",
+    # A track that starts late keeps its place: silence stands before it. What lies before the segment is dropped.
+    place = (
+        f"asetpts=PTS-{window.start_s + header.zero_s:.6f}/TB,aresample=async=1:first_pts=0,atrim=end={window.limit_s}"
+    )
+    options = ffmpeg.input_options(max(0.0, window.start_s - LEAD_S))
+    output = ffmpeg_python.input(ffmpeg.source(path), **options)["a:0"].output(
+        "pipe:", af=place, ac=1, ar=sampling.sample_rate_hz, f="s16le"
     )
     run = ffmpeg.execute(ffmpeg_python.compile(output, cmd=ffmpeg.command()), path, limits.timeout_s)
     if run.returncode and not run.stdout:
         raise DecodeError(f"the audio track cannot be read: {ffmpeg.last_words(run.stderr.splitlines())}")
-    sound = np.frombuffer(run.stdout[: len(run.stdout) // 2 * 2], "<i2")
-    return sound[round(skip_s * sampling.sample_rate_hz) :]
+    return np.frombuffer(run.stdout[: len(run.stdout) // 2 * 2], "<i2")
 
 
 def _duration(

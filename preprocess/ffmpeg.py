@@ -95,12 +95,12 @@ def probe(path: Path) -> Header:
     return _parse_header(opened[1].decode(), said[opened.start() :], b"from bitrate" in said)
 
 
-def first_picture_s(path: Path, header: Header) -> float | None:
+def first_picture_s(path: Path) -> float | None:
     """When the first picture is shown, on the file's own clock; headers other than mov's and matroska's do not tell."""
     look = ["-map", "0:V:0", "-vf", "settb=AVTB,showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"]
     run = execute([*command(), *_safe_flags(), "-i", source(path), *look], path, PROBE_TIMEOUT_S)
     found = next(filter(None, map(_PICTURE.match, run.stderr.splitlines())), None)
-    return None if found is None else int(found[1]) / 1e6 + header.start_s
+    return None if found is None else int(found[1]) / 1e6
 
 
 def command() -> list[str]:
@@ -108,13 +108,18 @@ def command() -> list[str]:
     return [program(), "-nostdin", "-hide_banner", "-nostats"]
 
 
-def input_options() -> dict[str, str | int]:
-    """What holds for every input, in the spelling of ffmpeg-python: local files, known containers, one thread."""
-    return {"protocol_whitelist": "file", "format_whitelist": CONTAINERS, "threads": 1}
+def input_options(seek_s: float = 0.0) -> dict[str, str | None]:
+    """What holds for every input, in the spelling of ffmpeg-python: local files, known containers, one thread.
+
+    seek_s: seconds into the file at which reading may begin; it does at the key frame before. copyts keeps the file's own
+    clock: ffmpeg would set a ts or mpg to 0 at the first packet of the one track it reads, parting sound and pictures.
+    """
+    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS, "threads": "1", "copyts": None}
+    return options | ({"ss": f"{seek_s:.6f}", "noaccurate_seek": None} if seek_s > 0 else {})
 
 
 def _safe_flags() -> list[str]:
-    return [part for name, value in input_options().items() for part in (f"-{name}", str(value))]
+    return [part for name, value in input_options().items() for part in (f"-{name}", value) if part is not None]
 
 
 def source(path: Path) -> str:
@@ -213,7 +218,7 @@ class PictureRun:
     timeout_s: float
     max_side_px: int
     starts_us: list[int] = field(default_factory=list)  # of every picture decoded, from the segment's start
-    end_us: int = 0  # when the last picture stops showing
+    last_us: int = 0  # how long the last picture shows; 0 = the file does not say
     concealed: int = 0  # pictures in the segment that the decoder had to make up in part
     damaged: bool = False  # ffmpeg met bytes that it could not read
     lines: deque[bytes] = field(default_factory=lambda: deque(maxlen=STDERR_LINES))
@@ -272,9 +277,8 @@ class PictureRun:
         assert self._process.stderr
         for line in self._process.stderr:
             if shown := _PICTURE.match(line):
-                start_us, length_us = int(shown[1]), int(shown[2])
-                self.starts_us.append(start_us)
-                self.end_us = max(self.end_us, start_us + length_us)
+                self.starts_us.append(int(shown[1]))
+                self.last_us = int(shown[2])
             elif not line.startswith(b"[Parsed_showinfo"):
                 self.lines.append(line)
                 self.damaged = self.damaged or bool(_DAMAGE.search(line))

@@ -28,7 +28,8 @@ Outcome = Literal["done", "raised", "died", "timed out", "out of memory"]
 
 LOOK_AHEAD = 4  # jobs a worker that are started or finished ahead of the one whose result is next
 START_TIMEOUT_S = 120.0  # for an interpreter and its imports, on a machine under load
-SINGLE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+SINGLE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+MAIN = "import sys; sys.path[:] = {path!r}; from semanticmac.preprocess.workers import main; main({pipe})"
 
 
 class WorkerError(RuntimeError):
@@ -63,8 +64,8 @@ def run_isolated(
 
     function: importable by name from a module (not a lambda, not in __main__); jobs and values must pickle.
     workers: processes, at least one (0 counts as 1: nothing ever runs in the caller's process).
-    timeout_s: time for one job, after which its worker is killed. memory_bytes: limit on the private memory of a worker,
-    and likewise of each program that it runs. Closing the iterator, or an interrupt, kills all workers at once.
+    timeout_s: time for one job, after which its worker is killed. memory_bytes: limit on the private memory of a
+    worker, and likewise of each program that it runs. Closing the iterator, or an interrupt, kills all workers at once.
     """
     try:
         target = pickle.dumps(function)
@@ -97,15 +98,16 @@ class _Crew:
         self._tasks: queue.SimpleQueue[tuple[Any, Future[Result[Any, Any]]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._workers: dict[int, _Worker] = {}  # by the thread that serves it
-        self._threads = 0
+        self._threads: list[threading.Thread] = []
         self._closed = False
 
     def grow(self, most: int) -> None:
         """One more thread, up to `most`; few jobs start few workers."""
-        if self._threads < most:
-            self._threads += 1
+        if len(self._threads) < most:
             # A daemon: an interpreter that exits does not wait for a job to finish.
-            threading.Thread(target=self._serve, args=(self._threads,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(len(self._threads),), daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def submit(self, job: Job) -> Future[Result[Job, Any]]:
         future: Future[Result[Job, Any]] = Future()
@@ -118,8 +120,11 @@ class _Crew:
             self._closed = True
             for worker in self._workers.values():
                 worker.kill()
-        for _ in range(self._threads):
+        for _ in self._threads:
             self._tasks.put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():  # a garbage collector may run this anywhere
+                thread.join(timeout=1)
 
     def _serve(self, place: int) -> None:
         while (task := self._tasks.get()) is not None and not self._closed:
@@ -134,7 +139,7 @@ class _Crew:
 
     def _run(self, place: int, job: Job) -> Result[Job, Any]:
         worker = self._workers.get(place) or self._hire(place)
-        if worker.process.poll() is not None:  # killed from outside while it was idle
+        if worker.dead():  # killed from outside while it was idle: not the next job's fault
             self._dismiss(place)
             worker = self._hire(place)
         result = worker.run(job, self.timeout_s)
@@ -162,55 +167,56 @@ class _Worker:
 
     def __init__(self, target: bytes, memory_bytes: int) -> None:
         self.pipe, theirs = Pipe()
-        number = theirs.fileno()
         with theirs:
             # stdin is the life line: its end tells the worker that the parent is gone, however it went.
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from semanticmac.preprocess.workers import main; main()", str(number)],
+                [sys.executable, "-c", MAIN.format(path=sys.path, pipe=theirs.fileno())],
                 stdin=subprocess.PIPE,
-                pass_fds=(number,),
+                pass_fds=(theirs.fileno(),),
                 env={**os.environ, **SINGLE_THREAD},
                 start_new_session=True,  # Ctrl-C reaches the parent alone, and killpg the worker's children too
             )
-        self._start = (sys.path, memory_bytes, target)
+        self._start = (memory_bytes, target)
 
     def greet(self) -> None:
         """Tell the worker what to run; a WorkerError where it cannot be imported there."""
-        timer = self._kill_after(START_TIMEOUT_S)
-        try:
-            self.pipe.send(self._start)
-            complaint = self.pipe.recv()
-        except (EOFError, OSError):
-            complaint = f"it ended while starting ({self._death()})"
-        timer.cancel()
+        with _Deadline(START_TIMEOUT_S, self.kill):
+            try:
+                self.pipe.send(self._start)
+                complaint = self.pipe.recv()
+            except (EOFError, OSError):
+                complaint = f"it ended while starting ({self._death()})"
         if complaint:
             raise WorkerError(f"a worker process cannot start: {complaint}")
 
     def run(self, job: Job, timeout_s: float) -> Result[Job, Any]:
-        timer = self._kill_after(timeout_s)
-        try:
-            self.pipe.send_bytes(pickle.dumps(job))
-            outcome, value, error_type, reason = pickle.loads(self.pipe.recv_bytes())
-            return Result(job, outcome, value, error_type, reason)
-        except (EOFError, OSError):
-            if timer.finished.is_set():
-                return Result(job, "timed out", reason=f"killed after {timeout_s:g} s without an answer")
-            return Result(job, "died", reason=f"the worker process died: {self._death()}")
-        except Exception as error:  # the job or its value does not pickle
-            return Result(job, "raised", error_type=type(error).__name__, reason=str(error))
-        finally:
-            timer.cancel()
+        with _Deadline(timeout_s, self.kill) as deadline:
+            try:
+                self.pipe.send_bytes(pickle.dumps(job))
+                answer = self.pipe.recv_bytes()
+                outcome, value, error_type, reason = pickle.loads(answer)
+            except (EOFError, OSError):
+                death = self._death()
+                if deadline.passed:
+                    return Result(job, "timed out", reason=f"killed after {timeout_s:g} s without an answer")
+                return Result(job, "died", reason=f"the worker process died: {death}")
+            except Exception as error:  # the job or its value does not pickle
+                return Result(job, "raised", error_type=type(error).__name__, reason=str(error))
+        if deadline.passed:  # the answer came in the instant of the kill: the worker is gone, the answer is whole
+            self._death()
+        return Result(job, outcome, value, error_type, reason)
 
-    def _kill_after(self, seconds: float) -> threading.Timer:
-        timer = threading.Timer(seconds, self.kill)
-        timer.daemon = True
-        timer.start()
-        return timer
+    def dead(self) -> bool:
+        """Has the process ended? It stays a zombie until reap(), so that nobody else gets its number."""
+        if self.process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def kill(self) -> None:
         """SIGKILL for the worker and every process that it started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def reap(self) -> None:
         self.process.wait()
@@ -219,30 +225,55 @@ class _Worker:
             self.process.stdin.close()
 
     def _death(self) -> str:
-        try:
-            code = self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return "it closed its pipe"
+        """How the process ended; waits for that, then kills what it started and left."""
+        os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
+        self.kill()
+        code = self.process.wait()
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
-def main() -> None:
+class _Deadline:
+    """Calls `late` once unless the block ends before; `passed` says which of the two it was."""
+
+    def __init__(self, seconds: float, late: Callable[[], None]) -> None:
+        self.passed = False
+        self._late, self._over, self._lock = late, False, threading.Lock()
+        self._timer = threading.Timer(seconds, self._strike)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._over = True
+        self._timer.cancel()
+
+    def _strike(self) -> None:
+        with self._lock:
+            if not self._over:
+                self.passed = True
+                self._late()
+
+
+def main(pipe_number: int) -> None:
     """The worker's side: take one job after the other until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    pipe = Connection(int(sys.argv[1]))
-    os.set_inheritable(pipe.fileno(), False)  # or a program that the job runs would hold the pipe open
-    sys.path[:], memory_bytes, target = pipe.recv()
-    try:
-        function = pickle.loads(target)
-        _limit_memory(memory_bytes)
-    except Exception as error:
-        pipe.send(f"{type(error).__name__}: {error}")
-        return
-    pipe.send("")
-    while True:
-        answer = _answer(function, pipe.recv_bytes(), memory_bytes)
-        pipe.send_bytes(answer)
+    os.set_inheritable(pipe_number, False)  # or a program that the job runs would hold the pipe open
+    pipe = Connection(pipe_number)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        memory_bytes, target = pipe.recv()
+        try:
+            function = pickle.loads(target)
+            _limit_memory(memory_bytes)
+        except Exception as error:
+            pipe.send(f"{type(error).__name__}: {error}")
+            return
+        pipe.send("")
+        while True:
+            pipe.send_bytes(_answer(function, pipe.recv_bytes(), memory_bytes))
 
 
 def _answer(function: Callable[[Any], Any], job: bytes, memory_bytes: int) -> bytes:

@@ -129,7 +129,8 @@ def neighbours(bank: Tensor, k: int, valid: Tensor, block: int = 1024) -> tuple[
     # Distances are the same without a common offset, which eats the digits of a product.
     centred = (points.double() - points.double().mean(0)).to(bank.dtype)
     norms = centred.square().sum(1)
-    rounding = 2 * bank.shape[1] * torch.finfo(bank.dtype).eps
+    tf32 = torch.get_float32_matmul_precision() != "highest"
+    rounding = 2 * bank.shape[1] * (2**-10 if tf32 else torch.finfo(bank.dtype).eps)
     for start in range(0, len(places), block):
         rows = torch.arange(start, min(start + block, len(places)), device=bank.device)  # (R,)
         # ‖r_j‖² − 2⟨r_i, r_j⟩ orders the neighbours of i as ‖r_i − r_j‖² does.

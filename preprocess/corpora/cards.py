@@ -34,7 +34,7 @@ class CorpusCard:
 _COMMON = "label.csv, Raw/<video_id>/<clip_id>.mp4"
 _MOSEI = "Transcript/Segmented/Combined, Videos/Segmented/Combined or Videos/Full/Combined, Labels/*.csv, splits.csv"
 _CMU = "github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK names the raw download"
-_READ_TERMS = "academic research; read the terms at the source before you use it"
+_READ_TERMS = "read the terms at the source before you use it; the videos are other people's"
 
 CARDS: Mapping[str, CorpusCard] = {
     card.name: card

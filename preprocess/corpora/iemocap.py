@@ -18,7 +18,7 @@ TASK = Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru"))
 SESSIONS = ("Session1", "Session2", "Session3", "Session4", "Session5")
 TEST_SESSION = "Session5"
 
-# Ses01F_impro01_M003: session, whose markers are filmed (F), dialogue, who speaks (M), number.
+# Ses01F_impro01_M003: session, who stands in the left half (F), dialogue, who speaks (M), number.
 UTTERANCE = re.compile(r"(?P<dialogue>Ses\d\d(?P<left>[FM])_\w+)_(?P<speaker>[FM])\w+")
 LABEL_LINE = re.compile(r"\[(?P<start>[^\]-]+)-(?P<end>[^\]-]+)\]\t(?P<id>\S+)\t(?P<label>\S+)\t\[")
 TEXT_LINE = re.compile(r"(?P<id>Ses\w+) \[[^\]]*\]:(?P<text>.*)")

@@ -17,18 +17,11 @@ from semanticmac.preprocess.demo.features import (
     draw_nose,
     expression,
 )
+from semanticmac.preprocess.demo.hair import draw_beard, draw_hair, draw_hair_behind
 from semanticmac.preprocess.demo.identity import Face, random_face
 from semanticmac.preprocess.demo.paint import SUPERSAMPLING, Canvas
-from semanticmac.preprocess.demo.wardrobe import (
-    draw_beard,
-    draw_body,
-    draw_freckles,
-    draw_glasses,
-    draw_hair,
-    draw_hair_behind,
-    draw_scene,
-    head_outline,
-)
+from semanticmac.preprocess.demo.scene import draw_scene
+from semanticmac.preprocess.demo.wardrobe import draw_body, draw_freckles, draw_glasses, head_outline
 
 __all__ = ["Face", "Pose", "draw_face", "random_face"]
 
@@ -37,7 +30,7 @@ Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is at one moment, relative to the face's own place in the picture; has nothing to do with affect."""
+    """Where the head is at one moment, relative to the face's own place in the picture. Independent of affect."""
 
     shift: tuple[float, float] = (0.0, 0.0)  # shares of the picture's side
     roll: float = 0.0  # radians
@@ -51,7 +44,7 @@ STILL = Pose()
 def draw_face(face: Face, affect: float, mouth: float, size_px: int = 224, pose: Pose = STILL) -> Picture:
     """`face` feeling `affect` (−3 … 3), its mouth `mouth` (0 … 1) open → (size_px, size_px, 3) uint8.
 
-    The same arguments give the same pixels. Drawing works in numbers relative to the picture, so any size shows the same.
+    The same arguments give the same pixels. All lengths are relative to the picture, so any size shows the same.
     """
     side = size_px * SUPERSAMPLING
     centre = ((0.5 + face.offset[0] + pose.shift[0]) * side, (0.47 + face.offset[1] + pose.shift[1]) * side)

@@ -27,7 +27,7 @@ class Expression:
 
 
 def expression(face: Face, affect: float) -> Expression:
-    """How `face` shows an affect of −3 … 3. Good feelings look alike; bad ones look sad or angry, as the face's temper."""
+    """How `face` shows an affect of −3 … 3: good feelings look alike, bad ones sad or angry, as the face's temper."""
     feeling = face.gain * affect / 3
     good, bad = max(feeling, 0.0), max(-feeling, 0.0)
     return Expression(
@@ -135,8 +135,8 @@ def draw_nose(canvas: Canvas, face: Face) -> None:
 def draw_mouth(canvas: Canvas, face: Face, look: Expression, opening: float) -> None:
     """The mouth as two curves over its width: lips outside them, teeth, dark and tongue between.
 
-    Speech moves the lips apart; the corners stay where the affect has put them. A happy mouth opens downwards (a D lying
-    on its back), an unhappy one upwards, so that a talking mouth shows the affect as clearly as a shut one.
+    Speech moves the lips apart; the corners stay where the affect has put them. A happy mouth opens downwards (a D
+    lying on its back), an unhappy one upwards, so that a talking mouth shows the affect as clearly as a shut one.
     """
     smile = float(np.clip(look.smile, -1.25, 1.25))
     good, bad = max(smile, 0.0), max(-smile, 0.0)

@@ -1,4 +1,4 @@
-"""A clip before any codec: a face that talks, blinks and sways to a voice; and single pictures and sounds of strangers."""
+"""A clip before any codec: a face that talks, blinks and sways to a voice; and pictures and sounds of strangers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def shoot(text: str, face: Face, voice: Voice, vision: float, audio: float, rng:
 
 
 def act(face: Face, affect: float, opening: Track, rng: Generator, size_px: int = 224) -> NDArray[np.uint8]:
-    """The drawings (n, S, S, 3) of a face over the lips' track `opening` (one value every 5 ms); affect wavers a little."""
+    """The drawings (n, S, S, 3) of a face over the lips' track `opening`, 5 ms a value; the affect wavers a little."""
     seconds = len(opening) / TRACK_HZ
     times = np.arange(int(np.ceil(seconds * DRAWINGS_PER_S))) / DRAWINGS_PER_S
     middle = np.minimum(((times + 0.5 / DRAWINGS_PER_S) * TRACK_HZ).astype(np.int64), len(opening) - 1)
@@ -85,7 +85,7 @@ def random_sound(rng: Generator, affect: float, seconds: float = 2.0) -> NDArray
 
     The window is centred anywhere in what is said, so at the ends it holds silence, as a clip's first and last do.
     """
-    text = babble(int(rng.integers(8, 12)), rng.integers(0, 1000, 60).tolist())
+    text = babble(int(rng.integers(8, 12)), rng)
     waveform = speak(text, random_voice(rng), affect, rng).waveform
     samples = round(seconds * SAMPLE_RATE_HZ)
     padded = np.pad(waveform, (samples // 2, samples))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,17 +39,27 @@ def shade(colour: Colour, factor: float) -> Colour:
     return mix(colour, (0, 0, 0), 1 - factor) if factor < 1 else mix(colour, (255, 255, 255), factor - 1)
 
 
+@lru_cache(maxsize=512)  # most of a face's lines stay the same through a clip
 def curve(*points: tuple[float, float]) -> Points:
     """A smooth line (n, 2) through the given points (Catmull-Rom, six steps a piece)."""
     knots = np.array([points[0], *points, points[-1]], dtype=np.float64)
     windows = np.stack([knots[:-3], knots[1:-2], knots[2:-1], knots[3:]])  # (4, pieces, 2)
     pieces = np.einsum("sk,kpx->psx", _CATMULL_ROM, windows).reshape(-1, 2)
-    return np.concatenate([pieces, knots[-1:]])
+    line = np.concatenate([pieces, knots[-1:]])
+    line.flags.writeable = False  # shared by all who ask for it
+    return line
+
+
+def arch(*points: tuple[float, float]) -> Points:
+    """A smooth symmetrical line through the given points, from one end to the middle, and back."""
+    back = points[-2::-1] if points[-1][0] == 0 else points[::-1]
+    return curve(*points, *((-x, y) for x, y in back))
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, steps: int = 28) -> Points:
     """The outline (steps, 2) of an ellipse."""
-    return _circle(steps) * (rx, ry) + (x, y)
+    outline: Points = _circle(steps) * (rx, ry) + (x, y)
+    return outline
 
 
 @cache
@@ -63,6 +73,13 @@ def mirrored(points: Points) -> Points:
     return points * np.array([-1.0, 1.0])
 
 
+@cache
+def _ends(count: int) -> Points:
+    """(count, 1): 1 at both ends of a line, 0 in its middle."""
+    along = np.linspace(-1, 1, count)[:, None]
+    return np.asarray(along * along)
+
+
 class Canvas:
     """One square picture, and where the head stands in it.
 
@@ -73,7 +90,7 @@ class Canvas:
     def __init__(
         self, background: Image.Image, centre: tuple[float, float], unit: float, roll: float, yaw: float
     ) -> None:
-        """background (S, S) is drawn upon; centre and unit in its pixels (unit = half a head); roll and yaw in radians."""
+        """background (S, S) is drawn upon; centre and unit (half a head) in its pixels; roll and yaw in radians."""
         self.image = background
         self._draw = ImageDraw.Draw(background)
         self.unit = unit
@@ -95,8 +112,7 @@ class Canvas:
 
     def stroke(self, points: Points, width: float, colour: Colour, depth: float = 0.0, taper: float = 0.0) -> None:
         """Draw along points (n, 2) with a brush `width` half heads wide; taper 1 thins it to nothing at both ends."""
-        along = np.linspace(-1, 1, len(points))
-        half = 0.5 * width * (1 - taper * along**2)[:, None]
+        half = 0.5 * width * (1 - taper * _ends(len(points)))
         tangent = np.empty_like(points)
         tangent[1:-1], tangent[0], tangent[-1] = (
             points[2:] - points[:-2],

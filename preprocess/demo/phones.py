@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from numpy.random import Generator
+
 
 @dataclass(frozen=True)
 class Phone:
@@ -102,16 +104,15 @@ def pronounce(text: str) -> list[Phone]:
     return [PHONES[name] for name in names]
 
 
-def babble(words: int, pick: list[int]) -> str:
-    """`words` words without meaning, spelled from the numbers in `pick` (five for each word)."""
-    onsets, vowels, codas = (
-        "b d f g h k l m n p r s t v w sh th".split(),
-        "a e i o u ee oo ai ou".split(),
-        ["", "", "n", "s", "l", "t"],
-    )
-    made = []
-    for i in range(words):
-        a, b, c, d, e = pick[5 * i : 5 * i + 5]
-        word = onsets[a % len(onsets)] + vowels[b % len(vowels)] + codas[c % len(codas)]
-        made.append(word + onsets[d % len(onsets)] + vowels[e % len(vowels)] if (a + e) % 2 else word)
-    return " ".join(made)
+_ONSETS = ("b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "sh", "th")
+_NUCLEI = ("a", "e", "i", "o", "u", "ee", "oo", "ai", "ou")
+_CODAS = ("", "", "n", "s", "l", "t")
+
+
+def babble(words: int, rng: Generator) -> str:
+    """Words without meaning, of one or two syllables: something to say that stands in no corpus."""
+
+    def syllable() -> str:
+        return "".join(part[int(rng.integers(len(part)))] for part in (_ONSETS, _NUCLEI, _CODAS))
+
+    return " ".join(syllable() + (syllable() if rng.random() < 0.5 else "") for _ in range(words))

@@ -65,7 +65,7 @@ class Record:
 def plan(spec: DemoSpec) -> list[Record]:
     """The records of a demo corpus: train, then valid, then test, in the proportion 11 : 2 : 3.
 
-    No speaker and no line stands in two splits. Each unimodal label is uniform in −3 … 3 (text: the levels of its lines).
+    No speaker and no line stands in two splits. Unimodal labels are uniform in −3 … 3 (text: the levels of the lines).
     """
     test, valid = round(spec.clips * 3 / 16), round(spec.clips / 8)
     sizes = dict(zip(SPLITS, (spec.clips - test - valid, valid, test), strict=True))

@@ -39,8 +39,8 @@ def film(spec: DemoSpec, record: Record) -> Film:
 def render(root: Path, spec: DemoSpec, workers: int | None = None, progress: Progress | None = None) -> int:
     """Render the corpus of `spec` into root; the number of clips that were not there yet.
 
-    Interrupted, it resumes: each clip is written aside and renamed, clips.csv comes last. Raises CorpusError for a folder
-    that holds another demo corpus, or something else.
+    Interrupted, it resumes: each clip is written aside and renamed, clips.csv comes last. Raises CorpusError for a
+    folder that holds another demo corpus, or something else.
     """
     _claim(root, spec)
     records = plan(spec)
@@ -100,7 +100,7 @@ def _write_aside(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(file.name, path)
+    Path(file.name).replace(path)
 
 
 def _table(records: list[Record]) -> str:
@@ -115,7 +115,7 @@ def _render_clip(root: Path, aside: Path, spec: DemoSpec, record: Record) -> Non
     """One .mp4, written in `aside` and renamed into its place when it is whole."""
     unfinished = aside / f"{record.clip_id}.mp4"
     encode(film(spec, record), unfinished)
-    os.replace(unfinished, root / record.file)
+    unfinished.replace(root / record.file)
 
 
 def encode(take: Film, path: Path) -> None:
@@ -124,11 +124,13 @@ def encode(take: Film, path: Path) -> None:
     sound = path.with_suffix(".pcm")
     sound.write_bytes(take.waveform.astype("<i2").tobytes())
     command = [
-        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-threads", "1",
-        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", str(DRAWINGS_PER_S), "-i", "pipe:0",
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-threads", "1", "-filter_threads", "1",
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", str(DRAWINGS_PER_S), "-i", "-",
         "-f", "s16le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-i", str(sound),
-        "-map", "0:v", "-map", "1:a", "-r", str(FPS), "-c:v", "libx264", "-preset", "veryfast", "-crf", "24",
-        "-pix_fmt", "yuv420p", "-threads", "1", "-c:a", "aac", "-b:a", "64k", "-movflags", "+faststart", "-f", "mp4", str(path),
+        "-map", "0:v", "-r", str(FPS), "-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-crf", "24",
+        "-pix_fmt", "yuv420p",
+        "-map", "1:a", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "64k",
+        "-threads", "1", "-movflags", "+faststart", "-f", "mp4", str(path),
     ]  # fmt: skip
     try:
         ran = subprocess.run(command, input=take.frames.tobytes(), capture_output=True, timeout=ENCODING_LIMIT_S)

@@ -173,7 +173,8 @@ def _pulses(pitch: Track, voicing: Track, formants: Track, voice: Voice, how: Ma
     spectrum *= np.exp(-1j * late.astype(np.float32)[:, None] * frequency)
     echoes = np.fft.irfft(spectrum, axis=1) * (strength / np.sqrt(pitch[nearest]))[:, None]
     places = whole[:, None] + np.arange(PULSE_SAMPLES)
-    return np.bincount(places.ravel(), weights=echoes.ravel(), minlength=len(pitch) * HOP)[: len(pitch) * HOP]
+    sound = np.bincount(places.ravel(), weights=echoes.ravel(), minlength=len(pitch) * HOP)
+    return sound[: len(pitch) * HOP].astype(np.float64)
 
 
 def _resonance(formants: Track, frequency: NDArray[np.float32]) -> NDArray[np.complex64]:
@@ -195,7 +196,7 @@ def _tilt(frequency: NDArray[np.float32], voice: Voice, how: Manner) -> NDArray[
 
 
 def _noise(breath: Track, hiss: Track, hiss_hz: Track, formants: Track, how: Manner, rng: Generator) -> Samples:
-    """Breath, coloured by the formants, and the hiss of consonants: noise in windows of 10 ms, half overlapping. (N,)"""
+    """Breath, coloured by the formants, and the hiss of consonants: noise in overlapping windows of 10 ms. (N,)"""
     size = 2 * HOP
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ).astype(np.float32)
     bell = np.exp(-0.5 * ((frequency - hiss_hz[:, None]) / (0.15 * hiss_hz[:, None] + 300)) ** 2)

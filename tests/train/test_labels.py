@@ -34,19 +34,11 @@ def movement_loop(bank: Tensor, truth: Tensor, valid: Tensor, k: int) -> Tensor:
     return delta
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    st.integers(min_value=1, max_value=45),
-    st.integers(min_value=1, max_value=12),
-    st.integers(min_value=1, max_value=50),
-    st.integers(min_value=0, max_value=999),
-)
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 45), st.integers(1, 12), st.integers(1, 50), st.integers(0, 999))
 def test_neighbours_and_movement_equal_the_loop(clips: int, k: int, block: int, seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
-    bank, truth = (
-        torch.randn(clips, 6, dtype=torch.float64, generator=draw),
-        torch.randn(clips, 2, generator=draw).double(),
-    )
+    bank, truth = torch.randn(clips, 8, dtype=torch.float64, generator=draw).split([6, 2], dim=1)
     valid = torch.rand(clips, generator=draw) < 0.8
     truth[~valid] = torch.nan
     indices, distances = neighbours(bank, k, valid, block)
@@ -114,10 +106,8 @@ def test_update_transcribes_equation_15(momentum: bool, start_epoch: int) -> Non
     exactly(labels.targets(torch.tensor([0]))[0], truth[[0]].expand(5, 2))  # absent: it keeps the truth
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    st.integers(min_value=1, max_value=20), st.integers(min_value=1, max_value=30), st.booleans(), st.integers(0, 999)
-)
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 20), st.integers(1, 30), st.booleans(), st.integers(0, 999))
 def test_labels_stay_in_the_range_of_the_truth(clips: int, k: int, momentum: bool, seed: int) -> None:
     torch.manual_seed(seed)
     config = PseudoLabelConfig(momentum=momentum, neighbours=k)
@@ -163,9 +153,8 @@ def test_switched_off_every_sub_task_learns_the_truth() -> None:
 
 def test_record_takes_the_model_s_output_without_its_graph() -> None:
     labels = PseudoLabels(torch.randn(5, 1), 3)
-    labels.record(
-        torch.tensor([1]), torch.randn(1, 4, 3, dtype=torch.bfloat16, requires_grad=True), torch.ones(1, 3).bool()
-    )
+    representations = torch.randn(1, 4, 3, dtype=torch.bfloat16, requires_grad=True)
+    labels.record(torch.tensor([1]), representations, torch.ones(1, 3).bool())
     assert labels.banks.dtype == torch.float32 and not labels.banks.requires_grad
 
 

@@ -62,10 +62,9 @@ def test_task_loss_equals_torch_on_the_clips_that_count(kind: Kind, regression: 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sums_of_two_halves_give_the_loss_of_the_whole(kind: Kind) -> None:
     predictions, targets, weight = torch.randn(6, 5, 2).double(), soft_targets(kind, 6, 5, 2), torch.rand(6, 5) < 0.5
-    sums, counts = zip(
-        *(task_loss_sums(predictions[h], targets[h], weight[h], kind) for h in (slice(2), slice(2, 6))), strict=True
-    )
-    exactly(sum(sums) / sum(counts).clamp(min=1), task_loss(predictions, targets, weight, kind))  # type: ignore[union-attr]
+    halves = [task_loss_sums(predictions[h], targets[h], weight[h], kind) for h in (slice(2), slice(2, 6))]
+    sums, counts = halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
+    exactly(sums / counts.clamp(min=1), task_loss(predictions, targets, weight, kind))
 
 
 def intra_sample_loop(specific: Tensor, shared: Tensor, present: Tensor, temperature: float) -> Tensor:
@@ -104,9 +103,8 @@ def test_contrastive_losses_equal_the_loops_in_any_order(clips: int, seed: int, 
     exactly(intra, intra_sample_loop(specific, shared, present, temperature))
     exactly(intra_sample_loss(specific[order], shared[order], present[order], temperature), intra)
     absent = ~present[..., None]  # whatever stands for an absent modality
-    exactly(
-        intra_sample_loss(specific.masked_fill(absent, 7e9), shared.masked_fill(absent, 0), present, temperature), intra
-    )
+    garbage = specific.masked_fill(absent, 7e9), shared.masked_fill(absent, 0)
+    exactly(intra_sample_loss(*garbage, present, temperature), intra)
 
     z, positives = specific[:, 0], torch.rand(clips, clips, generator=draw) < 0.4
     inter = inter_sample_loss(z, positives, temperature)
@@ -122,12 +120,8 @@ def test_contrastive_losses_fall_as_the_figure_wants() -> None:
     assert apart < 0.01 < 1 < mixed
     classes = torch.tensor([[1, 0], [1, 0], [0, 1], [0, 1]]).bool()
     positives = (classes.float() @ classes.float().T).bool()
-    assert (
-        inter_sample_loss(axes[[0, 0, 1, 1]], positives, 0.1)
-        < 0.01
-        < 1
-        < inter_sample_loss(axes[[0, 1, 0, 1]], positives, 0.1)
-    )
+    apart, mixed = (inter_sample_loss(axes[rows], positives, 0.1) for rows in ([0, 0, 1, 1], [0, 1, 0, 1]))
+    assert apart < 0.01 < 1 < mixed
 
 
 @pytest.mark.parametrize("clips", [1, 3])
@@ -146,9 +140,8 @@ def test_nothing_to_compare_is_zero_with_a_zero_gradient(clips: int) -> None:
 def test_equal_and_zero_representations_have_finite_losses_and_gradients() -> None:
     for values in (torch.ones(4, 3, 5), torch.zeros(4, 3, 5)):
         x = values.requires_grad_(True)
-        loss = intra_sample_loss(x, x, torch.ones(4, 3).bool(), 0.1) + inter_sample_loss(
-            x[:, 0], torch.ones(4, 4).bool(), 0.1
-        )
+        loss = intra_sample_loss(x, x, torch.ones(4, 3).bool(), 0.1)
+        loss = loss + inter_sample_loss(x[:, 0], torch.ones(4, 4).bool(), 0.1)
         # 6 pairs attract; 6 + 3 stay apart; the other 3 clips are alike
         torch.testing.assert_close(loss, torch.tensor(math.log(15 / 6) + math.log(3)) if values.any() else loss)
         assert loss.isfinite()

@@ -1,0 +1,143 @@
+"""The options that any corpus takes, and the splits that are made here."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.corpora import NAMES, Options, read_corpus
+from semanticmac.preprocess.corpora.splits import assign_splits, tenth_for_valid
+
+ROWS = "".join(f"v{i // 4},{i % 4},text,0.2,{('train', 'valid', 'test', 'train')[i % 4]}\n" for i in range(40))
+SIMS = {"label.csv": "video_id,clip_id,text,label,mode\n" + ROWS}
+
+
+def test_a_list_of_clips_replaces_the_split_and_the_rest_has_none(write):
+    root = write(SIMS | {"own.csv": "clip_id,split\nv0_0,test\nv0_1,val\nv9_9,train\nv0_2,\n"})
+    corpus = read_corpus("sims", root, Options(splits=root / "own.csv"))
+    assert {clip.clip_id: clip.split for clip in corpus.clips if clip.split} == {"v0_0": "test", "v0_1": "valid"}
+    assert "1 ids of own.csv are not in sims: v9_9" in corpus.notes
+    assert any(note.startswith("37 clips are not in own.csv and have no split: v0_3, v1_0,") for note in corpus.notes)
+
+
+def test_a_list_of_videos_does_too(write):
+    root = write(SIMS | {"own.csv": "video_id,split\nv0,test\nv1,train\n"})
+    corpus = read_corpus("sims", root, Options(splits=root / "own.csv"))
+    assert Counter(clip.split for clip in corpus.clips) == {"test": 4, "train": 4, None: 32}
+
+
+def test_excluded_clips_are_gone(write):
+    root = write(SIMS | {"out.csv": "clip_id,why\nv0_0,corrupt\nv9_9,absent\n"})
+    corpus = read_corpus("sims", root, Options(exclude=root / "out.csv"))
+    assert len(corpus.clips) == 39
+    assert any(note.startswith("1 clips are left out by") for note in corpus.notes)
+    assert "1 ids of out.csv are not in sims: v9_9" in corpus.notes
+
+
+def test_labels_are_replaced_and_checked(write):
+    root = write(SIMS | {"own.csv": "clip_id,label,label_text\nv0_0,-1,0.5\n"})
+    corpus = read_corpus("sims", root, Options(labels=root / "own.csv"))
+    assert corpus.clips[0].labels == {"multimodal": -1.0, "text": 0.5}
+    assert corpus.clips[1].labels == {"multimodal": 0.2}
+    write({"own.csv": "clip_id,label\nv0_0,-1.5\n"})
+    with pytest.raises(CorpusError, match=r"own\.csv, line 2: label: label -1\.5 lies outside -1\.0 … 1\.0"):
+        read_corpus("sims", root, Options(labels=root / "own.csv"))
+
+
+def test_by_video_keeps_the_shares_and_parts_no_video(write):
+    corpus = read_corpus("sims", write(SIMS), Options(split_by="video"))
+    assert Counter(clip.split for clip in corpus.clips) == {"train": 24, "valid": 8, "test": 8}
+    assert len({(clip.dialogue, clip.split) for clip in corpus.clips}) == 10
+    assert any("this is not the official split" in note for note in corpus.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("clip_id\nv0_0\n", r"own\.csv, line 1: no column split; the header has clip_id"),
+        ("clip_id,split\nv0_0,all\n", r"own\.csv, line 2: split is 'all', expected one of train, valid, test"),
+        ("clip_id,split\nv0_0,test\nv0_0,train\n", r"own\.csv, line 3: the clip_id 'v0_0' stands twice; .* line 2"),
+        (
+            "clip_id,split\nx,test\n",
+            r"own\.csv gives no clip of sims a split; its ids look like x, the corpus's like v0_0",
+        ),
+    ],
+)
+def test_a_wrong_list_names_file_and_line(write, content, message):
+    root = write(SIMS | {"own.csv": content})
+    with pytest.raises(CorpusError, match=message):
+        read_corpus("sims", root, Options(splits=root / "own.csv"))
+
+
+def test_options_that_cannot_be_meant_are_refused(write):
+    with pytest.raises(ValueError, match="splits and split_by exclude each other"):
+        Options(splits=Path("a.csv"), split_by="video")
+    with pytest.raises(ValueError, match="split_by='speaker', expected 'video'"):
+        Options(split_by="speaker")  # type: ignore[arg-type]
+    with pytest.raises(CorpusError, match=r"fold=1 was asked for, but only mustard has folds, not sims"):
+        read_corpus("sims", write(SIMS), Options(fold=1))
+    root = write(SIMS | {"out.csv": "clip_id\n" + "".join(f"v{i}_{j}\n" for i in range(10) for j in range(4))})
+    with pytest.raises(CorpusError, match=r"out\.csv excludes every clip of sims"):
+        read_corpus("sims", root, Options(exclude=root / "out.csv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mosey", r"no corpus is called 'mosey'; did you mean .*mosei"),
+        ("SIMS", r"did you mean sims"),
+        (
+            "quux",
+            r"no corpus is called 'quux'; expected one of demo, folder, iemocap, meld, mosei, mosei-emotion, mosi",
+        ),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(tmp_path, name, message):
+    with pytest.raises(CorpusError, match=message):
+        read_corpus(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "demo"])
+def test_no_corpus_is_read_from_a_folder_that_is_not_there_or_is_empty(tmp_path, name):
+    with pytest.raises(CorpusError, match="is not a folder"):
+        read_corpus(name, tmp_path / "none")
+    with pytest.raises(CorpusError, match=str(tmp_path)):
+        read_corpus(name, tmp_path)
+
+
+def test_importing_the_corpora_is_light():
+    code = (
+        "import json, sys; import semanticmac.preprocess.corpora.check; "
+        "print(json.dumps([name for name in ('torch', 'pyarrow', 'transformers', 'decord') if name in sys.modules]))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(answer.stdout) == []
+
+
+@given(st.lists(st.sampled_from("abcdefghijklmnop"), max_size=60))
+def test_a_made_split_keeps_groups_whole_and_fills_what_it_can(groups):
+    splits = assign_splits(groups)
+    assert len(set(zip(groups, splits, strict=True))) == len(set(groups))
+    kinds = len(set(groups))
+    expected = [set(), {"train"}, {"train", "valid"}][kinds] if kinds < 3 else {"train", "valid", "test"}
+    assert set(splits) == expected
+
+
+def test_a_made_split_is_near_its_shares_and_does_not_depend_on_the_machine():
+    counts = Counter(assign_splits([f"clip{i}" for i in range(1000)]))
+    assert counts == {"train": 700, "valid": 150, "test": 150}
+    assert assign_splits(["a", "b", "c", "d", "e", "f"]) == ["train", "train", "train", "test", "train", "valid"]
+
+
+@given(st.sets(st.text(min_size=1), max_size=50), st.integers(0, 3))
+def test_a_tenth_is_a_tenth_whatever_the_order(names, seed):
+    tenth = tenth_for_valid(sorted(names), seed)
+    assert tenth == tenth_for_valid(sorted(names, reverse=True), seed)
+    assert tenth <= names
+    assert len(tenth) == (max(1, round(len(names) / 10)) if len(names) > 1 else 0)
