@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -63,9 +64,10 @@ def cache(
     limit: Annotated[int | None, typer.Option(help="Only the first N clips, for a try.", min=1)] = None,
     only: Annotated[str | None, typer.Option(help="frames or embeddings: one of the two loops alone.")] = None,
     repair: Annotated[bool, typer.Option(help="First check every byte, and make again what is damaged.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name in the cache, to keep several folders apart.")] = None,
 ) -> None:
     """Decode raw videos and encode them with frozen ImageBind, once. Run it again to go on or to add what is new."""
-    _cache(dataset, root, cache, encoder, device, workers, limit, only, repair)
+    _cache(dataset, root, cache, encoder, device, workers, limit, only, repair, name)
 
 
 def _cache(
@@ -78,6 +80,7 @@ def _cache(
     limit: int | None = None,
     only: str | None = None,
     repair: bool = False,
+    name: str | None = None,
 ) -> None:
     from dataclasses import replace
 
@@ -88,18 +91,19 @@ def _cache(
 
     if only not in (None, "frames", "embeddings"):
         raise click.UsageError(f"--only {only}: expected `frames` or `embeddings`")
+    if name is not None and not re.fullmatch(r"[\w-]+", name):
+        raise click.UsageError(f"--name {name}: expected letters, digits, - and _")
     root = root or Path("data") / dataset
     corpus = read_corpus(dataset, root)
-    if limit is not None:
-        corpus = replace(corpus, clips=corpus.clips[:limit])
+    corpus = replace(corpus, name=name or corpus.name, clips=corpus.clips[:limit])
     for note in corpus.notes:
         err.print(f"note: {note}", style="yellow", highlight=False, markup=False)
-    name = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
+    encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
     with Screen(err) as screen:
-        loaded = None if only == "frames" else _encoder(name, device, screen)
+        loaded = None if only == "frames" else _encoder(encoder, device, screen)
         plan = Plan(root=root, workers=workers or _cores(), frames=only != "embeddings", repair=repair)
         report = build(corpus, CacheHome(cache), loaded, plan, screen.progress)
-    _print_report(report, CacheHome(cache).failures(dataset))
+    _print_report(report, CacheHome(cache).failures(corpus.name))
 
 
 @app.command()

@@ -298,9 +298,10 @@ def _resize(picture: np.ndarray, pixel_aspect: float, short_side_px: int) -> np.
 
 def _read_sound(path: Path, header: ffmpeg.Header, window: _Window, sampling: Sampling, limits: Limits) -> np.ndarray:
     """(n,) int16 mono from the clip's start, to its end or that of the audio track, whichever comes first."""
-    # A track that starts late keeps its place: silence stands before it. What lies before the segment is dropped.
+    # What lies before the segment is dropped; a track that starts late keeps its place, with silence before it.
     place = (
-        f"asetpts=PTS-{window.start_s + header.zero_s:.6f}/TB,aresample=async=1:first_pts=0,atrim=end={window.limit_s}"
+        f"asetpts=PTS-{window.start_s + header.zero_s:.6f}/TB,atrim=start=0,"
+        f"aresample=async=1:first_pts=0,atrim=end={window.limit_s}"
     )
     options = ffmpeg.input_options(max(0.0, window.start_s - LEAD_S))
     output = ffmpeg_python.input(ffmpeg.source(path), **options)["a:0"].output(

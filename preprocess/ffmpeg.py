@@ -111,8 +111,9 @@ def command() -> list[str]:
 def input_options(seek_s: float = 0.0) -> dict[str, str | None]:
     """What holds for every input, in the spelling of ffmpeg-python: local files, known containers, one thread.
 
-    seek_s: seconds into the file at which reading may begin; it does at the key frame before. copyts keeps the file's own
-    clock: ffmpeg would set a ts or mpg to 0 at the first packet of the one track it reads, parting sound and pictures.
+    seek_s: seconds into the file at which reading may begin; it does at the key frame before. copyts keeps the file's
+    own clock: ffmpeg would set a ts or mpg to 0 at the first packet of the one track that it reads, and so part sound
+    and pictures.
     """
     options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS, "threads": "1", "copyts": None}
     return options | ({"ss": f"{seek_s:.6f}", "noaccurate_seek": None} if seek_s > 0 else {})

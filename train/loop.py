@@ -132,7 +132,7 @@ def train(
                 scheduler.step()
                 labels.record(batch.rows, output.representations, output.present)
                 sums += losses.vector()
-                progress(f"epoch {epoch}/{config.epochs}", step, len(train_batches), 0)
+                progress("training", (epoch - 1) * len(train_batches) + step, config.epochs * len(train_batches), 0)
             labels.update(epoch + 1)
 
             score = validation_score(data.task, predict(model, valid_batches, device), config.regression_loss)

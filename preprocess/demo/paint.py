@@ -70,14 +70,14 @@ def _circle(steps: int) -> Points:
 
 def mirrored(points: Points) -> Points:
     """The same points on the other side of the face."""
-    return points * np.array([-1.0, 1.0])
+    return np.stack([-points[:, 0], points[:, 1]], axis=1)
 
 
 @cache
 def _ends(count: int) -> Points:
     """(count, 1): 1 at both ends of a line, 0 in its middle."""
-    along = np.linspace(-1, 1, count)[:, None]
-    return np.asarray(along * along)
+    ends: Points = np.linspace(-1, 1, count)[:, None] ** 2
+    return ends
 
 
 class Canvas:
