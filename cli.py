@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -143,7 +144,9 @@ def _train(
     data = open_data(home, name)
     folder = new_run(runs, name) if run is None else new_run(run.parent, name, run)
     err.print(f"training on [bold]{name}[/] ({len(data.train)} clips, validated on {len(data.valid)}) → {folder}")
+    unseen = [name for name in config.model.modalities if name not in data.modalities]
     _print_notes(encoder_notes(data.manifest.fingerprint))
+    _print_notes([f"no train clip has {name}: the model is trained without it" for name in unseen])
     with Screen(err) as screen:
         info = train(config, data, folder, pick_device(device), screen.progress, EpochLines(screen).show)
     err.print(f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}", highlight=False)
@@ -155,23 +158,25 @@ def _train(
 def eval_(
     split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
     run: Run = None,
+    dataset: Annotated[str | None, typer.Option(help="The run trained last on this dataset.")] = None,
     runs: RunsDir = RUNS,
     cache: CacheDir = CACHE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     device: Device = "auto",
 ) -> None:
     """Score a trained model on a split, beside constant baselines and the paper's own numbers."""
-    _eval(split, run, runs, cache, as_json, device)
+    from semanticmac.eval.run import newest_run
+
+    _eval(split, run or newest_run(runs, dataset), cache, as_json, device)
 
 
-def _eval(split: str, run: Path | None, runs: Path, cache: Path, as_json: bool, device: str) -> None:
+def _eval(split: str, folder: Path, cache: Path, as_json: bool, device: str) -> None:
     from semanticmac.cache.files import write_text
     from semanticmac.cache.home import CacheHome
     from semanticmac.eval.evaluate import evaluate
     from semanticmac.eval.report import class_table, confusion_table, score_table, scores_json
-    from semanticmac.eval.run import load_run, newest_run, pick_device
+    from semanticmac.eval.run import load_run, pick_device
 
-    folder = run or newest_run(runs)
     trained = load_run(folder, pick_device(device))
     result = evaluate(trained, CacheHome(cache), split, pick_device(device))
     intervals, notes = result.intervals, result.notes
@@ -244,7 +249,7 @@ def _predict(
     else:
         out.print(f"run {folder}, trained on {info.dataset}", highlight=False)
         if done:
-            out.print(predictions_table(info.task, done, notes))
+            out.print(predictions_table(info.task, info.model.modalities, done, notes))
         if failed:
             out.print(failures_table(failed, "this table"))
     if failed:
@@ -329,7 +334,7 @@ def demo(
     err.rule("3 · train", align="left")
     run = _train("demo", cache, None, runs, seed, set_ or [], "auto")
     err.rule("4 · eval", align="left")
-    _eval("test", run, runs, cache, as_json=False, device="auto")
+    _eval("test", run, cache, as_json=False, device="auto")
     err.rule("5 · predict", align="left")
     clip = next(clip for clip in read_corpus("demo", root).clips if clip.split == "test")
     out.print(
@@ -376,7 +381,7 @@ def _print_failures(listed_in: Path) -> None:
         out.print(failures_table(failures, str(listed_in)))
 
 
-def _print_notes(notes: tuple[str, ...]) -> None:
+def _print_notes(notes: Sequence[str]) -> None:
     for note in notes:
         err.print(f"note: {note}", style="yellow", highlight=False, markup=False)
 

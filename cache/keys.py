@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+IMPORTED = "imported:"  # how the architecture of a fingerprint begins where features were made elsewhere
 PREPROCESS_VERSION = 1  # raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt
 
 
@@ -32,14 +33,22 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def content_key(digest: str, start_s: float, end_s: float | None, sampling: Sampling) -> str:
+def content_key(
+    digest: str, start_s: float, end_s: float | None, sampling: Sampling, crop: str | None = None
+) -> str:
     """The name of a clip's frames and embeddings: what it shows, not what it is called (32 hex digits).
 
-    digest: SHA-256 of the video file; start_s, end_s: the segment in seconds, to the microsecond.
+    digest: SHA-256 of the video file; start_s, end_s: the segment in seconds, to the microsecond; crop: the half of
+    the picture that is kept, None = all of it.
     """
     end = None if end_s is None else round(end_s, 6)
     content = {"file": digest, "start_s": round(start_s, 6), "end_s": end, "sampling": asdict(sampling)}
-    return _digest(content)[:32]
+    return _digest(content | ({} if crop is None else {"crop": crop}))[:32]
+
+
+def imported_key(architecture: str, clip_id: str) -> str:
+    """The name of a clip's embeddings that were imported: which file they came from, and which clip of it."""
+    return _digest({"architecture": architecture, "clip_id": clip_id})[:32]
 
 
 def _digest(content: object) -> str:
@@ -57,6 +66,11 @@ class Fingerprint:
     width: int  # numbers in one embedding
     sampling: Sampling
     dtype: str = "float16"
+
+    @property
+    def imported(self) -> bool:
+        """Whether the embeddings are features that somebody else extracted; `sampling` then says nothing of them."""
+        return self.architecture.startswith(IMPORTED)
 
     @property
     def name(self) -> str:

@@ -47,7 +47,7 @@ class Screen:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}
-        self._printed_at = 0.0
+        self._printed: dict[str, float] = {}
 
     def __enter__(self) -> Screen:
         if self.console.is_terminal:
@@ -89,9 +89,9 @@ class Screen:
     def _plain(self, stage: str, done: int, total: int, failed: int) -> None:
         now = time.monotonic()
         started = self._started.setdefault(stage, now)
-        if done < total and now - self._printed_at < _PLAIN_EVERY_S:
+        if done < total and now - self._printed.setdefault(stage, now) < _PLAIN_EVERY_S:
             return
-        self._printed_at = now
+        self._printed[stage] = now
         elapsed = now - started
         rate = f", {done / elapsed:.1f}/s" if elapsed > 0.05 and done else ""
         left = f", {(total - done) * elapsed / done:.0f} s left" if 0 < done < total else ""

@@ -17,7 +17,8 @@ from semanticmac.eval.predict import Predictions
 from semanticmac.model.config import SUB_TASKS
 
 _BARS = "▁▂▃▄▅▆▇█"
-SHOWN_FAILURES = 20
+SHOWN_GROUPS = 30
+SHOWN_CLIPS = 3  # of one reason
 
 
 def splits_table(manifest: Manifest) -> Table:
@@ -53,29 +54,38 @@ def labels_table(manifest: Manifest) -> Table | None:
 
 
 def failures_table(failures: Sequence[tuple[str, str, bool]], listed_in: str) -> Table:
-    """(clip id, reason, cached) of every clip that is missing from the cache or not as one would expect."""
-    table = _table(f"{len(failures)} clips to know about", f"All of them are listed in {listed_in}")
-    table.add_column("clip", overflow="fold")
+    """(clip id, reason, cached) of every clip that is missing from the cache or not as one would expect, by reason."""
+    groups: dict[tuple[bool, str], list[str]] = {}
+    for clip_id, reason, cached in failures:
+        groups.setdefault((cached, reason), []).append(clip_id)
+    failed = sum(not cached for _, _, cached in failures)
+    title = f"{failed} clips failed, {len(failures) - failed} are cached with a remark"
+    table = _table(title, f"every one: {listed_in}")
     table.add_column("")
+    table.add_column("clips", overflow="fold")
     table.add_column("reason", overflow="fold")
-    for clip_id, reason, cached in sorted(failures, key=lambda failure: failure[2])[:SHOWN_FAILURES]:
+    for (cached, reason), clips in sorted(groups.items(), key=lambda group: group[0][0])[:SHOWN_GROUPS]:
         state = Text("cached", style="yellow") if cached else Text("failed", style="bold red")
-        table.add_row(Text(clip_id), state, Text(reason))  # Text: a name in [brackets] is no markup
-    if len(failures) > SHOWN_FAILURES:
-        table.add_row(f"… and {len(failures) - SHOWN_FAILURES} more", "", "")
+        more = f" … {len(clips)} in all" if len(clips) > SHOWN_CLIPS else ""
+        table.add_row(state, Text("\n".join(clips[:SHOWN_CLIPS]) + more), Text(reason))  # Text: [names] are no markup
+    if len(groups) > SHOWN_GROUPS:
+        table.add_row("", f"… {len(groups) - SHOWN_GROUPS} more reasons", "")
     return table
 
 
-def predictions_table(task: Task, clips: Sequence[tuple[str, Predictions]], notes: Sequence[str]) -> Table:
-    """The multimodal prediction of every clip, and each modality's own beside it."""
+def predictions_table(
+    task: Task, used: Sequence[str], clips: Sequence[tuple[str, Predictions]], notes: Sequence[str]
+) -> Table:
+    """The multimodal prediction of every clip, and beside it that of each modality that the model uses."""
     table = _table("predictions", "\n".join(notes))
     table.add_column("clip", overflow="fold")
     table.add_column("multimodal", style="bold")
-    for name in MODALITIES:
+    for name in used:
         table.add_column(f"{name} alone")
     for name, predicted in clips:
         scores, present = predicted.scores[0], predicted.present[0]  # (5, K), (3,)
-        alone = [spoken(task, scores[2 + m]) if present[m] else "absent" for m in range(len(MODALITIES))]
+        places = [MODALITIES.index(modality) for modality in used]
+        alone = [spoken(task, scores[2 + m]) if present[m] else "absent" for m in places]
         table.add_row(Text(name), spoken(task, scores[0]), *alone)
     return table
 

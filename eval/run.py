@@ -11,7 +11,6 @@ eval-SPLIT.json       scores
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -131,9 +130,10 @@ def runs(root: Path) -> list[Path]:
     return [path.parent for path in found]
 
 
-def newest_run(root: Path) -> Path:
-    """Raises RunError where there is none."""
-    found: Sequence[Path] = runs(root)
-    if not found:
-        raise RunError(f"{root} holds no trained model: `semanticmac train --from-cache` makes one")
-    return found[0]
+def newest_run(root: Path, dataset: str | None = None) -> Path:
+    """The run that was trained last, on a dataset or on any. Raises RunError where there is none."""
+    for folder in runs(root):
+        if dataset is None or RunInfo.read(folder).dataset == dataset:
+            return folder
+    of_dataset = f" of {dataset}" if dataset else ""
+    raise RunError(f"{root} holds no trained model{of_dataset}: `semanticmac train --from-cache` makes one")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 # Order of the modalities, everywhere an axis runs over them.
 MODALITIES = ("text", "audio", "vision")
@@ -20,7 +21,14 @@ class ModelConfig:
 
     language: str = "all-minilm-l6-v2"  # folder, the packaged "all-minilm-l6-v2", or a name on the model hub
     max_tokens: int = 128  # a longer text is cut here, special tokens included
-    freeze_language: bool = False  # the language model keeps its weights and runs without dropout
+    # How much of the language model is fine-tuned; at most one of the three
+    freeze_language: bool = False  # nothing: it keeps its weights and runs without dropout
+    train_layers: int = 0  # only the last so many transformer layers; 0: all of it
+    lora_rank: int = 0  # low-rank updates of its linear layers (LoRA) instead of the layers themselves; 0: none
+
+    setting: Literal["utterance", "conversation"] = "utterance"  # conversation: the clips before it come too
+    context_clips: int = 3  # how many of them at most
+    context_embedding: bool = True  # conversation: a learned embedding tells context frames from the target's
 
     d_model: int = 256  # d, width of every token after the encoders
     heads: int = 8
@@ -45,14 +53,20 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for name in (
             *("outputs", "embedding_width", "d_model", "heads", "feed_forward", "max_frames"),
-            *("perceiver_tokens", "perceiver_layers", "sgfi_layers"),
+            *("perceiver_tokens", "perceiver_layers", "sgfi_layers", "context_clips"),
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if self.d_model % self.heads:
             raise ValueError(f"d_model={self.d_model} must be divisible by heads={self.heads}")
-        if self.bridge_tokens < 0:
-            raise ValueError(f"bridge_tokens={self.bridge_tokens} must be 0 (plain attention) or more")
+        for name, meaning in (("bridge_tokens", "plain attention"), ("train_layers", "all"), ("lora_rank", "no LoRA")):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 ({meaning}) or more")
+        limits = [name for name in ("freeze_language", "train_layers", "lora_rank") if getattr(self, name)]
+        if len(limits) > 1:
+            raise ValueError(f"{' and '.join(limits)} exclude each other: each says what of the language model learns")
+        if self.setting not in ("utterance", "conversation"):
+            raise ValueError(f"setting={self.setting!r} must be `utterance` or `conversation`")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout={self.dropout} must lie in [0, 1)")
         if self.max_tokens < 3:
@@ -64,3 +78,8 @@ class ModelConfig:
         object.__setattr__(self, "modalities", tuple(name for name in MODALITIES if name in self.modalities))
         if "text" in self.modalities and not self.language:
             raise ValueError("language is empty: name a language model, or leave text out of modalities")
+
+    @property
+    def clips_before(self) -> int:
+        """How many clips of the dialogue, at most, come before the target."""
+        return self.context_clips if self.setting == "conversation" else 0

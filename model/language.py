@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,7 @@ class Tokens:
     mask: Tensor  # (B, L) bool, True = real token; a row without True is a text without words
     types: Tensor | None  # (B, L) int64 segment of each token, where the tokenizer tells them
     cut: int  # how many texts were longer than the limit and lost their end
+    context_cut: int = 0  # how many contexts did not fit before their text and lost their beginning
 
 
 class Tokenizer:
@@ -82,6 +84,9 @@ class LanguageModel(nn.Module):
             raise LanguageModelError(f"{type(encoder).__name__} has a decoder; name an encoder, such as BERT")
         self.encoder = encoder.float()
         self.width = int(encoder.config.hidden_size)
+        segments = getattr(encoder.config, "type_vocab_size", None)  # XLNet has none and takes any
+        takes = "token_type_ids" in inspect.signature(encoder.forward).parameters
+        self.reads_segments = takes and (segments is None or int(segments) > 1)
         self.pad_id = int(getattr(encoder.config, "pad_token_id", None) or 0)
         freeze_unused(self.encoder)
         self.encoder.train()
@@ -129,18 +134,20 @@ def save_language(folder: Path, language: LanguageModel, tokenizer: Tokenizer) -
     aside.rename(folder)
 
 
-def freeze_unused(encoder: Any) -> None:
+def freeze_unused(encoder: Any, segments: bool = False) -> None:
     """Freeze what the hidden states do not depend on (poolers, XLNet's mask embedding).
 
-    Data-parallel training waits for a gradient of every parameter that asks for one.
+    Data-parallel training waits for a gradient of every parameter that asks for one. segments: the encoder will be
+    told each token's segment.
     """
     encoder.eval()
     weights = [weight for weight in encoder.parameters() if weight.requires_grad]
     if not weights:
         return
     ids = torch.zeros(1, 2, dtype=torch.int64, device=weights[0].device)
+    inputs = {"token_type_ids": ids} if segments else {}
     with torch.enable_grad():
-        hidden = encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        hidden = encoder(input_ids=ids, attention_mask=torch.ones_like(ids), **inputs).last_hidden_state
         gradients = torch.autograd.grad(hidden.sum(), weights, allow_unused=True)
     for weight, gradient in zip(weights, gradients, strict=True):
         weight.requires_grad_(gradient is not None)

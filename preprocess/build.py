@@ -112,7 +112,7 @@ def content_keys(
     failures: list[Failure] = []
     for done, clip in enumerate(clips, 1):
         try:
-            key = content_key(memo.digest(clip.video), clip.start_s, clip.end_s, sampling)
+            key = content_key(memo.digest(clip.video), clip.start_s, clip.end_s, sampling, clip.crop)
             keyed.append((clip, key))
         except OSError as error:
             failures.append(_failure(clip, _unreadable(clip.video, error)))

@@ -235,8 +235,8 @@ def _trusted(clock: np.ndarray, offset_s: float, window: _Window) -> tuple[np.nd
 
 
 def _usual_s(steps: np.ndarray) -> float:
-    """How long a picture shows, from the (n − 1,) seconds between n pictures."""
-    return float(np.median(steps)) if len(steps) else 0.0
+    """How long a picture shows, from the (n − 1,) seconds between n pictures; of a single one, what is most common."""
+    return float(np.median(steps)) if len(steps) else 0.04
 
 
 def _by_ffmpeg(
@@ -258,11 +258,10 @@ def _by_ffmpeg(
         f"setpts=PTS-{TIE_S * 1e6:.0f},fps={window.rate}:round=up:start_time=0"
     )
     count = window.count(window.limit_s) + 1  # one more shows that the pictures go on past the end
-    output = ffmpeg_python.input(ffmpeg.source(path), **options)["V:0"].output(
+    output = ffmpeg_python.input(ffmpeg.INPUT, **options)["V:0"].output(
         "pipe:", vf=pick, f="image2pipe", vcodec="ppm", pix_fmt="rgb24", fps_mode="passthrough", **{"frames:v": count}
     )
-    arguments = ffmpeg_python.compile(output, cmd=ffmpeg.command())
-    with ffmpeg.PictureRun(arguments, path, limits.timeout_s, limits.max_side_px) as run:
+    with ffmpeg.PictureRun(ffmpeg.compiled(output, path), path, limits.timeout_s, limits.max_side_px) as run:
         frames = [_resize(picture, video.pixel_aspect, sampling.short_side_px) for picture in run]
     if not run.starts_us and seek_s > 0:
         return None
@@ -270,7 +269,13 @@ def _by_ffmpeg(
         state = "the file is truncated or damaged" if run.damaged else "the file may hold none"
         words = ffmpeg.last_words(list(run.lines))
         raise DecodeError(f"no picture of the video track could be read: {state} ({words})")
-    starts = np.sort(np.asarray(run.starts_us)) / 1e6
+    starts = np.asarray(run.starts_us) / 1e6
+    if (np.diff(starts) < -SLACK_S).any():
+        at_s = starts[int(np.argmin(np.diff(starts)))]
+        raise DecodeError(
+            f"the file's clock jumps back at {at_s:.1f} s: it was joined from several; encode it once more"
+        )
+    starts = np.sort(starts)
     end_s = float(starts[-1]) + (run.last_us / 1e6 or _usual_s(np.diff(starts)))
     return _Pictures(frames, float(starts[0]), end_s, _lost_s(starts, run, window.limit_s), run.damaged)
 
@@ -297,20 +302,21 @@ def _resize(picture: np.ndarray, pixel_aspect: float, short_side_px: int) -> np.
 
 
 def _read_sound(path: Path, header: ffmpeg.Header, window: _Window, sampling: Sampling, limits: Limits) -> np.ndarray:
-    """(n,) int16 mono from the clip's start, to its end or that of the audio track, whichever comes first."""
+    """(n,) int16 mono from the clip's start, to its end or that of the audio track; without an end, 1 s beyond max_s."""
     # What lies before the segment is dropped; a track that starts late keeps its place, with silence before it.
     place = (
         f"asetpts=PTS-{window.start_s + header.zero_s:.6f}/TB,atrim=start=0,"
-        f"aresample=async=1:first_pts=0,atrim=end={window.limit_s}"
+        f"aresample=async=1:first_pts=0,atrim=end={window.limit_s + 1}"
     )
     options = ffmpeg.input_options(max(0.0, window.start_s - LEAD_S))
-    output = ffmpeg_python.input(ffmpeg.source(path), **options)["a:0"].output(
+    output = ffmpeg_python.input(ffmpeg.INPUT, **options)["a:0"].output(
         "pipe:", af=place, ac=1, ar=sampling.sample_rate_hz, f="s16le"
     )
-    run = ffmpeg.execute(ffmpeg_python.compile(output, cmd=ffmpeg.command()), path, limits.timeout_s)
-    if run.returncode and not run.stdout:
+    run = ffmpeg.execute(ffmpeg.compiled(output, path), path, limits.timeout_s)
+    if run.returncode < 0 or (run.returncode and not run.stdout):
         raise DecodeError(f"the audio track cannot be read: {ffmpeg.last_words(run.stderr.splitlines())}")
-    return np.frombuffer(run.stdout[: len(run.stdout) // 2 * 2], "<i2")
+    sound = np.frombuffer(run.stdout[: len(run.stdout) // 2 * 2], "<i2")
+    return sound if window.wanted_s is None else sound[: round(window.wanted_s * sampling.sample_rate_hz)]
 
 
 def _duration(

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
+import ffmpeg as ffmpeg_python
 import numpy as np
 
 from semanticmac.preprocess.clip import DecodeError
@@ -28,6 +29,7 @@ CONTAINERS = (
     "wav,w64,mp3,flac,aac,aiff,au,caf,amr,ac3,eac3,dts,nistsphere,ape,wv,tta"
 )
 PROBE_TIMEOUT_S = 60.0
+INPUT = "file:INPUT"  # stands for the file in a graph of ffmpeg-python
 RUN_IN_S = 0.2  # an encoder's run-in, before the first picture or before 0 s, is shorter than this
 STDERR_LINES = 200  # kept of what ffmpeg says; enough for the last error of any file
 
@@ -128,6 +130,12 @@ def source(path: Path) -> str:
     return "file:" + path.name
 
 
+def compiled(output: Any, path: Path) -> list[str]:
+    """The command of an ffmpeg-python graph whose input is INPUT (that library takes no name that is not UTF-8)."""
+    parts = ffmpeg_python.compile(output, cmd=command())
+    return [source(path) if part == INPUT else part for part in parts]
+
+
 def execute(arguments: list[str], path: Path, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
     """Run ffmpeg to its end in the file's folder, or raise a DecodeError after timeout_s."""
     try:
@@ -150,12 +158,12 @@ def _no_program(name: str) -> str:
 
 def _refusal(said: bytes) -> str:
     """Why ffmpeg would not open a file, for a person."""
-    if b"not on whitelist" in said:
+    if b"not on whitelist" in said or b"m3u8/hls" in said:
         return "the file is a playlist, a picture or another kind that is not read here; expected a video or sound file"
-    if b"low score" in said:
-        return "the file is neither video nor sound that ffmpeg knows, whatever its name says; download it again"
-    if b"moov atom not found" in said:
+    if b"moov atom not found" in said and b"low score" not in said:
         return "the file breaks off before its index (moov atom not found): it is truncated; download it again"
+    if b"Invalid data found" in said:
+        return "the file is neither video nor sound that ffmpeg knows, whatever its name says; download it again"
     return f"ffmpeg cannot open the file: {last_words(said.splitlines())}"
 
 
@@ -254,6 +262,8 @@ class PictureRun:
         self._process.wait()
         if self.late:
             raise DecodeError(_too_slow(self.timeout_s)) from None
+        if kind is None and self._process.returncode < 0:
+            raise DecodeError(f"ffmpeg was killed by signal {-self._process.returncode}, perhaps for want of memory")
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Pictures (H, W, 3) uint8 RGB."""

@@ -29,6 +29,8 @@ Outcome = Literal["done", "raised", "died", "timed out", "out of memory"]
 LOOK_AHEAD = 4  # jobs a worker that are started or finished ahead of the one whose result is next
 START_TIMEOUT_S = 120.0  # for an interpreter and its imports, on a machine under load
 SINGLE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+TAKEN = b"taken"  # a worker's word that it has a job, and answers for it from now on
+NEVER_TAKEN = "two worker processes were killed before they took the job"
 MAIN = "import sys; sys.path[:] = {path!r}; from semanticmac.preprocess.workers import main; main({pipe})"
 
 
@@ -139,10 +141,10 @@ class _Crew:
 
     def _run(self, place: int, job: Job) -> Result[Job, Any]:
         worker = self._workers.get(place) or self._hire(place)
-        if worker.dead():  # killed from outside while it was idle: not the next job's fault
-            self._dismiss(place)
-            worker = self._hire(place)
         result = worker.run(job, self.timeout_s)
+        if result is None:  # it was killed while it was idle: not this job's fault
+            self._dismiss(place)
+            result = self._hire(place).run(job, self.timeout_s) or Result(job, "died", reason=NEVER_TAKEN)
         if result.worker_lost:
             self._dismiss(place)
         return result
@@ -189,28 +191,23 @@ class _Worker:
         if complaint:
             raise WorkerError(f"a worker process cannot start: {complaint}")
 
-    def run(self, job: Job, timeout_s: float) -> Result[Job, Any]:
+    def run(self, job: Job, timeout_s: float) -> Result[Job, Any] | None:
+        """What became of the job; None where the worker was dead before it took the job."""
+        taken = False
         with _Deadline(timeout_s, self.kill) as deadline:
             try:
                 self.pipe.send_bytes(pickle.dumps(job))
-                answer = self.pipe.recv_bytes()
-                outcome, value, error_type, reason = pickle.loads(answer)
+                taken = self.pipe.recv_bytes() == TAKEN
+                outcome, value, error_type, reason = pickle.loads(self.pipe.recv_bytes())
+                result = Result(job, outcome, value, error_type, reason)
             except (EOFError, OSError):
                 death = self._death()
                 if deadline.passed:
                     return Result(job, "timed out", reason=f"killed after {timeout_s:g} s without an answer")
-                return Result(job, "died", reason=f"the worker process died: {death}")
-            except Exception as error:  # the job or its value does not pickle
-                return Result(job, "raised", error_type=type(error).__name__, reason=str(error))
-        if deadline.passed:  # the answer came in the instant of the kill: the worker is gone, the answer is whole
-            self._death()
-        return Result(job, outcome, value, error_type, reason)
-
-    def dead(self) -> bool:
-        """Has the process ended? It stays a zombie until reap(), so that nobody else gets its number."""
-        if self.process.returncode is not None:
-            return True
-        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+                return Result(job, "died", reason=f"the worker process died: {death}") if taken else None
+            except Exception as error:  # the job does not pickle, or its value does not unpickle
+                result = Result(job, "raised", error_type=type(error).__name__, reason=str(error))
+        return result
 
     def kill(self) -> None:
         """SIGKILL for the worker and every process that it started."""
@@ -273,7 +270,9 @@ def main(pipe_number: int) -> None:
             return
         pipe.send("")
         while True:
-            pipe.send_bytes(_answer(function, pipe.recv_bytes(), memory_bytes))
+            job = pipe.recv_bytes()
+            pipe.send_bytes(TAKEN)
+            pipe.send_bytes(_answer(function, job, memory_bytes))
 
 
 def _answer(function: Callable[[Any], Any], job: bytes, memory_bytes: int) -> bytes:

@@ -49,6 +49,17 @@ class TrainData:
     train: ClipDataset
     valid: ClipDataset
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that some train clip has. What no clip shows cannot be learned, and would be noise at prediction."""
+        rows = self.train.rows
+        has = {
+            "text": any(row.text.strip() for row in rows),
+            "audio": any(row.has_audio for row in rows),
+            "vision": any(row.has_vision for row in rows),
+        }
+        return tuple(name for name, there in has.items() if there)
+
 
 @dataclass(frozen=True)
 class EpochLog:
@@ -96,7 +107,8 @@ def train(
     """
     seed_everything(config.seed)
     shape = (data.task.width, data.manifest.fingerprint.width)
-    config = replace(config, model=replace(config.model, outputs=shape[0], embedding_width=shape[1]))
+    seen = tuple(name for name in config.model.modalities if name in data.modalities)
+    config = replace(config, model=replace(config.model, outputs=shape[0], embedding_width=shape[1], modalities=seen))
     run.mkdir(parents=True, exist_ok=True)
     write_text(run / "config.toml", config.to_toml())
     tokenize: Tokenize = no_text

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora.tables import MAX_LABEL_FILE_BYTES
 
+Known = dict[tuple[str, str], Callable[..., Any]]  # (module, name) in the pickle → what is called in its place
+
 # The only builtins that a pickle of plain data fetches by name; dict, list, str and numbers have opcodes of their own.
-PLAIN: dict[tuple[str, str], Callable[..., Any]] = {
+PLAIN: Known = {
     (module, name): kind
     for module in ("builtins", "__builtin__")
     for name, kind in (("set", set), ("frozenset", frozenset))
@@ -22,7 +23,7 @@ PLAIN: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    def __init__(self, stream: io.BytesIO, known: dict[tuple[str, str], Callable[..., Any]]) -> None:
+    def __init__(self, stream: BinaryIO, known: Known) -> None:
         # Python 2 wrote some of these files; latin-1 reads its byte strings and changes nothing in later ones.
         super().__init__(stream, encoding="latin-1")
         self.known = known
@@ -61,7 +62,7 @@ class _Array:
         return numbers
 
 
-ARRAYS: dict[tuple[str, str], Callable[..., Any]] = {
+ARRAYS: Known = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
@@ -75,18 +76,30 @@ def read_plain_pickle(path: Path, arrays: bool = False) -> object:
 
     Anything else could run code while it is read. It is refused, and the message names it.
     """
+    known = PLAIN | ARRAYS if arrays else PLAIN
+    return read_restricted(path, known, MAX_LABEL_FILE_BYTES, "dict, list, str, numbers", _plain if arrays else None)
+
+
+def read_restricted(
+    path: Path, known: Known, max_bytes: int, readable: str, finish: Callable[[object], object] | None = None
+) -> object:
+    """A pickle that may name nothing but what is `known`; `finish` turns what stands in for arrays into values.
+
+    Raises CorpusError for a file that asks for anything else, naming it, and for one that is no whole pickle.
+    """
     try:
-        if path.stat().st_size > MAX_LABEL_FILE_BYTES:
+        if path.stat().st_size > max_bytes:
             raise CorpusError(f"{path} is {path.stat().st_size // 2**20} MiB large; that is no label file")
-        data = _PlainUnpickler(io.BytesIO(path.read_bytes()), PLAIN | ARRAYS if arrays else PLAIN).load()
-        return _plain(data) if arrays else data
+        with path.open("rb") as stream:
+            data = _PlainUnpickler(stream, known).load()
+        return data if finish is None else finish(data)
     except CorpusError:
         raise
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
         raise CorpusError(
-            f"{path} is refused: {error}. Only plain data (dict, list, str, numbers) is read from a pickle"
+            f"{path} is refused: {error}. Only plain data ({readable}) is read from a pickle"
         ) from error
     except Exception as error:  # a damaged pickle can raise nearly anything: EOFError, KeyError, MemoryError
         raise CorpusError(f"{path} is not a whole pickle ({type(error).__name__}: {error})") from error

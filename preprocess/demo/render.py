@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from multiprocessing import get_context
@@ -45,30 +45,31 @@ def render(root: Path, spec: DemoSpec, workers: int | None = None, progress: Pro
     _claim(root, spec)
     records = plan(spec)
     missing = [record for record in records if not (root / record.file).is_file()]
-    count = min(workers or os.cpu_count() or 1, len(missing))
     done = len(records) - len(missing)
     with tempfile.TemporaryDirectory(dir=root, prefix=".rendering-") as aside:
-        if count <= 1:
-            for record in missing:
-                _render_clip(root, Path(aside), spec, record)
-                done += 1
-                if progress:
-                    progress(done, len(records))
-        else:
-            # Spawned, not forked: whoever calls this may hold threads (torch), which a fork would copy half.
-            with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-                jobs = [pool.submit(_render_clip, root, Path(aside), spec, record) for record in missing]
-                try:
-                    for job in as_completed(jobs):
-                        job.result()
-                        done += 1
-                        if progress:
-                            progress(done, len(records))
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+        for _ in _render_clips(root, Path(aside), spec, missing, workers or os.cpu_count() or 1):
+            done += 1
+            if progress:
+                progress(done, len(records))
     _write_aside(root / "clips.csv", _table(records))
     return len(missing)
+
+
+def _render_clips(root: Path, aside: Path, spec: DemoSpec, records: list[Record], workers: int) -> Iterator[None]:
+    """Render the records on `workers` processes; yields once for every clip that stands in its place."""
+    if min(workers, len(records)) <= 1:
+        for record in records:
+            _render_clip(root, aside, spec, record)
+            yield
+        return
+    # Spawned, not forked: whoever calls this may hold threads (torch), which a fork would copy half.
+    pool = ProcessPoolExecutor(min(workers, len(records)), mp_context=get_context("spawn"))
+    try:
+        for job in as_completed([pool.submit(_render_clip, root, aside, spec, record) for record in records]):
+            job.result()
+            yield
+    finally:
+        pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C, only the clips in work are finished
 
 
 def _claim(root: Path, spec: DemoSpec) -> None:
@@ -89,18 +90,20 @@ def _claim(root: Path, spec: DemoSpec) -> None:
         raise CorpusError(
             f"{root} exists and is no rendered demo corpus (no spec.json). Give a new or an empty folder."
         )
-    (root / "videos").mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
         _write_aside(path, json.dumps(wanted, indent=2) + "\n")
+    (root / "videos").mkdir(exist_ok=True)
 
 
 def _write_aside(path: Path, text: str) -> None:
     """Write a small file whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8", newline="") as file:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    Path(file.name).replace(path)
+    unfinished.replace(path)
 
 
 def _table(records: list[Record]) -> str:
@@ -127,9 +130,9 @@ def encode(take: Film, path: Path) -> None:
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-threads", "1", "-filter_threads", "1",
         "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", str(DRAWINGS_PER_S), "-i", "-",
         "-f", "s16le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-i", str(sound),
-        "-map", "0:v", "-r", str(FPS), "-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-crf", "24",
+        "-map", "0:v", "-r", str(FPS), "-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-crf", "27",
         "-pix_fmt", "yuv420p",
-        "-map", "1:a", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "64k",
+        "-map", "1:a", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "48k",
         "-threads", "1", "-movflags", "+faststart", "-f", "mp4", str(path),
     ]  # fmt: skip
     try:

@@ -219,6 +219,25 @@ def test_rendering_again_draws_only_what_is_missing(rendered: Path):
     assert render(rendered, SMALL) == 0
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_rendering_has_no_table_and_resumes(tmp_path: Path, workers: int):
+    root = tmp_path / "corpus"
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render(root, SMALL, workers=workers, progress=stop)
+    assert {path.name for path in root.iterdir()} == {"spec.json", "videos"}
+    with pytest.raises(CorpusError, match="was interrupted"):
+        demo.read(root)
+    there = len(list(root.glob("videos/*.mp4")))
+    assert 2 <= there < 8
+    assert render(root, SMALL, workers=workers) == 8 - there
+    assert len(demo.read(root).clips) == 8
+
+
 def test_adapter_renders_and_reads_with_its_own_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[DemoSpec] = []
 

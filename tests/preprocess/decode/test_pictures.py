@@ -138,6 +138,7 @@ def test_another_sampling(studio: Studio):
 
 @pytest.mark.parametrize("name", ["short.mp4", "short.avi"])
 def test_a_clip_under_half_a_second_is_one_picture(studio: Studio, name: str):
+    assert numbers(decode(studio.film(name, count=1))) == [0]
     raw = decode(studio.film(name, count=3))
     assert numbers(raw) == [0]
     assert "shorter than 0.5 s: one frame" in raw.notes and raw.duration_s == pytest.approx(0.12, abs=1e-3)

@@ -1,0 +1,174 @@
+"""Files that cannot be decoded, each with its own reason, and names and files that are out to do harm."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semanticmac.preprocess import ffmpeg
+from semanticmac.preprocess.clip import Clip, DecodeError
+from semanticmac.preprocess.decode import Limits, decode_clip
+
+from .conftest import Studio, decode, numbers
+
+H264 = ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast")
+
+
+def refused(path: Path, reason: str, *window: float | None) -> None:
+    for decoder in ("auto", "ffmpeg"):
+        with pytest.raises(DecodeError, match=reason):
+            decode(path, *window, decoder=decoder)
+
+
+def broken(talk: Path, name: str, keep: float, spoil: tuple[float, float] | None = None) -> Path:
+    """The first part of a file, or a file whose bytes are noise from one fraction of it to another."""
+    data = np.frombuffer(talk.read_bytes(), np.uint8).copy()
+    if spoil:
+        first, last = (int(len(data) * part) for part in spoil)
+        data[first:last] = np.random.default_rng(0).integers(0, 256, last - first)
+    path = talk.with_name(name)
+    path.write_bytes(data[: int(len(data) * keep)].tobytes())
+    return path
+
+
+def test_no_file_there(tmp_path: Path):
+    refused(tmp_path / "gone.mp4", "cannot be opened: No such file or directory")
+    refused(tmp_path / "nul\0.mp4", "cannot be opened: embedded null byte")
+    refused(tmp_path, "the path is a folder")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    refused(tmp_path / "pipe.mp4", "the path is a device or a pipe")
+
+
+def test_nothing_in_it(tmp_path: Path):
+    (tmp_path / "empty.mp4").touch()
+    refused(tmp_path / "empty.mp4", r"the file is empty \(0 bytes\)")
+    (tmp_path / "page.mp4").write_text("<html><body>404 Not Found</body></html>\n" * 40)
+    refused(tmp_path / "page.mp4", "neither video nor sound that ffmpeg knows")
+    (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(1).bytes(9000))
+    refused(tmp_path / "noise.mp4", "neither video nor sound that ffmpeg knows")
+
+
+def test_truncated_before_the_index(studio: Studio):
+    film = studio.film("index-last.mp4", *H264)
+    refused(broken(film, "no-index.mp4", 0.5), r"moov atom not found\): it is truncated")
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.8])
+def test_truncated_in_the_middle(studio: Studio, talk: Path, keep: float):
+    refused(broken(talk, "half.mp4", keep), r"only \d\.\d s of 10\.0 s could be read: the file is truncated")
+    container = studio.copy(talk, "talk.mkv")
+    refused(broken(container, "half.mkv", keep), r"only \d\.\d s of 10\.0 s could be read: the file is truncated")
+
+
+def test_a_segment_before_the_break_is_whole(talk: Path):
+    half = broken(talk, "half.mp4", 0.7)
+    assert numbers(decode(half, 1.0, 3.0)) == [20, 30, 40, 50]
+    refused(half, r"only \d\.\d s of 4\.0 s could be read: the file is truncated", 4.0, 8.0)
+
+
+def test_truncated_sound(studio: Studio):
+    studio.run("-f", "lavfi", "-i", "anoisesrc=d=10:r=16000", "noise.flac")
+    refused(broken(studio.folder / "noise.flac", "half.flac", 0.5), r"only \d\.\d s of 10\.0 s could be read")
+
+
+@pytest.mark.parametrize("name", ["talk.mp4", "talk.mkv"])
+def test_damaged_in_the_middle(studio: Studio, talk: Path, name: str):
+    film = talk if name == "talk.mp4" else studio.copy(talk, name)
+    refused(broken(film, f"noisy-{name}", 1.0, (0.4, 0.6)), r"only \d\.\d s of 10\.0 s could be read: the file is")
+
+
+def test_only_the_index_arrived(talk: Path):
+    index = talk.read_bytes().index(b"mdat") + 4
+    refused(broken(talk, "index.mp4", index / talk.stat().st_size), "truncated or damaged")
+
+
+def test_segments_past_the_end(talk: Path):
+    refused(talk, "the segment starts at 12.00 s, past the end of the file, which lasts 10.00 s", 12.0, 13.0)
+    refused(talk, "the segment starts at 10.20 s, past the end of the file, which lasts 10.00 s", 10.2, 11.0)
+    refused(talk, "the segment ends at 11.00 s, past the end of the file, which lasts 10.00 s", 9.0, 11.0)
+    refused(talk, "the segment runs from 3.0 s to 2.0 s", 3.0, 2.0)
+    refused(talk, "the segment runs from nan s", float("nan"), 2.0)
+    raw = decode(talk, 9.0, 10.4)
+    assert raw.duration_s == pytest.approx(1.0) and raw.notes == ("the file ends 0.40 s before the segment does",)
+
+
+@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+def test_a_segment_that_holds_the_last_picture_alone(talk: Path, decoder: str):
+    raw = decode(talk, 9.97, 10.2, decoder)  # the last picture shows from 9.95 to 10.00 s
+    assert numbers(raw) == [199] and raw.duration_s == pytest.approx(0.03, abs=1e-3)
+
+
+def test_a_file_joined_from_two(studio: Studio):
+    part = studio.film("part.ts", *H264)
+    joined = studio.folder / "joined.ts"
+    joined.write_bytes(part.read_bytes() * 2)
+    refused(joined, "the file's clock jumps back")
+
+
+def test_limits_hold_before_memory_is_taken(studio: Studio, talk: Path):
+    with pytest.raises(DecodeError, match="the clip lasts 10 s; at most 5 s are read"):
+        decode_clip(Clip("clip", talk), limits=Limits(max_duration_s=5))
+    assert decode_clip(Clip("clip", talk, 2.0, 4.0), limits=Limits(max_duration_s=5)).duration_s == 2.0
+    with pytest.raises(DecodeError, match="160 × 120 px; at most 128 px a side are read"):
+        decode_clip(Clip("clip", talk), limits=Limits(max_side_px=128))
+    studio.run("-f", "lavfi", "-i", "sine=440:d=8", "-f", "adts", "sound.aac")  # a container that tells no length
+    with pytest.raises(DecodeError, match="the clip lasts over 5 s, the most that is read"):
+        decode_clip(Clip("clip", studio.folder / "sound.aac"), limits=Limits(max_duration_s=5))
+    strip = studio.film("strip.mp4", "-pix_fmt", "yuv444p", size=(400, 8), count=3)
+    refused(strip, "longer than 10 times its short side")
+
+
+def test_the_time_limit_of_ffmpeg(talk: Path):
+    with pytest.raises(DecodeError, match=r"did not finish within 0\.001 s"):
+        decode_clip(Clip("clip", talk), decoder="ffmpeg", limits=Limits(timeout_s=0.001))
+
+
+def test_an_ffmpeg_that_is_not_there(talk: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(ffmpeg.PROGRAM_VARIABLE, "/nowhere/ffmpeg")
+    refused(talk, "there is no ffmpeg at /nowhere/ffmpeg: set SEMANTICMAC_FFMPEG")
+
+
+HOSTILE = [
+    b"-i.mp4",
+    b'it\'s "quoted".mp4',
+    b"concat:a|b.mp4",
+    b"http:x.mp4",
+    b"two\nlines\n  Stream #0:5: Video: none.mp4",
+    b"latin-\xe9\xff.mp4",
+    b"%03d $(id) `id`.mp4",
+    b"no extension",
+    "表情.mp4".encode(),
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+def test_any_name_can_be_read(talk: Path, tmp_path: Path, name: bytes, decoder: str, monkeypatch: pytest.MonkeyPatch):
+    film = tmp_path / os.fsdecode(name)
+    film.write_bytes(talk.read_bytes())
+    expected = [0, 10]
+    assert numbers(decode(film, 0.0, 1.0, decoder)) == expected
+    monkeypatch.chdir(tmp_path)
+    assert numbers(decode(Path(os.fsdecode(name)), 0.0, 1.0, decoder)) == expected
+
+
+PLAYLISTS = {
+    "concat": "ffconcat version 1.0\nfile 'talk.mp4'\n",
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\ntalk.mp4\n#EXT-X-ENDLIST\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"></MPD>',
+}
+
+
+@pytest.mark.parametrize("kind", PLAYLISTS)
+@pytest.mark.parametrize("suffix", [".mp4", ".m3u8", ".ffconcat"])
+def test_a_playlist_reads_no_other_file(talk: Path, kind: str, suffix: str):
+    playlist = talk.with_name(kind + suffix)
+    playlist.write_text(PLAYLISTS[kind])
+    refused(playlist, "is a playlist, a picture or another kind|neither video nor sound")
+
+
+def test_a_picture_is_no_clip(studio: Studio):
+    studio.run("-f", "lavfi", "-i", "testsrc=s=64x64", "-frames:v", 1, "-f", "image2", "-c:v", "png", "picture.mp4")
+    refused(studio.folder / "picture.mp4", "is a playlist, a picture or another kind")

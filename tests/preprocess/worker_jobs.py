@@ -1,0 +1,53 @@
+"""What the tests let workers do; a module of its own, because a worker imports its function by name."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def behave(what: str) -> str:
+    """Do as told; anything unknown is simply sent back."""
+    if what == "hang":
+        time.sleep(1000)
+    elif what == "spin":
+        while True:
+            pass
+    elif what == "abort":
+        os.abort()
+    elif what == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif what == "leave":
+        os._exit(3)
+    elif what == "exit":
+        sys.exit("enough")
+    elif what == "allocate":
+        return str(len(bytearray(8 << 30)))
+    elif what == "raise":
+        raise ValueError("not this one")
+    elif what == "threads":
+        return os.environ["OMP_NUM_THREADS"]
+    elif what == "unpicklable":
+        return lambda: None  # type: ignore[return-value]
+    return what
+
+
+def tell_and_hang(file: Path) -> None:
+    """Write the numbers of this process and of a child of it, and then never answer; a file `quick` is skipped."""
+    if file.name == "quick":
+        return
+    tell(file, subprocess.Popen(["sleep", "1000"]).pid)
+    time.sleep(1000)
+
+
+def tell(file: Path, *others: int) -> int:
+    aside = file.with_suffix(".part")
+    aside.write_text(" ".join(map(str, (os.getpid(), *others))))
+    aside.rename(file)
+    return os.getpid()
+
+
+def heavy_modules(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name in sys.modules]
