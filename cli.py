@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, cast
 
 import click
 import typer
@@ -19,6 +19,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from semanticmac.console.progress import Screen
     from semanticmac.preprocess.build import BuildReport
+    from semanticmac.preprocess.corpora import Options
 
 DAMAGED, BAD_INPUT, CLIPS_FAILED, STOPPED = 1, 2, 3, 130  # exit codes, beside 0
 
@@ -40,6 +41,23 @@ EncoderName = Annotated[
     str | None, typer.Option("--encoder", help="imagebind-huge, imagebind-tiny, or a weights file.")
 ]
 CACHE, RUNS = Path("data/cache"), Path("runs")
+
+_LISTS = "Lists of your own (docs/datasets/README.md)"
+Splits = Annotated[
+    Path | None, typer.Option(help="CSV clip_id (or video_id), split: replaces the split.", rich_help_panel=_LISTS)
+]
+Exclude = Annotated[Path | None, typer.Option(help="CSV clip_id: clips to leave out.", rich_help_panel=_LISTS)]
+Labels = Annotated[Path | None, typer.Option(help="CSV clip_id, label: replaces labels.", rich_help_panel=_LISTS)]
+NameInCache = Annotated[str | None, typer.Option("--name", help="Name in the cache, to keep several folders apart.")]
+SplitBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="video",
+        help="Split anew, the clips of one source video together.",
+        rich_help_panel=_LISTS,
+    ),
+]
+Fold = Annotated[int | None, typer.Option(help="mustard: official fold, from 0.", min=0, rich_help_panel=_LISTS)]
 
 
 @app.callback(invoke_without_command=True)
@@ -65,10 +83,16 @@ def cache(
     limit: Annotated[int | None, typer.Option(help="Only the first N clips, for a try.", min=1)] = None,
     only: Annotated[str | None, typer.Option(help="frames or embeddings: one of the two loops alone.")] = None,
     repair: Annotated[bool, typer.Option(help="First check every byte, and make again what is damaged.")] = False,
-    name: Annotated[str | None, typer.Option(help="Name in the cache, to keep several folders apart.")] = None,
+    name: NameInCache = None,
+    splits: Splits = None,
+    exclude: Exclude = None,
+    labels: Labels = None,
+    split_by: SplitBy = None,
+    fold: Fold = None,
 ) -> None:
     """Decode raw videos and encode them with frozen ImageBind, once. Run it again to go on or to add what is new."""
-    _cache(dataset, root, cache, encoder, device, workers, limit, only, repair, name)
+    lists = _lists(splits, exclude, labels, split_by, fold)
+    _cache(dataset, root, cache, encoder, device, workers, limit, only, repair, name, lists)
 
 
 def _cache(
@@ -82,20 +106,20 @@ def _cache(
     only: str | None = None,
     repair: bool = False,
     name: str | None = None,
+    lists: Options | None = None,
 ) -> None:
     from dataclasses import replace
 
     from semanticmac.cache.home import CacheHome
     from semanticmac.console.progress import Screen
     from semanticmac.preprocess.build import Plan, build
-    from semanticmac.preprocess.corpora import read_corpus
+    from semanticmac.preprocess.corpora import Options, read_corpus
 
     if only not in (None, "frames", "embeddings"):
         raise click.UsageError(f"--only {only}: expected `frames` or `embeddings`")
-    if name is not None and not re.fullmatch(r"[\w-]+", name):
-        raise click.UsageError(f"--name {name}: expected letters, digits, - and _")
+    _check_name(name)
     root = root or Path("data") / dataset
-    corpus = read_corpus(dataset, root)
+    corpus = read_corpus(dataset, root, lists or Options())
     corpus = replace(corpus, name=name or corpus.name, clips=corpus.clips[:limit])
     for note in corpus.notes:
         err.print(f"note: {note}", style="yellow", highlight=False, markup=False)
@@ -105,6 +129,80 @@ def _cache(
         plan = Plan(root=root, workers=workers or _cores(), frames=only != "embeddings", repair=repair)
         report = build(corpus, CacheHome(cache), loaded, plan, screen.progress)
     _print_report(report, CacheHome(cache).failures(corpus.name))
+
+
+@app.command("import-features")
+def import_features(
+    file: Annotated[Path, typer.Argument(help="MMSA feature pickle (.pkl), or .npz with a .csv beside it.")],
+    dataset: Annotated[str, typer.Option(help="The corpus it is of, which says what the labels mean: mosi, sims …")],
+    cache: CacheDir = CACHE,
+    name: NameInCache = None,
+    zero_infinite: Annotated[
+        bool, typer.Option("--zero-infinite", help="Read −inf in audio as 0, as MMSA does.")
+    ] = False,
+) -> None:
+    """Cache features that somebody else extracted, to train and eval on them. Nothing in the file is ever run."""
+    from semanticmac.cache.home import CacheHome
+    from semanticmac.console.progress import Screen
+    from semanticmac.preprocess.foreign import import_features
+
+    _check_name(name)
+    with Screen(err) as screen:
+        report = import_features(file, dataset, CacheHome(cache), screen.progress, name, zero_infinite)
+    _print_notes(report.notes)
+    out.print(f"{report.dataset}: {report.clips - report.failed} of {report.clips} clips are imported", highlight=False)
+    _print_failures(CacheHome(cache).failures(report.dataset))
+    if report.failed:
+        raise typer.Exit(CLIPS_FAILED)
+
+
+datasets = typer.Typer(help="The public corpora: what they are, where to get them, whether a download is whole.")
+app.add_typer(datasets, name="datasets", invoke_without_command=True)
+
+
+@datasets.callback()
+def datasets_(context: typer.Context) -> None:
+    """The public corpora: what they are, where to get them, and whether your download is whole."""
+    from semanticmac.console.datasets import corpora_table
+    from semanticmac.preprocess.corpora.cards import CARDS
+
+    if context.invoked_subcommand is None:
+        out.print(corpora_table(CARDS.values()))
+        out.print("more: `semanticmac datasets show NAME`, `semanticmac datasets check NAME --root DIR`", style="dim")
+
+
+@datasets.command("show")
+def datasets_show(name: Annotated[str, typer.Argument(help="mosi, mosei, sims, iemocap, meld …")]) -> None:
+    """Everything to know of one corpus before its download."""
+    from semanticmac.console.datasets import corpus_table
+    from semanticmac.preprocess.corpora.cards import CARDS
+
+    if name not in CARDS:
+        raise click.UsageError(f"there is no public corpus {name!r}; expected one of {', '.join(CARDS)}")
+    out.print(corpus_table(CARDS[name]))
+
+
+@datasets.command("check")
+def datasets_check(
+    name: Annotated[str, typer.Argument(help="mosi, mosei, sims, iemocap, meld, urfunny, mustard, folder …")],
+    root: Annotated[Path | None, typer.Option(help="Folder of its download. Default: data/NAME.")] = None,
+    splits: Splits = None,
+    exclude: Exclude = None,
+    labels: Labels = None,
+    split_by: SplitBy = None,
+    fold: Fold = None,
+) -> None:
+    """Is the download whole? Reads labels and file names, decodes nothing; exit code 0 only where it is."""
+    from semanticmac.console.datasets import check_view
+    from semanticmac.preprocess.corpora import NAMES
+    from semanticmac.preprocess.corpora.check import check_corpus
+
+    if name not in NAMES:
+        raise click.UsageError(f"no corpus is called {name!r}; expected one of {', '.join(NAMES)}")
+    report = check_corpus(name, root or Path("data") / name, _lists(splits, exclude, labels, split_by, fold))
+    out.print(check_view(report))
+    if not report.complete:
+        raise typer.Exit(DAMAGED)
 
 
 @app.command()
@@ -231,6 +329,10 @@ def _predict(
     folder = run or newest_run(runs)
     trained = load_run(folder, pick_device(device))
     info = trained.info
+    if info.fingerprint.imported:
+        raise click.UsageError(
+            f"{folder} was trained on imported features; what extracted them is not here, so it cannot predict videos"
+        )
     done, failed = [], []
     with Screen(err) as screen:
         loaded = _encoder(encoder or info.fingerprint.encoder, device, screen)
@@ -251,7 +353,7 @@ def _predict(
         if done:
             out.print(predictions_table(info.task, info.model.modalities, done, notes))
         if failed:
-            out.print(failures_table(failed, "this table"))
+            out.print(failures_table(failed))
     if failed:
         raise typer.Exit(CLIPS_FAILED)
 
@@ -298,9 +400,8 @@ def verify(
         return
     for item in damage:
         out.print(item, highlight=False, markup=False, soft_wrap=True)
-    out.print(
-        f"{len(damage)} things are wrong. `semanticmac cache {name} --repair` makes them again.", style="bold red"
-    )
+    again = "import-features FILE" if manifest.fingerprint.imported else f"cache {name} --repair"
+    out.print(f"{len(damage)} things are wrong. `semanticmac {again}` makes them again.", style="bold red")
     raise typer.Exit(DAMAGED)
 
 
@@ -347,6 +448,22 @@ def demo(
     )
 
 
+def _check_name(name: str | None) -> None:
+    if name is not None and not re.fullmatch(r"[\w-]+", name):
+        raise click.UsageError(f"--name {name}: expected letters, digits, - and _")
+
+
+def _lists(
+    splits: Path | None, exclude: Path | None, labels: Path | None, split_by: str | None, fold: int | None
+) -> Options:
+    from semanticmac.preprocess.corpora import Options
+
+    try:
+        return Options(splits, exclude, labels, cast(Literal["video"] | None, split_by), fold)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
 def _encoder(name: str, device: str, screen: Screen) -> Any:
     from semanticmac.preprocess.encoder import load_encoder
 
@@ -378,7 +495,10 @@ def _print_failures(listed_in: Path) -> None:
 
     failures = [(failure.clip_id, failure.reason, failure.cached) for failure in read_failures(listed_in)]
     if failures:
-        out.print(failures_table(failures, str(listed_in)))
+        failed = sum(not cached for _, _, cached in failures)
+        out.print(f"{failed} clips failed, {len(failures) - failed} are cached with a remark:", highlight=False)
+        out.print(failures_table(failures))
+        out.print(f"each of them is listed in {listed_in}", highlight=False, soft_wrap=True)
 
 
 def _print_notes(notes: Sequence[str]) -> None:

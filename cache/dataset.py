@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from semanticmac.cache.context import Before, rows_before, what_was_said
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.shards import CacheIncomplete, EmbeddingReader
 
@@ -23,9 +25,14 @@ class Tokens(Protocol):
     def ids(self) -> Tensor: ...  # (B, L) int64
     @property
     def mask(self) -> Tensor: ...  # (B, L) bool
+    @property
+    def types(self) -> Tensor | None: ...  # (B, L) int64 segment of each token, where the tokenizer tells them
 
 
-Tokenize = Callable[[Sequence[str]], Tokens]
+class Tokenize(Protocol):
+    """Texts, or in the conversation setting pairs (context, text), → Tokens."""
+
+    def __call__(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Tokens: ...
 
 
 @dataclass(frozen=True)
@@ -34,9 +41,10 @@ class NoTokens:
 
     ids: Tensor
     mask: Tensor
+    types: None = None
 
 
-def no_text(texts: Sequence[str]) -> NoTokens:
+def no_text(texts: Sequence[str], contexts: Sequence[str] | None = None) -> NoTokens:
     """A `Tokenize` for models that do not look at text: every text is absent."""
     return NoTokens(torch.zeros(len(texts), 1, dtype=torch.int64), torch.zeros(len(texts), 1, dtype=torch.bool))
 
@@ -51,11 +59,16 @@ class Sample:
     vision: np.ndarray | None  # (F, E) float16
     audio: np.ndarray | None
     label: list[float] | None
+    context: tuple[Before, ...] | None = None  # the clips before it, oldest first; None in the utterance setting
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B clips. A modality is absent in a clip where its whole mask row is False."""
+    """B clips. A modality is absent in a clip where its whole mask row is False.
+
+    In the conversation setting each row holds the clips before the target too: text as a pair, frames before frames. A
+    modality is then absent where neither the target nor the clips before it have it.
+    """
 
     clip_ids: tuple[str, ...]
     rows: Tensor  # (B,) int64
@@ -66,6 +79,8 @@ class Batch:
     audio: Tensor  # (B, F, E) float32
     audio_mask: Tensor  # (B, F) bool
     labels: Tensor  # (B, K) float32, NaN = not labelled
+    token_types: Tensor | None = None  # (B, L) int64, conversation setting, where the tokenizer tells segments
+    frame_context: Tensor | None = None  # (B, F) bool, conversation setting, True = frame of a clip before the target
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -79,20 +94,41 @@ class Batch:
         }
         return replace(self, **moved)
 
+    def keep(self, kept: Tensor) -> Batch:
+        """The same clips with some modalities made absent: kept (B, 3) bool in the order of MODALITIES."""
+        text, audio, vision = kept[:, :, None].unbind(1)  # (B, 1) each
+        return replace(
+            self,
+            token_mask=self.token_mask & text,
+            audio_mask=self.audio_mask & audio,
+            vision_mask=self.vision_mask & vision,
+        )
+
 
 class ClipDataset(Dataset[Sample]):
     """The clips of one split, read from the cache alone."""
 
-    def __init__(self, manifest: Manifest, reader: EmbeddingReader, rows: Sequence[Row]) -> None:
-        """Raises CacheIncomplete where a clip of the manifest has no embeddings."""
-        missing = [row.clip_id for row in rows if row.key not in reader]
+    def __init__(
+        self, manifest: Manifest, reader: EmbeddingReader, rows: Sequence[Row], context_clips: int = 0
+    ) -> None:
+        """context_clips: how many clips of the dialogue come before each clip; 0 = the utterance setting.
+
+        Raises CacheIncomplete where a clip of the manifest has no embeddings.
+        """
+        self.before = rows_before(manifest.rows, rows, context_clips) if context_clips else None
+        needed = {row.clip_id: row.key for row in (*rows, *chain.from_iterable(self.before or ()))}
+        missing = [clip_id for clip_id, key in needed.items() if key not in reader]
         if missing:
             raise CacheIncomplete(
                 f"{len(missing)} clips of {manifest.dataset} have no embeddings in {reader.folder}, the first is "
                 f"{missing[0]}: run `semanticmac cache {manifest.dataset}` again; it adds what is missing."
             )
         self.rows = tuple(rows)
-        self._reader = reader
+        self._manifest, self._reader = manifest, reader
+
+    def with_context(self, context_clips: int) -> ClipDataset:
+        """The same clips with so many of their dialogue before each; 0 = the utterance setting."""
+        return ClipDataset(self._manifest, self._reader, self.rows, context_clips)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -100,7 +136,16 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         row = self.rows[index]
         embeddings = self._reader.get(row.key)
-        return Sample(row.clip_id, index, row.text, embeddings.vision, embeddings.audio, row.label)
+        context = None if self.before is None else tuple(map(self._read_before, self.before[index]))
+        return Sample(row.clip_id, index, row.text, embeddings.vision, embeddings.audio, row.label, context)
+
+    def _read_before(self, row: Row) -> Before:
+        embeddings = self._reader.get(row.key)
+        return Before(row.text, embeddings.vision, embeddings.audio)
+
+    def texts(self) -> tuple[list[str], list[str] | None]:
+        """What is said in every clip, and what was said before it; None in the utterance setting."""
+        return [row.text for row in self.rows], None if self.before is None else list(map(what_was_said, self.before))
 
     def labels(self, width: int) -> Tensor:
         """The targets of every clip, (N, K) float32, NaN = not labelled."""
@@ -108,11 +153,18 @@ class ClipDataset(Dataset[Sample]):
 
 
 def collate(samples: Sequence[Sample], tokenize: Tokenize, label_width: int, embedding_width: int) -> Batch:
-    """Pads B clips to the longest of them."""
-    tokens = tokenize([sample.text for sample in samples])
-    frames = max(1, *(len(clip) for s in samples for clip in (s.vision, s.audio) if clip is not None), 1)
-    vision, vision_mask = _pad([sample.vision for sample in samples], frames, embedding_width)
-    audio, audio_mask = _pad([sample.audio for sample in samples], frames, embedding_width)
+    """Pads B clips to the longest of them, with what comes before each in the conversation setting."""
+    texts = [sample.text for sample in samples]
+    conversation = any(sample.context is not None for sample in samples)
+    said_before = [[what_was_said(sample.context or ()) for sample in samples]] if conversation else []
+    tokens = tokenize(texts, *said_before)
+    clips = [in_time(sample) for sample in samples]
+    frames = max([1, *(row[-1][2] for row in clips)])
+    pictures = [[(start, clip.vision) for clip, start, _ in row] for row in clips]
+    sounds = [[(start, clip.audio) for clip, start, _ in row] for row in clips]
+    vision, vision_mask = _pad(pictures, frames, embedding_width)
+    audio, audio_mask = _pad(sounds, frames, embedding_width)
+    target_start = torch.tensor([row[-1][1] for row in clips])  # (B,)
     return Batch(
         clip_ids=tuple(sample.clip_id for sample in samples),
         rows=torch.tensor([sample.row for sample in samples]),
@@ -123,16 +175,35 @@ def collate(samples: Sequence[Sample], tokenize: Tokenize, label_width: int, emb
         audio=audio,
         audio_mask=audio_mask,
         labels=_targets([sample.label for sample in samples], label_width),
+        token_types=tokens.types if conversation else None,
+        frame_context=torch.arange(frames)[None] < target_start[:, None] if conversation else None,
     )
 
 
-def _pad(clips: Sequence[np.ndarray | None], frames: int, width: int) -> tuple[Tensor, Tensor]:
-    padded = torch.zeros(len(clips), frames, width)  # (B, F, E)
-    mask = torch.zeros(len(clips), frames, dtype=torch.bool)  # (B, F)
-    for i, clip in enumerate(clips):
-        if clip is not None:
-            padded[i, : len(clip)] = torch.from_numpy(clip.astype(np.float32))
-            mask[i, : len(clip)] = True
+def in_time(sample: Sample) -> list[tuple[Sample | Before, int, int]]:
+    """The clips before the target, then the target: (clip, its first frame, the frame after its last).
+
+    Both modalities of a clip start at the same frame: one that the clip lacks leaves a gap, so that they stay aligned.
+    """
+    placed: list[tuple[Sample | Before, int, int]] = []
+    clips: tuple[Sample | Before, ...] = (*(sample.context or ()), sample)
+    start = 0
+    for clip in clips:
+        end = start + max((len(frames) for frames in (clip.vision, clip.audio) if frames is not None), default=0)
+        placed.append((clip, start, end))
+        start = end
+    return placed
+
+
+def _pad(rows: Sequence[Sequence[tuple[int, np.ndarray | None]]], frames: int, width: int) -> tuple[Tensor, Tensor]:
+    """Each row's clips with the frame at which each starts → (B, F, E) and its mask (B, F), True = real frame."""
+    padded = torch.zeros(len(rows), frames, width)
+    mask = torch.zeros(len(rows), frames, dtype=torch.bool)
+    for i, row in enumerate(rows):
+        for start, clip in row:
+            if clip is not None:
+                padded[i, start : start + len(clip)] = torch.from_numpy(clip.astype(np.float32))
+                mask[i, start : start + len(clip)] = True
     return padded, mask
 
 

@@ -74,7 +74,7 @@ class CacheHome:
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Holds the cache for one builder; a killed one lets go. Raises CacheBusy at once where another one holds it."""
+        """Holds the cache for one builder; a killed one lets go. Raises CacheBusy where another one holds it."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("a") as lock:
             try:

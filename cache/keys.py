@@ -33,9 +33,7 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def content_key(
-    digest: str, start_s: float, end_s: float | None, sampling: Sampling, crop: str | None = None
-) -> str:
+def content_key(digest: str, start_s: float, end_s: float | None, sampling: Sampling, crop: str | None = None) -> str:
     """The name of a clip's frames and embeddings: what it shows, not what it is called (32 hex digits).
 
     digest: SHA-256 of the video file; start_s, end_s: the segment in seconds, to the microsecond; crop: the half of

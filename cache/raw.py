@@ -17,6 +17,7 @@ from semanticmac.cache.keys import Sampling
 
 _HEAD = struct.Struct("<4sII")  # magic, CRC-32 of all that follows it, bytes of the JSON after this head
 _MAGIC = b"SMC1"
+TIE_S = 1e-4  # what ends or starts this near k/2 s does so at k/2 s: clocks of 1/90000 s never hit it exactly
 
 
 class RecordError(Exception):
@@ -44,9 +45,9 @@ class About:
     notes: tuple[str, ...]
 
 
-def frame_count(duration_s: float, sampling: Sampling) -> int:
-    """F: how many times k / frames_per_s lie before the end of a clip (method.md §1)."""
-    return max(1, math.ceil(duration_s * sampling.frames_per_s - 1e-6))
+def frame_count(duration_s: float, frames_per_s: int) -> int:
+    """F: how many times k / frames_per_s lie before the end of a clip, at least 1 (method.md §1)."""
+    return max(1, math.ceil((duration_s - TIE_S) * frames_per_s))
 
 
 def pack(raw: RawClip, sampling: Sampling) -> bytes:
@@ -55,7 +56,7 @@ def pack(raw: RawClip, sampling: Sampling) -> bytes:
     sound = b"" if raw.waveform is None else raw.waveform.astype("<i2").tobytes()
     fields = {
         "duration_s": raw.duration_s,
-        "frames": frame_count(raw.duration_s, sampling) if raw.frames is None else len(raw.frames),
+        "frames": frame_count(raw.duration_s, sampling.frames_per_s) if raw.frames is None else len(raw.frames),
         "notes": list(raw.notes),
         "pictures": None if raw.frames is None else [len(picture) for picture in pictures],
         "samples": None if raw.waveform is None else len(raw.waveform),

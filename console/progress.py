@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from types import TracebackType
 
@@ -20,7 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-_PLAIN_EVERY_S = 5.0
+_PLAIN_EVERY_S = float(os.environ.get("SEMANTICMAC_PROGRESS_S", "5"))  # between two plain lines of a stage
 
 
 class _Rate(ProgressColumn):

@@ -53,14 +53,12 @@ def labels_table(manifest: Manifest) -> Table | None:
     return table
 
 
-def failures_table(failures: Sequence[tuple[str, str, bool]], listed_in: str) -> Table:
+def failures_table(failures: Sequence[tuple[str, str, bool]]) -> Table:
     """(clip id, reason, cached) of every clip that is missing from the cache or not as one would expect, by reason."""
     groups: dict[tuple[bool, str], list[str]] = {}
     for clip_id, reason, cached in failures:
         groups.setdefault((cached, reason), []).append(clip_id)
-    failed = sum(not cached for _, _, cached in failures)
-    title = f"{failed} clips failed, {len(failures) - failed} are cached with a remark"
-    table = _table(title, f"every one: {listed_in}")
+    table = _table()
     table.add_column("")
     table.add_column("clips", overflow="fold")
     table.add_column("reason", overflow="fold")
@@ -125,16 +123,16 @@ def fingerprint_table(fingerprint: Fingerprint, home: CacheHome) -> Table:
     table.add_column("", style="dim")
     table.add_column("", overflow="fold")
     sampling = fingerprint.sampling
+    sampled = (
+        f"{sampling.frames_per_s} frames/s, short side {sampling.short_side_px} px, {sampling.picture}, "
+        f"{sampling.sample_rate_hz} Hz"
+    )
     for name, value in (
         ("encoder", fingerprint.encoder + ("" if fingerprint.trained else " (untrained: random weights)")),
         ("weights", f"SHA-256 {fingerprint.weights[:16]}…"),
         ("fingerprint", fingerprint.name),
         ("width", f"{fingerprint.width} × {fingerprint.dtype}"),
-        (
-            "sampling",
-            f"{sampling.frames_per_s} frames/s, short side {sampling.short_side_px} px, {sampling.picture}, "
-            f"{sampling.sample_rate_hz} Hz",
-        ),
+        ("sampling", "unknown: the features were imported" if fingerprint.imported else sampled),
         ("shards", f"{len(shards)}, {size(sum(shard.bytes for shard in shards))}, all datasets together"),
         ("frames", f"{size(frames)}, all datasets together"),
     ):
@@ -168,7 +166,7 @@ def size(count: int) -> str:
     return f"{value:.1f} TiB"
 
 
-def _table(title: str, caption: str | None = None) -> Table:
+def _table(title: str | None = None, caption: str | None = None) -> Table:
     return Table(
         title=title, caption=caption or None, title_justify="left", caption_justify="left", box=None, padding=(0, 1)
     )
@@ -185,7 +183,7 @@ def _counts(rows: Sequence[Row]) -> list[str]:
         sum(row.has_vision for row in rows),
     )
     frame_range = str(frames.min()) if frames.min() == frames.max() else f"{frames.min()}–{frames.max()}"
-    second_range = f"{seconds.min():.1f}–{seconds.max():.1f}"
+    second_range = f"{seconds.min():.1f}–{seconds.max():.1f}" if seconds.any() else "unknown"
     return [*map(str, counts), frame_range, second_range]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from semanticmac.eval.metrics_bootstrap import Interval, bootstrap
 from semanticmac.eval.predict import Predictions, predict
 from semanticmac.eval.run import RunError, TrainedModel
 from semanticmac.eval.scores import Scores, score
+from semanticmac.model.config import MODALITIES
 
 _BATCH = 64  # clips; padding never changes a result, so this is about speed alone
 
@@ -33,8 +35,16 @@ class Evaluation:
     notes: tuple[str, ...]
 
 
-def evaluate(trained: TrainedModel, home: CacheHome, split: str, device: torch.device) -> Evaluation:
-    """Scores a split. Thresholds, where a task has them, come from validation; constant baselines from train.
+def evaluate(
+    trained: TrainedModel,
+    home: CacheHome,
+    split: str,
+    device: torch.device,
+    modalities: Sequence[str] = MODALITIES,
+) -> Evaluation:
+    """Scores a split, with only some modalities if asked: the others are made absent in every clip.
+
+    Thresholds, where a task has them, come from validation; constant baselines from train.
 
     Raises CacheIncomplete where the cache was made by another encoder than the model was trained on, and RunError
     where the split has no labelled clips.
@@ -44,8 +54,10 @@ def evaluate(trained: TrainedModel, home: CacheHome, split: str, device: torch.d
     reader = EmbeddingReader(home.embeddings(manifest.fingerprint), asked=info.fingerprint)
     if not any(row.label is not None for row in manifest.split(split)):
         raise RunError(f"{info.dataset} has no labelled clips in its {split} split: there is nothing to score")
-    predictions = _predict_split(trained, manifest, reader, split, device)
-    valid = _predict_split(trained, manifest, reader, "valid", device) if info.task.kind == "multi-label" else None
+    require_modalities(trained, modalities)
+    where = (trained, manifest, reader, modalities, device)
+    predictions = _predict_split(split, *where)
+    valid = _predict_split("valid", *where) if info.task.kind == "multi-label" else None
     train_truth = np.array([row.label for row in manifest.split("train") if row.label is not None])
     pair = None if valid is None else (valid.truth, valid.multimodal)
     truth, predicted = predictions.truth, predictions.multimodal
@@ -54,11 +66,27 @@ def evaluate(trained: TrainedModel, home: CacheHome, split: str, device: torch.d
     return Evaluation(info.dataset, split, predictions, scores, tuple(intervals), encoder_notes(info.fingerprint))
 
 
-def predict_clip(trained: TrainedModel, text: str, embeddings: Embeddings, device: torch.device) -> Predictions:
-    """One clip that is in no cache."""
+def predict_clip(
+    trained: TrainedModel,
+    text: str,
+    embeddings: Embeddings,
+    device: torch.device,
+    modalities: Sequence[str] = MODALITIES,
+) -> Predictions:
+    """One clip that is in no cache, by itself: a model of the conversation setting sees a dialogue's first clip."""
+    require_modalities(trained, modalities)
     sample = Sample("", 0, text, embeddings.vision, embeddings.audio, label=None)
     batch = collate([sample], trained.tokenize, trained.info.task.width, trained.info.fingerprint.width)
-    return predict(trained.model, [batch], device)
+    return predict(trained.model, [batch], device, modalities)
+
+
+def require_modalities(trained: TrainedModel, modalities: Sequence[str]) -> None:
+    """Raises RunError where the model looks at none of the modalities, or does not know one."""
+    known = trained.info.model.modalities
+    unknown = [name for name in modalities if name not in MODALITIES]
+    if unknown or not any(name in known for name in modalities):
+        asked = ", ".join(modalities) or "nothing"
+        raise RunError(f"modalities {asked}: expected one or more that the model was trained with, {', '.join(known)}")
 
 
 def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
@@ -69,8 +97,13 @@ def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
 
 
 def _predict_split(
-    trained: TrainedModel, manifest: Manifest, reader: EmbeddingReader, split: str, device: torch.device
+    split: str,
+    trained: TrainedModel,
+    manifest: Manifest,
+    reader: EmbeddingReader,
+    modalities: Sequence[str],
+    device: torch.device,
 ) -> Predictions:
-    clips = ClipDataset(manifest, reader, manifest.split(split))
+    clips = ClipDataset(manifest, reader, manifest.split(split), trained.info.model.clips_before)
     widths = (trained.info.task.width, trained.info.fingerprint.width)
-    return predict(trained.model, loader(clips, _BATCH, trained.tokenize, *widths), device)
+    return predict(trained.model, loader(clips, _BATCH, trained.tokenize, *widths), device, modalities)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from semanticmac.cache.dataset import Batch
+from semanticmac.model.config import MODALITIES
 from semanticmac.model.semanticmac import SemanticMAC
 
 
@@ -28,14 +29,20 @@ class Predictions:
 
 
 @torch.inference_mode()
-def predict(model: SemanticMAC, batches: Iterable[Batch], device: torch.device) -> Predictions:
-    """Runs the model over the batches in evaluation mode. A training model is put back into training mode."""
+def predict(
+    model: SemanticMAC, batches: Iterable[Batch], device: torch.device, modalities: Sequence[str] = MODALITIES
+) -> Predictions:
+    """Runs the model over the batches in evaluation mode. A training model is put back into training mode.
+
+    modalities: all others are made absent in every clip.
+    """
+    kept = torch.tensor([[name in modalities for name in MODALITIES]])  # (1, 3)
     was_training = model.training
     model.eval()
     ids: list[str] = []
     truth, scores, present = [], [], []
     for batch in batches:
-        output = model(batch.to(device))
+        output = model((batch if kept.all() else batch.keep(kept)).to(device))
         ids += batch.clip_ids
         truth.append(batch.labels.double().numpy())
         scores.append(output.predictions.double().cpu().numpy())

@@ -11,7 +11,7 @@ eval-SPLIT.json       scores
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class RunInfo:
     valid_metric: str
     valid_score: float
     versions: dict[str, str]
+    texts_cut: dict[str, int] = field(default_factory=dict)  # train and valid: clips, texts and contexts cut
 
     def write(self, folder: Path) -> None:
         about = {**asdict(self), "fingerprint": json.loads(self.fingerprint.to_json())}

@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.language import LanguageModelError, freeze_unused
+from semanticmac.model.hub import LanguageModelError
+from semanticmac.model.language import freeze_unused
 
 # The update is α/r · B A; α = 2r keeps its size the same at every rank.
 LORA_ALPHA_PER_RANK = 2
@@ -21,18 +22,19 @@ def limit_learning(language: nn.Module, config: ModelConfig) -> None:
     if config.freeze_language:
         language.requires_grad_(False).eval()
         return
+    segments = config.setting == "conversation" and reads_segments(language)
+    if not (config.train_layers or config.lora_rank or segments):
+        return  # all of it learns, as LanguageModel is made
     encoder = getattr(language, "encoder", None)
     if encoder is None:
-        if config.train_layers or config.lora_rank:
-            raise TypeError(f"{type(language).__name__} has no `encoder`: wrap the encoder in LanguageModel")
-        return
+        raise TypeError(f"{type(language).__name__} has no `encoder`: wrap the encoder in LanguageModel")
     if config.train_layers:
         train_last_layers(encoder, config.train_layers)
     elif config.lora_rank:
         add_lora(encoder, config.lora_rank)
-    elif config.setting == "conversation":
+    else:
         encoder.requires_grad_(True)
-    freeze_unused(encoder, segments=config.setting == "conversation" and reads_segments(language))
+    freeze_unused(encoder, segments)
     encoder.train()
 
 
@@ -58,7 +60,8 @@ def transformer_layers(encoder: Any) -> list[nn.Module]:
         if isinstance(module, nn.ModuleList) and len(module) == length:
             return list(module)
     raise LanguageModelError(
-        f"the layers of {type(encoder).__name__} were not found: use freeze_language or lora_rank instead of train_layers"
+        f"the layers of {type(encoder).__name__} were not found, so train_layers cannot pick the last of them: "
+        "use freeze_language or lora_rank instead"
     )
 
 

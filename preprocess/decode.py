@@ -18,14 +18,12 @@ import numpy as np
 from PIL import Image
 
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.raw import TIE_S, frame_count
 from semanticmac.preprocess import ffmpeg
 from semanticmac.preprocess.clip import Clip, DecodeError, RawClip
 
 Decoder = Literal["auto", "ffmpeg"]
 
-TIE_S = (
-    1e-4  # a picture that starts this little after k/2 s counts as showing: clocks of 1/90000 s never hit k/2 exactly
-)
 SLACK_S = 0.5  # headers and label files are inexact by less than one sampling step; a larger lack is a failure
 LEAD_S = 1.0  # decoded before a segment and thrown away: seeks are inexact, and an audio codec needs a run-in
 CLOCK_S = 2e-3  # files whose clock counts milliseconds are even to this
@@ -63,7 +61,23 @@ class _Window:
 
     def count(self, duration_s: float) -> int:
         """Number of k with k/rate < duration_s; at least 1."""
-        return max(1, math.ceil((duration_s - TIE_S) * self.rate))
+        return frame_count(duration_s, self.rate)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Everything that reading one clip goes by."""
+
+    path: Path
+    header: ffmpeg.Header
+    window: _Window
+    sampling: Sampling
+    limits: Limits
+
+    @property
+    def start_s(self) -> float:
+        """The clip's start on the file's own clock."""
+        return self.window.start_s + self.header.zero_s
 
 
 @dataclass(frozen=True)
@@ -92,16 +106,15 @@ def decode_clip(
 
     decoder="ffmpeg" leaves decord out: the second try after decord hung or crashed in its worker.
     """
-    path = clip.video
-    _check_file(path)
-    header = _with_first_picture(path, ffmpeg.probe(path))
-    window = _window(clip, header, sampling, limits)
+    _check_file(clip.video)
+    header = _with_first_picture(clip.video, ffmpeg.probe(clip.video))
     if header.video is None and not header.audio:
         raise DecodeError("the file has neither a video nor an audio track")
-    pictures = _read_pictures(path, header, header.video, window, sampling, decoder, limits) if header.video else None
-    sound = _read_sound(path, header, window, sampling, limits) if header.audio else None
-    duration_s = _duration(header, window, pictures, sound, sampling)
-    return _assemble(window, duration_s, pictures, sound, sampling)
+    order = _Order(clip.video, header, _window(clip, header, sampling, limits), sampling, limits)
+    pictures = _read_pictures(order, header.video, decoder) if header.video else None
+    sound = _read_sound(order) if header.audio else None
+    duration_s = _duration(order, pictures, sound)
+    return _assemble(order, duration_s, pictures, sound)
 
 
 def _check_file(path: Path) -> None:
@@ -147,27 +160,19 @@ def _too_long(length_s: float, limits: Limits) -> str:
     return f"the clip lasts {length_s:.0f} s; at most {limits.max_duration_s:.0f} s are read: give start and end times"
 
 
-def _read_pictures(
-    path: Path,
-    header: ffmpeg.Header,
-    video: ffmpeg.VideoTrack,
-    window: _Window,
-    sampling: Sampling,
-    decoder: Decoder,
-    limits: Limits,
-) -> _Pictures:
-    if max(video.width, video.height) > limits.max_side_px:
+def _read_pictures(order: _Order, video: ffmpeg.VideoTrack, decoder: Decoder) -> _Pictures:
+    if max(video.width, video.height) > order.limits.max_side_px:
         raise DecodeError(
-            f"the picture is {video.width} × {video.height} px; at most {limits.max_side_px} px a side are read"
+            f"the picture is {video.width} × {video.height} px; at most {order.limits.max_side_px} px a side are read"
         )
-    if decoder == "auto" and _decord_is_right(header, video):
-        found = _by_decord(path, header, video, window, sampling)
+    if decoder == "auto" and _decord_is_right(order.header, video):
+        found = _by_decord(order, video)
         if found is not None:
             return found
     # An inexact seek may land after the segment's start and miss the picture that was showing: then go further back.
-    for lead_s in (LEAD_S, 15 * LEAD_S, window.start_s):
-        seek_s = max(0.0, window.start_s - lead_s)
-        found = _by_ffmpeg(path, header, video, seek_s, window, sampling, limits)
+    for lead_s in (LEAD_S, 15 * LEAD_S, order.window.start_s):
+        seek_s = max(0.0, order.window.start_s - lead_s)
+        found = _by_ffmpeg(order, video, seek_s)
         if found and (found.start_s <= 0 or seek_s == 0):
             break
     assert found is not None  # a read from the start finds pictures or raises
@@ -186,9 +191,7 @@ def _decord_is_right(header: ffmpeg.Header, video: ffmpeg.VideoTrack) -> bool:
     )
 
 
-def _by_decord(
-    path: Path, header: ffmpeg.Header, video: ffmpeg.VideoTrack, window: _Window, sampling: Sampling
-) -> _Pictures | None:
+def _by_decord(order: _Order, video: ffmpeg.VideoTrack) -> _Pictures | None:
     """The pictures, or None where decord fails or its timestamps are not to be trusted."""
     try:
         import decord
@@ -197,17 +200,17 @@ def _by_decord(
     decord.logging.set_level(decord.logging.QUIET)
     try:
         # An absolute path: libav would take a relative one that begins with `concat:` for a protocol.
-        reader = decord.VideoReader(str(path.absolute()), num_threads=1)
+        reader = decord.VideoReader(str(order.path.absolute()), num_threads=1)
         clock = np.asarray(reader.get_frame_timestamp(np.arange(len(reader))), np.float64)  # (n, 2): from, to
-        shown = _trusted(clock, video.start_s - header.zero_s - window.start_s, window)
+        shown = _trusted(clock, video.start_s - order.start_s, order.window)
         if shown is None:
             return None
         starts, end_s = shown
-        times = np.arange(window.count(min(end_s, window.limit_s))) / window.rate
+        times = np.arange(order.window.count(min(end_s, order.window.limit_s))) / order.window.rate
         picks = np.maximum(np.searchsorted(starts, times + TIE_S, side="right") - 1, 0)
         step = max(1, CHUNK_BYTES // (video.width * video.height * 3 or 1))
         frames = [
-            _resize(picture, video.pixel_aspect, sampling.short_side_px)
+            _resize(picture, video.pixel_aspect, order.sampling.short_side_px)
             for at in range(0, len(picks), step)
             for picture in reader.get_batch(picks[at : at + step]).asnumpy()
         ]
@@ -239,30 +242,24 @@ def _usual_s(steps: np.ndarray) -> float:
     return float(np.median(steps)) if len(steps) else 0.04
 
 
-def _by_ffmpeg(
-    path: Path,
-    header: ffmpeg.Header,
-    video: ffmpeg.VideoTrack,
-    seek_s: float,
-    window: _Window,
-    sampling: Sampling,
-    limits: Limits,
-) -> _Pictures | None:
+def _by_ffmpeg(order: _Order, video: ffmpeg.VideoTrack, seek_s: float) -> _Pictures | None:
     """The pictures, or None where a seek to seek_s finds none: it fell behind the last key frame."""
     # Everything from the key frame on is read: an accurate seek would drop the picture that began before the segment
     # and is still showing when it starts.
     options = ffmpeg.input_options(seek_s)
-    shift_us = round((window.start_s + header.zero_s) * 1e6)
+    window, limits = order.window, order.limits
     pick = (
-        f"settb=AVTB,setpts=PTS-{shift_us},showinfo=checksum=0,"
+        f"settb=AVTB,setpts=PTS-{order.start_s * 1e6:.0f},showinfo=checksum=0,"
         f"setpts=PTS-{TIE_S * 1e6:.0f},fps={window.rate}:round=up:start_time=0"
     )
     count = window.count(window.limit_s) + 1  # one more shows that the pictures go on past the end
     output = ffmpeg_python.input(ffmpeg.INPUT, **options)["V:0"].output(
         "pipe:", vf=pick, f="image2pipe", vcodec="ppm", pix_fmt="rgb24", fps_mode="passthrough", **{"frames:v": count}
     )
-    with ffmpeg.PictureRun(ffmpeg.compiled(output, path), path, limits.timeout_s, limits.max_side_px) as run:
-        frames = [_resize(picture, video.pixel_aspect, sampling.short_side_px) for picture in run]
+    with ffmpeg.PictureRun(
+        ffmpeg.compiled(output, order.path), order.path, limits.timeout_s, limits.max_side_px
+    ) as run:
+        frames = [_resize(picture, video.pixel_aspect, order.sampling.short_side_px) for picture in run]
     if not run.starts_us and seek_s > 0:
         return None
     if not run.starts_us:
@@ -301,29 +298,29 @@ def _resize(picture: np.ndarray, pixel_aspect: float, short_side_px: int) -> np.
     return np.asarray(image)
 
 
-def _read_sound(path: Path, header: ffmpeg.Header, window: _Window, sampling: Sampling, limits: Limits) -> np.ndarray:
-    """(n,) int16 mono from the clip's start, to its end or that of the audio track; without an end, 1 s beyond max_s."""
+def _read_sound(order: _Order) -> np.ndarray:
+    """(n,) int16 mono from the clip's start, to its end, to that of the track, or to 1 s beyond what is read."""
     # What lies before the segment is dropped; a track that starts late keeps its place, with silence before it.
     place = (
-        f"asetpts=PTS-{window.start_s + header.zero_s:.6f}/TB,atrim=start=0,"
-        f"aresample=async=1:first_pts=0,atrim=end={window.limit_s + 1}"
+        f"asetpts=PTS-{order.start_s:.6f}/TB,atrim=start=0,"
+        f"aresample=async=1:first_pts=0,atrim=end={order.window.limit_s + 1}"
     )
-    options = ffmpeg.input_options(max(0.0, window.start_s - LEAD_S))
+    options = ffmpeg.input_options(max(0.0, order.window.start_s - LEAD_S))
     output = ffmpeg_python.input(ffmpeg.INPUT, **options)["a:0"].output(
-        "pipe:", af=place, ac=1, ar=sampling.sample_rate_hz, f="s16le"
+        "pipe:", af=place, ac=1, ar=order.sampling.sample_rate_hz, f="s16le"
     )
-    run = ffmpeg.execute(ffmpeg.compiled(output, path), path, limits.timeout_s)
+    run = ffmpeg.execute(ffmpeg.compiled(output, order.path), order.path, order.limits.timeout_s)
     if run.returncode < 0 or (run.returncode and not run.stdout):
         raise DecodeError(f"the audio track cannot be read: {ffmpeg.last_words(run.stderr.splitlines())}")
     sound = np.frombuffer(run.stdout[: len(run.stdout) // 2 * 2], "<i2")
-    return sound if window.wanted_s is None else sound[: round(window.wanted_s * sampling.sample_rate_hz)]
+    wanted_s = order.window.wanted_s
+    return sound if wanted_s is None else sound[: round(wanted_s * order.sampling.sample_rate_hz)]
 
 
-def _duration(
-    header: ffmpeg.Header, window: _Window, pictures: _Pictures | None, sound: np.ndarray | None, sampling: Sampling
-) -> float:
+def _duration(order: _Order, pictures: _Pictures | None, sound: np.ndarray | None) -> float:
     """The clip's length in seconds; a DecodeError where the file holds clearly less than was promised or asked for."""
-    sound_s = 0.0 if sound is None else len(sound) / sampling.sample_rate_hz
+    header, window = order.header, order.window
+    sound_s = 0.0 if sound is None else len(sound) / order.sampling.sample_rate_hz
     end_s = sound_s if pictures is None else pictures.end_s
     if end_s <= 0:
         raise DecodeError(_past_the_end(window.start_s, window.start_s + end_s))
@@ -351,15 +348,13 @@ def _duration(
     return round(min(end_s, window.limit_s), 6)
 
 
-def _assemble(
-    window: _Window, duration_s: float, pictures: _Pictures | None, sound: np.ndarray | None, sampling: Sampling
-) -> RawClip:
+def _assemble(order: _Order, duration_s: float, pictures: _Pictures | None, sound: np.ndarray | None) -> RawClip:
     """Cut or pad pictures and sound to the duration, and say what a person should know of it."""
     return RawClip(
-        frames=None if pictures is None else _at_length(pictures.frames, window.count(duration_s)),
-        waveform=None if sound is None or not len(sound) else _sound_at_length(sound, duration_s, sampling),
+        frames=None if pictures is None else _at_length(pictures.frames, order.window.count(duration_s)),
+        waveform=None if sound is None or not len(sound) else _sound_at_length(sound, duration_s, order.sampling),
         duration_s=duration_s,
-        notes=tuple(_notes(window, duration_s, pictures, sound, sampling)),
+        notes=tuple(_notes(order, duration_s, pictures, sound)),
     )
 
 
@@ -375,9 +370,8 @@ def _sound_at_length(sound: np.ndarray, duration_s: float, sampling: Sampling) -
     return waveform
 
 
-def _notes(
-    window: _Window, duration_s: float, pictures: _Pictures | None, sound: np.ndarray | None, sampling: Sampling
-) -> Iterator[str]:
+def _notes(order: _Order, duration_s: float, pictures: _Pictures | None, sound: np.ndarray | None) -> Iterator[str]:
+    window, sampling = order.window, order.sampling
     if pictures is None:
         yield "no video track"
     elif pictures.start_s > SLACK_S:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from semanticmac.cache.embeddings import Embeddings
 from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.raw import frame_count
 from semanticmac.preprocess.checkpoint import SUFFIXES, CheckpointError, read_checkpoint
 from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.download import IMAGEBIND_URL, LICENCE, Progress, download, home, recorded_digest
@@ -88,8 +88,8 @@ class Encoder:
         pictures: list[Tensor | None] = []
         windows: list[Tensor | None] = []
         for index, raw in enumerate(raws):
-            frames = math.ceil(raw.duration_s * FRAMES_PER_S) if raw.frames is None else len(raw.frames)
-            if frames < 1 or (raw.frames is None and raw.waveform is None):
+            frames = frame_count(raw.duration_s, FRAMES_PER_S) if raw.frames is None else len(raw.frames)
+            if raw.duration_s <= 0 or (raw.frames is None and raw.waveform is None):
                 raise EncodeError(index, f"it has neither picture nor sound (it lasts {raw.duration_s} s)")
             pictures.append(None if raw.frames is None else prepare_pictures(raw.frames, self.model.config.picture_px))
             windows.append(None if raw.waveform is None else windows_at(raw.waveform, frames))

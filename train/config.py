@@ -33,6 +33,8 @@ class TrainConfig:
     weight_decay: float = 5e-4
     schedule: Literal["constant", "cosine"] = "constant"  # after the warm-up over the first epoch
     regression_loss: Literal["l1", "mse"] = "l1"
+    class_weights: Literal["none", "balanced"] = "none"  # balanced: a rare class weighs more in the task loss
+    modality_dropout: float = 0.0  # probability that a clip's modality is absent in an epoch of training; never all
     multi_task: bool = True  # off: only the multimodal sub-task is trained (ablation)
     # SCLG, eq. 13-15
     pseudo_labels: bool = True  # off: every sub-task learns the ground truth (ablation)
@@ -63,6 +65,10 @@ class TrainConfig:
             raise ConfigError(f"schedule={self.schedule!r} must be `constant` or `cosine`")
         if self.regression_loss not in ("l1", "mse"):
             raise ConfigError(f"regression_loss={self.regression_loss!r} must be `l1` or `mse`")
+        if self.class_weights not in ("none", "balanced"):
+            raise ConfigError(f"class_weights={self.class_weights!r} must be `none` or `balanced`")
+        if not 0.0 <= self.modality_dropout < 1.0:
+            raise ConfigError(f"modality_dropout={self.modality_dropout} must lie in [0, 1)")
 
     def to_toml(self) -> str:
         """The resolved settings; `from_toml` reads them back."""

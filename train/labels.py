@@ -48,16 +48,18 @@ class PseudoLabels:
 
     @torch.no_grad()
     def record(self, rows: Tensor, representations: Tensor, present: Tensor) -> None:
-        """Keep what the model just said of some clips.
+        """Keep what the model just said of some clips; of a modality that it did not see, what it said before.
 
         rows (B,) int64, their places in the train split; representations (B, 4, d) and present (B, 3) of its Output.
         """
         if not self.config.enabled:
             return
         rows = rows.to(self.truth.device)
-        self.banks[:, rows] = representations.detach().to(self.banks).transpose(0, 1)  # (4, B, d)
         seen = torch.cat([present.any(1, keepdim=True), present], dim=1)  # (B, 4): the shared one needs any modality
-        self.present[:, rows] = seen.to(self.present.device).T
+        seen = seen.to(self.present.device).T  # (4, B)
+        latest = representations.detach().to(self.banks).transpose(0, 1)  # (4, B, d)
+        self.banks[:, rows] = torch.where(seen[..., None], latest, self.banks[:, rows])
+        self.present[:, rows] |= seen
 
     @torch.no_grad()
     def update(self, epoch: int) -> None:

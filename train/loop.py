@@ -16,49 +16,26 @@ import transformers
 from torch import Tensor
 
 from semanticmac import __version__
-from semanticmac.cache.dataset import Batch, ClipDataset, Tokenize, loader, no_text
+from semanticmac.cache.dataset import Batch, Tokenize, loader, no_text
 from semanticmac.cache.files import write_text
-from semanticmac.cache.home import CacheHome
-from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.shards import EmbeddingReader
-from semanticmac.cache.task import Task
 from semanticmac.eval.predict import predict
 from semanticmac.eval.run import RunInfo, save_weights
 from semanticmac.model.config import SUB_TASKS
 from semanticmac.model.language import LanguageModel, Tokenizer, save_language
 from semanticmac.model.semanticmac import SemanticMAC
 from semanticmac.train.config import TrainConfig
+from semanticmac.train.data import TrainData, TrainError, in_setting, open_data, resolve
 from semanticmac.train.labels import PseudoLabelConfig, PseudoLabels
+from semanticmac.train.losses import balanced_weights
+from semanticmac.train.modalities import drop_modalities, dropout_draw
 from semanticmac.train.objective import objective
 from semanticmac.train.optim import optimizer, parameter_groups, rate_factor
 from semanticmac.train.selection import Score, validation_score
+from semanticmac.train.texts import count_cut, cut_note
+
+__all__ = ["EpochLog", "TrainData", "TrainError", "open_data", "train"]
 
 Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
-
-
-class TrainError(Exception):
-    """Training cannot start or cannot go on; the message says why."""
-
-
-@dataclass(frozen=True)
-class TrainData:
-    """The labelled clips of the two splits that training may see."""
-
-    task: Task
-    manifest: Manifest
-    train: ClipDataset
-    valid: ClipDataset
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Those that some train clip has. What no clip shows cannot be learned, and would be noise at prediction."""
-        rows = self.train.rows
-        has = {
-            "text": any(row.text.strip() for row in rows),
-            "audio": any(row.has_audio for row in rows),
-            "vision": any(row.has_vision for row in rows),
-        }
-        return tuple(name for name, there in has.items() if there)
 
 
 @dataclass(frozen=True)
@@ -75,24 +52,6 @@ class EpochLog:
     best: bool
 
 
-def open_data(home: CacheHome, dataset: str) -> TrainData:
-    """The labelled train and validation clips of a cached dataset. Raises TrainError where there are none."""
-    manifest = Manifest.read(home.manifest(dataset))
-    if manifest.task is None:
-        raise TrainError(f"{dataset} has no labels: it can be cached and predicted, not trained. Add a `label` column.")
-    reader = EmbeddingReader(home.embeddings(manifest.fingerprint), manifest.fingerprint)
-    splits = {}
-    for name in ("train", "valid"):
-        rows = [row for row in manifest.split(name) if row.label is not None]
-        if not rows:
-            raise TrainError(
-                f"{dataset} has no labelled clips in its {name} split, and training needs both train and valid: "
-                f"see `semanticmac inspect {dataset}`, and check the split column of its labels."
-            )
-        splits[name] = ClipDataset(manifest, reader, rows)
-    return TrainData(manifest.task, manifest, **splits)
-
-
 def train(
     config: TrainConfig,
     data: TrainData,
@@ -100,23 +59,29 @@ def train(
     device: torch.device,
     progress: Progress,
     on_epoch: Callable[[EpochLog], None],
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> RunInfo:
     """Trains one model and leaves the best epoch's weights in `run`. Same seed, machine and cache: same weights.
 
-    Raises TrainError where a loss is not finite, naming the clips of that batch.
+    on_note is told what a person should know before it starts. Raises TrainError where a loss is not finite, naming
+    the clips of that batch.
     """
     seed_everything(config.seed)
-    shape = (data.task.width, data.manifest.fingerprint.width)
-    seen = tuple(name for name in config.model.modalities if name in data.modalities)
-    config = replace(config, model=replace(config.model, outputs=shape[0], embedding_width=shape[1], modalities=seen))
+    config = resolve(config, data)
+    data = in_setting(data, config.model.clips_before)
+    shape = (config.model.outputs, config.model.embedding_width)
     run.mkdir(parents=True, exist_ok=True)
     write_text(run / "config.toml", config.to_toml())
     tokenize: Tokenize = no_text
     language = None
+    texts_cut: dict[str, int] = {}
     if "text" in config.model.modalities:
         language = LanguageModel.pretrained(config.model.language)
         tokenize = tokenizer = Tokenizer.load(config.model.language, config.model.max_tokens)
         save_language(run / "language", language, tokenizer)
+        texts_cut = count_cut(tokenizer, (data.train, data.valid))
+        if note := cut_note(texts_cut, tokenizer.max_tokens):
+            on_note(note)
     model = SemanticMAC(config.model, language).to(device)
     order = torch.Generator().manual_seed(config.seed)
     train_batches = loader(data.train, config.batch_size, tokenize, *shape, shuffle=order)
@@ -126,17 +91,22 @@ def train(
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         adamw, lambda step: rate_factor(step, len(train_batches), config.epochs * len(train_batches), config.schedule)
     )
-    labels = PseudoLabels(data.train.labels(data.task.width).to(device), config.model.d_model, _label_config(config))
+    truth = data.train.labels(data.task.width).to(device)
+    labels = PseudoLabels(truth, config.model.d_model, _label_config(config))
+    class_weights = balanced_weights(truth, data.task.kind) if config.class_weights == "balanced" else None
 
     best: Score | None = None
     with (run / "log.jsonl").open("w", encoding="utf-8") as log:
         for epoch in range(1, config.epochs + 1):
             model.train()
             sums = torch.zeros(8, device=device)
+            draw = dropout_draw(len(data.train), config.seed, epoch)
             for step, cpu_batch in enumerate(train_batches, 1):
+                if config.modality_dropout:
+                    cpu_batch = drop_modalities(cpu_batch, config.modality_dropout, draw, config.model.modalities)
                 batch = cpu_batch.to(device)
                 output = model(batch)
-                losses = objective(config, data.task.kind, output, labels.targets(batch.rows))
+                losses = objective(config, data.task.kind, output, labels.targets(batch.rows), class_weights)
                 _check_finite(losses.total, batch, epoch)
                 adamw.zero_grad(set_to_none=True)
                 torch.autograd.backward(losses.total)
@@ -152,7 +122,7 @@ def train(
             _write_line(log, line)
             if line.best:
                 best = score
-                info = _run_info(config, data, epoch, score)
+                info = _run_info(config, data, epoch, score, texts_cut)
                 save_weights(model, run)
                 info.write(run)
             on_epoch(line)
@@ -189,7 +159,7 @@ def _write_line(log: TextIO, line: EpochLog) -> None:
     log.flush()
 
 
-def _run_info(config: TrainConfig, data: TrainData, epoch: int, score: Score) -> RunInfo:
+def _run_info(config: TrainConfig, data: TrainData, epoch: int, score: Score, texts_cut: dict[str, int]) -> RunInfo:
     versions = {
         "semanticmac": __version__,
         "python": platform.python_version(),
@@ -206,4 +176,5 @@ def _run_info(config: TrainConfig, data: TrainData, epoch: int, score: Score) ->
         valid_metric=score.name,
         valid_score=score.value,
         versions=versions,
+        texts_cut=texts_cut,
     )

@@ -18,41 +18,63 @@ RegressionLoss = Literal["l1", "mse"]
 
 
 def task_loss(
-    predictions: Tensor, targets: Tensor, weight: Tensor, kind: Kind, regression: RegressionLoss = "l1"
+    predictions: Tensor,
+    targets: Tensor,
+    weight: Tensor,
+    kind: Kind,
+    regression: RegressionLoss = "l1",
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """The loss of each sub-task, (5,), in the order of SUB_TASKS; its sum is L_task (eq. 21).
 
     predictions and targets (B, 5, K); weight (B, 5) bool, True = this clip trains this sub-task. A target with NaN is
     not labelled and left out. Each loss is a mean over its clips, 0 where there are none. Kinds: see `clip_losses`.
     """
-    sums, counts = task_loss_sums(predictions, targets, weight, kind, regression)
+    sums, counts = task_loss_sums(predictions, targets, weight, kind, regression, class_weights)
     return sums / counts.clamp(min=1)
 
 
 def task_loss_sums(
-    predictions: Tensor, targets: Tensor, weight: Tensor, kind: Kind, regression: RegressionLoss = "l1"
+    predictions: Tensor,
+    targets: Tensor,
+    weight: Tensor,
+    kind: Kind,
+    regression: RegressionLoss = "l1",
+    class_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Arguments of `task_loss` → the sums (5,) and clip counts (5,) it divides, to be added over processes first."""
     counted = weight & ~targets.isnan().any(-1)  # (B, 5)
     with full_precision(predictions):
         # Unlabelled targets are replaced before the loss, not after: NaN times a gradient of zero is NaN.
         safe = wide(targets).masked_fill(~counted[..., None], 0.0)
-        losses = clip_losses(wide(predictions), safe, kind, regression).masked_fill(~counted, 0.0)
+        losses = clip_losses(wide(predictions), safe, kind, regression, class_weights).masked_fill(~counted, 0.0)
     return losses.sum(0), counted.sum(0)
 
 
-def clip_losses(predictions: Tensor, targets: Tensor, kind: Kind, regression: RegressionLoss = "l1") -> Tensor:
+def clip_losses(
+    predictions: Tensor,
+    targets: Tensor,
+    kind: Kind,
+    regression: RegressionLoss = "l1",
+    class_weights: Tensor | None = None,
+) -> Tensor:
     """predictions and targets (…, K) → one loss a clip (…).
 
     regression: |ŷ − y| or (ŷ − y)²; single-label: cross-entropy −Σ_k y_k log softmax(ŷ)_k with soft targets;
-    multi-label and binary: binary cross-entropy with soft targets, averaged over the K classes.
+    multi-label and binary: binary cross-entropy with soft targets, averaged over the K classes. class_weights (2, K),
+    of a class's absence and presence, multiply the terms (1 − y_k) and y_k; none for regression.
     """
     if kind == "single-label":
-        return -(targets * F.log_softmax(predictions, dim=-1)).sum(-1)
+        shares = targets if class_weights is None else class_weights[1].to(targets.dtype) * targets
+        return -(shares * F.log_softmax(predictions, dim=-1)).sum(-1)
     if kind == "regression":
         error = predictions - targets
         return (error.abs() if regression == "l1" else error.square()).mean(-1)
-    return F.binary_cross_entropy_with_logits(predictions, targets, reduction="none").mean(-1)
+    if class_weights is None:
+        return F.binary_cross_entropy_with_logits(predictions, targets, reduction="none").mean(-1)
+    absence, presence = class_weights.to(targets.dtype).unbind()  # (K,) each
+    weighed = presence * targets * F.logsigmoid(predictions) + absence * (1 - targets) * F.logsigmoid(-predictions)
+    return -weighed.mean(-1)
 
 
 def intra_sample_loss(specific: Tensor, shared: Tensor, present: Tensor, temperature: float) -> Tensor:
@@ -112,6 +134,21 @@ def same_class(targets: Tensor, kind: Kind, cuts: tuple[float, float] = (0.0, 0.
     else:
         group = (targets[:, 0] > cuts[1]).long() - (targets[:, 0] < cuts[0]).long()
     return (group[:, None] == group[None, :]) & known
+
+
+def balanced_weights(truth: Tensor, kind: Kind) -> Tensor:
+    """What makes every class of the train split weigh the same: truth y (N, K), NaN = unlabelled → weights (2, K).
+
+    Row 0 is of a class's absence, row 1 of its presence: N / (2 · clips without it) and N / (2 · clips with it) for
+    binary and multi-label; for single-label row 1 is N / (C · clips with it), C the classes that occur. What no clip
+    shows weighs 0: no pseudo label shows it either. Raises ValueError for regression, which has no classes.
+    """
+    if kind == "regression":
+        raise ValueError("class_weights=balanced needs classes, but the task is regression: use class_weights=none")
+    known = truth[~truth.isnan().any(1)]
+    counts = torch.stack([(1 - known).sum(0), known.sum(0)])  # (2, K)
+    sides = (counts[1] > 0).sum() if kind == "single-label" else 2
+    return torch.where(counts > 0, len(known) / (sides * counts.clamp(min=1)), 0.0)
 
 
 def mean_where(values: Tensor, counted: Tensor) -> Tensor:

@@ -27,16 +27,19 @@ class Losses:
         return torch.cat([torch.stack([self.total, self.intra, self.inter]), self.sub_tasks]).detach()
 
 
-def objective(config: TrainConfig, kind: Kind, output: Output, targets: Tensor) -> Losses:
+def objective(
+    config: TrainConfig, kind: Kind, output: Output, targets: Tensor, class_weights: Tensor | None = None
+) -> Losses:
     """targets (B, 5, K) in the order of SUB_TASKS, NaN = not labelled → L = L_task + α·L_intra + β·L_inter (eq. 22).
 
+    class_weights (2, K) as in `losses.clip_losses`.
     A sub-task is trained by the clips that have its modality; the multimodal and the shared one by all that have any.
     """
     anything = output.present.any(1, keepdim=True)  # (B, 1)
     weight = torch.cat([anything, anything, output.present], dim=1)  # (B, 5)
     if not config.multi_task:
         weight = weight & (torch.arange(5, device=weight.device) == 0)
-    sub_tasks = task_loss(output.predictions, targets, weight, kind, config.regression_loss)
+    sub_tasks = task_loss(output.predictions, targets, weight, kind, config.regression_loss, class_weights)
     zero = sub_tasks.new_zeros(())
     intra = inter = zero
     if config.contrastive and config.intra:

@@ -34,7 +34,7 @@ class _PlainUnpickler(pickle.Unpickler):
         return self.known[module, name]
 
 
-class _Dtype:
+class PickledDtype:
     """Stands in for numpy.dtype while a pickle is read: keeps the code (`i8`) and calls nothing."""
 
     def __init__(self, code: str, *_: object) -> None:
@@ -55,7 +55,7 @@ class _Array:
 
     def tolist(self) -> list[int]:
         _, shape, dtype, _, raw = self.state
-        if not isinstance(dtype, _Dtype) or dtype.code not in ("i4", "i8") or len(shape) != 1:
+        if not isinstance(dtype, PickledDtype) or dtype.code not in ("i4", "i8") or len(shape) != 1:
             raise pickle.UnpicklingError("it holds an array that is not a row of whole numbers")
         content = raw.encode("latin-1") if isinstance(raw, str) else raw
         numbers: list[int] = np.frombuffer(content, dtype=dtype.order + dtype.code).tolist()
@@ -64,7 +64,7 @@ class _Array:
 
 ARRAYS: Known = {
     ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Dtype,
+    ("numpy", "dtype"): PickledDtype,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
     ("_codecs", "encode"): lambda text, _encoding: text.encode("latin-1"),
@@ -81,14 +81,14 @@ def read_plain_pickle(path: Path, arrays: bool = False) -> object:
 
 
 def read_restricted(
-    path: Path, known: Known, max_bytes: int, readable: str, finish: Callable[[object], object] | None = None
+    path: Path, known: Known, max_bytes: int | None, readable: str, finish: Callable[[object], object] | None = None
 ) -> object:
     """A pickle that may name nothing but what is `known`; `finish` turns what stands in for arrays into values.
 
     Raises CorpusError for a file that asks for anything else, naming it, and for one that is no whole pickle.
     """
     try:
-        if path.stat().st_size > max_bytes:
+        if max_bytes is not None and path.stat().st_size > max_bytes:
             raise CorpusError(f"{path} is {path.stat().st_size // 2**20} MiB large; that is no label file")
         with path.open("rb") as stream:
             data = _PlainUnpickler(stream, known).load()
@@ -98,9 +98,7 @@ def read_restricted(
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
-        raise CorpusError(
-            f"{path} is refused: {error}. Only plain data ({readable}) is read from a pickle"
-        ) from error
+        raise CorpusError(f"{path} is refused: {error}. Only plain data ({readable}) is read from a pickle") from error
     except Exception as error:  # a damaged pickle can raise nearly anything: EOFError, KeyError, MemoryError
         raise CorpusError(f"{path} is not a whole pickle ({type(error).__name__}: {error})") from error
 

@@ -1,0 +1,80 @@
+"""What training may see of a cached dataset: the labelled clips of two splits, and the settings that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from semanticmac.cache.dataset import ClipDataset
+from semanticmac.cache.home import CacheHome
+from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.shards import EmbeddingReader
+from semanticmac.cache.task import Task
+from semanticmac.train.config import TrainConfig
+
+
+class TrainError(Exception):
+    """Training cannot start or cannot go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class TrainData:
+    """The labelled clips of the two splits that training may see."""
+
+    task: Task
+    manifest: Manifest
+    train: ClipDataset
+    valid: ClipDataset
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that some train clip has. What no clip shows cannot be learned, and would be noise at prediction."""
+        rows = self.train.rows
+        has = {
+            "text": any(row.text.strip() for row in rows),
+            "audio": any(row.has_audio for row in rows),
+            "vision": any(row.has_vision for row in rows),
+        }
+        return tuple(name for name, there in has.items() if there)
+
+
+def open_data(home: CacheHome, dataset: str) -> TrainData:
+    """The labelled train and validation clips of a cached dataset. Raises TrainError where there are none."""
+    manifest = Manifest.read(home.manifest(dataset))
+    if manifest.task is None:
+        raise TrainError(f"{dataset} has no labels: it can be cached and predicted, not trained. Add a `label` column.")
+    reader = EmbeddingReader(home.embeddings(manifest.fingerprint), manifest.fingerprint)
+    splits = {}
+    for name in ("train", "valid"):
+        rows = [row for row in manifest.split(name) if row.label is not None]
+        if not rows:
+            raise TrainError(
+                f"{dataset} has no labelled clips in its {name} split, and training needs both train and valid: "
+                f"see `semanticmac inspect {dataset}`, and check the split column of its labels."
+            )
+        splits[name] = ClipDataset(manifest, reader, rows)
+    return TrainData(manifest.task, manifest, **splits)
+
+
+def resolve(config: TrainConfig, data: TrainData) -> TrainConfig:
+    """The settings with what the cache decides: widths, and the modalities that train clips have.
+
+    Raises TrainError for settings that this dataset cannot have.
+    """
+    if config.class_weights == "balanced" and data.task.kind == "regression":
+        raise TrainError("class_weights=balanced needs classes, but the task is regression: use class_weights=none")
+    seen = tuple(name for name in config.model.modalities if name in data.modalities)
+    outputs, width = data.task.width, data.manifest.fingerprint.width
+    return replace(config, model=replace(config.model, outputs=outputs, embedding_width=width, modalities=seen))
+
+
+def in_setting(data: TrainData, clips_before: int) -> TrainData:
+    """The same clips with those of their dialogue before them. Raises TrainError where no train clip has any."""
+    if not clips_before:
+        return data
+    train, valid = data.train.with_context(clips_before), data.valid.with_context(clips_before)
+    if not any(train.before or ()):
+        raise TrainError(
+            f"setting=conversation: no train clip of {data.manifest.dataset} has a clip before it in its dialogue. "
+            "The dataset needs a dialogue and a position for each clip; use setting=utterance."
+        )
+    return replace(data, train=train, valid=valid)
