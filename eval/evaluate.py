@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from semanticmac.cache.dataset import ClipDataset, Sample, collate, loader
 from semanticmac.cache.embeddings import Embeddings
+from semanticmac.cache.files import write_text
 from semanticmac.cache.home import CacheHome
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.shards import EmbeddingReader
 from semanticmac.eval.metrics_bootstrap import Interval, bootstrap
 from semanticmac.eval.predict import Predictions, predict
+from semanticmac.eval.report import scores_json
 from semanticmac.eval.run import RunError, TrainedModel
 from semanticmac.eval.scores import Scores, score
 from semanticmac.model.config import MODALITIES
@@ -33,6 +37,19 @@ class Evaluation:
     scores: Scores
     intervals: tuple[Interval, ...]
     notes: tuple[str, ...]
+    modalities: tuple[str, ...] = MODALITIES  # all others were made absent
+
+    def write(self, run: Path) -> Path:
+        """Leaves eval-SPLIT.json in a run folder, or eval-SPLIT-MODALITIES.json where some were made absent."""
+        subset = "" if set(self.modalities) >= set(MODALITIES) else "-" + "+".join(self.modalities)
+        path = run / f"eval-{self.split}{subset}.json"
+        write_text(path, self.to_json(run) + "\n")
+        return path
+
+    def to_json(self, run: Path) -> str:
+        scores = scores_json(self.scores, self.dataset, self.split, intervals=self.intervals, notes=self.notes)
+        about = {"run": run.name, "modalities": list(self.modalities), **scores}
+        return json.dumps(about, indent=1, allow_nan=False)
 
 
 def evaluate(
@@ -63,7 +80,8 @@ def evaluate(
     truth, predicted = predictions.truth, predictions.multimodal
     scores = score(info.dataset, info.task, truth, predicted, train_truth=train_truth, valid=pair)
     intervals = bootstrap(info.dataset, info.task, truth, predicted, valid=pair)
-    return Evaluation(info.dataset, split, predictions, scores, tuple(intervals), encoder_notes(info.fingerprint))
+    notes = encoder_notes(info.fingerprint)
+    return Evaluation(info.dataset, split, predictions, scores, tuple(intervals), notes, tuple(modalities))
 
 
 def predict_clip(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "paper" / "results.csv"
+ABLATION = Path(__file__).parent / "paper" / "ablation_mosei.csv"  # on MOSEI
 ARXIV = "arXiv 2408.07694"
 
 # How the paper's tables call a metric of ours. Its Acc2 and F1 leave clips of truth 0 out.
@@ -70,6 +71,20 @@ def quoted_columns(dataset: str, model: str = "SemanticMAC") -> dict[tuple[str, 
         if row.dataset == dataset and row.model.startswith(model):
             columns.setdefault((row.model, row.setting), {})[row.metric] = row
     return columns
+
+
+def quoted_ablation(path: Path = ABLATION) -> dict[str, dict[str, str]]:
+    """The paper's ablation table: the setting that a row switches off → paper's metric → number as printed.
+
+    Raises ValueError for a row that is not marked as quoted.
+    """
+    table: dict[str, dict[str, str]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for line, row in enumerate(csv.DictReader(file), start=2):
+            if row["origin"] != "quoted":
+                raise ValueError(f"{path.name}:{line} has origin {row['origin']!r}: only quoted results belong here")
+            table[row["setting"]] = {metric: row[metric] for metric in ("acc7", "acc2", "f1", "mae", "corr")}
+    return table
 
 
 def counterpart(metric: str, column: dict[str, Quoted]) -> Quoted | None:

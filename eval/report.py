@@ -50,10 +50,10 @@ def score_table(
     for model, setting in quoted:
         table.add_column(_quoted_header(model, setting, list(quoted)), justify="right", style="dim")
     for metric in runs[0].metrics:
-        row = [escape(metric.name), _cell([find(run.metrics, metric.name).value for run in runs], metric.name, digits)]
+        row = [escape(metric.name), cell([find(run.metrics, metric.name).value for run in runs], metric.name, digits)]
         if limits:
             row.append(_interval_cell(limits.get(metric.name), metric.name, digits))
-        row += [_cell([find(b.metrics, metric.name).value], metric.name, digits) for b in runs[0].baselines]
+        row += [cell([find(b.metrics, metric.name).value], metric.name, digits) for b in runs[0].baselines]
         printed = [counterpart(metric.name, cells) for cells in quoted.values()]
         table.add_row(*row, *[cell.printed if cell else "" for cell in printed])
     loud, quiet = [*notes, *_collapse(runs)], [*_remarks(runs), *([QUOTED_NOTE] if quoted else [])]
@@ -83,7 +83,7 @@ def class_table(scores: Scores) -> Table:
     for name in ("clips", "predicted", "right", "precision", "recall", "F1"):
         table.add_column(name, justify="right")
     for c in scores.classes:
-        rates = [_cell([rate], "F1", 1) for rate in (c.precision, c.recall, c.f1)]
+        rates = [cell([rate], "F1", 1) for rate in (c.precision, c.recall, c.f1)]
         table.add_row(escape(c.name), str(c.support), str(c.predicted), str(c.right), *rates)
     return table
 
@@ -95,7 +95,7 @@ def scores_json(
     runs = _runs(scores)
     summary = {}
     for metric in runs[0].metrics:
-        mean, spread = _mean_spread([find(run.metrics, metric.name).value for run in runs])
+        mean, spread = mean_spread([find(run.metrics, metric.name).value for run in runs])
         summary[metric.name] = {"mean": mean, "std": spread}
     return {
         "dataset": dataset,
@@ -119,7 +119,7 @@ def _runs(scores: Runs) -> list[Scores]:
     return runs
 
 
-def _mean_spread(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+def mean_spread(values: Sequence[float | None]) -> tuple[float | None, float | None]:
     """(mean, sample standard deviation); the first undefined if one run's value is, the second also for one run."""
     defined = [value for value in values if value is not None]
     if len(defined) < len(values):
@@ -127,8 +127,9 @@ def _mean_spread(values: Sequence[float | None]) -> tuple[float | None, float | 
     return float(np.mean(defined)), float(np.std(defined, ddof=1)) if len(defined) > 1 else None
 
 
-def _cell(values: Sequence[float | None], metric: str, digits: int) -> str:
-    mean, spread = _mean_spread(values)
+def cell(values: Sequence[float | None], metric: str, digits: int) -> str:
+    """The values of one metric over runs, in print: mean ± spread; `digits` after the point of a percentage."""
+    mean, spread = mean_spread(values)
     if mean is None:
         return UNDEFINED
     return _number(mean, metric, digits) + ("" if spread is None else f" ± {_number(spread, metric, digits)}")

@@ -1,4 +1,4 @@
-"""What training may see of a cached dataset: the labelled clips of two splits, and the settings that follow from them."""
+"""What training may see of a cached dataset: the labelled clips of two splits, and what settings follow from them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,144 @@
+"""ablate: each design choice of the paper switched off in turn, trained over seeds, scored on test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semanticmac.cache.home import CacheHome
+from semanticmac.eval.evaluate import evaluate
+from semanticmac.eval.run import RunInfo, load_run
+from semanticmac.train.config import ConfigError, TrainConfig, from_toml, override
+from semanticmac.train.data import TrainData, TrainError, in_setting, resolve
+from semanticmac.train.loop import EpochLog, Progress, train
+
+# Row → the settings that make it. A row of the paper's table has the name of its line in eval/paper/ablation_mosei.csv.
+ROWS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "frame_embedding": {"frame_embedding": False},
+    "perceiver": {"perceiver": False},
+    "perceiver_layer_norm": {"perceiver_layer_norm": False},
+    "perceiver_residual": {"perceiver_residual": False},
+    "modality_embedding": {"modality_embedding": False},
+    "sgfi": {"sgfi": False},
+    "multi_query": {"multi_query": False},
+    "bridge_tokens": {"bridge_tokens": 0},
+    "gated_relu": {"gated_relu": False},
+    "momentum": {"momentum": False},
+    "pseudo_labels": {"pseudo_labels": False},
+    "multi_task": {"multi_task": False},
+    "intra": {"intra": False},
+    "inter": {"inter": False},
+    "contrastive": {"contrastive": False},
+}
+SPLIT = "test"  # scored; the best epoch is chosen on validation
+
+
+@dataclass(frozen=True)
+class AblationRun:
+    """One row with one seed: a normal run folder."""
+
+    row: str
+    folder: Path
+    config: TrainConfig
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run scored, or why it failed."""
+
+    row: str
+    seed: int
+    folder: str
+    metrics: dict[str, float | None] = field(default_factory=dict)  # at full precision, None = undefined
+    failure: str | None = None
+
+
+def plan(config: TrainConfig, rows: Sequence[str], seeds: int, folder: Path) -> list[AblationRun]:
+    """The runs in the order in which they are done: every row with the first seed, then with the next.
+
+    Stopped half-way, a table then has all its rows. Raises ConfigError for a row that does not exist.
+    """
+    for row in rows:
+        if row not in ROWS:
+            raise ConfigError(f"there is no ablation row {row!r}; rows: {', '.join(ROWS)}")
+    return [
+        AblationRun(row, folder / f"{row}-seed{seed}", override(config, ROWS[row] | {"seed": seed}))
+        for seed in range(config.seed, config.seed + seeds)
+        for row in dict.fromkeys(rows)
+    ]
+
+
+def ablate(
+    runs: Sequence[AblationRun],
+    data: TrainData,
+    home: CacheHome,
+    device: torch.device,
+    progress: Progress,
+    on_epoch: Callable[[EpochLog], None] = lambda line: None,
+) -> list[Outcome]:
+    """Trains and scores each run that is not finished yet; a run that fails is named and the others go on.
+
+    Raises ConfigError, before anything is trained, where a folder holds a run of other settings or embeddings.
+    """
+    resolved = [replace(run, config=resolve(run.config, data)) for run in runs]
+    finished = [is_finished(run, data) for run in resolved]
+    outcomes: list[Outcome] = []
+    failed = 0
+    for run, done in zip(resolved, finished, strict=True):
+        progress("ablation runs", len(outcomes), len(runs), failed)
+        failure = None if done else train_and_score(run, data, home, device, progress, on_epoch)
+        failed += failure is not None
+        metrics = {} if failure else read_metrics(run.folder)
+        outcomes.append(Outcome(run.row, run.config.seed, run.folder.name, metrics, failure))
+    progress("ablation runs", len(outcomes), len(runs), failed)
+    return outcomes
+
+
+def train_and_score(
+    run: AblationRun,
+    data: TrainData,
+    home: CacheHome,
+    device: torch.device,
+    progress: Progress,
+    on_epoch: Callable[[EpochLog], None],
+) -> str | None:
+    """One run from its start to its score; the reason where it failed."""
+    try:
+        train(run.config, data, run.folder, device, progress, on_epoch)
+        evaluate(load_run(run.folder, device), home, SPLIT, device).write(run.folder)
+    except (TrainError, ValueError, torch.OutOfMemoryError) as error:  # of this run alone: the next may do better
+        return str(error)
+    return None
+
+
+def is_finished(run: AblationRun, data: TrainData) -> bool:
+    """Is it trained and scored? Its score is written last. Raises ConfigError where the folder holds another run."""
+    settings, score = run.folder / "config.toml", run.folder / f"eval-{SPLIT}.json"
+    if not (settings.exists() and score.exists()):
+        return False
+    there = asdict(from_toml(settings.read_text(encoding="utf-8"), run.config.dataset))
+    asked = asdict(run.config)
+    for old, new in ((there, asked), (there.pop("model"), asked.pop("model"))):
+        for name in old:
+            if old[name] != new[name]:
+                raise ConfigError(
+                    f"{run.folder} was trained with {name}={old[name]!r}, asked for is {new[name]!r}: "
+                    "give another --runs folder, or remove this one"
+                )
+    made_of = RunInfo.read(run.folder).fingerprint
+    if made_of != data.manifest.fingerprint:
+        differences = "; ".join(made_of.differences(data.manifest.fingerprint))
+        raise ConfigError(f"{run.folder} was trained on other embeddings ({differences}): give another --runs folder")
+    return True
+
+
+def read_metrics(folder: Path) -> dict[str, float | None]:
+    """Metric → value of a scored run."""
+    scores: Mapping[str, Any] = json.loads((folder / f"eval-{SPLIT}.json").read_text(encoding="utf-8"))
+    return {metric["name"]: metric["value"] for metric in scores["runs"][0]["metrics"]}
