@@ -36,6 +36,10 @@ CacheDir = Annotated[Path, typer.Option("--cache", envvar="SEMANTICMAC_CACHE", h
 RunsDir = Annotated[Path, typer.Option("--runs", envvar="SEMANTICMAC_RUNS", help="Folder that holds the runs.")]
 Run = Annotated[Path | None, typer.Option("--run", help="Run folder. Default: the one trained last.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="MODALITY", help="Make text, audio or vision absent; repeatable."),
+]
 Workers = Annotated[int | None, typer.Option(help="Decoding processes. Default: one a CPU core.", min=1)]
 EncoderName = Annotated[
     str | None, typer.Option("--encoder", help="imagebind-huge, imagebind-tiny, or a weights file.")
@@ -83,6 +87,7 @@ def cache(
     limit: Annotated[int | None, typer.Option(help="Only the first N clips, for a try.", min=1)] = None,
     only: Annotated[str | None, typer.Option(help="frames or embeddings: one of the two loops alone.")] = None,
     repair: Annotated[bool, typer.Option(help="First check every byte, and make again what is damaged.")] = False,
+    picture: Annotated[str, typer.Option(help="How frames are stored: jpeg-QUALITY, or png (lossless).")] = "jpeg-95",
     name: NameInCache = None,
     splits: Splits = None,
     exclude: Exclude = None,
@@ -92,7 +97,7 @@ def cache(
 ) -> None:
     """Decode raw videos and encode them with frozen ImageBind, once. Run it again to go on or to add what is new."""
     lists = _lists(splits, exclude, labels, split_by, fold)
-    _cache(dataset, root, cache, encoder, device, workers, limit, only, repair, name, lists)
+    _cache(dataset, root, cache, encoder, device, workers, limit, only, repair, name, lists, picture)
 
 
 def _cache(
@@ -107,10 +112,12 @@ def _cache(
     repair: bool = False,
     name: str | None = None,
     lists: Options | None = None,
+    picture: str = "jpeg-95",
 ) -> None:
     from dataclasses import replace
 
     from semanticmac.cache.home import CacheHome
+    from semanticmac.cache.keys import Sampling
     from semanticmac.console.progress import Screen
     from semanticmac.preprocess.build import Plan, build
     from semanticmac.preprocess.corpora import Options, read_corpus
@@ -126,7 +133,8 @@ def _cache(
     encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
     with Screen(err) as screen:
         loaded = None if only == "frames" else _encoder(encoder, device, screen)
-        plan = Plan(root=root, workers=workers or _cores(), frames=only != "embeddings", repair=repair)
+        sampling = Sampling(picture=picture)
+        plan = Plan(root, workers or _cores(), sampling, frames=only != "embeddings", repair=repair)
         report = build(corpus, CacheHome(cache), loaded, plan, screen.progress)
     _print_report(report, CacheHome(cache).failures(corpus.name))
 
@@ -246,7 +254,8 @@ def _train(
     _print_notes(encoder_notes(data.manifest.fingerprint))
     _print_notes([f"no train clip has {name}: the model is trained without it" for name in unseen])
     with Screen(err) as screen:
-        info = train(config, data, folder, pick_device(device), screen.progress, EpochLines(screen).show)
+        show, note = EpochLines(screen).show, lambda note: _print_notes([note])
+        info = train(config, data, folder, pick_device(device), screen.progress, show, note)
     err.print(f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}", highlight=False)
     err.print(f"next: `semanticmac eval --run {folder}`", highlight=False)
     return folder
@@ -261,28 +270,26 @@ def eval_(
     cache: CacheDir = CACHE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     device: Device = "auto",
+    without: Without = None,
 ) -> None:
     """Score a trained model on a split, beside constant baselines and the paper's own numbers."""
     from semanticmac.eval.run import newest_run
 
-    _eval(split, run or newest_run(runs, dataset), cache, as_json, device)
+    _eval(split, run or newest_run(runs, dataset), cache, as_json, device, without or ())
 
 
-def _eval(split: str, folder: Path, cache: Path, as_json: bool, device: str) -> None:
-    from semanticmac.cache.files import write_text
+def _eval(split: str, folder: Path, cache: Path, as_json: bool, device: str, without: Sequence[str] = ()) -> None:
     from semanticmac.cache.home import CacheHome
     from semanticmac.eval.evaluate import evaluate
-    from semanticmac.eval.report import class_table, confusion_table, score_table, scores_json
+    from semanticmac.eval.report import class_table, confusion_table, score_table
     from semanticmac.eval.run import load_run, pick_device
 
     trained = load_run(folder, pick_device(device))
-    result = evaluate(trained, CacheHome(cache), split, pick_device(device))
+    result = evaluate(trained, CacheHome(cache), split, pick_device(device), without)
     intervals, notes = result.intervals, result.notes
-    scores = scores_json(result.scores, result.dataset, split, intervals=intervals, notes=notes)
-    text = json.dumps({"run": folder.name, **scores}, indent=1, allow_nan=False)
-    write_text(folder / f"eval-{split}.json", text + "\n")
+    written = result.write(folder)
     if as_json:
-        print(text)
+        print(result.to_json(folder))
         return
     out.print(f"run {folder}, seed {trained.info.seed}, best epoch {trained.info.best_epoch}", highlight=False)
     out.print(score_table(result.scores, result.dataset, split, intervals=intervals, notes=notes))
@@ -290,7 +297,7 @@ def _eval(split: str, folder: Path, cache: Path, as_json: bool, device: str) -> 
         out.print(class_table(result.scores))
     if result.scores.confusion:
         out.print(confusion_table(result.scores))
-    err.print(f"written to {folder / f'eval-{split}.json'}", style="dim", highlight=False)
+    err.print(f"written to {written}", style="dim", highlight=False)
 
 
 @app.command()
@@ -305,9 +312,13 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     device: Device = "auto",
     workers: Workers = None,
+    without: Without = None,
 ) -> None:
-    """Predict raw videos: the same decoding and encoding as the cache, then the trained model."""
-    _predict(videos, run, runs, text, encoder, as_json, device, workers)
+    """Predict raw videos: the same decoding and encoding as the cache, then the trained model.
+
+    Each video is predicted by itself, without context, whatever setting the model was trained in.
+    """
+    _predict(videos, run, runs, text, encoder, as_json, device, workers, without or ())
 
 
 def _predict(
@@ -319,10 +330,11 @@ def _predict(
     as_json: bool,
     device: str,
     workers: int | None,
+    without: Sequence[str] = (),
 ) -> None:
     from semanticmac.console.progress import Screen
     from semanticmac.console.tables import failures_table, predictions_json, predictions_table
-    from semanticmac.eval.evaluate import encoder_notes, predict_clip
+    from semanticmac.eval.evaluate import absent_notes, encoder_notes, left_out, predict_clip
     from semanticmac.eval.run import load_run, newest_run, pick_device
     from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 
@@ -333,6 +345,7 @@ def _predict(
         raise click.UsageError(
             f"{folder} was trained on imported features; what extracted them is not here, so it cannot predict videos"
         )
+    absent = left_out(trained, without)
     done, failed = [], []
     with Screen(err) as screen:
         loaded = _encoder(encoder or info.fingerprint.encoder, device, screen)
@@ -343,9 +356,10 @@ def _predict(
             if embeddings is None:
                 failed.append((clip.clip_id, reason, False))
             else:
-                done.append((clip.clip_id, predict_clip(trained, clip.text, embeddings, pick_device(device))))
+                predicted = predict_clip(trained, clip.text, embeddings, pick_device(device), absent)
+                done.append((clip.clip_id, predicted))
             screen.progress("predicting", len(done) + len(failed), len(clips), len(failed))
-    notes = encoder_notes(info.fingerprint)
+    notes = (*encoder_notes(info.fingerprint), *absent_notes(absent))
     if as_json:
         print(json.dumps(predictions_json(info.task, folder.name, done, failed, notes), indent=1, ensure_ascii=False))
     else:
@@ -355,6 +369,52 @@ def _predict(
         if failed:
             out.print(failures_table(failed))
     if failed:
+        raise typer.Exit(CLIPS_FAILED)
+
+
+@app.command()
+def ablate(
+    from_cache: Annotated[
+        bool, typer.Option("--from-cache", help="Read the feature cache; there is no other way.")
+    ] = True,
+    dataset: Annotated[str | None, typer.Option(help="Default: the one cached last.")] = None,
+    cache: CacheDir = CACHE,
+    runs: RunsDir = RUNS,
+    rows: Annotated[str | None, typer.Option(help="Rows of the table, with commas between. Default: all.")] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings a row.", min=1)] = 5,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of every row.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Switch off each design choice in turn, train over seeds, and print the paper's ablation table beside ours.
+
+    Runs that are finished are not run again: the same command goes on where it was stopped.
+    """
+    from semanticmac.cache.home import CacheHome
+    from semanticmac.console.ablation import ablation_table
+    from semanticmac.console.epochs import EpochLines
+    from semanticmac.console.progress import Screen
+    from semanticmac.eval.run import pick_device
+    from semanticmac.train.ablate import ROWS, ablate, plan
+    from semanticmac.train.ablation_results import by_row, write_results
+    from semanticmac.train.config import override, parse_settings, preset
+    from semanticmac.train.loop import open_data
+
+    home = CacheHome(cache)
+    name = home.require(dataset)
+    config = override(preset(name), parse_settings(set_ or []))
+    folder = runs / f"ablation-{name}"
+    planned = plan(config, rows.split(",") if rows else list(ROWS), seeds, folder)
+    with Screen(err) as screen:
+        show = EpochLines(screen).show
+        data = open_data(home, name)
+        outcomes = ablate(planned, data, home, pick_device(device), screen.progress, screen.line, show)
+    results = by_row(outcomes)
+    write_results(folder, name, results)
+    out.print(ablation_table(name, results))
+    err.print(f"written to {folder / 'ablation.json'} and {folder / 'ablation.csv'}", style="dim", highlight=False)
+    if any(row.failures for row in results):
         raise typer.Exit(CLIPS_FAILED)
 
 
@@ -516,13 +576,14 @@ def main() -> NoReturn:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        err.print("\nstopped. What is done is kept: run the same command again to go on.", highlight=False)
         code = STOPPED
     except Exception as error:
         if debug:
             traceback.print_exc()
         err.print(f"[bold red]error:[/] {_message(error)}", highlight=False, soft_wrap=True)
         code = BAD_INPUT
+    if code == STOPPED:  # Typer may turn Ctrl-C into an exit code by itself
+        err.print("\nstopped. What is done is kept: run the same command again to go on.", highlight=False)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -79,7 +80,9 @@ class FrameStore:
             except lmdb.MapFullError:
                 self._env.set_mapsize(2 * self._env.info()["map_size"])
             except lmdb.Error as error:
-                if os.strerror(errno.ENOSPC) not in str(error):
+                # LMDB calls a write that the disk took only half of an input/output error.
+                needed = 2 * sum(len(record) for _, record in batch)
+                if os.strerror(errno.ENOSPC) not in str(error) and shutil.disk_usage(self.folder).free > needed:
                     raise
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from None
 

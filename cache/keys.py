@@ -71,6 +71,11 @@ class Fingerprint:
         return self.architecture.startswith(IMPORTED)
 
     @property
+    def drawn_only(self) -> bool:
+        """Whether the encoder has learned, but from the demo's renderer alone: real people are strange to it."""
+        return self.trained and self.encoder == "imagebind-tiny"
+
+    @property
     def name(self) -> str:
         """Folder name: the encoder and twelve digits of everything above."""
         return f"{self.encoder}-{_digest(asdict(self))[:12]}"

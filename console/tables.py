@@ -128,7 +128,7 @@ def fingerprint_table(fingerprint: Fingerprint, home: CacheHome) -> Table:
         f"{sampling.sample_rate_hz} Hz"
     )
     for name, value in (
-        ("encoder", fingerprint.encoder + ("" if fingerprint.trained else " (untrained: random weights)")),
+        ("encoder", fingerprint.encoder + _limits(fingerprint)),
         ("weights", f"SHA-256 {fingerprint.weights[:16]}…"),
         ("fingerprint", fingerprint.name),
         ("width", f"{fingerprint.width} × {fingerprint.dtype}"),
@@ -138,6 +138,12 @@ def fingerprint_table(fingerprint: Fingerprint, home: CacheHome) -> Table:
     ):
         table.add_row(name, value)
     return table
+
+
+def _limits(fingerprint: Fingerprint) -> str:
+    if fingerprint.drawn_only:
+        return " (trained on drawn faces and synthetic voices only: useless on real people)"
+    return "" if fingerprint.trained else " (untrained: random weights)"
 
 
 def spoken(task: Task, score: np.ndarray) -> str:

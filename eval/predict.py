@@ -30,13 +30,13 @@ class Predictions:
 
 @torch.inference_mode()
 def predict(
-    model: SemanticMAC, batches: Iterable[Batch], device: torch.device, modalities: Sequence[str] = MODALITIES
+    model: SemanticMAC, batches: Iterable[Batch], device: torch.device, without: Sequence[str] = ()
 ) -> Predictions:
     """Runs the model over the batches in evaluation mode. A training model is put back into training mode.
 
-    modalities: all others are made absent in every clip.
+    without: modalities that are made absent in every clip.
     """
-    kept = torch.tensor([[name in modalities for name in MODALITIES]])  # (1, 3)
+    kept = torch.tensor([[name not in without for name in MODALITIES]])  # (1, 3)
     was_training = model.training
     model.eval()
     ids: list[str] = []

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from semanticmac.cache.files import written_aside
 from semanticmac.preprocess.checkpoint import write_checkpoint
-from semanticmac.preprocess.contrast_pool import HEARD_FRAMES, Pool, make_pool, strangers
+from semanticmac.preprocess.contrast_pool import HEARD_FRAMES, SHOTS, Pool, make_pool, strangers
 from semanticmac.preprocess.encoder import PACKAGED_TINY, normalise_pixels
 from semanticmac.preprocess.filterbank import LOG_MEL_MEAN, LOG_MEL_STD, MEL_BINS, SPECTROGRAM_FRAMES
 from semanticmac.preprocess.imagebind import TINY, ImageBind, ImageBindConfig, draw_weights
@@ -47,11 +47,22 @@ class Budget:
     pictures: int = 12_288
     voices: int = 8_192
     steps: int = 1_600
-    moments: int = 16  # in a batch: spread over the range of affects
-    strangers: int = 4  # faces and as many voices in each moment
+    moments: int = 16  # stretches of the range of affects: what is felt in one of them is felt in the same moment
+    faces: int = 8  # in a batch, each in SHOTS affects
+    voices_heard: int = 32  # in a batch, their affects spread over the range
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warm_up: int = 80  # steps
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step compares."""
+
+    pictures: Tensor  # (N, 3, P, P)
+    sounds: Tensor  # (M, 1, 128, 204)
+    seen: Tensor  # (N,) the moment of each picture
+    heard: Tensor  # (M,) of each sound
 
 
 class Contrast(nn.Module):
@@ -65,7 +76,12 @@ class Contrast(nn.Module):
 
     def forward(self, pictures: Tensor, sounds: Tensor) -> tuple[Tensor, Tensor]:
         """pictures (N, 3, P, P), sounds (M, 1, 128, 204) → their unit embeddings (N, d), (M, d)."""
-        return F.normalize(self.encoder.vision(pictures), dim=1), F.normalize(self.encoder.audio(sounds), dim=1)
+        return centred(self.encoder.vision(pictures)), centred(self.encoder.audio(sounds))
+
+
+def centred(outputs: Tensor) -> Tensor:
+    """outputs (N, d) → unit vectors of how each differs from the batch's mean: what all share tells nothing apart."""
+    return F.normalize(outputs - outputs.mean(0), dim=1)
 
 
 def info_nce(seen: Tensor, heard: Tensor, seen_moment: Tensor, heard_moment: Tensor, sharpness: Tensor) -> Tensor:
@@ -76,25 +92,31 @@ def info_nce(seen: Tensor, heard: Tensor, seen_moment: Tensor, heard_moment: Ten
     """
     alike = sharpness * seen @ heard.T  # (N, M)
     together = (seen_moment[:, None] == heard_moment[None, :]).to(alike)
-    towards_heard = (alike.log_softmax(1) * together).sum(1) / together.sum(1)  # (N,)
-    towards_seen = (alike.log_softmax(0) * together).sum(0) / together.sum(0)  # (M,)
+    towards_heard = (alike.log_softmax(1) * together).sum(1) / together.sum(1).clamp_min(1)  # (N,)
+    towards_seen = (alike.log_softmax(0) * together).sum(0) / together.sum(0).clamp_min(1)  # (M,)
     return -(towards_heard.mean() + towards_seen.mean()) / 2
 
 
-def draw_batch(pool: Pool, budget: Budget, step: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The batch of one step, decided by the step alone: pictures, sounds and the moment (N,) of both."""
+def draw_batch(pool: Pool, budget: Budget, step: int) -> Batch:
+    """The batch of one step, decided by the step alone.
+
+    Pictures come face by face: among negatives of the same stranger in the same room, feeling is all that differs.
+    """
     rng = strangers(budget.seed, 2, step)
-    count = budget.moments
-    felt = -3 + 6 * (np.arange(count) + rng.random(count)) / count  # one in each stretch of the range
-    moment = np.repeat(np.arange(count), budget.strangers)
-    faces = _nearest(pool.picture_affects, felt[moment], rng)
-    voices = _nearest(pool.voice_affects, felt[moment], rng)
-    return varied_pictures(pool.pictures[faces], rng), varied_windows(pool, voices, rng), torch.from_numpy(moment)
+    faces = rng.choice(len(pool.picture_affects) // SHOTS, budget.faces, replace=False)
+    shots = (faces[:, None] * SHOTS + np.arange(SHOTS)).ravel()
+    felt = -3 + 6 * (np.arange(budget.voices_heard) + rng.random(budget.voices_heard)) / budget.voices_heard
+    voices = np.minimum(np.searchsorted(pool.voice_affects, felt), len(pool.voice_affects) - 1)
+    return Batch(
+        varied_pictures(pool.pictures[shots], rng),
+        varied_windows(pool, voices, rng),
+        _moment(pool.picture_affects[shots], budget.moments),
+        _moment(pool.voice_affects[voices], budget.moments),
+    )
 
 
-def _nearest(affects: NDArray[np.float32], wanted: NDArray[np.float64], rng: Generator) -> NDArray[np.int64]:
-    near = wanted + rng.uniform(-NEARBY, NEARBY, len(wanted))
-    return np.minimum(np.searchsorted(affects, near), len(affects) - 1)
+def _moment(affects: NDArray[np.float32], moments: int) -> Tensor:
+    return torch.from_numpy(np.clip((affects + 3) / 6 * moments, 0, moments - 1).astype(np.int64))
 
 
 def varied_pictures(pictures: NDArray[np.uint8], rng: Generator) -> Tensor:
@@ -168,12 +190,12 @@ def begin(budget: Budget, config: ImageBindConfig = TINY) -> Training:
 
 def take_step(training: Training, pool: Pool) -> float:
     """One batch, one update; the loss before it."""
-    pictures, sounds, moment = draw_batch(pool, training.budget, training.step)
+    batch = draw_batch(pool, training.budget, training.step)
     model, optimizer = training.model, training.optimizer
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(training.budget, training.step)
-    seen, heard = model(pictures, sounds)
-    loss = info_nce(seen, heard, moment, moment, model.log_sharpness.exp())
+    seen, heard = model(batch.pictures, batch.sounds)
+    loss = info_nce(seen, heard, batch.seen, batch.heard, model.log_sharpness.exp())
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -19,12 +19,14 @@ from safetensors.numpy import load_file, save_file
 
 from semanticmac.cache.files import written_aside
 from semanticmac.preprocess.demo.film import random_picture
+from semanticmac.preprocess.demo.face import random_face
 from semanticmac.preprocess.demo.phones import babble
 from semanticmac.preprocess.demo.voice import random_voice, speak
 from semanticmac.preprocess.encoder import prepare_pictures
 from semanticmac.preprocess.filterbank import FRAME_SHIFT_SAMPLES, WINDOW_SAMPLES, mel_spectrogram
 
 HEARD_FRAMES = 198  # of a window's 204; the six beyond are padding
+SHOTS = 8  # pictures of one face: in a batch, feeling is all that tells them apart
 CHUNK = 256  # pictures or voices in one file: what a killed run loses at most
 STRANGERS = 7  # first word of every spawn key here; the demo corpus spawns none, so no stream is ever shared with it
 PICTURES, VOICES = "pictures", "voices"
@@ -35,10 +37,10 @@ Progress = Callable[[str, int, int], None]  # what, how many stand on disk, how 
 
 @dataclass(frozen=True)
 class Pool:
-    """Both kinds in the order of their affects, so that a neighbour in the pool is a neighbour in feeling."""
+    """Pictures face by face; voices in the order of their affects, so that the nearest in feeling is quickly found."""
 
     pictures: NDArray[np.uint8]  # (P, 3, px, px)
-    picture_affects: NDArray[np.float32]  # (P,) ascending
+    picture_affects: NDArray[np.float32]  # (P,); SHOTS in a row are of one face
     mels: NDArray[np.float16]  # (Σ frames, 128): every voice's whole utterance, with a second of silence on both sides
     mel_starts: NDArray[np.int64]  # (V,) first row of each voice in mels
     mel_frames: NDArray[np.int64]  # (V,) its rows
@@ -79,16 +81,27 @@ def heard(waveform: NDArray[np.int16]) -> NDArray[np.float16]:
 def render_chunk(kind: str, seed: int, index: int, count: int, picture_px: int) -> Arrays:
     """`count` pictures or voices of strangers, their affects uniform in −3 … 3."""
     rng = strangers(seed, (PICTURES, VOICES).index(kind), index)
-    affects = rng.uniform(-3, 3, count).astype(np.float32)
     if kind == PICTURES:
-        shots = [photographed(random_picture(rng, float(a)), int(rng.integers(55, 96)), picture_px) for a in affects]
-        return {"affects": affects, "pictures": np.stack(shots)}
+        return _render_pictures(rng, count, picture_px)
+    affects = rng.uniform(-3, 3, count).astype(np.float32)
     mels = []
     for affect in affects:
         text = babble(int(rng.integers(5, 12)), rng)
         mels.append(heard(speak(text, random_voice(rng), float(affect), rng).waveform))
     frames = np.array([len(mel) for mel in mels])
     return {"affects": affects, "mels": np.concatenate(mels), "frames": frames}
+
+
+def _render_pictures(rng: Generator, count: int, picture_px: int) -> Arrays:
+    """One stranger after another, each in SHOTS affects spread over the range."""
+    affects, shots = [], []
+    for _ in range(count // SHOTS):
+        face = random_face(rng)
+        for felt in -3 + 6 * (np.arange(SHOTS) + rng.random(SHOTS)) / SHOTS:
+            shot = random_picture(rng, float(felt), face=face)
+            shots.append(photographed(shot, int(rng.integers(55, 96)), picture_px))
+            affects.append(felt)
+    return {"affects": np.array(affects, np.float32), "pictures": np.stack(shots)}
 
 
 def make_pool(
@@ -127,10 +140,10 @@ def _read(pictures: list[Path], voices: list[Path]) -> Pool:
     voice_affects = np.concatenate([chunk["affects"] for chunk in spoken])
     frames = np.concatenate([chunk["frames"] for chunk in spoken])
     starts = np.concatenate([[0], np.cumsum(frames)[:-1]])
-    by_sight, by_ear = np.argsort(picture_affects), np.argsort(voice_affects)
+    by_ear = np.argsort(voice_affects)
     return Pool(
-        np.concatenate([chunk["pictures"] for chunk in seen])[by_sight],
-        picture_affects[by_sight],
+        np.concatenate([chunk["pictures"] for chunk in seen]),
+        picture_affects,
         np.concatenate([chunk["mels"] for chunk in spoken]),
         starts[by_ear],
         frames[by_ear],

@@ -23,6 +23,7 @@ from semanticmac.preprocess import ffmpeg
 from semanticmac.preprocess.clip import Clip, DecodeError, RawClip
 
 Decoder = Literal["auto", "ffmpeg"]
+Crop = Literal["left", "right"]
 
 SLACK_S = 0.5  # headers and label files are inexact by less than one sampling step; a larger lack is a failure
 LEAD_S = 1.0  # decoded before a segment and thrown away: seeks are inexact, and an audio codec needs a run-in
@@ -73,6 +74,7 @@ class _Order:
     window: _Window
     sampling: Sampling
     limits: Limits
+    crop: Crop | None  # the half of every picture that is kept
 
     @property
     def start_s(self) -> float:
@@ -110,7 +112,7 @@ def decode_clip(
     header = _with_first_picture(clip.video, ffmpeg.probe(clip.video))
     if header.video is None and not header.audio:
         raise DecodeError("the file has neither a video nor an audio track")
-    order = _Order(clip.video, header, _window(clip, header, sampling, limits), sampling, limits)
+    order = _Order(clip.video, header, _window(clip, header, sampling, limits), sampling, limits, clip.crop)
     pictures = _read_pictures(order, header.video, decoder) if header.video else None
     sound = _read_sound(order) if header.audio else None
     duration_s = _duration(order, pictures, sound)
@@ -210,7 +212,7 @@ def _by_decord(order: _Order, video: ffmpeg.VideoTrack) -> _Pictures | None:
         picks = np.maximum(np.searchsorted(starts, times + TIE_S, side="right") - 1, 0)
         step = max(1, CHUNK_BYTES // (video.width * video.height * 3 or 1))
         frames = [
-            _resize(picture, video.pixel_aspect, order.sampling.short_side_px)
+            _resize(_half(picture, order.crop), video.pixel_aspect, order.sampling.short_side_px)
             for at in range(0, len(picks), step)
             for picture in reader.get_batch(picks[at : at + step]).asnumpy()
         ]
@@ -259,7 +261,9 @@ def _by_ffmpeg(order: _Order, video: ffmpeg.VideoTrack, seek_s: float) -> _Pictu
     with ffmpeg.PictureRun(
         ffmpeg.compiled(output, order.path), order.path, limits.timeout_s, limits.max_side_px
     ) as run:
-        frames = [_resize(picture, video.pixel_aspect, order.sampling.short_side_px) for picture in run]
+        frames = [
+            _resize(_half(picture, order.crop), video.pixel_aspect, order.sampling.short_side_px) for picture in run
+        ]
     if not run.starts_us and seek_s > 0:
         return None
     if not run.starts_us:
@@ -285,6 +289,14 @@ def _lost_s(starts: np.ndarray, run: ffmpeg.PictureRun, limit_s: float) -> float
     usual_s = _usual_s(steps)
     gaps = (steps > SLACK_S) & (starts[1:] > 0) & (starts[:-1] < limit_s)
     return float((steps[gaps] - usual_s).sum()) + run.concealed * usual_s
+
+
+def _half(picture: np.ndarray, crop: Crop | None) -> np.ndarray:
+    """(H, W, 3) → the (H, ⌈W/2⌉, 3) on one side, or all of it. Before the resize, so that the half gets all pixels."""
+    width = picture.shape[1]
+    if crop is None:
+        return picture
+    return picture[:, : (width + 1) // 2] if crop == "left" else picture[:, width // 2 :]
 
 
 def _resize(picture: np.ndarray, pixel_aspect: float, short_side_px: int) -> np.ndarray:

@@ -257,6 +257,50 @@ def test_a_killed_run_continues_to_the_same_cache(clips, walked, tmp_path):
     assert contents(tmp_path / "data") == contents(walked / "data")
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own; grows when told to. Mounting one takes rights that not everyone has."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this user may not mount a file system")
+    yield disk, lambda: subprocess.run(["mount", "-o", "remount,size=40m", str(disk)], check=True)
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_after_it(clips, walked, small_disk):
+    disk, grow = small_disk
+    words = ("cache", "folder", "--root", clips, "--encoder", "imagebind-tiny")
+    done = semanticmac(disk, *words, expect=2)
+    assert "is full. Make space and run the same command again" in done.stderr
+    grow()
+    semanticmac(disk, *words)
+    assert contents(disk / "data") == contents(walked / "data")
+
+
+def test_ctrl_c_stops_at_once_and_says_how_to_go_on(clips, tmp_path):
+    command = [sys.executable, "-m", "semanticmac.cli", "cache", "folder", "--root", str(clips)]
+    running = subprocess.Popen(
+        [*command, "--encoder", "imagebind-tiny"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SEMANTICMAC_PROGRESS_S": "0"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    shown = []
+    for line in running.stderr:
+        if line.startswith("decoding") and "stopping" not in shown:
+            shown.append("stopping")
+            running.send_signal(signal.SIGINT)
+        shown.append(line)
+    running.stderr.close()
+    assert running.wait() == 130
+    assert "run the same command again to go on" in "".join(shown)
+    assert "Traceback" not in "".join(shown)
+
+
 def test_a_second_builder_is_refused(clips, tmp_path):
     from semanticmac.cache.home import CacheHome
 

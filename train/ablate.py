@@ -80,18 +80,23 @@ def ablate(
     home: CacheHome,
     device: torch.device,
     progress: Progress,
-    on_epoch: Callable[[EpochLog], None] = lambda line: None,
+    on_note: Callable[[str], None],
+    on_epoch: Callable[[EpochLog], None],
 ) -> list[Outcome]:
     """Trains and scores each run that is not finished yet; a run that fails is named and the others go on.
 
-    Raises ConfigError, before anything is trained, where a folder holds a run of other settings or embeddings.
+    Before anything is trained, raises ConfigError where a folder holds a run of other settings or embeddings, and
+    TrainError for settings that the dataset cannot have.
     """
     resolved = [replace(run, config=resolve(run.config, data)) for run in runs]
+    for clips_before in {run.config.model.clips_before for run in resolved}:
+        in_setting(data, clips_before)
     finished = [is_finished(run, data) for run in resolved]
     outcomes: list[Outcome] = []
     failed = 0
     for run, done in zip(resolved, finished, strict=True):
         progress("ablation runs", len(outcomes), len(runs), failed)
+        on_note(f"{run.row}, seed {run.config.seed}{': finished before' if done else ''} → {run.folder}")
         failure = None if done else train_and_score(run, data, home, device, progress, on_epoch)
         failed += failure is not None
         metrics = {} if failure else read_metrics(run.folder)

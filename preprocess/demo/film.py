@@ -68,8 +68,8 @@ def _sway(times: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
     return np.asarray(np.sin(2 * np.pi * slow * times + phase[0]) + 0.4 * np.sin(2 * np.pi * fast * times + phase[1]))
 
 
-def random_picture(rng: Generator, affect: float, size_px: int = 224) -> Picture:
-    """A stranger who talks, feeling `affect` (−3 … 3): one frame of a clip that is in no corpus. (S, S, 3) uint8."""
+def random_picture(rng: Generator, affect: float, size_px: int = 224, face: Face | None = None) -> Picture:
+    """A stranger, or `face`, who talks, feeling `affect` (−3 … 3): one frame of a clip in no corpus. (S, S, 3) uint8."""
     pose = Pose(
         shift=(float(rng.uniform(-0.01, 0.01)), float(rng.uniform(-0.01, 0.01))),
         roll=float(rng.uniform(-0.03, 0.03)),
@@ -77,7 +77,7 @@ def random_picture(rng: Generator, affect: float, size_px: int = 224) -> Picture
         blink=0.9 if rng.random() < 0.04 else 0.0,
     )
     talking = rng.random() < 0.8
-    return draw_face(random_face(rng), affect, float(rng.beta(1.2, 2.0)) if talking else 0.0, size_px, pose)
+    return draw_face(face or random_face(rng), affect, float(rng.beta(1.2, 2.0)) if talking else 0.0, size_px, pose)
 
 
 def random_sound(rng: Generator, affect: float, seconds: float = 2.0) -> NDArray[np.int16]:

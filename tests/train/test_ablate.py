@@ -1,0 +1,138 @@
+"""The ablation table: its rows are settings, its runs are resumed, its failures named, its numbers beside the paper's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from semanticmac.cache.home import CacheHome
+from semanticmac.console.ablation import ablation_table
+from semanticmac.eval.paper import ABLATION, quoted_ablation
+from semanticmac.train import ablate as module
+from semanticmac.train.ablate import ROWS, Outcome, ablate, plan
+from semanticmac.train.ablation_results import by_row, write_results
+from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.data import TrainError, open_data
+from semanticmac.train.loop import train
+
+PAPER = Path(__file__).parents[3] / "shared" / "data" / "paper" / "ablation_mosei.csv"
+SHORT = {"modalities": "audio,vision", "epochs": 1}
+
+
+def run_rows(
+    home: CacheHome, folder: Path, settings: dict[str, Any], rows: list[str], seeds: int = 1
+) -> tuple[list[Outcome], list[str]]:
+    """The outcomes, and what was said of each run."""
+    said: list[str] = []
+    planned = plan(override(TrainConfig("planted"), settings), rows, seeds, folder)
+    outcomes = ablate(
+        planned, open_data(home, "planted"), home, torch.device("cpu"), lambda *_: None, said.append, lambda _: None
+    )
+    return outcomes, said
+
+
+def test_every_row_of_the_paper_is_a_setting() -> None:
+    assert set(quoted_ablation()) <= set(ROWS)
+    default = TrainConfig("mosei")
+    for row, settings in ROWS.items():
+        changed = override(default, settings)
+        before, after = asdict(default), asdict(changed)
+        flat_before, flat_after = before | before.pop("model"), after | after.pop("model")
+        assert {name for name in flat_before if flat_before[name] != flat_after[name]} == set(settings), row
+        assert row == "full" or list(settings) == [row]
+    assert not ROWS["full"]
+
+
+@pytest.mark.skipif(not PAPER.exists(), reason=f"the source of the quoted numbers is not here: {PAPER}")
+def test_the_quoted_table_is_an_unchanged_copy() -> None:
+    with ABLATION.open(encoding="utf-8") as copy, PAPER.open(encoding="utf-8") as source:
+        rows = [{k: v for k, v in row.items() if k not in ("setting", "origin")} for row in csv.DictReader(copy)]
+        assert rows == list(csv.DictReader(source))
+
+
+def test_a_row_that_is_not_marked_as_quoted_is_refused(tmp_path: Path) -> None:
+    forged = tmp_path / "table.csv"
+    forged.write_text(ABLATION.read_text(encoding="utf-8").replace(",quoted", ",ours", 1), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"table.csv:2 has origin 'ours'"):
+        quoted_ablation(forged)
+
+
+def test_an_ablation_is_resumed_and_written(
+    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, settings = planted(), small | SHORT
+    first, _ = run_rows(home, tmp_path, settings, ["full", "contrastive"], seeds=2)
+    assert [(run.row, run.seed, run.failure) for run in first] == [
+        ("full", 1, None), ("contrastive", 1, None), ("full", 2, None), ("contrastive", 2, None),
+    ]  # fmt: skip
+    assert first[0].metrics != first[1].metrics != first[3].metrics
+    folder = tmp_path / "full-seed1"
+    assert {"run.json", "config.toml", "model.safetensors", "log.jsonl", "eval-test.json"} <= {
+        path.name for path in folder.iterdir()
+    }
+
+    trained: list[str] = []
+    monkeypatch.setattr(
+        module, "train", lambda config, data, run, *rest: trained.append(run.name) or train(config, data, run, *rest)
+    )
+    (tmp_path / "contrastive-seed2" / "eval-test.json").unlink()  # as if stopped before it was scored
+    again, said = run_rows(home, tmp_path, settings, ["full", "contrastive"], seeds=2)
+    assert trained == ["contrastive-seed2"] and again == first  # same seed, same numbers
+    assert [": finished before" in line for line in said] == [True, True, True, False]
+
+    with pytest.raises(ConfigError, match=r"full-seed1 was trained with lr_rest=0.01, asked for is 0.02"):
+        run_rows(home, tmp_path, settings | {"lr_rest": 0.02}, ["full"])
+    with pytest.raises(ConfigError, match="there is no ablation row 'gate'; rows: full, frame_embedding"):
+        run_rows(home, tmp_path, settings, ["gate"])
+    with pytest.raises(TrainError, match="class_weights=balanced needs classes"):
+        run_rows(home, tmp_path, settings | {"class_weights": "balanced"}, ["full"])
+
+    write_results(tmp_path, "planted", by_row(first))
+    about = json.loads((tmp_path / "ablation.json").read_text())
+    full = about["rows"][0]
+    values = [run["metrics"]["MAE"] for run in full["runs"]]
+    assert full["summary"]["MAE"]["mean"] == pytest.approx(sum(values) / 2)
+    assert full["summary"]["MAE"]["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert about["rows"][1]["settings"] == {"contrastive": False} and full["paper"]["MAE"] == "0.518"
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "ablation.csv").read_text())))
+    mae = next(line for line in lines if line["row"] == "contrastive" and line["metric"] == "MAE")
+    assert mae["paper_mosei_quoted"] == "0.537" and mae["runs"] == "2"
+
+
+def test_a_run_that_fails_is_named_and_the_others_go_on(
+    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(config: TrainConfig, *rest: Any) -> Any:
+        if not config.inter:
+            raise TrainError("the loss became nan in epoch 1")
+        return train(config, *rest)
+
+    home = planted()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train", broken)
+        outcomes, _ = run_rows(home, tmp_path, small | SHORT, ["inter", "full"])
+    assert [run.failure for run in outcomes] == ["the loss became nan in epoch 1", None]
+    screen = Console(file=io.StringIO(), width=100, record=True)
+    screen.print(ablation_table("planted", by_row(outcomes)))
+    text = screen.export_text()
+    assert "inter, seed 1 failed: the loss became nan in epoch 1" in text and "0/1" in text
+    assert "paper, MOSEI" in text and "0.792" in text and "quoted as printed" in text
+    outcomes, _ = run_rows(home, tmp_path, small | SHORT, ["inter"])  # what failed is tried again
+    assert outcomes[0].failure is None
+
+
+def test_the_paper_s_numbers_stand_only_beside_the_same_metrics(
+    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+) -> None:
+    outcomes, _ = run_rows(planted("binary"), tmp_path, small | SHORT, ["full"])
+    (row,) = by_row(outcomes)
+    assert row.paper == {} and "weighted F1" in row.values
