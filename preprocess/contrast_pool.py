@@ -60,7 +60,7 @@ def photographed(picture: NDArray[np.uint8], quality: int, picture_px: int) -> N
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=2)
     decoded = np.asarray(Image.open(buffer))
-    return np.asarray(prepare_pictures(decoded[None], picture_px)[0].numpy())
+    return np.ascontiguousarray(prepare_pictures(decoded[None], picture_px)[0].numpy())  # files keep no strides
 
 
 def heard(waveform: NDArray[np.int16]) -> NDArray[np.float16]:

@@ -18,7 +18,8 @@ ARROWS = {
     "eval": {"cache", "model"},
     "train": {"cache", "model", "eval"},
     "console": {"cache", "model", "train", "eval"},
-    "cli": {"cache", "model", "preprocess", "train", "eval", "console"},
+    "verbs": {"cache", "model", "preprocess", "train", "eval", "console"},
+    "cli": {"console", "verbs"},
 }
 
 

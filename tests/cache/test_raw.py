@@ -50,7 +50,9 @@ def test_a_cut_record_is_found(raw):
             check(record[:length])
 
 
-@pytest.mark.parametrize(("duration_s", "frames"), [(0.2, 1), (0.5, 1), (0.51, 2), (3.0, 6), (2.96, 6), (3.04, 7), (3.00005, 6)])
+@pytest.mark.parametrize(
+    ("duration_s", "frames"), [(0.2, 1), (0.5, 1), (0.51, 2), (3.0, 6), (2.96, 6), (3.04, 7), (3.00005, 6)]
+)
 def test_frame_count_counts_the_times_before_the_end(duration_s, frames):
     assert frame_count(duration_s, 2) == frames
 

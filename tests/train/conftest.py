@@ -24,7 +24,8 @@ from semanticmac.cache.shards import EmbeddingWriter
 from semanticmac.cache.task import Kind, Task
 
 WIDTH = 8
-WORDS = ["<pad>", "<cls>", "<sep>", "<unk>", *"i we they love like film hate dread the a b c d e f g".split()]
+WORDS = ["<pad>", "<cls>", "<sep>", "<unk>", "i", "we", "they", "love", "like", "film", "hate", "dread", "the"]
+WORDS += list("abcdefg")
 TASKS: dict[Kind, Task] = {
     "regression": Task("regression"),
     "binary": Task("binary", ("no", "yes")),

@@ -1,10 +1,13 @@
-"""The ablation table: its rows are settings, its runs are resumed, its failures named, its numbers beside the paper's."""
+"""The ablation table: rows are settings, runs are resumed, failures named, numbers stand beside the paper's."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -128,6 +131,25 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(
     assert "paper, MOSEI" in text and "0.792" in text and "quoted as printed" in text
     outcomes, _ = run_rows(home, tmp_path, small | SHORT, ["inter"])  # what failed is tried again
     assert outcomes[0].failure is None
+
+
+def test_the_verb_prints_the_table_and_names_its_files(
+    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+) -> None:
+    words = [f"{key}={value}" for key, value in (small | SHORT).items()]
+    command = ["ablate", "--from-cache", "--rows", "full,gated_relu", "--seeds", "2", "--cache", planted().root]
+    command += [part for word in words for part in ("--set", word)]
+    environment = {**os.environ, "COLUMNS": "120"}
+    for finished in (0, 4):
+        done = subprocess.run(
+            [sys.executable, "-m", "semanticmac.cli", *map(str, command)],
+            **{"cwd": tmp_path, "capture_output": True, "text": True, "env": environment, "timeout": 300},
+        )
+        assert done.returncode == 0, done.stderr
+        assert "gated_relu" in done.stdout and " ± " in done.stdout and "0.785" in done.stdout
+        assert done.stderr.count("finished before") == finished
+    assert "written to runs/ablation-planted/ablation.json" in done.stderr
+    assert (tmp_path / "runs" / "ablation-planted" / "gated_relu-seed2" / "model.safetensors").exists()
 
 
 def test_the_paper_s_numbers_stand_only_beside_the_same_metrics(

@@ -172,8 +172,7 @@ def test_every_pair_fits_and_keeps_its_newest_words(
 ) -> None:
     tokenize = Tokenizer.load(families["bert"], limit)
     texts, contexts = (
-        ["abcdefg"[0:1] * 0 + " ".join("abcdefg"[i % 7] for i in range(n)) for n in side]
-        for side in zip(*lengths, strict=True)
+        [" ".join("abcdefg"[i % 7] for i in range(n)) for n in side] for side in zip(*lengths, strict=True)
     )
     together = tokenize(texts, contexts)
     assert together.ids.shape[1] <= limit
@@ -192,7 +191,7 @@ def test_a_tokenizer_without_pairs_is_refused(families: dict[str, str]) -> None:
     slow = Tokenizer(type("Slow", (), {"model_max_length": 8, "pad_token_id": 0, "__call__": None})(), 8)
     with pytest.raises(LanguageModelError, match=r"Slow has no fast version.*setting=utterance"):
         slow.read_pair("a", "b")
-    assert tokenize.read_pair("\u200b" * 0, "b") is None
+    assert tokenize.read_pair("", "b") is None
 
 
 # --- the utterance setting is as it was ---
@@ -208,7 +207,7 @@ def test_the_utterance_setting_is_unchanged_to_the_bit(
     assert clips[3].context is None and batch.token_types is None and batch.frame_context is None
     for i in range(6):
         frames = clips[i].vision
-        assert frames is not None and torch.equal(batch.vision[i, : len(frames)], torch.from_numpy(frames).float())
+        assert frames is not None and torch.equal(batch.vision[i, : len(frames)], torch.tensor(frames).float())
         assert batch.vision_mask[i].tolist() == [place < len(frames) for place in range(batch.vision.shape[1])]
     outputs, states = [], []
     for extra in ({}, {"context_clips": 7, "context_embedding": False}):

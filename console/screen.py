@@ -1,0 +1,31 @@
+"""What every verb prints with: the two consoles, notes, failures, and the exit codes that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+DAMAGED, BAD_INPUT, CLIPS_FAILED, STOPPED = 1, 2, 3, 130  # exit codes, beside 0
+
+out, err = Console(), Console(stderr=True)  # results, and everything about how they came to be
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """What a person should know, one line each."""
+    for note in notes:
+        err.print(f"note: {note}", style="yellow", highlight=False, markup=False)
+
+
+def print_failures(listed_in: Path) -> None:
+    """The clips that the last build could not cache, or cached with a remark."""
+    from semanticmac.cache.failures import read_failures
+    from semanticmac.console.tables import failures_table
+
+    failures = [(failure.clip_id, failure.reason, failure.cached) for failure in read_failures(listed_in)]
+    if failures:
+        failed = sum(not cached for _, _, cached in failures)
+        out.print(f"{failed} clips failed, {len(failures) - failed} are cached with a remark:", highlight=False)
+        out.print(failures_table(failures))
+        out.print(f"each of them is listed in {listed_in}", highlight=False, soft_wrap=True)

@@ -1,0 +1,109 @@
+"""All four kinds of task from one configuration, and class weights against torch's and scikit-learn's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.utils.class_weight import compute_class_weight
+
+from semanticmac.cache.home import CacheHome
+from semanticmac.cache.task import Kind
+from semanticmac.eval.evaluate import evaluate
+from semanticmac.eval.run import load_run
+from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.data import TrainError, open_data
+from semanticmac.train.loop import train
+from semanticmac.train.losses import balanced_weights, clip_losses, task_loss
+
+CPU = torch.device("cpu")
+KINDS: tuple[Kind, ...] = ("regression", "single-label", "multi-label", "binary")
+
+
+def exactly(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_configuration_trains_every_kind_of_task(
+    kind: Kind, planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+) -> None:
+    home = planted(kind)
+    data = open_data(home, "planted")
+    config = override(TrainConfig("planted"), small | {"modalities": "audio,vision"})
+    info = train(config, data, tmp_path / "plain", CPU, lambda *_: None, lambda _: None)
+    assert info.task.kind == kind and info.model.outputs == data.task.width
+    result = evaluate(load_run(tmp_path / "plain", CPU), home, "test", CPU)
+    assert result.predictions.multimodal.shape == (8, data.task.width)
+    balanced = replace(config, class_weights="balanced")
+    if kind == "regression":
+        with pytest.raises(TrainError, match="class_weights=balanced needs classes, but the task is regression"):
+            train(balanced, data, tmp_path / "balanced", CPU, lambda *_: None, lambda _: None)
+        return
+    train(balanced, data, tmp_path / "balanced", CPU, lambda *_: None, lambda _: None)
+    weighed = evaluate(load_run(tmp_path / "balanced", CPU), home, "test", CPU)
+    assert (weighed.predictions.scores != result.predictions.scores).any()
+
+
+def test_weighed_cross_entropy_is_torch_s() -> None:
+    torch.manual_seed(0)
+    predictions, soft = torch.randn(7, 4, dtype=torch.float64), torch.rand(7, 4, dtype=torch.float64).softmax(1)
+    weights = torch.stack([torch.zeros(4), torch.rand(4)]).double()
+    exactly(
+        clip_losses(predictions, soft, "single-label", class_weights=weights),
+        F.cross_entropy(predictions, soft, weight=weights[1], reduction="none"),
+    )
+    targets = soft[:, None].expand(7, 5, 4)
+    losses = task_loss(
+        predictions[:, None].expand(7, 5, 4), targets, torch.ones(7, 5).bool(), "single-label", "l1", weights
+    )
+    exactly(losses, F.cross_entropy(predictions, soft, weight=weights[1]).expand(5))
+
+
+@pytest.mark.parametrize("kind", ["multi-label", "binary"])
+def test_weighed_binary_cross_entropy_is_torch_s(kind: Kind) -> None:
+    torch.manual_seed(0)
+    width = 3 if kind == "multi-label" else 1
+    predictions, soft = torch.randn(7, width, dtype=torch.float64) * 9, torch.rand(7, width, dtype=torch.float64)
+    absence, presence = weights = torch.rand(2, width, dtype=torch.float64) + 0.1
+    expected = F.binary_cross_entropy_with_logits(
+        predictions, soft, weight=absence, pos_weight=presence / absence, reduction="none"
+    ).mean(1)
+    exactly(clip_losses(predictions, soft, kind, class_weights=weights), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 3))
+def test_balanced_weights_are_those_of_scikit_learn(classes: list[int], unlabelled: int) -> None:
+    onehot = torch.eye(4)[torch.tensor(classes)]
+    truth = torch.cat([onehot, torch.full((unlabelled, 4), torch.nan)])
+    weights = balanced_weights(truth, "single-label")[1]
+    there = np.unique(classes)
+    expected = torch.zeros(4).index_put_(
+        (torch.from_numpy(there),), torch.tensor(compute_class_weight("balanced", classes=there, y=classes)).float()
+    )
+    torch.testing.assert_close(weights, expected)
+    assert (onehot @ weights).sum() == pytest.approx(len(classes))  # the mean loss keeps its scale
+    sides = balanced_weights(truth, "multi-label")
+    for k in range(4):
+        column = [int(c == k) for c in classes]
+        both = compute_class_weight("balanced", classes=np.array([0, 1]), y=column) if len(set(column)) == 2 else None
+        if both is not None:
+            torch.testing.assert_close(sides[:, k], torch.tensor(both).float())
+        else:  # what no clip shows weighs nothing
+            assert sides[1 - column[0], k] == 0
+
+
+def test_class_weights_have_two_values() -> None:
+    with pytest.raises(ConfigError, match="class_weights='heavy' must be `none` or `balanced`"):
+        override(TrainConfig("meld"), {"class_weights": "heavy"})
+    with pytest.raises(ValueError, match="class_weights=balanced needs classes"):
+        balanced_weights(torch.randn(3, 1), "regression")

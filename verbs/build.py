@@ -1,0 +1,150 @@
+"""Verbs of stage 1 and its cache: cache, import-features, inspect, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from semanticmac.console.screen import CLIPS_FAILED, DAMAGED, err, out, print_failures, print_notes
+from semanticmac.verbs.common import check_name, cores, lists_of, open_encoder
+from semanticmac.verbs.options import (
+    CACHE,
+    CachedDataset,
+    CacheDir,
+    Device,
+    EncoderName,
+    Exclude,
+    Fold,
+    Labels,
+    NameInCache,
+    SplitBy,
+    Splits,
+    Workers,
+)
+
+if TYPE_CHECKING:
+    from semanticmac.preprocess.build import BuildReport
+
+
+def cache(
+    dataset: Annotated[str, typer.Argument(help="mosi, mosei, sims, iemocap, meld, urfunny, mustard, folder, demo …")],
+    root: Annotated[Path | None, typer.Option(help="Folder of its download. Default: data/DATASET.")] = None,
+    cache: CacheDir = CACHE,
+    encoder: EncoderName = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N clips, for a try.", min=1)] = None,
+    only: Annotated[str | None, typer.Option(help="frames or embeddings: one of the two loops alone.")] = None,
+    repair: Annotated[bool, typer.Option(help="First check every byte, and make again what is damaged.")] = False,
+    picture: Annotated[str, typer.Option(help="How frames are stored: jpeg-QUALITY, or png (lossless).")] = "jpeg-95",
+    name: NameInCache = None,
+    splits: Splits = None,
+    exclude: Exclude = None,
+    labels: Labels = None,
+    split_by: SplitBy = None,
+    fold: Fold = None,
+) -> None:
+    """Decode raw videos and encode them with frozen ImageBind, once. Run it again to go on or to add what is new."""
+    from dataclasses import replace
+
+    from semanticmac.cache.home import CacheHome
+    from semanticmac.cache.keys import Sampling
+    from semanticmac.console.progress import Screen
+    from semanticmac.preprocess.build import Plan, build
+    from semanticmac.preprocess.corpora import read_corpus
+
+    if only not in (None, "frames", "embeddings"):
+        raise typer.BadParameter(f"--only {only}: expected `frames` or `embeddings`")
+    check_name(name)
+    root = root or Path("data") / dataset
+    corpus = read_corpus(dataset, root, lists_of(splits, exclude, labels, split_by, fold))
+    corpus = replace(corpus, name=name or corpus.name, clips=corpus.clips[:limit])
+    print_notes(corpus.notes)
+    encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
+    with Screen(err) as screen:
+        loaded = None if only == "frames" else open_encoder(encoder, device, screen)
+        sampling = Sampling(picture=picture)
+        plan = Plan(root, workers or cores(), sampling, frames=only != "embeddings", repair=repair)
+        report = build(corpus, CacheHome(cache), loaded, plan, screen.progress)
+    print_report(report, CacheHome(cache).failures(corpus.name))
+
+
+def import_features(
+    file: Annotated[Path, typer.Argument(help="MMSA feature pickle (.pkl), or .npz with a .csv beside it.")],
+    dataset: Annotated[str, typer.Option(help="The corpus it is of, which says what the labels mean: mosi, sims …")],
+    cache: CacheDir = CACHE,
+    name: NameInCache = None,
+    zero_infinite: Annotated[
+        bool, typer.Option("--zero-infinite", help="Read −inf in audio as 0, as MMSA does.")
+    ] = False,
+) -> None:
+    """Cache features that somebody else extracted, to train and eval on them. Nothing in the file is ever run."""
+    from semanticmac.cache.home import CacheHome
+    from semanticmac.console.progress import Screen
+    from semanticmac.preprocess.foreign import import_features
+
+    check_name(name)
+    with Screen(err) as screen:
+        report = import_features(file, dataset, CacheHome(cache), screen.progress, name, zero_infinite)
+    print_notes(report.notes)
+    out.print(f"{report.dataset}: {report.clips - report.failed} of {report.clips} clips are imported", highlight=False)
+    print_failures(CacheHome(cache).failures(report.dataset))
+    if report.failed:
+        raise typer.Exit(CLIPS_FAILED)
+
+
+def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
+    """Show what is cached: clips per split, labels, lengths, fingerprint, size, failures."""
+    from semanticmac.cache.home import CacheHome
+    from semanticmac.cache.manifest import Manifest
+    from semanticmac.console.tables import fingerprint_table, labels_table, splits_table
+
+    home = CacheHome(cache)
+    name = home.require(dataset)
+    manifest = Manifest.read(home.manifest(name))
+    out.print(splits_table(manifest))
+    labels = labels_table(manifest)
+    if labels is not None:
+        out.print(labels)
+    out.print(fingerprint_table(manifest.fingerprint, home))
+    print_notes(manifest.notes)
+    print_failures(home.failures(name))
+
+
+def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
+    """Read and check every shard and every frame record of a dataset; exit code 1 with the list of what is wrong."""
+    from semanticmac.cache.home import CacheHome
+    from semanticmac.cache.manifest import Manifest
+    from semanticmac.cache.verify import verify
+    from semanticmac.console.progress import Screen
+
+    home = CacheHome(cache)
+    name = home.require(dataset)
+    manifest = Manifest.read(home.manifest(name))
+    with Screen(err) as screen:
+        damage = verify(home, manifest, screen.progress)
+    if not damage:
+        out.print(f"{name} is whole: {len(manifest.rows)} clips, every shard and every frame record read and checked")
+        return
+    for item in damage:
+        out.print(item, highlight=False, markup=False, soft_wrap=True)
+    again = "import-features FILE" if manifest.fingerprint.imported else f"cache {name} --repair"
+    out.print(f"{len(damage)} things are wrong. `semanticmac {again}` makes them again.", style="bold red")
+    raise typer.Exit(DAMAGED)
+
+
+def print_report(report: BuildReport, listed_in: Path) -> None:
+    """What `cache` did, in a sentence; then what a person should know of single clips."""
+    if report.nothing_to_do:
+        out.print(f"{report.dataset}: all {report.cached} clips are cached already, nothing to do", highlight=False)
+    else:
+        out.print(
+            f"{report.dataset}: {report.cached} of {report.clips} clips are cached "
+            f"({report.decoded} decoded, {report.encoded} encoded now)",
+            highlight=False,
+        )
+    print_failures(listed_in)
+    if report.failed:
+        raise typer.Exit(CLIPS_FAILED)

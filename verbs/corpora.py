@@ -1,0 +1,59 @@
+"""The verbs datasets, datasets show and datasets check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semanticmac.console.screen import DAMAGED, out
+from semanticmac.verbs.common import lists_of
+from semanticmac.verbs.options import Exclude, Fold, Labels, SplitBy, Splits
+
+app = typer.Typer(help="The public corpora: what they are, where to get them, whether a download is whole.")
+
+
+@app.callback()
+def datasets_(context: typer.Context) -> None:
+    """The public corpora: what they are, where to get them, and whether your download is whole."""
+    from semanticmac.console.datasets import corpora_table
+    from semanticmac.preprocess.corpora.cards import CARDS
+
+    if context.invoked_subcommand is None:
+        out.print(corpora_table(CARDS.values()))
+        out.print("more: `semanticmac datasets show NAME`, `semanticmac datasets check NAME --root DIR`", style="dim")
+
+
+@app.command("show")
+def datasets_show(name: Annotated[str, typer.Argument(help="mosi, mosei, sims, iemocap, meld …")]) -> None:
+    """Everything to know of one corpus before its download."""
+    from semanticmac.console.datasets import corpus_table
+    from semanticmac.preprocess.corpora.cards import CARDS
+
+    if name not in CARDS:
+        raise typer.BadParameter(f"there is no public corpus {name!r}; expected one of {', '.join(CARDS)}")
+    out.print(corpus_table(CARDS[name]))
+
+
+@app.command("check")
+def datasets_check(
+    name: Annotated[str, typer.Argument(help="mosi, mosei, sims, iemocap, meld, urfunny, mustard, folder …")],
+    root: Annotated[Path | None, typer.Option(help="Folder of its download. Default: data/NAME.")] = None,
+    splits: Splits = None,
+    exclude: Exclude = None,
+    labels: Labels = None,
+    split_by: SplitBy = None,
+    fold: Fold = None,
+) -> None:
+    """Is the download whole? Reads labels and file names, decodes nothing; exit code 0 only where it is."""
+    from semanticmac.console.datasets import check_view
+    from semanticmac.preprocess.corpora import NAMES
+    from semanticmac.preprocess.corpora.check import check_corpus
+
+    if name not in NAMES:
+        raise typer.BadParameter(f"no corpus is called {name!r}; expected one of {', '.join(NAMES)}")
+    report = check_corpus(name, root or Path("data") / name, lists_of(splits, exclude, labels, split_by, fold))
+    out.print(check_view(report))
+    if not report.complete:
+        raise typer.Exit(DAMAGED)

@@ -1,0 +1,46 @@
+"""The options that several verbs share, each described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CACHE, RUNS = Path("data/cache"), Path("runs")
+
+CacheDir = Annotated[Path, typer.Option("--cache", envvar="SEMANTICMAC_CACHE", help="Folder of the feature cache.")]
+RunsDir = Annotated[Path, typer.Option("--runs", envvar="SEMANTICMAC_RUNS", help="Folder that holds the runs.")]
+Run = Annotated[Path | None, typer.Option("--run", help="Run folder. Default: the one trained last.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="MODALITY", help="Make text, audio or vision absent; repeatable."),
+]
+Workers = Annotated[int | None, typer.Option(help="Decoding processes. Default: one a CPU core.", min=1)]
+EncoderName = Annotated[
+    str | None, typer.Option("--encoder", help="imagebind-huge, imagebind-tiny, or a weights file.")
+]
+_LISTS = "Lists of your own (docs/datasets/README.md)"
+Splits = Annotated[
+    Path | None, typer.Option(help="CSV clip_id (or video_id), split: replaces the split.", rich_help_panel=_LISTS)
+]
+Exclude = Annotated[Path | None, typer.Option(help="CSV clip_id: clips to leave out.", rich_help_panel=_LISTS)]
+Labels = Annotated[Path | None, typer.Option(help="CSV clip_id, label: replaces labels.", rich_help_panel=_LISTS)]
+NameInCache = Annotated[str | None, typer.Option("--name", help="Name in the cache, to keep several folders apart.")]
+SplitBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="video",
+        help="Split anew, the clips of one source video together.",
+        rich_help_panel=_LISTS,
+    ),
+]
+Fold = Annotated[int | None, typer.Option(help="mustard: official fold, from 0.", min=0, rich_help_panel=_LISTS)]
+FromCache = Annotated[bool, typer.Option("--from-cache", help="Read the feature cache; there is no other way.")]
+CachedDataset = Annotated[str | None, typer.Argument(help="Default: the one cached last.")]
+Dataset = Annotated[str | None, typer.Option(help="Default: the one cached last.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
