@@ -3,6 +3,8 @@
 # make train DATASET=mosi           stage 2
 # make eval  DATASET=mosi
 # make test
+# make bench                        what stage 1 claims, measured (docs/stage1.md)
+# make tiny                         train imagebind-tiny's weights (docs/imagebind-tiny.md)
 
 PYTHON  ?= python3
 VENV    ?= .venv
@@ -10,7 +12,7 @@ BIN     := $(VENV)/bin
 DATASET ?= demo
 READY   := $(VENV)/.ready
 
-.PHONY: help setup demo cache train eval test lint clean
+.PHONY: tiny help setup demo cache train eval test bench lint clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -38,6 +40,12 @@ eval: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+tiny: setup
+	$(BIN)/python -m semanticmac.preprocess.contrast
+
+bench: setup
+	for each in frames embeddings memory fuzz; do $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 lint: setup
 	$(BIN)/ruff check .

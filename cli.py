@@ -11,8 +11,11 @@ import typer
 
 from semanticmac.console.screen import BAD_INPUT, STOPPED, err, out
 from semanticmac.verbs import build, corpora, learn
+from semanticmac.verbs.analyze import analyze
 from semanticmac.verbs.demo import demo
+from semanticmac.verbs.evaluate import eval_
 from semanticmac.verbs.predict import predict
+from semanticmac.verbs.report import report
 
 app = typer.Typer(
     help="Sentiment, emotion, humour and sarcasm from human-spoken videos. "
@@ -28,7 +31,9 @@ app.command()(build.import_features)
 app.command()(build.inspect)
 app.command()(build.verify)
 app.command()(learn.train)
-app.command("eval")(learn.eval_)
+app.command("eval")(eval_)
+app.command()(analyze)
+app.command()(report)
 app.command()(learn.ablate)
 app.command()(predict)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from semanticmac.cache.files import write_text
+from semanticmac.cache.files import as_text, write_text
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Failure:
 def write_failures(path: Path, failures: Iterable[Failure]) -> None:
     """One JSON object a line; an empty file says that there were none."""
     lines = (json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
-    # A file name may hold bytes that are no text; Python carries them as lone surrogates, which UTF-8 refuses.
-    write_text(path, "".join(lines).encode("utf-8", "backslashreplace").decode("utf-8"))
+    write_text(path, as_text("".join(lines)))
 
 
 def read_failures(path: Path) -> list[Failure]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_ASIDE = ".part"
+
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
@@ -15,7 +17,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     When the block raises, the temporary file goes and whatever stood at `path` before stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f".{path.name}.{os.getpid()}{_ASIDE}")
     try:
         yield aside
         with aside.open("rb+") as file:
@@ -30,6 +32,17 @@ def write_text(path: Path, text: str) -> None:
     """`Path.write_text`, but whole or not at all."""
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def drop_leftovers(root: Path) -> None:
+    """Removes what a killed process was writing aside. Only for the one who may write below root."""
+    for leftover in root.rglob(f".*{_ASIDE}"):
+        leftover.unlink()
+
+
+def as_text(name: str) -> str:
+    """A name that any file and any screen takes: bytes that are no UTF-8 (lone surrogates) become `\\udcff`."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _flush_folder(folder: Path) -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from semanticmac.cache.files import drop_leftovers
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.shards import CacheIncomplete
 
@@ -84,4 +85,5 @@ class CacheHome:
                     f"another `semanticmac cache` is building in {self.root}. "
                     "Wait until it is done, or give --cache another folder."
                 ) from None
+            drop_leftovers(self.root)
             yield

@@ -18,7 +18,7 @@ from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.shards import CacheIncomplete
 from semanticmac.cache.task import Task
 
-_FORMAT = 1
+_FORMAT = 2
 _TARGET = pa.list_(pa.float64())  # as read from the label file, so that a second run sees no change
 _SCHEMA = pa.schema(
     [
@@ -72,11 +72,16 @@ class Row:
 class Manifest:
     """A dataset as stage 2 sees it."""
 
-    dataset: str
+    dataset: str  # its name in this cache
     task: Task | None  # None: nothing is labelled
     fingerprint: Fingerprint
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    corpus: str = ""  # the corpus's own name, which settings and metric rules go by; empty = the same as `dataset`
+
+    def __post_init__(self) -> None:
+        if not self.corpus:
+            object.__setattr__(self, "corpus", self.dataset)
 
     def split(self, name: str) -> tuple[Row, ...]:
         """The clips of one split, in the order of the corpus."""
@@ -89,6 +94,7 @@ class Manifest:
         about = {
             "format": _FORMAT,
             "dataset": self.dataset,
+            "corpus": self.corpus,
             "task": None if self.task is None else asdict(self.task),
             "fingerprint": self.fingerprint.to_json(),
             "notes": list(self.notes),
@@ -115,6 +121,7 @@ class Manifest:
             fingerprint=Fingerprint.from_json(about["fingerprint"]),
             rows=tuple(Row(**row) for row in table.select(names).to_pylist()),
             notes=tuple(about["notes"]),
+            corpus=about["corpus"],
         )
 
 

@@ -44,12 +44,18 @@ def read_index(folder: Path) -> list[Shard]:
     path = folder / "index.json"
     if not path.exists():
         return []
-    index = json.loads(path.read_text(encoding="utf-8"))
-    if index["format"] != _FORMAT:
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        if index["format"] != _FORMAT:
+            raise CacheIncomplete(
+                f"{path} has format {index['format']}, this version reads format {_FORMAT}: build the cache again"
+            )
+        return [Shard(**{**shard, "keys": tuple(shard["keys"])}) for shard in index["shards"]]
+    except (ValueError, KeyError, TypeError) as error:
         raise CacheIncomplete(
-            f"{path} has format {index['format']}, this version reads format {_FORMAT}: build the cache again"
-        )
-    return [Shard(**{**shard, "keys": tuple(shard["keys"])}) for shard in index["shards"]]
+            f"{path} is damaged ({error}). Delete {folder} and run `semanticmac cache` again: the stored frames are "
+            "encoded again, no video is opened."
+        ) from None
 
 
 class EmbeddingWriter:
@@ -61,13 +67,12 @@ class EmbeddingWriter:
         self._shard_bytes = shard_bytes
         self._schema = _schema(fingerprint.width)
         self._pending.mkdir(parents=True, exist_ok=True)
-        if not (folder / "fingerprint.json").exists():
-            write_text(folder / "fingerprint.json", fingerprint.to_json())
+        about, text = folder / "fingerprint.json", fingerprint.to_json()
+        if not about.exists() or about.read_bytes() != text.encode():
+            write_text(about, text)
         self._shards = read_index(folder)
         self._sealed = {key for shard in self._shards for key in shard.keys}
         self._queued: dict[str, int] = {}  # bytes of the pending clips, in the order in which a shard takes them
-        for leftover in (*self._pending.glob(".*.part"), *folder.glob(".*.part")):
-            leftover.unlink()
 
     def __contains__(self, key: str) -> bool:
         return key in self._sealed or self._path(key).exists()

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from semanticmac.cache.frames import FrameStore
+from semanticmac.cache.frames import FrameStore, StoreDamaged
 from semanticmac.cache.home import CacheHome
-from semanticmac.cache.keys import file_digest
+from semanticmac.cache.keys import Fingerprint, file_digest
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.raw import RecordError
 from semanticmac.cache.shards import Shard, read_index
@@ -28,12 +28,16 @@ def verify(home: CacheHome, manifest: Manifest, progress: Progress) -> list[str]
     """Everything that is wrong with what a dataset needs of the cache, one sentence each; empty = it is whole."""
     folder = home.embeddings(manifest.fingerprint)
     found = [f"{folder / damage.shard}: {damage.reason}" for damage in damaged_shards(folder, progress)]
+    found += _fingerprint_damage(folder, manifest)
     held = {key for shard in read_index(folder) for key in shard.keys}
     found += [f"{row.clip_id}: its embeddings are missing" for row in manifest.rows if row.key not in held]
     if manifest.fingerprint.imported:  # there are no frames that imported features were made from
         return found
-    with FrameStore(home.frames) as store:
-        broken = damaged_records(store, progress, {row.key for row in manifest.rows})
+    try:
+        with FrameStore(home.frames) as store:
+            broken = damaged_records(store, progress, {row.key for row in manifest.rows})
+    except (StoreDamaged, FileNotFoundError) as error:
+        return [*found, str(error)]
     return found + [f"{row.clip_id}: {broken[row.key]}" for row in manifest.rows if row.key in broken]
 
 
@@ -62,6 +66,14 @@ def damaged_records(store: FrameStore, progress: Progress, keys: Iterable[str] |
             found[key] = str(error)
         progress("checking frames", done, len(todo), len(found))
     return found
+
+
+def _fingerprint_damage(folder: Path, manifest: Manifest) -> list[str]:
+    try:
+        whole = Fingerprint.read(folder) == manifest.fingerprint
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    return [] if whole else [f"{folder / 'fingerprint.json'}: missing or changed since it was written"]
 
 
 def _shard_damage(path: Path, shard: Shard) -> str | None:

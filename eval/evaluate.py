@@ -7,24 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from semanticmac.cache.dataset import ClipDataset, Sample, collate, loader
+from semanticmac.cache.dataset import Sample, collate
 from semanticmac.cache.embeddings import Embeddings
 from semanticmac.cache.files import write_text
 from semanticmac.cache.home import CacheHome
 from semanticmac.cache.keys import Fingerprint
-from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.shards import EmbeddingReader
 from semanticmac.eval.metrics_bootstrap import Interval, bootstrap
 from semanticmac.eval.predict import Predictions, predict
 from semanticmac.eval.report import scores_json
 from semanticmac.eval.run import RunError, TrainedModel
-from semanticmac.eval.scores import Scores, score
+from semanticmac.eval.scores import Pair, Scores, score
+from semanticmac.eval.source import EvalData
 from semanticmac.model.config import MODALITIES
-
-_BATCH = 64  # clips; padding never changes a result, so this is about speed alone
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,8 @@ class Evaluation:
     intervals: tuple[Interval, ...]
     notes: tuple[str, ...]
     without: tuple[str, ...] = ()  # modalities of the model that were made absent in every clip
+    corpus: str = ""  # which metric rules and the paper's rows go by
+    valid: Pair | None = None  # truth and prediction of validation, where thresholds were chosen
 
     def write(self, run: Path) -> Path:
         """Leaves eval-SPLIT.json in a run folder; eval-SPLIT-without-MODALITY.json where one was made absent."""
@@ -46,9 +44,11 @@ class Evaluation:
         return path
 
     def to_json(self, run: Path) -> str:
+        return json.dumps(self.as_dict(run), indent=1, allow_nan=False)
+
+    def as_dict(self, run: Path) -> dict[str, object]:
         scores = scores_json(self.scores, self.dataset, self.split, intervals=self.intervals, notes=self.notes)
-        about = {"run": run.name, "without": list(self.without), **scores}
-        return json.dumps(about, indent=1, allow_nan=False)
+        return {"run": run.name, "without": list(self.without), **scores}
 
 
 def evaluate(
@@ -65,22 +65,24 @@ def evaluate(
     Raises CacheIncomplete where the cache was made by another encoder than the model was trained on, and RunError
     where the split has no labelled clips.
     """
-    info = trained.info
-    manifest = Manifest.read(home.manifest(info.dataset))
-    reader = EmbeddingReader(home.embeddings(manifest.fingerprint), asked=info.fingerprint)
-    if not any(row.label is not None for row in manifest.split(split)):
-        raise RunError(f"{info.dataset} has no labelled clips in its {split} split: there is nothing to score")
+    data = EvalData.open(trained, home, device)
     without = left_out(trained, without)
-    where = (trained, manifest, reader, without, device)
-    predictions = _predict_split(split, *where)
-    valid = _predict_split("valid", *where) if info.task.kind == "multi-label" else None
-    train_truth = np.array([row.label for row in manifest.split("train") if row.label is not None])
-    pair = None if valid is None else (valid.truth, valid.multimodal)
+    predictions = data.predict(data.rows(split), without)
+    valid = valid_pair(data, without)
+    task, corpus = trained.info.task, data.manifest.corpus
     truth, predicted = predictions.truth, predictions.multimodal
-    scores = score(info.dataset, info.task, truth, predicted, train_truth=train_truth, valid=pair)
-    intervals = bootstrap(info.dataset, info.task, truth, predicted, valid=pair)
-    notes = (*encoder_notes(info.fingerprint), *absent_notes(without))
-    return Evaluation(info.dataset, split, predictions, scores, tuple(intervals), notes, without)
+    scores = score(corpus, task, truth, predicted, train_truth=data.train_truth(), valid=valid)
+    intervals = bootstrap(corpus, task, truth, predicted, valid=valid)
+    notes = (*encoder_notes(trained.info.fingerprint), *absent_notes(without))
+    return Evaluation(trained.info.dataset, split, predictions, scores, tuple(intervals), notes, without, corpus, valid)
+
+
+def valid_pair(data: EvalData, without: Sequence[str] = ()) -> Pair | None:
+    """Truth and prediction of the validation clips, for the tasks whose thresholds are chosen there."""
+    if data.trained.info.task.kind != "multi-label":
+        return None
+    valid = data.predict(data.rows("valid"), without)
+    return valid.truth, valid.multimodal
 
 
 def predict_clip(
@@ -111,7 +113,9 @@ def left_out(trained: TrainedModel, without: Sequence[str]) -> tuple[str, ...]:
 def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
     """What every screen and report says of an encoder that cannot see or hear, or has never met a real person."""
     if fingerprint.drawn_only:
-        return (f"{fingerprint.encoder} knows drawn faces and synthetic voices only and says nothing about real people",)
+        return (
+            f"{fingerprint.encoder} knows drawn faces and synthetic voices only and says nothing about real people",
+        )
     if fingerprint.trained:
         return ()
     return (f"{fingerprint.encoder} is untrained (random weights): what it makes of pictures and sound means little",)
@@ -120,16 +124,3 @@ def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
 def absent_notes(without: Sequence[str]) -> tuple[str, ...]:
     """What every screen and report says where modalities were made absent."""
     return tuple(f"{name} was made absent in every clip" for name in without)
-
-
-def _predict_split(
-    split: str,
-    trained: TrainedModel,
-    manifest: Manifest,
-    reader: EmbeddingReader,
-    without: Sequence[str],
-    device: torch.device,
-) -> Predictions:
-    clips = ClipDataset(manifest, reader, manifest.split(split), trained.info.model.clips_before)
-    widths = (trained.info.task.width, trained.info.fingerprint.width)
-    return predict(trained.model, loader(clips, _BATCH, trained.tokenize, *widths), device, without)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "paper" / "results.csv"
 ABLATION = Path(__file__).parent / "paper" / "ablation_mosei.csv"  # on MOSEI
+PROBE = Path(__file__).parent / "paper" / "probe_mosei.csv"
+FRAMES = Path(__file__).parent / "paper" / "frames_mosei.csv"
 ARXIV = "arXiv 2408.07694"
 
 # How the paper's tables call a metric of ours. Its Acc2 and F1 leave clips of truth 0 out.
@@ -85,6 +87,28 @@ def quoted_ablation(path: Path = ABLATION) -> dict[str, dict[str, str]]:
                 raise ValueError(f"{path.name}:{line} has origin {row['origin']!r}: only quoted results belong here")
             table[row["setting"]] = {metric: row[metric] for metric in ("acc7", "acc2", "f1", "mae", "corr")}
     return table
+
+
+def quoted_probe(path: Path = PROBE) -> list[tuple[str, str, str, float]]:
+    """The paper's linear probes on MOSEI: (modality, feature, its metric, value as printed)."""
+    rows = _quoted_rows(path)
+    metrics = ("acc3", "acc2", "f1", "mae", "corr")
+    return [(row["modality"], row["feature"], metric, float(row[metric])) for row in rows for metric in metrics]
+
+
+def quoted_frames(path: Path = FRAMES) -> list[tuple[str, str, float]]:
+    """The paper's comparison of frame counts on MOSEI: (frames, its metric, value as printed)."""
+    metrics = ("acc7", "acc2", "f1", "mae", "corr")
+    return [(row["frames"], metric, float(row[metric])) for row in _quoted_rows(path) for metric in metrics]
+
+
+def _quoted_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for line, row in enumerate(rows, start=2):
+        if row["origin"] != "quoted":
+            raise ValueError(f"{path.name}:{line} has origin {row['origin']!r}: only quoted results belong here")
+    return rows
 
 
 def counterpart(metric: str, column: dict[str, Quoted]) -> Quoted | None:

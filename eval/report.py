@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from semanticmac.cache.task import Task
 from semanticmac.eval.metrics_bootstrap import Interval
-from semanticmac.eval.paper import ARXIV, Quoted, counterpart, quoted_columns
+from semanticmac.eval.paper import ARXIV, counterpart, quoted_columns
 from semanticmac.eval.scores import Scores, find
 
 FRACTIONS = ("MAE", "Corr")  # printed with three digits, as the field does; everything else is a percentage
@@ -21,9 +22,17 @@ Runs = Scores | Sequence[Scores]
 
 
 def score_table(
-    scores: Runs, dataset: str, split: str, *, intervals: Sequence[Interval] = (), notes: Sequence[str] = ()
+    scores: Runs,
+    dataset: str,
+    split: str,
+    *,
+    intervals: Sequence[Interval] = (),
+    notes: Sequence[str] = (),
+    corpus: str = "",
 ) -> Table:
     """Metrics downward; across: ours, its interval, each constant baseline, and what the paper printed, quoted.
+
+    corpus: whose rows of the paper are quoted, where `dataset` is a name of its own in the cache.
 
     Several Scores are runs over seeds: mean ± sample standard deviation, never the best. `intervals` belong to one
     run. `notes` (say, that the encoder is untrained) come first below the table, where a reader looks for doubt.
@@ -33,10 +42,10 @@ def score_table(
         raise ValueError(f"intervals belong to one run, but {len(runs)} runs are reported: their spread stands instead")
     quoted = {
         column: cells
-        for column, cells in quoted_columns(dataset).items()
+        for column, cells in quoted_columns(corpus or dataset).items()
         if any(counterpart(metric.name, cells) for metric in runs[0].metrics)
     }
-    digits = _percent_digits([cell for cells in quoted.values() for cell in cells.values()])
+    digits = percent_digits([cell.printed for cells in quoted.values() for cell in cells.values()])
     limits = {interval.name: interval for interval in intervals}
     table = Table(
         title=escape(f"{dataset} · {split}"), title_justify="left", caption_justify="left", box=None, padding=(0, 1)
@@ -52,7 +61,9 @@ def score_table(
     for metric in runs[0].metrics:
         row = [escape(metric.name), cell([find(run.metrics, metric.name).value for run in runs], metric.name, digits)]
         if limits:
-            row.append(_interval_cell(limits.get(metric.name), metric.name, digits))
+            limit = limits.get(metric.name)
+            low, high = (limit.low, limit.high) if limit else (None, None)
+            row.append(interval_cell(low, high, metric.name, digits))
         row += [cell([find(b.metrics, metric.name).value], metric.name, digits) for b in runs[0].baselines]
         printed = [counterpart(metric.name, cells) for cells in quoted.values()]
         table.add_row(*row, *[cell.printed if cell else "" for cell in printed])
@@ -140,16 +151,61 @@ def _number(value: float, metric: str, digits: int) -> str:
     return rounded.removeprefix("-") if float(rounded) == 0 else rounded  # no "-0.000"
 
 
-def _interval_cell(interval: Interval | None, metric: str, digits: int) -> str:
-    if interval is None or interval.low is None or interval.high is None:
+def interval_cell(low: float | None, high: float | None, metric: str, digits: int) -> str:
+    """The two ends of an interval, in print."""
+    if low is None or high is None:
         return UNDEFINED
-    return f"{_number(interval.low, metric, digits)}…{_number(interval.high, metric, digits)}"
+    return f"{_number(low, metric, digits)}…{_number(high, metric, digits)}"
 
 
-def _percent_digits(quoted: Sequence[Quoted]) -> int:
-    """As many digits after the point as the paper prints beside us; one where it prints nothing."""
-    percentages = [cell.printed for cell in quoted if cell.metric not in ("mae", "corr")]
-    return max((len(printed.partition(".")[2]) for printed in percentages), default=1)
+def spoken(task: Task, score: np.ndarray) -> str:
+    """One prediction (K,) for a person: a score with its sign in words, or a class with its probability."""
+    if task.kind == "regression":
+        value = float(np.clip(score[0], task.low, task.high))
+        word = "neutral" if abs(value) < 0.05 * (task.high - task.low) / 2 else "positive" if value > 0 else "negative"
+        return f"{plain(value, sign=True)} {word}"
+    if task.kind == "single-label":
+        shares = np.exp(score - score.max()) / np.exp(score - score.max()).sum()
+        return f"{task.classes[int(shares.argmax())]} {shares.max():.0%}"
+    shares = 1 / (1 + np.exp(-score))
+    if task.kind == "binary":
+        return f"{task.classes[int(shares[0] > 0.5)]} {max(shares[0], 1 - shares[0]):.0%}"
+    named = [f"{name} {share:.0%}" for name, share in zip(task.classes, shares, strict=True) if share > 0.5]
+    return ", ".join(named) or "none"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`audio`, `audio and vision`."""
+    return " and ".join(names)
+
+
+def percent_digits(quoted: Sequence[str]) -> int:
+    """As many digits after the point as the paper prints beside us; one where it prints nothing.
+
+    MAE and correlation, the only numbers with three digits, do not count.
+    """
+    return max((digits for printed in quoted if (digits := len(printed.partition(".")[2])) in (1, 2)), default=1)
+
+
+def signed(value: float, metric: str) -> str:
+    """A difference of a metric, with its sign."""
+    text = _number(abs(value), metric, 1)
+    return text if float(text) == 0 else f"{'+' if value > 0 else '−'}{text}"
+
+
+def plain(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """A number that is no metric: a label, a share of something, a size."""
+    if value is None:
+        return UNDEFINED
+    text = f"{value:.{digits}f}".replace("-", "−")
+    if not any(digit in text for digit in "123456789"):
+        return text.removeprefix("−")
+    return f"+{text}" if sign and value > 0 else text
+
+
+def percent(share: float) -> str:
+    """A share, as a percentage with its sign."""
+    return f"{100 * share:.1f} %"
 
 
 def _quoted_header(model: str, setting: str, columns: Sequence[tuple[str, str]]) -> str:

@@ -1,16 +1,19 @@
 """The run folder: what training leaves, and what scoring and predicting read. JSON, TOML and safetensors only.
 
-run.json              what the model is, what it was trained on, which epoch was the best
+run.json              what the model is, what it was trained on, which epoch was the best, how many texts were cut
 config.toml           the resolved settings
 model.safetensors     weights of the best epoch
 language/             tokenizer and configuration of the language model, so that a run needs no model hub
 log.jsonl             one line a step and an epoch
+pseudo_labels/        what every sub-task was taught, a file an epoch (eval/pseudo.py)
 eval-SPLIT.json       scores
+predictions.parquet   what the model says of every clip that was scored (eval/records.py)
 """
 
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +38,7 @@ class RunError(Exception):
 class RunInfo:
     """What run.json holds."""
 
-    dataset: str
+    dataset: str  # its name in the cache
     task: Task
     fingerprint: Fingerprint
     model: ModelConfig
@@ -45,6 +48,11 @@ class RunInfo:
     valid_score: float
     versions: dict[str, str]
     texts_cut: dict[str, int] = field(default_factory=dict)  # train and valid: clips, texts and contexts cut
+    corpus: str = ""  # the corpus's own name, which metric rules go by; empty = the same as `dataset`
+
+    def __post_init__(self) -> None:
+        if not self.corpus:
+            object.__setattr__(self, "corpus", self.dataset)
 
     def write(self, folder: Path) -> None:
         about = {**asdict(self), "fingerprint": json.loads(self.fingerprint.to_json())}
@@ -72,6 +80,16 @@ class TrainedModel:
     info: RunInfo
     model: SemanticMAC
     tokenize: Tokenize
+
+
+def settings_of(folder: Path) -> dict[str, str]:
+    """The resolved settings of a run, as written; those of the model are not set apart. Empty where there are none."""
+    path = folder / "config.toml"
+    if not path.exists():
+        return {}
+    settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    flat = {**{key: value for key, value in settings.items() if key != "model"}, **settings.get("model", {})}
+    return {key: ", ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in flat.items()}
 
 
 def save_weights(model: SemanticMAC, folder: Path) -> None:

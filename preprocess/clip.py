@@ -48,6 +48,12 @@ class Corpus:
     task: Task | None  # None: nothing is labelled, so it can be cached and predicted, not trained
     clips: tuple[Clip, ...]
     notes: tuple[str, ...] = ()  # what a person should know: guessed splits, missing files, unlabelled rows
+    cached_as: str | None = None  # its name in the cache; None = `name`
+
+    @property
+    def dataset(self) -> str:
+        """The name in the cache."""
+        return self.cached_as or self.name
 
 
 def inside(root: Path, relative: str) -> Path:

@@ -2,8 +2,8 @@
 
     python -m semanticmac.preprocess.contrast          # or: make tiny
 
-Nobody tells the encoders what an affect is. Strangers' faces and strangers' voices are paired by moment, and all that a
-picture and a sound of one moment share is what is felt in it; so that is what contrast makes both towers keep. Stopped
+No encoder is asked for a number. Strangers' faces and strangers' voices are paired by what they feel, and all that a
+picture and a sound of one moment share is that feeling; so it is what contrast makes both towers keep. Stopped
 and started again, the command goes on where it was, to the same weights.
 """
 
@@ -21,48 +21,20 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.random import Generator
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from semanticmac.cache.files import written_aside
 from semanticmac.preprocess.checkpoint import write_checkpoint
-from semanticmac.preprocess.contrast_pool import HEARD_FRAMES, SHOTS, Pool, make_pool, strangers
-from semanticmac.preprocess.encoder import PACKAGED_TINY, normalise_pixels
-from semanticmac.preprocess.filterbank import LOG_MEL_MEAN, LOG_MEL_STD, MEL_BINS, SPECTROGRAM_FRAMES
+from semanticmac.preprocess.contrast_batch import Batch, Budget, draw_batch
+from semanticmac.preprocess.contrast_pool import SHOTS, Pool, make_pool
+from semanticmac.preprocess.encoder import PACKAGED_TINY
 from semanticmac.preprocess.imagebind import TINY, ImageBind, ImageBindConfig, draw_weights
+from semanticmac.preprocess.muon import Muon
 
-PADDING = -LOG_MEL_MEAN / LOG_MEL_STD  # a zero of the spectrogram's last six frames, after normalisation
 SHARPEST = 100.0  # 1 / temperature; above it single pairs dominate every gradient
-NEARBY = 0.05  # affects this close are one moment: people waver by more within a clip
-SHIFT_PX = 5
-REPORT_EVERY, KEEP_EVERY = 20, 50  # steps
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Everything that decides which weights come out."""
-
-    seed: int = 20_240_807
-    pictures: int = 12_288
-    voices: int = 8_192
-    steps: int = 1_600
-    moments: int = 16  # stretches of the range of affects: what is felt in one of them is felt in the same moment
-    faces: int = 8  # in a batch, each in SHOTS affects
-    voices_heard: int = 32  # in a batch, their affects spread over the range
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    warm_up: int = 80  # steps
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one step compares."""
-
-    pictures: Tensor  # (N, 3, P, P)
-    sounds: Tensor  # (M, 1, 128, 204)
-    seen: Tensor  # (N,) the moment of each picture
-    heard: Tensor  # (M,) of each sound
+SAME_FEELING = 0.4  # of a range of 6: people waver by this much in a moment, and renderings are no finer
+MUON_RATIO = 10  # its updates have unit spectral norm, so its rate is of another size than AdamW's
+REPORT_EVERY, KEEP_EVERY = 10, 50  # steps
 
 
 class Contrast(nn.Module):
@@ -72,81 +44,57 @@ class Contrast(nn.Module):
         super().__init__()
         self.encoder = ImageBind(config)
         draw_weights(self.encoder, seed)
-        self.log_sharpness = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # 1 / temperature, as CLIP begins
+        self.log_sharpness = nn.Parameter(torch.tensor(math.log(5.0)))  # 1 / temperature
 
-    def forward(self, pictures: Tensor, sounds: Tensor) -> tuple[Tensor, Tensor]:
-        """pictures (N, 3, P, P), sounds (M, 1, 128, 204) → their unit embeddings (N, d), (M, d)."""
-        return centred(self.encoder.vision(pictures)), centred(self.encoder.audio(sounds))
+    def forward(self, pictures: Tensor, sounds: Tensor, known: float = 0.0) -> tuple[Tensor, Tensor]:
+        """pictures (N, 3, P, P), sounds (M, 1, 128, 204) → unit vectors (N, d), (M, d) around the batch's mean.
+
+        What all of a batch share tells nothing apart. `known`, 1 … 0: how far each face is seen as one that is known,
+        by how it differs from its own mean over its SHOTS pictures, which takes away whose face it is.
+        """
+        seen, heard = self.encoder.vision(pictures), self.encoder.audio(sounds)
+        own = seen.unflatten(0, (-1, SHOTS)).mean(1).repeat_interleave(SHOTS, 0)  # (N, d)
+        usual = known * own + (1 - known) * seen.mean(0)
+        return F.normalize(seen - usual, dim=1), F.normalize(heard - heard.mean(0), dim=1)
 
 
-def centred(outputs: Tensor) -> Tensor:
-    """outputs (N, d) → unit vectors of how each differs from the batch's mean: what all share tells nothing apart."""
-    return F.normalize(outputs - outputs.mean(0), dim=1)
+def info_nce(
+    ours: Tensor, theirs: Tensor, our_affect: Tensor, their_affect: Tensor, sharpness: Tensor, itself: bool = False
+) -> Tensor:
+    """Mean over ours of −log p(the row of theirs of the same moment): InfoNCE (van den Oord et al., 2018).
 
-
-def info_nce(seen: Tensor, heard: Tensor, seen_moment: Tensor, heard_moment: Tensor, sharpness: Tensor) -> Tensor:
-    """Mean over both directions of −log p(own moment), (van den Oord et al., 2018; Radford et al., 2021).
-
-    seen (N, d) and heard (M, d) of length 1; moments (N,), (M,) integers. Where several share a moment, the mean of
-    their −log p, as in supervised contrast (Khosla et al., 2020); one of each gives ImageBind's own loss.
+    ours (N, d) and theirs (M, d) of length 1, with what is felt in them (N,), (M,); `itself`: both are one, and no row
+    is compared with itself. Feelings are no classes, so every row of theirs is the right one to a share that falls with
+    the distance in feeling, as a normal density of deviation SAME_FEELING. With a deviation towards 0 this is
+    ImageBind's loss in one direction.
     """
-    alike = sharpness * seen @ heard.T  # (N, M)
-    together = (seen_moment[:, None] == heard_moment[None, :]).to(alike)
-    towards_heard = (alike.log_softmax(1) * together).sum(1) / together.sum(1).clamp_min(1)  # (N,)
-    towards_seen = (alike.log_softmax(0) * together).sum(0) / together.sum(0).clamp_min(1)  # (M,)
-    return -(towards_heard.mean() + towards_seen.mean()) / 2
+    alike = sharpness * ours @ theirs.T  # (N, M)
+    nearness = -((our_affect[:, None] - their_affect[None, :]) / SAME_FEELING).square() / 2
+    if itself:
+        oneself = torch.eye(len(ours), dtype=torch.bool)
+        alike, nearness = alike.masked_fill(oneself, -1e9), nearness.masked_fill(oneself, -torch.inf)
+    return -(nearness.softmax(1) * alike.log_softmax(1)).sum(1).mean()
 
 
-def draw_batch(pool: Pool, budget: Budget, step: int) -> Batch:
-    """The batch of one step, decided by the step alone.
+def contrast_loss(seen: Tensor, heard: Tensor, batch: Batch, sharpness: Tensor) -> tuple[Tensor, Tensor]:
+    """InfoNCE between sight and sound, both directions, and within each (two strangers who feel the same).
 
-    Pictures come face by face: among negatives of the same stranger in the same room, feeling is all that differs.
+    The first alone is ImageBind's. From a random start it stands still for many hundred steps, for neither tower knows
+    yet what the other could agree on; within one modality there is something to agree on at once.
     """
-    rng = strangers(budget.seed, 2, step)
-    faces = rng.choice(len(pool.picture_affects) // SHOTS, budget.faces, replace=False)
-    shots = (faces[:, None] * SHOTS + np.arange(SHOTS)).ravel()
-    felt = -3 + 6 * (np.arange(budget.voices_heard) + rng.random(budget.voices_heard)) / budget.voices_heard
-    voices = np.minimum(np.searchsorted(pool.voice_affects, felt), len(pool.voice_affects) - 1)
-    return Batch(
-        varied_pictures(pool.pictures[shots], rng),
-        varied_windows(pool, voices, rng),
-        _moment(pool.picture_affects[shots], budget.moments),
-        _moment(pool.voice_affects[voices], budget.moments),
-    )
+    across = info_nce(seen, heard, batch.seen, batch.heard, sharpness)
+    across = (across + info_nce(heard, seen, batch.heard, batch.seen, sharpness)) / 2
+    within = info_nce(seen, seen, batch.seen, batch.seen, sharpness, itself=True)
+    within = (within + info_nce(heard, heard, batch.heard, batch.heard, sharpness, itself=True)) / 2
+    return across, within
 
 
-def _moment(affects: NDArray[np.float32], moments: int) -> Tensor:
-    return torch.from_numpy(np.clip((affects + 3) / 6 * moments, 0, moments - 1).astype(np.int64))
-
-
-def varied_pictures(pictures: NDArray[np.uint8], rng: Generator) -> Tensor:
-    """(N, 3, P, P) uint8 → the encoder's float input: mirrored, moved, lighter or darker at random."""
-    side = pictures.shape[2]
-    varied = np.empty_like(pictures)
-    for place, picture in enumerate(pictures):
-        padded = np.pad(picture, ((0, 0), (SHIFT_PX, SHIFT_PX), (SHIFT_PX, SHIFT_PX)), mode="edge")
-        top, left = rng.integers(0, 2 * SHIFT_PX + 1, 2)
-        cut = padded[:, top : top + side, left : left + side]
-        varied[place] = cut[:, :, ::-1] if rng.random() < 0.5 else cut
-    gain = torch.from_numpy(rng.uniform(0.85, 1.15, (len(pictures), 1, 1, 1)).astype(np.float32))
-    return normalise_pixels((torch.from_numpy(varied) * gain).clamp(0, 255))
-
-
-def varied_windows(pool: Pool, voices: NDArray[np.int64], rng: Generator) -> Tensor:
-    """voices (N,) → (N, 1, 128, 204): of each one window of 2 s, centred anywhere in what is said."""
-    windows = np.full((len(voices), SPECTROGRAM_FRAMES, MEL_BINS), PADDING, np.float32)
-    for place, voice in enumerate(voices):
-        start = pool.mel_starts[voice] + rng.integers(0, pool.mel_frames[voice] - HEARD_FRAMES + 1)
-        windows[place, :HEARD_FRAMES] = pool.mels[start : start + HEARD_FRAMES]
-    return torch.from_numpy(windows).transpose(1, 2).unsqueeze(1).contiguous()  # (N, 204, 128) → (N, 1, 128, 204)
-
-
-def learning_rate(budget: Budget, step: int) -> float:
-    """Linear warm-up, then a half cosine to a hundredth."""
+def schedule(budget: Budget, step: int) -> float:
+    """The share of the learning rate at a step: a linear warm-up, then half a cosine to a hundredth."""
     if step < budget.warm_up:
-        return budget.learning_rate * (step + 1) / budget.warm_up
+        return (step + 1) / budget.warm_up
     progress = (step - budget.warm_up) / max(1, budget.steps - budget.warm_up)
-    return budget.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
 
 
 @dataclass
@@ -155,13 +103,14 @@ class Training:
 
     budget: Budget
     model: Contrast
-    optimizer: torch.optim.AdamW
+    optimizers: tuple[torch.optim.Optimizer, ...]
     step: int = 0
 
     def save(self, path: Path) -> None:
-        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}
+        states = [optimizer.state_dict() for optimizer in self.optimizers]
+        whole = {"budget": asdict(self.budget), "model": self.model.state_dict(), "optimizers": states}
         with written_aside(path) as aside:
-            torch.save(state | {"budget": asdict(self.budget)}, aside)
+            torch.save(whole | {"step": self.step}, aside)
 
     def load(self, path: Path) -> None:
         """Goes on from a file of `save`. Raises ValueError if it is of another budget."""
@@ -172,38 +121,46 @@ class Training:
                 f"Delete it to begin anew, or give another --folder."
             )
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         self.step = state["step"]
 
 
 def begin(budget: Budget, config: ImageBindConfig = TINY) -> Training:
-    """A run before its first step. Norms, biases, tokens and the temperature do not decay."""
+    """A run before its first step: Muon (Jordan et al., 2024) for the blocks' matrices, AdamW for all other weights.
+
+    With AdamW alone the vision tower needs several times the steps to find the face in the picture.
+    """
     model = Contrast(config, budget.seed)
-    matrices = [weight for weight in model.parameters() if weight.ndim > 1 and weight.shape[0] > 1]
-    others = [weight for weight in model.parameters() if not (weight.ndim > 1 and weight.shape[0] > 1)]
-    groups = [
-        {"params": matrices, "weight_decay": budget.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return Training(budget, model, torch.optim.AdamW(groups, lr=budget.learning_rate, betas=(0.9, 0.98)))
+    names = dict(model.named_parameters())
+    hidden = {name for name, weight in names.items() if "blocks" in name and weight.ndim == 2}
+    muon = Muon([names[name] for name in sorted(hidden)], lr=MUON_RATIO * budget.learning_rate)
+    rest = [names[name] for name in sorted(set(names) - hidden)]
+    adamw = torch.optim.AdamW(rest, lr=budget.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    for optimizer in (muon, adamw):
+        for group in optimizer.param_groups:
+            group["highest"] = group["lr"]
+    return Training(budget, model, (muon, adamw))
 
 
 def take_step(training: Training, pool: Pool) -> float:
     """One batch, one update; the loss before it."""
     batch = draw_batch(pool, training.budget, training.step)
-    model, optimizer = training.model, training.optimizer
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(training.budget, training.step)
-    seen, heard = model(batch.pictures, batch.sounds)
-    loss = info_nce(seen, heard, batch.seen, batch.heard, model.log_sharpness.exp())
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    model = training.model
+    for group in (group for optimizer in training.optimizers for group in optimizer.param_groups):
+        group["lr"] = group["highest"] * schedule(training.budget, training.step)
+    known = max(0.0, 1 - training.step / training.budget.acquaintance)
+    seen, heard = model(batch.pictures, batch.sounds, known)
+    across, within = contrast_loss(seen, heard, batch, model.log_sharpness.exp())
+    model.zero_grad(set_to_none=True)
+    (across + within).backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
+    for optimizer in training.optimizers:
+        optimizer.step()
     with torch.no_grad():
         model.log_sharpness.clamp_(max=math.log(SHARPEST))
     training.step += 1
-    return float(loss.detach())
+    return float(across.detach())
 
 
 def train(training: Training, pool: Pool, kept: Path, say: Callable[[str], None]) -> None:

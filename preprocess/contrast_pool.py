@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from semanticmac.cache.files import written_aside
-from semanticmac.preprocess.demo.film import random_picture
 from semanticmac.preprocess.demo.face import random_face
+from semanticmac.preprocess.demo.film import random_picture
 from semanticmac.preprocess.demo.phones import babble
 from semanticmac.preprocess.demo.voice import random_voice, speak
 from semanticmac.preprocess.encoder import prepare_pictures
@@ -74,7 +74,9 @@ def heard(waveform: NDArray[np.int16]) -> NDArray[np.float16]:
     frames = (len(padded) - WINDOW_SAMPLES) // FRAME_SHIFT_SAMPLES + HEARD_FRAMES
     padded = np.pad(padded, (0, -(-frames // HEARD_FRAMES) * stride + WINDOW_SAMPLES - len(padded)))
     windows = torch.from_numpy(padded).unfold(0, WINDOW_SAMPLES, stride)
-    mels = mel_spectrogram(windows)[:, 0, :, :HEARD_FRAMES].transpose(1, 2).flatten(0, 1)  # (W, 128, 198) → (W·198, 128)
+    mels = (
+        mel_spectrogram(windows)[:, 0, :, :HEARD_FRAMES].transpose(1, 2).flatten(0, 1)
+    )  # (W, 128, 198) → (W·198, 128)
     return np.asarray(mels[:frames].numpy().astype(np.float16))
 
 
@@ -118,7 +120,9 @@ def make_pool(
     ]
     missing = [job for job in jobs if not job[0].is_file()]
     if missing:
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,))
+        pool = ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+        )
         try:
             for done, future in enumerate(as_completed([pool.submit(_write_chunk, *job) for job in missing]), 1):
                 future.result()

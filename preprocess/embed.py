@@ -54,6 +54,6 @@ def embed_clips(
             yield outcome.clip, None, outcome.reason
             continue
         try:
-            yield outcome.clip, encoder.encode([unpack(outcome.record)])[0], ""
+            yield outcome.clip, encoder.encode(unpack(outcome.record)), ""
         except EncodeError as error:
             yield outcome.clip, None, str(error)

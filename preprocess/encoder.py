@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,14 +30,11 @@ PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, as ImageBind uses th
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 FRAMES_PER_S = 2
 FLOAT16_MAX = float(np.finfo(np.float16).max)
+CHUNK_ROWS = 16  # frames or windows at once; no option, for results round by it. On a CPU 64 is slower, by cache misses
 
 
 class EncodeError(Exception):
-    """One clip of a batch has no usable embedding; `index` says which, so that the others can be encoded without it."""
-
-    def __init__(self, index: int, reason: str) -> None:
-        super().__init__(f"clip {index} of the batch: {reason}")
-        self.index = index
+    """One clip has no usable embedding; the message is the reason that a person reads."""
 
 
 class Encoder:
@@ -53,7 +50,6 @@ class Encoder:
         weights: str,  # SHA-256, hex
         trained: bool,
         device: str = "auto",
-        batch_size: int = 16,  # frames or windows at once; on a CPU 64 takes half as long again, by cache misses
         bf16: bool = False,
     ) -> None:
         if device == "auto":
@@ -65,7 +61,6 @@ class Encoder:
         self.name = name
         self.weights = weights
         self.trained = trained
-        self.batch_size = batch_size
         self.bf16 = bf16
 
     @property
@@ -79,43 +74,35 @@ class Encoder:
         digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode()).hexdigest()
         return Fingerprint(self.name, digest, self.weights, self.trained, self.width, sampling)
 
-    def encode(self, raws: Sequence[RawClip]) -> list[Embeddings]:
-        """Clips → their embeddings, in order; a modality that a clip lacks stays None.
+    def encode(self, raw: RawClip) -> Embeddings:
+        """A clip → its embeddings; a modality that it lacks stays None. Raises EncodeError where there can be none.
 
-        Frames of all clips share batches, which changes no result beyond float tolerance. A clip without pictures has
-        a row for every k with k/2 < duration_s. Raises EncodeError for the first clip that cannot be encoded.
+        A clip shares no batch with another: matrix kernels round by the shape of their batch, and the bytes in the
+        cache would tell which clips were encoded together. A clip without pictures has a row for every k with
+        k/2 < duration_s.
         """
-        pictures: list[Tensor | None] = []
-        windows: list[Tensor | None] = []
-        for index, raw in enumerate(raws):
-            frames = frame_count(raw.duration_s, FRAMES_PER_S) if raw.frames is None else len(raw.frames)
-            if raw.duration_s <= 0 or (raw.frames is None and raw.waveform is None):
-                raise EncodeError(index, f"it has neither picture nor sound (it lasts {raw.duration_s} s)")
-            pictures.append(None if raw.frames is None else prepare_pictures(raw.frames, self.model.config.picture_px))
-            windows.append(None if raw.waveform is None else windows_at(raw.waveform, frames))
-        vision = self._run(self.model.vision, normalise_pixels, pictures)
-        audio = self._run(self.model.audio, mel_spectrogram, windows)
-        return [
-            Embeddings(_to_float16(v, index, "picture"), _to_float16(a, index, "sound"))
-            for index, (v, a) in enumerate(zip(vision, audio, strict=True))
-        ]
+        frames = frame_count(raw.duration_s, FRAMES_PER_S) if raw.frames is None else len(raw.frames)
+        if raw.duration_s <= 0 or (raw.frames is None and raw.waveform is None):
+            raise EncodeError(f"it has neither picture nor sound (it lasts {raw.duration_s} s)")
+        vision = audio = None
+        if raw.frames is not None:
+            pictures = prepare_pictures(raw.frames, self.model.config.picture_px)
+            vision = _to_float16(self._run(self.model.vision, normalise_pixels, pictures), "picture")
+        if raw.waveform is not None:
+            windows = windows_at(raw.waveform, frames)
+            audio = _to_float16(self._run(self.model.audio, mel_spectrogram, windows), "sound")
+        return Embeddings(vision, audio)
 
-    def _run(
-        self, tower: Tower, prepare: Callable[[Tensor], Tensor], clips: Sequence[Tensor | None]
-    ) -> list[Tensor | None]:
-        """Rows of each clip (F, …) → its (F, width) float32 on the CPU."""
-        present = [clip for clip in clips if clip is not None]
-        if not present:
-            return list(clips)
+    def _run(self, tower: Tower, prepare: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        """Rows of one clip (F, …) → (F, width) float32 on the CPU."""
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
         outputs = []
         with torch.inference_mode():
-            for rows in torch.split(torch.cat(present), self.batch_size):
-                prepared = prepare(rows.to(self.device))
+            for chunk in torch.split(rows, CHUNK_ROWS):
+                prepared = prepare(chunk.to(self.device))
                 with autocast:  # not around prepare: a filter bank in bfloat16 is no filter bank
                     outputs.append(tower(prepared).float().cpu())
-        each = iter(torch.split(torch.cat(outputs), [len(clip) for clip in present]))
-        return [None if clip is None else next(each) for clip in clips]
+        return torch.cat(outputs)
 
 
 def prepare_pictures(frames: np.ndarray, picture_px: int) -> Tensor:
@@ -193,15 +180,11 @@ def digest_weights(model: ImageBind) -> str:
     return digest.hexdigest()
 
 
-def _to_float16(embeddings: Tensor | None, index: int, what: str) -> np.ndarray | None:
+def _to_float16(embeddings: Tensor, what: str) -> np.ndarray:
     """The embeddings as they are stored; one that float16 cannot hold would be an infinity in the cache."""
-    if embeddings is None:
-        return None
     if not bool(embeddings.isfinite().all()):
-        raise EncodeError(index, f"the embedding of its {what} is not finite; the weights or the input are broken")
+        raise EncodeError(f"the embedding of its {what} is not finite; the weights or the input are broken")
     largest = float(embeddings.abs().max())
     if largest > FLOAT16_MAX:
-        raise EncodeError(
-            index, f"the embedding of its {what} reaches {largest:.3g}, beyond float16's {FLOAT16_MAX:.0f}"
-        )
+        raise EncodeError(f"the embedding of its {what} reaches {largest:.3g}, beyond float16's {FLOAT16_MAX:.0f}")
     return embeddings.numpy().astype(np.float16)

@@ -84,7 +84,7 @@ def import_features(
         kept, lost = _write(features, home, fingerprint, progress)
         notes = (*_notes(features, fingerprint, zero_infinite), *features.notes)
         rows = tuple(_row(item, fingerprint, task, path) for item in kept)
-        Manifest(name, task, fingerprint, rows, notes).write(home.manifest(name))
+        Manifest(name, task, fingerprint, rows, notes, corpus).write(home.manifest(name))
         home.built(name)
         reason = "the file has neither audio nor vision of it (every number is 0)"
         write_failures(

@@ -50,7 +50,7 @@ class ImageBindConfig:
 
 
 HUGE = ImageBindConfig(TowerConfig(1280, 32, 16), TowerConfig(768, 12, 12), output=1024)  # the official weights, 719 M
-TINY = ImageBindConfig(TowerConfig(128, 4, 4), TowerConfig(96, 4, 4), output=128, picture_px=112)  # 1.4 M
+TINY = ImageBindConfig(TowerConfig(96, 4, 4), TowerConfig(64, 2, 4), output=128, picture_px=112)  # 0.6 M
 
 
 class ImageBind(nn.Module):

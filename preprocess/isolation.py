@@ -1,14 +1,15 @@
-"""Decoding many clips, each where it can harm nobody: in a worker process, and once more by ffmpeg where decord fell."""
+"""Decoding many clips, each where it can harm nobody: in a worker process, and again by ffmpeg where decord fell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.raw import pack
 from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.decode import Decoder, decode_clip
+from semanticmac.preprocess.decode import decode_clip
+from semanticmac.preprocess.order import Decoder
 from semanticmac.preprocess.workers import Result, run_isolated
 
 CLIP_TIMEOUT_S = 900.0  # decoding an hour of 720p takes one core about 140 s; this is for files that hang
@@ -33,7 +34,7 @@ class Outcome:
     reason: str = ""
 
 
-def decode_all(clips: Sequence[Clip], sampling: Sampling, workers: int) -> Iterator[Outcome]:
+def decode_all(clips: Sequence[Clip], sampling: Sampling, workers: int) -> Generator[Outcome, None, None]:
     """Decodes clips in `workers` processes; outcomes come in the order of the clips.
 
     A clip that takes its worker down (a crash, a hang, too much memory) is tried once more with ffmpeg alone, which

@@ -75,12 +75,15 @@ class TrainConfig:
         return tomlkit.dumps({key: list(v) if isinstance(v, tuple) else v for key, v in _flat(asdict(self)).items()})
 
 
-def preset(dataset: str) -> TrainConfig:
-    """The paper's settings for a dataset (method.md §6); the defaults for a dataset that the paper does not have."""
-    path = PRESETS / f"{dataset}.toml"
+def preset(corpus: str, dataset: str | None = None) -> TrainConfig:
+    """The paper's settings for a corpus (method.md §6); the defaults for a corpus that the paper does not have.
+
+    dataset: the corpus's name in the cache, where that is another.
+    """
+    path = PRESETS / f"{corpus}.toml"
     if not path.exists():
-        return TrainConfig(dataset)
-    return from_toml(path.read_text(encoding="utf-8"), dataset)
+        return TrainConfig(dataset or corpus)
+    return from_toml(path.read_text(encoding="utf-8"), dataset or corpus)
 
 
 def from_toml(text: str, dataset: str) -> TrainConfig:

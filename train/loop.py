@@ -19,6 +19,7 @@ from semanticmac import __version__
 from semanticmac.cache.dataset import Batch, Tokenize, loader, no_text
 from semanticmac.cache.files import write_text
 from semanticmac.eval.predict import predict
+from semanticmac.eval.pseudo import write_pseudo_labels
 from semanticmac.eval.run import RunInfo, save_weights
 from semanticmac.model.config import SUB_TASKS
 from semanticmac.model.language import LanguageModel, Tokenizer, save_language
@@ -115,6 +116,8 @@ def train(
                 labels.record(batch.rows, output.representations, output.present)
                 sums += losses.vector()
                 progress("training", (epoch - 1) * len(train_batches) + step, config.epochs * len(train_batches), 0)
+            if config.pseudo_labels:
+                write_pseudo_labels(run, epoch, [row.clip_id for row in data.train.rows], labels.labels)
             labels.update(epoch + 1)
 
             score = validation_score(data.task, predict(model, valid_batches, device), config.regression_loss)
@@ -168,6 +171,7 @@ def _run_info(config: TrainConfig, data: TrainData, epoch: int, score: Score, te
     }
     return RunInfo(
         dataset=config.dataset,
+        corpus=data.manifest.corpus,
         task=data.task,
         fingerprint=data.manifest.fingerprint,
         model=config.model,

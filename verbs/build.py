@@ -60,7 +60,7 @@ def cache(
     check_name(name)
     root = root or Path("data") / dataset
     corpus = read_corpus(dataset, root, lists_of(splits, exclude, labels, split_by, fold))
-    corpus = replace(corpus, name=name or corpus.name, clips=corpus.clips[:limit])
+    corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
     encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
     with Screen(err) as screen:
@@ -68,7 +68,7 @@ def cache(
         sampling = Sampling(picture=picture)
         plan = Plan(root, workers or cores(), sampling, frames=only != "embeddings", repair=repair)
         report = build(corpus, CacheHome(cache), loaded, plan, screen.progress)
-    print_report(report, CacheHome(cache).failures(corpus.name))
+    print_report(report, CacheHome(cache).failures(corpus.dataset))
 
 
 def import_features(

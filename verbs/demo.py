@@ -10,6 +10,7 @@ import typer
 from semanticmac.console.screen import err, out
 from semanticmac.verbs import build, learn
 from semanticmac.verbs.common import cores
+from semanticmac.verbs.evaluate import eval_
 from semanticmac.verbs.options import CACHE, RUNS, CacheDir, RunsDir, Settings
 from semanticmac.verbs.predict import predict
 
@@ -41,7 +42,7 @@ def demo(
     err.rule("3 · train", align="left")
     run = learn.train(dataset="demo", cache=cache, runs=runs, seed=seed, set_=set_)
     err.rule("4 · eval", align="left")
-    learn.eval_(run=run, cache=cache)
+    eval_(run=[run], cache=cache)
     err.rule("5 · predict", align="left")
     clip = next(clip for clip in read_corpus("demo", root).clips if clip.split == "test")
     out.print(

@@ -1,4 +1,4 @@
-"""Verbs of stage 2: train, eval, ablate."""
+"""Verbs that learn: train, ablate."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from semanticmac.console.screen import CLIPS_FAILED, err, out, print_notes
 from semanticmac.verbs.options import (
     CACHE,
     RUNS,
-    AsJson,
     CacheDir,
     Dataset,
     Device,
     FromCache,
-    Run,
     RunsDir,
     Settings,
-    Without,
 )
 
 
@@ -45,8 +42,8 @@ def train(
     home = CacheHome(cache)
     name = home.require(dataset)
     changes = parse_settings(set_ or []) | ({} if seed is None else {"seed": seed})
-    config = override(preset(name), changes)
     data = open_data(home, name)
+    config = override(preset(data.manifest.corpus, name), changes)
     folder = new_run(runs, name) if run is None else new_run(run.parent, name, run)
     err.print(f"training on [bold]{name}[/] ({len(data.train)} clips, validated on {len(data.valid)}) → {folder}")
     unseen = [name for name in config.model.modalities if name not in data.modalities]
@@ -58,39 +55,6 @@ def train(
     err.print(f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}", highlight=False)
     err.print(f"next: `semanticmac eval --run {folder}`", highlight=False)
     return folder
-
-
-def eval_(
-    split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
-    run: Run = None,
-    dataset: Annotated[str | None, typer.Option(help="The run trained last on this dataset.")] = None,
-    runs: RunsDir = RUNS,
-    cache: CacheDir = CACHE,
-    as_json: AsJson = False,
-    device: Device = "auto",
-    without: Without = None,
-) -> None:
-    """Score a trained model on a split, beside constant baselines and the paper's own numbers."""
-    from semanticmac.cache.home import CacheHome
-    from semanticmac.eval.evaluate import evaluate
-    from semanticmac.eval.report import class_table, confusion_table, score_table
-    from semanticmac.eval.run import load_run, newest_run, pick_device
-
-    folder = run or newest_run(runs, dataset)
-    trained = load_run(folder, pick_device(device))
-    result = evaluate(trained, CacheHome(cache), split, pick_device(device), without or ())
-    intervals, notes = result.intervals, result.notes
-    written = result.write(folder)
-    if as_json:
-        print(result.to_json(folder))
-        return
-    out.print(f"run {folder}, seed {trained.info.seed}, best epoch {trained.info.best_epoch}", highlight=False)
-    out.print(score_table(result.scores, result.dataset, split, intervals=intervals, notes=notes))
-    if result.scores.classes:
-        out.print(class_table(result.scores))
-    if result.scores.confusion:
-        out.print(confusion_table(result.scores))
-    err.print(f"written to {written}", style="dim", highlight=False)
 
 
 def ablate(
@@ -119,12 +83,12 @@ def ablate(
 
     home = CacheHome(cache)
     name = home.require(dataset)
-    config = override(preset(name), parse_settings(set_ or []))
+    data = open_data(home, name)
+    config = override(preset(data.manifest.corpus, name), parse_settings(set_ or []))
     folder = runs / f"ablation-{name}"
     planned = plan(config, rows.split(",") if rows else list(ROWS), seeds, folder)
     with Screen(err) as screen:
         show = EpochLines(screen).show
-        data = open_data(home, name)
         outcomes = ablate(planned, data, home, pick_device(device), screen.progress, screen.line, show)
     results = by_row(outcomes)
     write_results(folder, name, results)

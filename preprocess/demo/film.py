@@ -69,7 +69,7 @@ def _sway(times: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
 
 
 def random_picture(rng: Generator, affect: float, size_px: int = 224, face: Face | None = None) -> Picture:
-    """A stranger, or `face`, who talks, feeling `affect` (−3 … 3): one frame of a clip in no corpus. (S, S, 3) uint8."""
+    """A stranger, or `face`, who talks, feeling `affect` (−3 … 3): a frame of no corpus. (S, S, 3) uint8."""
     pose = Pose(
         shift=(float(rng.uniform(-0.01, 0.01)), float(rng.uniform(-0.01, 0.01))),
         roll=float(rng.uniform(-0.03, 0.03)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.shards import EmbeddingWriter
 from semanticmac.cache.task import Kind, Task
+from semanticmac.eval import evaluate
+from semanticmac.eval.metrics_bootstrap import bootstrap
 
 WIDTH = 8
 WORDS = ["<pad>", "<cls>", "<sep>", "<unk>", "i", "we", "they", "love", "like", "film", "hate", "dread", "the"]
@@ -126,6 +129,12 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are proved elsewhere; a thousand resamples a score would be most of these tests' time."""
+    monkeypatch.setattr(evaluate, "bootstrap", partial(bootstrap, resamples=10))
 
 
 @pytest.fixture(scope="session")

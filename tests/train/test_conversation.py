@@ -334,6 +334,30 @@ def test_a_conversation_model_is_trained_saved_and_scored(
     np.testing.assert_allclose(by_itself.scores[0], result.predictions.scores[0], atol=1e-5)
 
 
+def test_what_only_the_clip_before_shows_is_learned_in_the_conversation_setting_alone(
+    planted: Callable[..., CacheHome], planted_clip: Any, small: dict[str, Any], tmp_path: Path
+) -> None:
+    """Planted: a clip's label is what was heard in the clip before it."""
+    random = np.random.default_rng(0)
+    direction, clips = random.normal(size=8), []
+    for split, dialogues in (("train", 30), ("valid", 6), ("test", 10)):
+        for d in range(dialogues):
+            heard = random.uniform(-1, 1, 4)
+            for i in range(4):
+                sound = heard[i] * direction + 0.05 * random.normal(size=(2, 8))
+                label = [3 * heard[i - 1]] if i else None
+                clips.append(planted_clip(f"{split}{d}-{i}", "", sound, None, label, split, f"{split}{d}", i))
+    home, errors = planted("regression", clips), {}
+    for setting in ("utterance", "conversation"):
+        changes = small | {"modalities": "audio", "setting": setting, "context_clips": 1, "epochs": 10}
+        changes |= {"dropout": 0.0, "batch_size": 16, "sgfi": False, "contrastive": False, "multi_task": False}
+        config = override(TrainConfig("planted"), changes)
+        train(config, open_data(home, "planted"), tmp_path / setting, CPU, lambda *_: None, lambda _: None)
+        result = evaluate(load_run(tmp_path / setting, CPU), home, "test", CPU)
+        errors[setting] = result.scores["MAE"].value
+    assert errors["conversation"] < 0.5 * errors["utterance"], errors
+
+
 def test_a_dataset_without_dialogues_is_refused(
     planted: Callable[..., CacheHome], planted_clip: Any, small: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -91,6 +91,8 @@ def test_exactly_what_should_learns(family: str, way: dict[str, Any], families: 
         assert learning and all("lora_" in name for name in learning)
     else:
         assert any("embed" in name for name in learning)
+        if family == "xlnet":  # what tells segments apart learns where segments are told, and only there
+            assert any("seg_embed" in name for name in learning) == (model.config.setting == "conversation")
     hidden, _ = model.encode_text(*inputs(model, families, family))
     hidden.square().sum().backward()
     for name, weight in encoder.named_parameters():

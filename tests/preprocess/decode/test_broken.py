@@ -8,7 +8,8 @@ import pytest
 
 from semanticmac.preprocess import ffmpeg
 from semanticmac.preprocess.clip import Clip, DecodeError
-from semanticmac.preprocess.decode import Limits, decode_clip
+from semanticmac.preprocess.decode import decode_clip
+from semanticmac.preprocess.order import Limits
 
 from .conftest import Studio, decode, numbers
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from semanticmac.preprocess.clip import Clip, RawClip
-from semanticmac.preprocess.decode import _half, decode_clip
+from semanticmac.preprocess.decode import decode_clip
+from semanticmac.preprocess.pictures import _half
 
 RED, BLUE = 0, 2
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from semanticmac.cache.keys import Sampling
-from semanticmac.preprocess import decode as decode_module
+from semanticmac.preprocess import pictures as pictures_module
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decode import decode_clip
 
@@ -51,7 +51,7 @@ def test_every_kind_of_file_gives_the_pictures_that_were_showing(studio: Studio,
 
 @pytest.mark.parametrize("name", ["b-frames.avi", "wmv2.wmv", "h264.flv", "h264.ts", "mpeg1.mpg", "av1.mp4"])
 def test_decord_is_not_asked_where_it_is_wrong(studio: Studio, name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(decode_module, "_by_decord", without_decord)
+    monkeypatch.setattr(pictures_module, "_by_decord", without_decord)
     assert numbers(decode(studio.film(name, *KINDS[name]))) == AT_25
 
 
@@ -59,7 +59,7 @@ def test_decord_is_not_asked_where_it_is_wrong(studio: Studio, name: str, monkey
 def test_both_decoders_give_the_same_clip(studio: Studio, name: str, monkeypatch: pytest.MonkeyPatch):
     film = studio.film(name, *KINDS[name], sound=SOUND)
     slow = decode(film, decoder="ffmpeg")
-    monkeypatch.setattr(decode_module, "_by_ffmpeg", lambda *_: pytest.fail("decord should have read it"))
+    monkeypatch.setattr(pictures_module, "_by_ffmpeg", lambda *_: pytest.fail("decord should have read it"))
     fast = decode(film)
     np.testing.assert_array_equal(fast.frames, slow.frames)
     np.testing.assert_array_equal(fast.waveform, slow.waveform)

@@ -1,0 +1,79 @@
+"""Shared by the benchmarks: films to measure on, time and memory, and one JSON object at the end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from semanticmac.preprocess import ffmpeg
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a piece of work took: wall time, and CPU time of this process and all that it started and reaped."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def measured(work: Callable[[], object]) -> Spent:
+    wall, cpu = time.perf_counter(), _cpu_s()
+    work()
+    return Spent(time.perf_counter() - wall, _cpu_s() - cpu)
+
+
+def best_of(times: int, work: Callable[[], object]) -> float:
+    """The shortest CPU time of this process over some repetitions, in seconds: what other programs disturb least."""
+    found = []
+    for _ in range(times):
+        start = time.process_time()
+        work()
+        found.append(time.process_time() - start)
+    return min(found)
+
+
+def _cpu_s() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def film(path: Path, seconds: float, size: str = "640x360", noise: int = 4, *options: str) -> Path:
+    """An H.264 film with sound. Noise on the moving test picture costs a decoder about what real footage does."""
+    pictures = f"testsrc2=size={size}:rate=25:duration={seconds},noise=alls={noise}:allf=t:all_seed={len(path.name)}"
+    sound = f"sine=frequency=440:sample_rate=44100:duration={seconds}"
+    inputs = ["-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", sound]
+    coded = ["-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "fast", "-g", "250"]
+    command = [ffmpeg.program(), "-nostdin", "-v", "error", "-y", *inputs, *coded, *options, str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def arguments(about: str | None, **numbers: float) -> argparse.Namespace:
+    """Options of a benchmark: numbers by name, each with its default."""
+    parser = argparse.ArgumentParser(description=about)
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    return parser.parse_args()
+
+
+def report(claim: str, goal: str, **figures: object) -> None:
+    """Prints one JSON object: the figures, and the conditions without which they mean nothing."""
+    machine = {
+        "cores": cores(),
+        "load_1_min": round(os.getloadavg()[0], 2),
+        "processor": platform.processor() or platform.machine(),
+    }
+    rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
+    print(json.dumps({"claim": claim, "goal": goal, **rounded, "machine": machine}, indent=1))

@@ -1,0 +1,77 @@
+"""How fast clips are decoded, beside what ffmpeg alone reaches on the same files with as many processes.
+
+    python -m benchmarks.frames [--clips 40] [--segments 200] [--workers N]
+
+`short`: 640 × 360 H.264 clips of 5 s with sound. `long`: one file, cut into segments of 3 s by their times; decoding
+every segment from the start of the file would cost a hundred times what reading the file once does.
+ffmpeg decodes and scales the pictures and throws them away; stage 1 also reads the sound and packs both.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.common import arguments, cores, film, measured, report
+from semanticmac.cache.keys import Sampling
+from semanticmac.preprocess import ffmpeg
+from semanticmac.preprocess.clip import Clip
+from semanticmac.preprocess.isolation import decode_all
+
+SEGMENT_S = 3.0
+DIFFERENT = 8  # films that are rendered; the others are links to them
+
+
+def ffmpeg_alone(files: Sequence[Path], processes: int) -> None:
+    """Pictures at 2 a second, short side 224, to nowhere."""
+
+    def one(file: Path) -> None:
+        scale = ["-vf", "fps=2,scale=-2:224", "-an", "-f", "null", "-"]
+        subprocess.run(
+            [ffmpeg.program(), "-nostdin", "-v", "error", "-threads", "1", "-i", str(file), *scale], check=True
+        )
+
+    with ThreadPoolExecutor(processes) as pool:
+        list(pool.map(one, files))
+
+
+def stage_1(clips: Sequence[Clip], workers: int) -> None:
+    for outcome in decode_all(clips, Sampling(), workers):
+        assert outcome.record is not None, outcome.reason
+
+
+def main() -> None:
+    options = arguments(__doc__, clips=40, segments=200, workers=cores())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        films = [film(folder / f"{'x' * i}.mp4", 5.0) for i in range(1, DIFFERENT + 1)]
+        files = [films[i % DIFFERENT] for i in range(options.clips)]
+        theirs = measured(lambda: ffmpeg_alone(files, options.workers))
+        ours = measured(lambda: stage_1([Clip(str(i), file) for i, file in enumerate(files)], options.workers))
+        length_s = options.segments * SEGMENT_S
+        long = film(folder / "long.mp4", length_s, "320x180")
+        segments = [Clip(str(i), long, i * SEGMENT_S, (i + 1) * SEGMENT_S) for i in range(options.segments)]
+        once = measured(lambda: ffmpeg_alone([long], 1))
+        cut = measured(lambda: stage_1(segments, options.workers))
+        report(
+            "decoding reaches most of what ffmpeg alone reaches, and a long file is not decoded again a segment",
+            "short_of_ffmpeg at least 0.8",
+            workers=options.workers,
+            clips=options.clips,
+            kbit_per_s=films[0].stat().st_size * 8 / 5 / 1000,
+            short_clips_per_s=options.clips / ours.wall_s,
+            short_of_ffmpeg=theirs.wall_s / ours.wall_s,
+            short_of_ffmpeg_by_cpu=theirs.cpu_s / ours.cpu_s,
+            cpu_ms_a_clip=1000 * ours.cpu_s / options.clips,
+            ffmpeg_cpu_ms_a_clip=1000 * theirs.cpu_s / options.clips,
+            segments=options.segments,
+            long_segments_per_s=options.segments / cut.wall_s,
+            long_cpu_over_one_reading=cut.cpu_s / once.cpu_s,
+        )
+
+
+if __name__ == "__main__":
+    main()

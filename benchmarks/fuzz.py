@@ -1,0 +1,159 @@
+"""Files damaged in every way: each ends as a cached clip or as a failure with its reason, and none stops a run.
+
+    python -m benchmarks.fuzz [--count 2000] [--seed 0] [--real ../shared/data]
+
+Rendered films and sounds of eight kinds, and real ones where --real names a folder, are cut, spliced and changed by a
+seeded die; all of them are one corpus of the real build. The exit status is 1 where a clip is neither cached nor named,
+where a reason is empty, or where the cache that came of it is not whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator
+
+from benchmarks.common import cores, film, report
+from semanticmac.cache.failures import read_failures
+from semanticmac.cache.home import CacheHome
+from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.verify import verify
+from semanticmac.preprocess import isolation
+from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.corpora import read_corpus
+from semanticmac.preprocess.encoder import load_encoder
+
+KINDS = {
+    "h264.mp4": (),
+    "fast.mp4": ("-movflags", "+faststart"),
+    "h264.mkv": (),
+    "vp9.webm": ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"),
+    "mpeg4.avi": ("-c:v", "mpeg4"),
+    "h264.mts": (),
+    "mpeg1.mpg": ("-c:v", "mpeg1video"),
+    "sound.flac": ("-map", "1"),
+    "sound.wav": ("-map", "1"),
+}
+HEAD_BYTES = 600
+REAL_EVERY = 5  # one in so many is real, where there are any: they are larger and cost more
+TIMEOUT_S = 60.0
+
+
+def flipped(data: bytearray, dice: Generator) -> bytearray:
+    for at in dice.integers(0, len(data), dice.integers(1, 40)):
+        data[at] ^= 1 << int(dice.integers(8))
+    return data
+
+
+def cut(data: bytearray, dice: Generator) -> bytearray:
+    return data[: dice.integers(0, len(data))]
+
+
+def spliced(data: bytearray, dice: Generator) -> bytearray:
+    """A stretch is left out, doubled, or moved."""
+    first, second = sorted(dice.integers(0, len(data), 2))
+    middle = data[first:second]
+    return [
+        data[:first] + data[second:],
+        data[:second] + middle + data[second:],
+        middle + data[:first] + data[second:],
+    ][dice.integers(3)]
+
+
+def head_edited(data: bytearray, dice: Generator) -> bytearray:
+    """Fields of the header become nothing, everything, or noise: sizes, counts, lengths."""
+    for _ in range(dice.integers(1, 6)):
+        at, size = int(dice.integers(0, min(HEAD_BYTES, len(data)))), int(dice.choice([1, 2, 4, 8]))
+        data[at : at + size] = [bytes(size), b"\xff" * size, b"\x7f" + b"\xff" * (size - 1), dice.bytes(size)][
+            dice.integers(4)
+        ]
+    return data
+
+
+def index_edited(data: bytearray, dice: Generator) -> bytearray:
+    """Like head_edited, in the last bytes, where an mp4 keeps its index."""
+    tail = head_edited(data[-4 * HEAD_BYTES :], dice)
+    return data[: -4 * HEAD_BYTES] + tail
+
+
+def noised(data: bytearray, dice: Generator) -> bytearray:
+    first, second = sorted(dice.integers(0, len(data), 2))
+    size = min(second - first, 4000)
+    data[first : first + size] = dice.bytes(size) if dice.integers(2) else bytes(size)
+    return data
+
+
+CHANGES = (flipped, cut, spliced, head_edited, index_edited, noised)
+
+
+def sources(folder: Path, real: Path | None) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+    """(name, bytes) of the rendered and of the real files."""
+    folder.mkdir()
+    rendered = [film(folder / name, 0.6, "64x48", 4, "-ac", "1", *extra) for name, extra in KINDS.items()]
+    found = [*sorted(real.glob("grid/*.mpg")), *sorted(real.glob("ravdess/*.flac"))[:6]] if real else []
+    pairs = [[(file.name, file.read_bytes()) for file in files] for files in (rendered, found)]
+    return pairs[0], pairs[1]
+
+
+def write_mutants(root: Path, count: int, seed: int, real: Path | None) -> None:
+    rendered, found = sources(root.with_name("sources"), real)
+    dice = np.random.default_rng(seed)
+    root.mkdir()
+    for number in range(count):
+        kind = found if found and number % REAL_EVERY == 0 else rendered
+        name, whole = kind[dice.integers(len(kind))]
+        if dice.integers(10) == 0:  # the head of one file and the tail of another
+            _, other = kind[dice.integers(len(kind))]
+            whole = whole[: dice.integers(1, len(whole))] + other[dice.integers(0, len(other)) :]
+        change = CHANGES[dice.integers(len(CHANGES))]
+        (root / f"{number:05d}-{change.__name__}-{name}").write_bytes(change(bytearray(whole), dice))
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its numbers and its quotations of ffmpeg."""
+    return re.sub(r"\(.*\)|: .*", "", re.sub(r"-?\d+(\.\d+)?", "#", reason))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--real", type=Path)
+    options = parser.parse_args()
+    isolation.CLIP_TIMEOUT_S = TIMEOUT_S
+    with tempfile.TemporaryDirectory() as name:
+        root, home = Path(name) / "mutants", CacheHome(Path(name) / "cache")
+        write_mutants(root, options.count, options.seed, options.real)
+        corpus = read_corpus("folder", root)
+        assert len(corpus.clips) == options.count
+        encoder = load_encoder("imagebind-tiny", "cpu")
+        built = build(corpus, home, encoder, Plan(root, cores()), lambda *_: None)
+        lines = [line for line in read_failures(home.failures(corpus.name)) if not line.cached]
+        manifest = Manifest.read(home.manifest(corpus.name))
+        cached = {row.clip_id for row in manifest.rows}
+        named = {line.clip_id for line in lines}
+        unheard = [line.clip_id for line in lines if not line.reason.strip()]
+        lost = {clip.clip_id for clip in corpus.clips} ^ (cached | named) | (cached & named)
+        damage = verify(home, manifest, lambda *_: None)
+    report(
+        "no damaged file stops a run: each is cached or named",
+        "neither, unnamed and damage empty",
+        files=options.count,
+        cached=built.cached,
+        failed=built.failed,
+        neither=sorted(lost),
+        unnamed=unheard,
+        damage=damage,
+        reasons=dict(Counter(kind_of(line.reason) for line in lines).most_common()),
+    )
+    sys.exit(bool(lost or unheard or damage))
+
+
+if __name__ == "__main__":
+    main()

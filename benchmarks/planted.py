@@ -1,0 +1,85 @@
+"""A corpus of planted embeddings: unimodal affects are known exactly, and no video is needed.
+
+The clips, texts and labels are those of a demo corpus (preprocess/demo/plan.py); in place of rendered faces and voices,
+each frame's embedding is drawn around its modality's true affect, buried in what does not matter: who speaks, and noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from semanticmac.cache.embeddings import Embeddings
+from semanticmac.cache.home import CacheHome
+from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.shards import EmbeddingWriter
+from semanticmac.cache.task import Task
+from semanticmac.preprocess.demo.plan import DemoSpec, Record, plan
+
+NAME = "planted"
+WIDTH = 48
+FRAMES = (4, 11)  # least and most of a clip, most left out
+IDENTITY = 1.0  # spread of what is the same in all clips of a speaker, beside an affect of spread 1
+FRAME_NOISE = 2.0  # spread of what changes from frame to frame
+
+
+@dataclass(frozen=True)
+class _World:
+    """What all clips share: how affect and identity look in each modality's embedding, (2, WIDTH) a modality."""
+
+    affect: dict[str, np.ndarray]
+    seed: int
+
+    def frames(self, modality: str, affect: float, record: Record, rng: np.random.Generator, count: int) -> np.ndarray:
+        """(count, WIDTH) float16 around an affect in −3 … 3."""
+        identity = np.random.default_rng((self.seed, 7, record.speaker_number)).standard_normal(WIDTH) * IDENTITY
+        level = affect / np.sqrt(3)  # spread 1
+        # The second direction is affect squared: strength without its sign, so that a line is not all there is to find.
+        signal = np.array([level, level**2 - 1]) @ self.affect[modality]
+        noise = rng.standard_normal((count, WIDTH)) * FRAME_NOISE
+        return (signal + identity + noise).astype(np.float16)
+
+
+def write_planted(home: CacheHome, clips: int, seed: int) -> Manifest:
+    """Fills a cache with a planted corpus of so many clips (11 : 2 : 3 over train, valid, test)."""
+    rng = np.random.default_rng((seed, 5))
+    world = _World({name: rng.standard_normal((2, WIDTH)) for name in ("audio", "vision")}, seed)
+    fingerprint = Fingerprint("planted", f"seed {seed}", "none", trained=True, width=WIDTH, sampling=Sampling())
+    writer = EmbeddingWriter(home.embeddings(fingerprint), fingerprint)
+    rows = []
+    for record in plan(DemoSpec(seed=seed, clips=clips)):
+        draw = np.random.default_rng((seed, 6, record.index))
+        count = int(draw.integers(*FRAMES))
+        key = f"planted-{seed}-{record.index:06d}"
+        vision = world.frames("vision", record.label_vision, record, draw, count)
+        audio = world.frames("audio", record.label_audio, record, draw, count)
+        writer.add(key, None if key in writer else Embeddings(vision, audio))
+        rows.append(_row(record, key, count))
+    writer.finish()
+    manifest = Manifest(NAME, Task("regression", low=-3.0, high=3.0), fingerprint, tuple(rows))
+    manifest.write(home.manifest(NAME))
+    return manifest
+
+
+def _row(record: Record, key: str, frames: int) -> Row:
+    return Row(
+        clip_id=record.clip_id,
+        key=key,
+        video=Path(record.file).name,
+        start_s=0.0,
+        end_s=None,
+        text=record.text,
+        split=record.split,
+        frames=frames,
+        duration_s=frames / 2,
+        has_vision=True,
+        has_audio=True,
+        label=[record.label],
+        label_text=[record.label_text],
+        label_audio=[record.label_audio],
+        label_vision=[record.label_vision],
+        speaker=record.speaker,
+    )

@@ -1,0 +1,190 @@
+"""The pictures of one clip that were showing at k/2 s, by decord or by ffmpeg. The only door to decord.
+
+decord picks by index and is fast, but wrong without a word on many kinds of file; those go to ffmpeg, which is right on
+all of them. Both give pictures in native size, and one resize serves both, so a clip's pixels do not tell who read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ffmpeg as ffmpeg_python
+import numpy as np
+from PIL import Image
+
+from semanticmac.cache.raw import TIE_S
+from semanticmac.preprocess import ffmpeg
+from semanticmac.preprocess.clip import DecodeError
+from semanticmac.preprocess.order import LEAD_S, SLACK_S, Crop, Decoder, Order, Window
+
+CLOCK_S = 2e-3  # files whose clock counts milliseconds are even to this
+MAX_ASPECT = 10.0
+CHUNK_BYTES = 64 << 20  # native pictures that decord holds at a time
+
+# decord is right on these and nowhere else (avi, wmv, mpg, ts, flv: wrong pictures, or a hang that only SIGKILL ends).
+DECORD_CONTAINERS = ("mov", "matroska")
+DECORD_CODECS = ("h264", "hevc", "vp8", "vp9")
+DECORD_PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")  # it rounds deeper pixels differently
+DECORD_MAX_S = 1024.0  # its clock is float32, which beyond this cannot tell a tick from the next
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Resized pictures at k/rate s, and how far the file's pictures go (seconds from the clip's start)."""
+
+    frames: list[np.ndarray]
+    start_s: float  # of the first picture that was found; negative: it was showing before the clip began
+    end_s: float
+    lost_s: float = 0.0  # damaged stretches inside
+    damaged: bool = False
+
+
+def read_pictures(order: Order, video: ffmpeg.VideoTrack, decoder: Decoder) -> Pictures:
+    if max(video.width, video.height) > order.limits.max_side_px:
+        raise DecodeError(
+            f"the picture is {video.width} × {video.height} px; at most {order.limits.max_side_px} px a side are read"
+        )
+    if decoder == "auto" and _decord_is_right(order.header, video):
+        found = _by_decord(order, video)
+        if found is not None:
+            return found
+    # An inexact seek may land after the segment's start and miss the picture that was showing: then go further back.
+    for lead_s in (LEAD_S, 15 * LEAD_S, order.window.start_s):
+        seek_s = max(0.0, order.window.start_s - lead_s)
+        found = _by_ffmpeg(order, video, seek_s)
+        if found and (found.start_s <= 0 or seek_s == 0):
+            break
+    assert found is not None  # a read from the start finds pictures or raises
+    return found
+
+
+def _decord_is_right(header: ffmpeg.Header, video: ffmpeg.VideoTrack) -> bool:
+    return (
+        header.container.split(",")[0] in DECORD_CONTAINERS
+        and video.codec in DECORD_CODECS
+        and video.pixels in DECORD_PIXELS
+        and video.alone
+        and not video.turned
+        and header.duration_s is not None
+        and header.duration_s <= DECORD_MAX_S
+    )
+
+
+def _by_decord(order: Order, video: ffmpeg.VideoTrack) -> Pictures | None:
+    """The pictures, or None where decord fails or its timestamps are not to be trusted."""
+    try:
+        import decord
+    except ImportError:  # has wheels for x86-64 only
+        return None
+    decord.logging.set_level(decord.logging.QUIET)
+    try:
+        # An absolute path: libav would take a relative one that begins with `concat:` for a protocol.
+        reader = decord.VideoReader(str(order.path.absolute()), num_threads=1)
+        clock = np.asarray(reader.get_frame_timestamp(np.arange(len(reader))), np.float64)  # (n, 2): from, to
+        shown = _trusted(clock, video.start_s - order.start_s, order.window)
+        if shown is None:
+            return None
+        starts, end_s = shown
+        order.window.refuse_endless(end_s)
+        times = np.arange(order.window.count(min(end_s, order.window.limit_s))) / order.window.rate
+        picks = np.maximum(np.searchsorted(starts, times + TIE_S, side="right") - 1, 0)
+        step = max(1, CHUNK_BYTES // (video.width * video.height * 3 or 1))
+        frames = [
+            _resize(_half(picture, order.crop), video.pixel_aspect, order.sampling.short_side_px)
+            for at in range(0, len(picks), step)
+            for picture in reader.get_batch(picks[at : at + step]).asnumpy()
+        ]
+    except (RuntimeError, AssertionError, UnicodeError, decord.DECORDError):
+        return None  # ffmpeg then says what is wrong with the file, or reads it
+    return Pictures(frames, float(starts[0]), end_s)
+
+
+def _trusted(clock: np.ndarray, offset_s: float, window: Window) -> tuple[np.ndarray, float] | None:
+    """Start of every picture and end of the last, in seconds from the clip's start; None if anything looks odd.
+
+    clock: (n, 2), decord's seconds from the track's first picture; negative: pictures that an edit list hides.
+    """
+    starts = clock[:, 0]
+    steps = np.diff(starts)
+    if not np.isfinite(clock).all() or not -TIE_S <= starts[0] <= TIE_S or (steps <= 0).any() or starts[-1] > 1e6:
+        return None
+    starts = starts + offset_s
+    end_s = float(clock[-1, 1] + offset_s)
+    inside = (starts[1:] > 0) & (starts[:-1] < window.limit_s)
+    gap = (steps[inside] > 2 * SLACK_S).any()  # may be a damaged stretch: ffmpeg can tell
+    # Ends that do not meet the next start are made up from the order of decoding, and the last of them is the clip's.
+    vague = (np.abs(clock[:-1, 1] - clock[1:, 0]) > CLOCK_S).any() or clock[-1, 1] <= clock[-1, 0]
+    return None if gap or (vague and starts[-1] < window.limit_s) or end_s <= 0 else (starts, end_s)
+
+
+def _usual_s(steps: np.ndarray) -> float:
+    """How long a picture shows, from the (n − 1,) seconds between n pictures; of a single one, what is most common."""
+    return float(np.median(steps)) if len(steps) else 0.04
+
+
+def _by_ffmpeg(order: Order, video: ffmpeg.VideoTrack, seek_s: float) -> Pictures | None:
+    """The pictures, or None where a seek to seek_s finds none: it fell behind the last key frame."""
+    # Everything from the key frame on is read: an accurate seek would drop the picture that began before the segment
+    # and is still showing when it starts.
+    options = ffmpeg.input_options(seek_s)
+    window, limits = order.window, order.limits
+    pick = (
+        f"settb=AVTB,setpts=PTS-{order.start_s * 1e6:.0f},showinfo=checksum=0,"
+        f"setpts=PTS-{TIE_S * 1e6:.0f},fps={window.rate}:round=up:start_time=0"
+    )
+    count = window.count(window.limit_s) + 1  # one more shows that the pictures go on past the end
+    output = ffmpeg_python.input(ffmpeg.INPUT, **options)["V:0"].output(
+        "pipe:", vf=pick, f="image2pipe", vcodec="ppm", pix_fmt="rgb24", fps_mode="passthrough", **{"frames:v": count}
+    )
+    with ffmpeg.PictureRun(
+        ffmpeg.compiled(output, order.path), order.path, limits.timeout_s, limits.max_side_px
+    ) as run:
+        frames = []
+        for picture in run:
+            frames.append(_resize(_half(picture, order.crop), video.pixel_aspect, order.sampling.short_side_px))
+            if run.starts_us:  # what ffmpeg has met by now: a picture may claim to show for days, and fill them
+                window.refuse_endless(run.starts_us[-1] / 1e6)
+    if not run.starts_us and seek_s > 0:
+        return None
+    if not run.starts_us:
+        state = "the file is truncated or damaged" if run.damaged else "the file may hold none"
+        words = ffmpeg.last_words(list(run.lines))
+        raise DecodeError(f"no picture of the video track could be read: {state} ({words})")
+    starts = np.asarray(run.starts_us) / 1e6
+    if (np.diff(starts) < -SLACK_S).any():
+        at_s = starts[int(np.argmin(np.diff(starts)))]
+        raise DecodeError(
+            f"the file's clock jumps back at {at_s:.1f} s: it was joined from several; encode it once more"
+        )
+    starts = np.sort(starts)
+    end_s = float(starts[-1]) + (run.last_us / 1e6 or _usual_s(np.diff(starts)))
+    return Pictures(frames, float(starts[0]), end_s, _lost_s(starts, run, window.limit_s), run.damaged)
+
+
+def _lost_s(starts: np.ndarray, run: ffmpeg.PictureRun, limit_s: float) -> float:
+    """Seconds of the clip without a whole picture, where ffmpeg met damage; a gap alone is a slow picture rate."""
+    if not run.damaged or len(starts) < 2:
+        return 0.0
+    steps = np.diff(starts)
+    usual_s = _usual_s(steps)
+    gaps = (steps > SLACK_S) & (starts[1:] > 0) & (starts[:-1] < limit_s)
+    return float((steps[gaps] - usual_s).sum()) + run.concealed * usual_s
+
+
+def _half(picture: np.ndarray, crop: Crop | None) -> np.ndarray:
+    """(H, W, 3) → the (H, ⌈W/2⌉, 3) on one side, or all of it. Before the resize, so that the half gets all pixels."""
+    width = picture.shape[1]
+    if crop is None:
+        return picture
+    return picture[:, : (width + 1) // 2] if crop == "left" else picture[:, width // 2 :]
+
+
+def _resize(picture: np.ndarray, pixel_aspect: float, short_side_px: int) -> np.ndarray:
+    """(H, W, 3) uint8 → short side short_side_px, the other side as the picture is meant to be shown."""
+    height, width = picture.shape[:2]
+    aspect = width * pixel_aspect / height
+    if not 1 / MAX_ASPECT <= aspect <= MAX_ASPECT:
+        raise DecodeError(f"the picture is {width} × {height} px: longer than {MAX_ASPECT:.0f} times its short side")
+    wide, high = max(aspect, 1.0) * short_side_px, max(1 / aspect, 1.0) * short_side_px
+    image = Image.fromarray(picture).resize((round(wide), round(high)), Image.Resampling.BICUBIC)
+    return np.asarray(image)

@@ -1,0 +1,34 @@
+"""A small corpus that was cached by the real build, for tests of what happens to a cache."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from semanticmac.cache.home import CacheHome
+from semanticmac.preprocess import build as build_module
+from semanticmac.preprocess.build import BuildReport, Plan, build
+from semanticmac.preprocess.corpora import read_corpus
+from semanticmac.preprocess.encoder import Encoder, load_encoder
+
+SHARD_BYTES = 5_000  # two or three clips of the tiny encoder
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Encoder:
+    return load_encoder("imagebind-tiny", "cpu")
+
+
+@pytest.fixture(scope="session")
+def build_folder(tiny):
+    """build_folder(root, home): a `folder` corpus into a cache, in one worker and small shards."""
+
+    def make(root: Path, home: Path, *, repair: bool = False) -> BuildReport:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                build_module, "EmbeddingWriter", partial(build_module.EmbeddingWriter, shard_bytes=SHARD_BYTES)
+            )
+            plan = Plan(root, workers=1, repair=repair)
+            return build(read_corpus("folder", root), CacheHome(home), tiny, plan, lambda *_: None)
+
+    return make

@@ -1,0 +1,91 @@
+"""Files whose names are out to do harm, through the whole run: LMDB, failures.jsonl, the manifest, the screen."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from semanticmac.cache.home import CacheHome
+from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.verify import verify
+from semanticmac.preprocess.clip import CorpusError
+
+NAMES = [
+    b"-rf.wav",
+    b"--help.wav",
+    b'it\'s "quoted", [red]not markup.wav',
+    b"two\nlines.wav",
+    b"tab\tand\x1b[31mescape\x07.wav",
+    b"latin-\xe9\xff.wav",
+    b"http:x|y.wav",
+    b"%03d $(id) `id`.wav",
+    "表情 🙂.wav".encode(),
+    b"n" * 240 + b".wav",
+]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory, film) -> bytes:
+    return film(tmp_path_factory.mktemp("sound") / "sound.wav", 0.6, picture=False).read_bytes()
+
+
+def test_any_name_goes_through_the_whole_run(sound, build_folder, tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    for n, name in enumerate(NAMES):
+        (root / os.fsdecode(name)).write_bytes(sound + bytes(2 * n))  # other bytes: another content key
+        (root / os.fsdecode(b"broken" + name[:200] + b".mp4")).write_bytes(b"no video")
+    report = build_folder(root, tmp_path / "cache")
+    assert (report.clips, report.cached, report.failed) == (2 * len(NAMES), len(NAMES), len(NAMES))
+
+    home = CacheHome(tmp_path / "cache")
+    manifest = Manifest.read(home.manifest("folder"))
+    rows = {row.video for row in manifest.rows}
+    assert rows == {
+        name.decode("utf-8", "backslashreplace") if b"\xff" not in name else r"latin-\udce9\udcff.wav" for name in NAMES
+    }
+    assert verify(home, manifest, lambda *_: None) == []
+    lines = home.failures("folder").read_bytes().split(b"\n")
+    named = [json.loads(line) for line in lines if line]
+    assert {line["clip_id"] for line in named if not line["cached"]} >= {"broken-rf.wav", "brokentwo\nlines.wav"}
+    assert build_folder(root, tmp_path / "cache").decoded == 0
+
+
+def test_any_name_is_shown_and_none_commands_the_screen(sound, build_folder, tmp_path, capfd):
+    from semanticmac.console.screen import print_failures
+
+    for name in NAMES:
+        (tmp_path / os.fsdecode(b"broken" + name[:200] + b".mp4")).write_bytes(b"no video")
+    (tmp_path / "good.wav").write_bytes(sound)
+    build_folder(tmp_path, tmp_path / ".cache")
+    print_failures(CacheHome(tmp_path / ".cache").failures("folder"))
+    shown = capfd.readouterr().out
+    assert "10 clips failed" in shown
+    assert "\x1b" not in shown and "\x07" not in shown
+
+
+def test_a_link_out_of_the_folder_is_refused(sound, build_folder, tmp_path):
+    (tmp_path / "outside.wav").write_bytes(sound)
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link.wav").symlink_to("../outside.wav")
+    with pytest.raises(CorpusError, match=r"'link.wav' leads out of .*root"):
+        build_folder(root, tmp_path / "cache")
+    (root / "link.wav").unlink()
+    (root / "inside.wav").write_bytes(sound)
+    (root / "link.wav").symlink_to("inside.wav")
+    (root / "round.wav").symlink_to("round.wav")
+    report = build_folder(root, tmp_path / "cache")
+    assert (report.clips, report.decoded) == (2, 1)  # two names, one content
+    assert not (Path(tmp_path) / "cache/frames/link.wav").exists()
+
+
+def test_a_named_link_out_of_the_folder_is_refused(sound, build_folder, tmp_path):
+    (tmp_path / "outside.wav").write_bytes(sound)
+    root = tmp_path / "root"
+    (root / "sub").mkdir(parents=True)
+    (root / "sub/link.wav").symlink_to(tmp_path / "outside.wav")
+    (root / "clips.csv").write_text("file\nsub/link.wav\n")
+    with pytest.raises(CorpusError, match="leads out of"):
+        build_folder(root, tmp_path / "cache")

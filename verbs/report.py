@@ -1,0 +1,34 @@
+"""The verb report: one page on one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semanticmac.console.screen import err, out
+from semanticmac.verbs.options import CACHE, RUNS, CacheDir, Device, RunsDir
+
+
+def report(
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Default: the one trained last.")] = None,
+    runs: RunsDir = RUNS,
+    cache: CacheDir = CACHE,
+    split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
+    to: Annotated[Path | None, typer.Option(help="File to write. Default: RUN/report-SPLIT.html.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Write one HTML page on a run: summary, scores, analyses, largest errors, settings. It needs no network."""
+    from semanticmac.cache.home import CacheHome
+    from semanticmac.console.progress import Screen
+    from semanticmac.eval.page import build, write
+    from semanticmac.eval.run import load_run, newest_run, pick_device
+    from semanticmac.eval.source import EvalData
+
+    folder = run or newest_run(runs)
+    data = EvalData.open(load_run(folder, pick_device(device)), CacheHome(cache), pick_device(device))
+    path = to or folder / f"report-{split}.html"
+    with Screen(err) as screen:
+        write(build(data, folder, split, screen.progress), path)
+    out.print(f"written to {path}", highlight=False, markup=False, soft_wrap=True)
