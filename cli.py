@@ -14,6 +14,7 @@ from semanticmac.verbs import build, corpora, learn
 from semanticmac.verbs.analyze import analyze
 from semanticmac.verbs.demo import demo
 from semanticmac.verbs.evaluate import eval_
+from semanticmac.verbs.export import export
 from semanticmac.verbs.predict import predict
 from semanticmac.verbs.report import report
 
@@ -34,6 +35,7 @@ app.command()(learn.train)
 app.command("eval")(eval_)
 app.command()(analyze)
 app.command()(report)
+app.command()(export)
 app.command()(learn.ablate)
 app.command()(predict)
 

@@ -1,7 +1,7 @@
 """Does the method do what the paper claims? Measured on planted embeddings, over seeds, into docs/evidence.md.
 
-python benchmarks/evidence.py            every run that is not done yet, then the page
-python benchmarks/evidence.py --quick    one seed, few clips: a try, printed and not written
+python -m benchmarks.evidence            # every run that is not done yet, then the page
+python -m benchmarks.evidence --quick    # one seed, few clips: a try, printed and not written
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def score(evaluation: Any) -> float:
 
 
 def correlations(run: Path, manifest: Manifest) -> dict[str, float]:
-    """Pearson of the last epoch's pseudo labels of s_t, s_a, s_v with the true labels of their modality, train clips."""
+    """Pearson of the last epoch's pseudo labels with the true labels of their modality, train clips."""
     history = read_pseudo_labels(run)
     assert history is not None
     rows = {row.clip_id: row for row in manifest.rows}
@@ -122,10 +122,11 @@ def page(found: dict[str, list[Measured]], truths: list[dict[str, float]], clips
     lines = [
         "# Evidence",
         "",
-        "Written by `python benchmarks/evidence.py`; no number here is typed. Frame embeddings are drawn directly around",
-        "true unimodal affects (benchmarks/planted.py), texts are real sentences read by a real, frozen sentence-BERT, the",
-        f"label is a mixture of the three affects plus noise. {clips} clips, {len(full)} seeds, each with its own corpus;",
-        "mean ± sample standard deviation; the epoch is chosen on validation, everything below on train or test as said.",
+        "Written by `python -m benchmarks.evidence`; no number here is typed. Frame embeddings are drawn directly",
+        "around true unimodal affects (benchmarks/planted.py), texts are real sentences read by a real, frozen",
+        "sentence-BERT, and the label is a mixture of the three affects plus noise.",
+        f"{clips} clips, {len(full)} seeds, each with a corpus of its own; mean ± sample standard deviation; the epoch is",
+        "chosen on validation.",
         "",
         "## Do pseudo labels come nearer to the truth of their modality?",
         "",
@@ -150,7 +151,7 @@ def page(found: dict[str, list[Measured]], truths: list[dict[str, float]], clips
         lines.append(f"| {row} | {spread([run.mae for run in runs])} | {beside} |")
     lines += [
         "",
-        "“Yes” means that leaving it out costs more than the spread over seeds: the paper's claim shows up here.",
+        "“Yes”: leaving it out costs more than the spread over seeds, so the paper's claim shows up here.",
     ]
     lines += ["", "## A modality taken away at test time", "", "Test MAE.", ""]
     lines += ["| taken away | full model | with modality dropout 0.3 | robust? |", "| --- | --- | --- | --- |"]

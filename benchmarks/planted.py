@@ -1,7 +1,7 @@
 """A corpus of planted embeddings: unimodal affects are known exactly, and no video is needed.
 
 The clips, texts and labels are those of a demo corpus (preprocess/demo/plan.py); in place of rendered faces and voices,
-each frame's embedding is drawn around its modality's true affect, buried in what does not matter: who speaks, and noise.
+each frame's embedding is drawn around its modality's true affect, buried in what does not matter: identity, noise.
 """
 
 from __future__ import annotations

@@ -15,25 +15,36 @@ from semanticmac.eval.report import QUOTED_NOTE, UNDEFINED, cell, percent, perce
 from semanticmac.eval.scores import Scores, find
 from semanticmac.eval.sheet import Sheet
 
+_ACROSS = 3  # metrics in one table of models, which then fits 80 columns with their spread
 
-def models_table(of: Sheet) -> Table:
-    """Models downward, the metrics that the paper prints across; ours last."""
+
+def models_tables(of: Sheet) -> list[Table]:
+    """Models downward, the metrics that the paper prints across, a few a table; ours last."""
     quoted = {metric for line in of.lines if line.origin == "quoted" for metric in line.numbers}
     metrics = [metric for metric in of.metrics if metric in quoted]
     digits = percent_digits([number.printed for line in of.lines for number in line.numbers.values()])
+    tables = [_models(of, metrics[i : i + _ACROSS], digits) for i in range(0, len(metrics), _ACROSS)]
+    if tables:
+        tables[-1].caption = QUOTED_NOTE
+    return tables
+
+
+def _models(of: Sheet, metrics: Sequence[str], digits: int) -> Table:
     table = plain_table(f"{of.dataset} · {of.split} · beside the paper's table")
     table.add_column("", no_wrap=True)
     for metric in metrics:
-        table.add_column(metric.replace(" ", "\n"), justify="right")
+        table.add_column(metric.replace(" ", "\n"), justify="right", no_wrap=True)
     for line in of.lines:
         numbers = [line.numbers.get(metric) for metric in metrics]
+        if not any(numbers):
+            continue
         cells = [
-            "" if n is None else n.printed or cell(n.values, m, digits) for n, m in zip(numbers, metrics, strict=True)
+            "" if number is None else number.printed or cell(number.values, metric, digits)
+            for number, metric in zip(numbers, metrics, strict=True)
         ]
-        name = line.model + (f", {line.setting}" if line.setting == "conversation" else "")
+        name = line.model + (", conv." if line.setting == "conversation" else "")
         style = {"quoted": "dim", "constant": "", "measured": "bold"}[line.origin]
         table.add_row(escape(name), *cells, style=style)
-    table.caption = QUOTED_NOTE
     return table
 
 
@@ -63,7 +74,9 @@ def comparison_table(of: Comparison) -> Table:
 
 
 def plain_table(title: str) -> Table:
-    return Table(title=escape(title), title_justify="left", caption_justify="left", box=None, padding=(0, 1), min_width=60)
+    return Table(
+        title=escape(title), title_justify="left", caption_justify="left", box=None, padding=(0, 1), min_width=60
+    )
 
 
 def subsets_table(dataset: str, split: str, found: Sequence[SubsetScores]) -> Table:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from semanticmac import __version__
-from semanticmac.cache.manifest import Row
-from semanticmac.cache.task import Task
 from semanticmac.eval.analysis.catalogue import ANALYSES, analysis
 from semanticmac.eval.analysis.figure import AnalysisError, Found, render
-from semanticmac.eval.analysis.thumbnails import films
-from semanticmac.eval.calibration import log_softmax
 from semanticmac.eval.evaluate import Evaluation, evaluate
+from semanticmac.eval.page_mistakes import Mistake, data_uri, mistakes
 from semanticmac.eval.page_words import loud, summary
-from semanticmac.eval.report import QUOTED_NOTE, cell, interval_cell, percent_digits, plain, spoken
+from semanticmac.eval.report import QUOTED_NOTE, cell, interval_cell, percent_digits
 from semanticmac.eval.run import settings_of
 from semanticmac.eval.sheet import Sheet, sheet
 from semanticmac.eval.source import EvalData
-from semanticmac.model.config import SUB_TASKS
 
 TEMPLATES = Path(__file__).parent / "templates"
-WORST = 8  # clips
 
 
 @dataclass(frozen=True)
@@ -47,19 +37,6 @@ class Picture:
     title: str
     words: str
     sources: tuple[str, ...]  # data URIs
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A clip that the model got wrong."""
-
-    clip_id: str
-    text: str
-    truth: str
-    said: str
-    parts: tuple[tuple[str, str], ...]  # sub-task, what it said
-    pictures: tuple[str, ...]  # data URIs
-    wave: str  # points of an SVG polygon in a box of 240 × 40; empty where there is no sound
 
 
 @dataclass(frozen=True)
@@ -181,48 +158,8 @@ def confusion_rows(result: Evaluation) -> Table | None:
 def embed(found: Found) -> Picture:
     """The pictures of an analysis inside the page: lines as SVG, photographs as PNG."""
     ending, kind = ("png", "image/png") if found.photographs else ("svg", "image/svg+xml")
-    sources = tuple(_uri(render(picture, ending), kind) for picture in found.pictures.values())
+    sources = tuple(data_uri(render(picture, ending), kind) for picture in found.pictures.values())
     return Picture(found.name, found.title, found.words, sources)
-
-
-def mistakes(data: EvalData, result: Evaluation, rows: Sequence[Row]) -> tuple[Mistake, ...]:
-    """The clips whose prediction is furthest from the truth, the worst first."""
-    task, said = data.trained.info.task, result.predictions
-    losses = clip_losses(task, said.truth, said.multimodal)
-    worst = [int(n) for n in np.argsort(-np.nan_to_num(losses, nan=-1.0), kind="stable")[:WORST] if losses[n] > 0]
-    by_id = {row.clip_id: row for row in rows}
-    chosen = [by_id[said.clip_ids[n]] for n in worst]
-    seen = films(data.home, chosen, data.manifest.fingerprint.sampling.frames_per_s, count=4)
-    found = []
-    for n, row, film in zip(worst, chosen, seen, strict=True):
-        there = [True, True, *said.present[n]]
-        parts = tuple((name, spoken(task, said.scores[n, s])) for s, name in enumerate(SUB_TASKS) if s and there[s])
-        truth = _truth(task, said.truth[n])
-        pictures = tuple(_jpeg(picture) for picture in film.pictures)
-        found.append(
-            Mistake(row.clip_id, row.text, truth, spoken(task, said.multimodal[n]), parts, pictures, _wave(film.peaks))
-        )
-    return tuple(found)
-
-
-def clip_losses(task: Task, truth: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """(N, K) → (N,): absolute error, or the negative log-likelihood of the classes; NaN where not annotated."""
-    if task.kind == "regression":
-        losses = np.abs(said - truth)
-    elif task.kind == "single-label":
-        losses = -truth * log_softmax(said)
-    else:
-        losses = np.logaddexp(0.0, said) - truth * said
-    summed: np.ndarray = losses.sum(axis=1)
-    return summed
-
-
-def _truth(task: Task, truth: np.ndarray) -> str:
-    if task.kind == "regression":
-        return spoken(task, truth)
-    if task.kind == "binary":
-        return task.classes[int(truth[0] > 0.5)]
-    return ", ".join(name for name, there in zip(task.classes, truth, strict=True) if there > 0.5) or "none"
 
 
 def _facts(data: EvalData, result: Evaluation) -> tuple[tuple[str, str], ...]:
@@ -254,24 +191,3 @@ def _made_by(data: EvalData) -> tuple[tuple[str, str], ...]:
 
 def _quoted(of: Sheet) -> bool:
     return any(line.origin == "quoted" for line in of.lines)
-
-
-def _wave(peaks: np.ndarray) -> str:
-    """An outline around the middle of a box of 240 × 40."""
-    if not len(peaks):
-        return ""
-    top = peaks / max(float(peaks.max()), 1e-3)
-    x = np.linspace(0, 240, len(top))
-    over = [f"{plain(a, 1)},{plain(20 - 19 * b, 1)}" for a, b in zip(x, top, strict=True)]
-    under = [f"{plain(a, 1)},{plain(20 + 19 * b, 1)}" for a, b in zip(x[::-1], top[::-1], strict=True)]
-    return " ".join([*over, *under])
-
-
-def _jpeg(picture: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=82)
-    return _uri(buffer.getvalue(), "image/jpeg")
-
-
-def _uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -70,14 +70,8 @@ def belief(data: EvalData, result: Evaluation) -> list[str]:
         return [f"Its scores are {lean} (slope of truth over prediction {slope}, bias {bias})."]
     valid = data.predict(data.rows("valid"))
     found = calibration(task, (said.truth, said.multimodal), (valid.truth, valid.multimodal))
-    lean = (
-        "too sure"
-        if found.temperature > 1.05
-        else "not sure enough"
-        if found.temperature < 0.95
-        else "as sure as it should be"
-    )
+    lean = "too sure" if found.temperature > 1.05 else "not sure enough" if found.temperature < 0.95 else "rightly sure"
     return [
-        f"It is {lean}: the expected calibration error is {percent(found.error)}, and {percent(found.error_scaled)} at "
-        f"temperature {plain(found.temperature)}, which was fitted on validation."
+        f"Its expected calibration error is {percent(found.error)}. Validation shows it {lean} and asks for"
+        f" temperature {plain(found.temperature)}, with which the error here is {percent(found.error_scaled)}."
     ]

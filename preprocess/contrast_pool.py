@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -32,6 +32,7 @@ STRANGERS = 7  # first word of every spawn key here; the demo corpus spawns none
 PICTURES, VOICES = "pictures", "voices"
 
 Arrays = dict[str, NDArray[np.generic]]
+Job = tuple[Path, str, int, int, int, int]  # file, kind, seed, index, how many, side of a picture
 Progress = Callable[[str, int, int], None]  # what, how many stand on disk, how many there will be
 
 
@@ -119,17 +120,26 @@ def make_pool(
         for index in range(-(-count // CHUNK))
     ]
     missing = [job for job in jobs if not job[0].is_file()]
-    if missing:
-        pool = ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-        )
-        try:
-            for done, future in enumerate(as_completed([pool.submit(_write_chunk, *job) for job in missing]), 1):
-                future.result()
-                progress("rendering chunks", len(jobs) - len(missing) + done, len(jobs))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    for done, _ in enumerate(_write_chunks(missing, min(workers, len(missing))), 1):
+        progress("rendering chunks", len(jobs) - len(missing) + done, len(jobs))
     return _read([job[0] for job in jobs if job[1] == PICTURES], [job[0] for job in jobs if job[1] == VOICES])
+
+
+def _write_chunks(jobs: list[Job], workers: int) -> Iterator[None]:
+    if workers <= 1:
+        for job in jobs:
+            _write_chunk(*job)
+            yield
+        return
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    )
+    try:
+        for future in as_completed([pool.submit(_write_chunk, *job) for job in jobs]):
+            future.result()
+            yield
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _write_chunk(path: Path, kind: str, seed: int, index: int, count: int, picture_px: int) -> None:

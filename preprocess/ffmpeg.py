@@ -226,6 +226,7 @@ class PictureRun:
     path: Path
     timeout_s: float
     max_side_px: int
+    whole: bool  # reading begins where the file does, so that nothing that the decoder misses was withheld from it
     starts_us: list[int] = field(default_factory=list)  # of every picture decoded, from the segment's start
     last_us: int = 0  # how long the last picture shows; 0 = the file does not say
     concealed: int = 0  # pictures in the segment that the decoder had to make up in part
@@ -294,7 +295,8 @@ class PictureRun:
                 self.lines.append(line)
                 self.damaged = self.damaged or bool(_DAMAGE.search(line))
                 # Before the segment's start a decoder may complain of what it was not given: that hurts nothing.
-                if _CONCEALED.search(line) and self.starts_us and self.starts_us[-1] >= 0:
+                # Of a whole file every complaint counts: decoder and filter write side by side, in no certain order.
+                if _CONCEALED.search(line) and (self.whole or (self.starts_us and self.starts_us[-1] >= 0)):
                     self.concealed += 1
 
     def _give_up(self) -> None:

@@ -7,6 +7,8 @@ all of them. Both give pictures in native size, and one resize serves both, so a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import ffmpeg as ffmpeg_python
 import numpy as np
@@ -78,9 +80,9 @@ def _by_decord(order: Order, video: ffmpeg.VideoTrack) -> Pictures | None:
         return None
     decord.logging.set_level(decord.logging.QUIET)
     try:
+        found = order.path.stat()
         # An absolute path: libav would take a relative one that begins with `concat:` for a protocol.
-        reader = decord.VideoReader(str(order.path.absolute()), num_threads=1)
-        clock = np.asarray(reader.get_frame_timestamp(np.arange(len(reader))), np.float64)  # (n, 2): from, to
+        reader, clock = _reader(str(order.path.absolute()), found.st_size, found.st_mtime_ns)
         shown = _trusted(clock, video.start_s - order.start_s, order.window)
         if shown is None:
             return None
@@ -95,8 +97,21 @@ def _by_decord(order: Order, video: ffmpeg.VideoTrack) -> Pictures | None:
             for picture in reader.get_batch(picks[at : at + step]).asnumpy()
         ]
     except (RuntimeError, AssertionError, UnicodeError, decord.DECORDError):
+        _reader.cache_clear()  # it may be left in any state
         return None  # ffmpeg then says what is wrong with the file, or reads it
     return Pictures(frames, float(starts[0]), end_s)
+
+
+@lru_cache(maxsize=1)
+def _reader(path: str, size_bytes: int, changed_ns: int) -> tuple[Any, np.ndarray]:
+    """decord's reader of a file and its clock, (n, 2): every picture's start and end in seconds.
+
+    The last one stays open: opening reads the whole file's index, and hundreds of clips may be cut from one film.
+    """
+    import decord
+
+    reader = decord.VideoReader(path, num_threads=1)
+    return reader, np.asarray(reader.get_frame_timestamp(np.arange(len(reader))), np.float64)
 
 
 def _trusted(clock: np.ndarray, offset_s: float, window: Window) -> tuple[np.ndarray, float] | None:
@@ -137,7 +152,7 @@ def _by_ffmpeg(order: Order, video: ffmpeg.VideoTrack, seek_s: float) -> Picture
         "pipe:", vf=pick, f="image2pipe", vcodec="ppm", pix_fmt="rgb24", fps_mode="passthrough", **{"frames:v": count}
     )
     with ffmpeg.PictureRun(
-        ffmpeg.compiled(output, order.path), order.path, limits.timeout_s, limits.max_side_px
+        ffmpeg.compiled(output, order.path), order.path, limits.timeout_s, limits.max_side_px, window.start_s == 0
     ) as run:
         frames = []
         for picture in run:

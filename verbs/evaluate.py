@@ -162,11 +162,12 @@ def _json(results: list[Scored], paper: str) -> dict[str, Any]:
     from semanticmac.eval.sheet import as_dict
 
     folder, _, first = results[0]
+    quoted = {"paper": as_dict(_sheet(results, paper))} if paper == "all" else {}
     if len(results) == 1:
-        return first.as_dict(folder) | {"paper": as_dict(_sheet(results, paper))}
+        return first.as_dict(folder) | quoted
     scores = [result.scores for _, _, result in results]
     about = scores_json(scores, first.dataset, first.split, notes=first.notes)
-    return {"folders": [str(folder) for folder, _, _ in results], **about, "paper": as_dict(_sheet(results, paper))}
+    return {"folders": [str(folder) for folder, _, _ in results], **about, **quoted}
 
 
 def _sheet(results: list[Scored], paper: str) -> Any:
@@ -178,7 +179,7 @@ def _sheet(results: list[Scored], paper: str) -> Any:
 
 
 def _print(results: list[Scored], paper: str) -> None:
-    from semanticmac.console.evaluation import models_table
+    from semanticmac.console.evaluation import models_tables
     from semanticmac.eval.report import class_table, confusion_table, score_table
 
     first = results[0][2]
@@ -194,8 +195,7 @@ def _print(results: list[Scored], paper: str) -> None:
         out.print(class_table(first.scores))
     if len(results) == 1 and first.scores.confusion:
         out.print(confusion_table(first.scores))
-    table = models_table(_sheet(results, paper)) if paper == "all" else None
-    if table is not None and len(table.columns) > 1:
+    for table in models_tables(_sheet(results, paper)) if paper == "all" else ():
         out.print(table)
 
 

@@ -31,7 +31,7 @@ def test_the_store_grows_beyond_its_first_size(tmp_path, record, monkeypatch):
         for i in range(12):
             store.put_many([(f"key-{i}", record), (f"other-{i}", record)])
         assert len(store) == 24
-        for key in store.keys():
+        for key in list(store.keys()):
             store.check(key)
 
 

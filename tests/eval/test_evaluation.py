@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from scipy.optimize import minimize_scalar
 from typer.testing import CliRunner
 
@@ -19,6 +20,7 @@ from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.shards import CacheIncomplete
 from semanticmac.cache.task import Task
 from semanticmac.cli import app
+from semanticmac.console.evaluation import models_tables
 from semanticmac.eval.calibration import agreement, answers, bins_of, calibration, expected_error, fit_temperature
 from semanticmac.eval.compare import compare
 from semanticmac.eval.evaluate import evaluate
@@ -27,6 +29,7 @@ from semanticmac.eval.missing import lose_frames, lose_modalities, score_losses,
 from semanticmac.eval.pseudo import read_pseudo_labels
 from semanticmac.eval.records import read_predictions
 from semanticmac.eval.run import RunError, load_run
+from semanticmac.eval.scores import score
 from semanticmac.eval.sheet import sheet, to_csv, to_latex
 from semanticmac.train.config import preset
 
@@ -123,8 +126,6 @@ def test_seeds_are_spread_and_never_the_best(walks, tmp_path):
 def test_the_papers_models_stand_beside_ours_as_printed():
     draw = np.random.default_rng(0)
     truth = draw.uniform(-3, 3, (50, 1))
-    from semanticmac.eval.scores import score
-
     scores = score("mosi", SENTIMENT, truth, truth + draw.normal(size=truth.shape), train_truth=truth)
     own, everyone, none = (sheet([scores], "my & name", "mosi", "test", (), paper) for paper in ("own", "all", "none"))
     models = {line.model for line in everyone.lines if line.origin == "quoted"}
@@ -239,3 +240,31 @@ def test_files_of_a_run_are_where_they_are_said_to_be(walks, tmp_path):
     run: Path = shutil.copytree(walk.run, tmp_path / "run")
     run_cli("eval", run, "--cache", walk.home.root, "--without", "audio")
     assert (run / "eval-test-without-audio.json").exists() and not (run / "predictions.parquet").exists()
+
+
+@pytest.mark.parametrize("corpus", ["mosi", "iemocap", "meld", "urfunny"])
+def test_the_papers_tables_fit_80_columns_and_cut_nothing(corpus):
+    tasks = {
+        "mosi": SENTIMENT,
+        "iemocap": Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru")),
+        "meld": Task("single-label", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")),
+        "urfunny": Task("binary", ("serious", "humorous")),
+    }
+    task, draw = tasks[corpus], np.random.default_rng(0)
+    truth = (
+        draw.uniform(-3, 3, (90, 1)) if task.kind == "regression" else np.eye(task.width)[np.arange(90) % task.width]
+    )
+    truth = (draw.random((90, 1)) < 0.5).astype(float) if task.kind == "binary" else truth
+    runs = [score(corpus, task, truth, truth + draw.normal(size=truth.shape), train_truth=truth) for _ in range(2)]
+    of = sheet(runs, corpus, corpus, "test", (), "all")
+    tables = models_tables(of)
+    shown = []
+    for width in (80, 300):
+        console = Console(width=width, color_system=None)
+        with console.capture() as capture:
+            for table in tables:
+                console.print(table)
+        shown.append(capture.get().split())
+    assert shown[0] == shown[1]  # with all the room in the world it says the same
+    everything = " ".join(shown[0])
+    assert all(line.model in everything for line in of.lines) and "not measured here" in everything

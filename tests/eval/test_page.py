@@ -1,4 +1,4 @@
-"""The HTML report: nothing in it leaves the page, nothing from a label file becomes markup, and it says what it must."""
+"""The HTML report: nothing in it leaves the page, nothing from a label file is markup, and it says what it must."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.task import Task
 from semanticmac.cli import app
-from semanticmac.eval.page import clip_losses
+from semanticmac.eval.page_mistakes import clip_losses
 
 EVIL = "<script>alert('x')</script> & \"quotes\" {{ 7 * 7 }}"
 
@@ -78,7 +78,7 @@ def test_the_page_needs_nothing_else(evil):
 def test_it_says_what_it_must(evil):
     words = "".join(Parsed(evil.read_text()).words)
     assert "planted · test" in words and "95 % interval" in words and "majority class" in words
-    assert "expected calibration error" in words and "fitted on validation" in words
+    assert "expected calibration error" in words and "fitted on validation alone" in words
     assert "lr_language" in words and "fingerprint" in words and "torch" in words
     for section in (
         "Scores",

@@ -1,0 +1,21 @@
+"""The verb export: a trained model as a folder to give away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semanticmac.console.screen import out
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+) -> None:
+    """Write weights, settings, preprocessing and a card into a folder that `predict --run DIR` and Python read."""
+    from semanticmac.eval.export import export_run
+
+    for path in export_run(run, folder):
+        out.print(str(path), highlight=False, markup=False, soft_wrap=True)
