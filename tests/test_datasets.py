@@ -30,7 +30,8 @@ def run(monkeypatch, tmp_path, capsys):
 
 
 def flat(text: str) -> str:
-    return " ".join(text.split())
+    """Without line breaks and the box that Typer draws around a mistake."""
+    return " ".join(text.replace("│", " ").split())
 
 
 @pytest.fixture
