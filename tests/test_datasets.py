@@ -147,7 +147,7 @@ def test_a_file_without_features_of_a_clip_ends_with_exit_code_3(run, tmp_path):
     data = {"train": part(0, 3)}
     data["train"]["audio"][1], data["train"]["vision"][1] = 0, 0
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(data))
-    code, text = run("import-features", "a.pkl", "--dataset", "mosi")
+    code, text = run("cache", "import", "a.pkl", "--dataset", "mosi")
     assert code == 3
     assert "mosi: 2 of 3 clips are imported" in text
     assert "the file has neither audio nor vision of it" in flat(text)
