@@ -125,8 +125,8 @@ def page(found: dict[str, list[Measured]], truths: list[dict[str, float]], clips
         "Written by `python -m benchmarks.evidence`; no number here is typed. Frame embeddings are drawn directly",
         "around true unimodal affects (benchmarks/planted.py), texts are real sentences read by a real, frozen",
         "sentence-BERT, and the label is a mixture of the three affects plus noise.",
-        f"{clips} clips, {len(full)} seeds, each with a corpus of its own; mean ± sample standard deviation; the epoch is",
-        "chosen on validation.",
+        f"{clips} clips, {len(full)} seeds, each with a corpus of its own; mean ± sample standard deviation; the epoch",
+        "is chosen on validation.",
         "",
         "## Do pseudo labels come nearer to the truth of their modality?",
         "",
@@ -183,7 +183,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     words.add_argument("--folder", type=Path, default=Path("data/evidence"), help="runs that are kept and gone on with")
     words.add_argument("--seeds", type=int, default=5)
-    words.add_argument("--clips", type=int, default=480)
+    words.add_argument("--clips", type=int, default=240)
     words.add_argument("--quick", action="store_true")
     asked = words.parse_args()
     seeds, clips = ([1], 96) if asked.quick else (list(range(1, asked.seeds + 1)), asked.clips)

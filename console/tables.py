@@ -14,6 +14,7 @@ from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.shards import read_index
 from semanticmac.cache.task import MODALITIES, Task
 from semanticmac.eval.predict import Predictions
+from semanticmac.eval.report import spoken
 from semanticmac.model.config import SUB_TASKS
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -144,22 +145,6 @@ def _limits(fingerprint: Fingerprint) -> str:
     if fingerprint.drawn_only:
         return " (trained on drawn faces and synthetic voices only: useless on real people)"
     return "" if fingerprint.trained else " (untrained: random weights)"
-
-
-def spoken(task: Task, score: np.ndarray) -> str:
-    """One prediction (K,) for a person: a score with its sign in words, or a class with its probability."""
-    if task.kind == "regression":
-        value = float(np.clip(score[0], task.low, task.high))
-        word = "neutral" if abs(value) < 0.05 * (task.high - task.low) / 2 else "positive" if value > 0 else "negative"
-        return f"{value:+.2f} {word}"
-    if task.kind == "single-label":
-        shares = np.exp(score - score.max()) / np.exp(score - score.max()).sum()
-        return f"{task.classes[int(shares.argmax())]} {shares.max():.0%}"
-    shares = 1 / (1 + np.exp(-score))
-    if task.kind == "binary":
-        return f"{task.classes[int(shares[0] > 0.5)]} {max(shares[0], 1 - shares[0]):.0%}"
-    named = [f"{name} {share:.0%}" for name, share in zip(task.classes, shares, strict=True) if share > 0.5]
-    return ", ".join(named) or "none"
 
 
 def size(count: int) -> str:
