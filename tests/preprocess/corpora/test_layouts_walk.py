@@ -190,7 +190,7 @@ Walk = Callable[..., tuple[BuildReport, Manifest]]
 def walk(tmp_path: Path, home: CacheHome, encoder: Encoder) -> Walk:
     """Puts a miniature on disk, caches it, trains on it for an epoch, and returns what the cache says."""
 
-    def go(name: str, files: Files, options: Options = Options(), trained: bool = True) -> tuple[BuildReport, Manifest]:  # noqa: B008
+    def go(name: str, files: Files, options: Options = Options()) -> tuple[BuildReport, Manifest]:  # noqa: B008
         root = put(tmp_path / name, files)
         corpus = read_corpus(name, root, options)
         report = build(corpus, home, encoder, Plan(root, workers=1), QUIET)
@@ -198,12 +198,11 @@ def walk(tmp_path: Path, home: CacheHome, encoder: Encoder) -> Walk:
         manifest = Manifest.read(home.manifest(name))
         assert {row.split for row in manifest.rows if row.label} == {"train", "valid", "test"}
         assert all(row.has_vision and row.has_audio for row in manifest.rows)
-        if trained:
-            config = TrainConfig(name, epochs=1, batch_size=8, neighbours=2, model=SMALL)
-            data, run = open_data(home, name), tmp_path / f"run-{name}"
-            info = train(config, data, run, torch.device("cpu"), QUIET, QUIET)
-            assert (info.dataset, info.task, info.best_epoch) == (name, corpus.task, 1)
-            assert (run / "model.safetensors").is_file()
+        config = TrainConfig(name, epochs=1, batch_size=8, neighbours=2, model=SMALL)
+        data, run = open_data(home, name), tmp_path / f"run-{name}"
+        info = train(config, data, run, torch.device("cpu"), QUIET, QUIET)
+        assert (info.dataset, info.task, info.best_epoch) == (name, corpus.task, 1)
+        assert (run / "model.safetensors").is_file()
         return report, manifest
 
     return go
@@ -216,7 +215,7 @@ def test_mosi_common(walk, films):
 
 
 def test_mosi_official_and_its_common_layout_show_the_same(walk, films, home):
-    report, manifest = walk("mosi", mosi(films), trained=False)
+    report, manifest = walk("mosi", mosi(films))
     assert [row.clip_id for row in manifest.split("valid")] == ["v_1_1", "v_1_2"]
     assert report.decoded <= len(films)
 
@@ -225,7 +224,7 @@ def test_sims_and_simsv2(walk, films):
     _, manifest = walk("sims", common(films, digits=4, top=1.0))
     assert manifest.rows[0].label_audio == [1 / 3]
     assert manifest.rows[1].video == "Raw/-v0/0001.mp4"
-    walk("simsv2", common(films, "meta.csv", digits=4, top=1.0), trained=False)
+    walk("simsv2", common(films, "meta.csv", digits=4, top=1.0))
 
 
 def test_mosei_and_its_emotions_share_what_is_decoded_and_encoded(walk, dialogue, home):
