@@ -319,6 +319,7 @@ def test_a_second_builder_is_refused(clips, tmp_path):
         (["eval"], "`semanticmac train --from-cache` makes one"),
         (["inspect", "mosi"], "does not hold the dataset 'mosi'"),
         (["cache", "folder", "--root", ".", "--only", "sound"], "expected `frames` or `embeddings`"),
+        (["cache", "folder", "--root", ".", "--picture", "gif"], "expected `png` or `jpeg-"),
     ],
 )
 def test_a_mistake_is_one_clear_message(words, message, tmp_path):

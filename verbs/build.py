@@ -58,6 +58,10 @@ def cache(
     if only not in (None, "frames", "embeddings"):
         raise typer.BadParameter(f"--only {only}: expected `frames` or `embeddings`")
     check_name(name)
+    try:
+        sampling = Sampling(picture=picture)
+    except ValueError as error:
+        raise typer.BadParameter(f"--picture {picture}: {error}") from None
     root = root or Path("data") / dataset
     corpus = read_corpus(dataset, root, lists_of(splits, exclude, labels, split_by, fold))
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
@@ -65,7 +69,6 @@ def cache(
     encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
     with Screen(err) as screen:
         loaded = None if only == "frames" else open_encoder(encoder, device, screen)
-        sampling = Sampling(picture=picture)
         plan = Plan(root, workers or cores(), sampling, frames=only != "embeddings", repair=repair)
         report = build(corpus, CacheHome(cache), loaded, plan, screen.progress)
     print_report(report, CacheHome(cache).failures(corpus.dataset))
