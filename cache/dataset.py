@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import chain
@@ -218,12 +218,16 @@ def loader(
     label_width: int,
     embedding_width: int,
     shuffle: torch.Generator | None = None,
+    *,
+    batches: Iterable[Sequence[int]] | None = None,
 ) -> DataLoader[Sample]:
-    """Batches of a split, in its order or, with a generator, in a new random order each time it is iterated."""
+    """Batches of a split, in its order or, with a generator, in a new random order each time it is iterated.
+
+    batches: the places in the split of each batch's clips, instead of batch_size and shuffle.
+    """
+    order: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle is not None, "generator": shuffle}
     return DataLoader(
         dataset,
-        batch_size=batch_size,
-        shuffle=shuffle is not None,
-        generator=shuffle,
         collate_fn=partial(collate, tokenize=tokenize, label_width=label_width, embedding_width=embedding_width),
+        **(order if batches is None else {"batch_sampler": batches}),
     )

@@ -87,17 +87,22 @@ def subsets_table(dataset: str, split: str, found: Sequence[SubsetScores]) -> Ta
     for name in names:
         table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     for subset in found:
-        cells = [cell([subset.scores[name].value], name, 1) for name in names]
+        cells = [_short(subset.scores[name].value, name) for name in names]
         table.add_row(
             " + ".join(subset.kept) + (" *" if subset.scores.collapsed else ""),
             *cells,
             style="bold" if subset is found[0] else "",
         )
     baseline = found[0].scores.baselines[0]
-    table.add_row(baseline.name, *[cell([find(baseline.metrics, n).value], n, 1) for n in names], style="dim")
+    table.add_row(baseline.name, *[_short(find(baseline.metrics, n).value, n) for n in names], style="dim")
     starred = "; * no better than a constant" if any(subset.scores.collapsed for subset in found) else ""
     table.caption = "the same weights; what is not named was made absent in every clip" + starred
     return table
+
+
+def _short(value: float | None, metric: str) -> str:
+    """A cell of a table with many columns, in which an undefined metric is a dash."""
+    return "–" if value is None else cell([value], metric, 1)
 
 
 def losses_table(dataset: str, split: str, found: Sequence[LossScores]) -> Table:

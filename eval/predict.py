@@ -28,6 +28,13 @@ class Predictions:
         return self.scores[:, 0]
 
 
+def join(parts: Sequence[Predictions]) -> Predictions:
+    """The clips of all parts, one part after the other."""
+    ids = tuple(clip_id for part in parts for clip_id in part.clip_ids)
+    arrays = [[part.truth for part in parts], [part.scores for part in parts], [part.present for part in parts]]
+    return Predictions(ids, *map(np.concatenate, arrays))
+
+
 @torch.inference_mode()
 def predict(
     model: SemanticMAC, batches: Iterable[Batch], device: torch.device, without: Sequence[str] = ()

@@ -4,10 +4,13 @@ run.json              what the model is, what it was trained on, which epoch was
 config.toml           the resolved settings
 model.safetensors     weights of the best epoch
 language/             tokenizer and configuration of the language model, so that a run needs no model hub
-log.jsonl             one line a step and an epoch
+log.jsonl             one line a step and an epoch (train/log.py)
+checkpoint/           while it trains or was stopped: what `train --resume` goes on from (train/checkpoint.py)
 pseudo_labels/        what every sub-task was taught, a file an epoch (eval/pseudo.py)
 eval-SPLIT.json       scores
 predictions.parquet   what the model says of every clip that was scored (eval/records.py)
+
+Runs of one model over seeds stand together in a folder with a seeds.json, as seed-1, seed-2 …
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from semanticmac.cache.dataset import Tokenize, no_text
 from semanticmac.cache.files import write_text, written_aside
@@ -28,6 +32,8 @@ from semanticmac.cache.task import Task
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.language import LanguageModel, Tokenizer
 from semanticmac.model.semanticmac import SemanticMAC
+
+SEEDS = "seeds.json"  # marks the folder of one model's runs over seeds
 
 
 class RunError(Exception):
@@ -92,10 +98,14 @@ def settings_of(folder: Path) -> dict[str, str]:
     return {key: ", ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in flat.items()}
 
 
-def save_weights(model: SemanticMAC, folder: Path) -> None:
-    """Writes model.safetensors, whole or not at all."""
+def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
+    """Writes model.safetensors and run.json; scores of an earlier epoch's weights go."""
+    for scores in (*folder.glob("eval-*.json"), folder / "predictions.parquet"):
+        scores.unlink(missing_ok=True)
     with written_aside(folder / "model.safetensors") as aside:
-        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, aside)
+        tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        save_file(tensors, aside, {"epoch": str(info.best_epoch)})
+    info.write(folder)
 
 
 def load_run(folder: Path, device: torch.device) -> TrainedModel:
@@ -107,7 +117,7 @@ def load_run(folder: Path, device: torch.device) -> TrainedModel:
         language = LanguageModel.untrained(folder / "language")
         tokenize = Tokenizer.load(str(folder / "language"), info.model.max_tokens)
     model = SemanticMAC(info.model, language)
-    weights = load_file(folder / "model.safetensors")
+    weights = read_weights(folder, info.best_epoch)
     missing, unknown = model.load_state_dict(weights, strict=False)
     if missing or unknown:
         first = (missing or unknown)[0]
@@ -117,17 +127,30 @@ def load_run(folder: Path, device: torch.device) -> TrainedModel:
     return TrainedModel(info, model.to(device).eval(), tokenize)
 
 
-def new_run(root: Path, dataset: str, folder: Path | None = None) -> Path:
-    """The folder of a new run: the one named, or the next free ROOT/DATASET-001, -002 …
+def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
+    """model.safetensors. Raises RunError where it is of another epoch: a run was stopped between it and run.json."""
+    if not (folder / "model.safetensors").exists():  # of a sweep, all but the best trial
+        raise RunError(f"{folder} keeps no weights: `semanticmac train --config {folder}` trains them again")
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        of_epoch = (file.metadata() or {}).get("epoch", str(epoch))  # weights that do not say are taken as they are
+        if of_epoch != str(epoch):
+            raise RunError(
+                f"{folder} was stopped while it saved epoch {of_epoch}: `semanticmac train --resume {folder}` goes on"
+            )
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+
+
+def new_run(root: Path, dataset: str, folder: Path | None = None, suffix: str = "") -> Path:
+    """The folder of a new run: the one named, or the next free ROOT/DATASET-001, -002 … with the suffix.
 
     Raises RunError where the named one holds a run already: weeks of GPU time are not overwritten.
     """
     if folder is not None:
-        if (folder / "config.toml").exists():
+        if (folder / "config.toml").exists() or (folder / SEEDS).exists():
             raise RunError(f"{folder} holds a run already: give another --run, or remove it first")
         return folder
-    taken = {path.name for path in root.glob(f"{dataset}-*")}
-    return root / next(name for i in range(1, len(taken) + 2) if (name := f"{dataset}-{i:03d}") not in taken)
+    taken = {path.name.removesuffix("-seeds") for path in root.glob(f"{dataset}-*")}
+    return root / next(name + suffix for i in range(1, len(taken) + 2) if (name := f"{dataset}-{i:03d}") not in taken)
 
 
 def pick_device(name: str) -> torch.device:
@@ -143,10 +166,29 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def is_finished(folder: Path) -> bool:
+    """Did the training in this folder end? Until then it has a checkpoint, and run.json is of the best epoch so far."""
+    return (folder / "run.json").exists() and not (folder / "checkpoint").exists()
+
+
+def higher_is_better(task: Task) -> bool:
+    """Is the greater validation score the better one? A regression is judged by its loss, classes by their F1."""
+    return task.kind != "regression"
+
+
+def seed_runs(folder: Path) -> dict[int, Path]:
+    """Seed → run, finished or not, of a folder that `train --seeds` made; empty for any other folder."""
+    if not (folder / SEEDS).exists():
+        return {}
+    numbers = {path: path.name.removeprefix("seed-") for path in folder.glob("seed-*")}
+    return dict(sorted((int(number), path) for path, number in numbers.items() if number.isdecimal()))
+
+
 def runs(root: Path) -> list[Path]:
-    """Finished runs below a folder, the newest first."""
-    found = sorted(root.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [path.parent for path in found]
+    """Finished runs below a folder, those over seeds among them, the newest first."""
+    found = [*root.glob("*/run.json"), *root.glob("*/seed-*/run.json")]
+    finished = [path for path in found if is_finished(path.parent)]
+    return [path.parent for path in sorted(finished, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 
 def newest_run(root: Path, dataset: str | None = None) -> Path:
@@ -156,3 +198,9 @@ def newest_run(root: Path, dataset: str | None = None) -> Path:
             return folder
     of_dataset = f" of {dataset}" if dataset else ""
     raise RunError(f"{root} holds no trained model{of_dataset}: `semanticmac train --from-cache` makes one")
+
+
+def newest_model(root: Path, dataset: str | None = None) -> Path:
+    """What was trained last: a run, or the folder of a model that was trained over seeds."""
+    newest = newest_run(root, dataset)
+    return newest.parent if newest in seed_runs(newest.parent).values() else newest

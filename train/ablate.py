@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ import torch
 
 from semanticmac.cache.home import CacheHome
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.run import RunInfo, load_run
-from semanticmac.train.config import ConfigError, TrainConfig, from_toml, override
-from semanticmac.train.data import TrainData, TrainError, in_setting, resolve
+from semanticmac.eval.run import load_run
+from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.data import TrainData, in_setting, resolve
 from semanticmac.train.loop import EpochLog, Progress, train
+from semanticmac.train.series import OF_ONE_RUN, is_trained
 
 # Row → the settings that make it. A row of the paper's table has the name of its line in eval/paper/ablation_mosei.csv.
 ROWS: dict[str, dict[str, Any]] = {
@@ -88,7 +89,7 @@ def ablate(
     Before anything is trained, raises ConfigError where a folder holds a run of other settings or embeddings, and
     TrainError for settings that the dataset cannot have.
     """
-    resolved = [replace(run, config=resolve(run.config, data)) for run in runs]
+    resolved = [replace(run, config=resolve(run.config, data, device)) for run in runs]
     for clips_before in {run.config.model.clips_before for run in resolved}:
         in_setting(data, clips_before)
     finished = [is_finished(run, data) for run in resolved]
@@ -115,32 +116,16 @@ def train_and_score(
 ) -> str | None:
     """One run from its start to its score; the reason where it failed."""
     try:
-        train(run.config, data, run.folder, device, progress, on_epoch)
+        train(run.config, data, run.folder, device, progress, on_epoch, resume=True)
         evaluate(load_run(run.folder, device), home, SPLIT, device).write(run.folder)
-    except (TrainError, ValueError, torch.OutOfMemoryError) as error:  # of this run alone: the next may do better
+    except OF_ONE_RUN as error:
         return str(error)
     return None
 
 
 def is_finished(run: AblationRun, data: TrainData) -> bool:
-    """Is it trained and scored? Its score is written last. Raises ConfigError where the folder holds another run."""
-    settings, score = run.folder / "config.toml", run.folder / f"eval-{SPLIT}.json"
-    if not (settings.exists() and score.exists()):
-        return False
-    there = asdict(from_toml(settings.read_text(encoding="utf-8"), run.config.dataset))
-    asked = asdict(run.config)
-    for old, new in ((there, asked), (there.pop("model"), asked.pop("model"))):
-        for name in old:
-            if old[name] != new[name]:
-                raise ConfigError(
-                    f"{run.folder} was trained with {name}={old[name]!r}, asked for is {new[name]!r}: "
-                    "give another --runs folder, or remove this one"
-                )
-    made_of = RunInfo.read(run.folder).fingerprint
-    if made_of != data.manifest.fingerprint:
-        differences = "; ".join(made_of.differences(data.manifest.fingerprint))
-        raise ConfigError(f"{run.folder} was trained on other embeddings ({differences}): give another --runs folder")
-    return True
+    """Is it trained and scored? Raises ConfigError where the folder holds another run."""
+    return is_trained(run.folder, run.config, data) and (run.folder / f"eval-{SPLIT}.json").exists()
 
 
 def read_metrics(folder: Path) -> dict[str, float | None]:

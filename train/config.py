@@ -14,6 +14,7 @@ import tomlkit
 from semanticmac.model.config import ModelConfig
 
 PRESETS = Path(__file__).parent / "presets"
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class ConfigError(Exception):
@@ -34,6 +35,10 @@ class TrainConfig:
     schedule: Literal["constant", "cosine"] = "constant"  # after the warm-up over the first epoch
     regression_loss: Literal["l1", "mse"] = "l1"
     class_weights: Literal["none", "balanced"] = "none"  # balanced: a rare class weighs more in the task loss
+    accumulate: int = 1  # batches whose gradients are averaged before a step; contrastive losses stay within a batch
+    clip_norm: float = 0.0  # greatest norm of all gradients together; 0: they are not clipped
+    precision: Precision = "auto"  # of the model; auto: bfloat16 on a GPU that has it
+    compile: bool = False  # torch.compile: minutes at the start, faster steps
     modality_dropout: float = 0.0  # probability that a clip's modality is absent in an epoch of training; never all
     multi_task: bool = True  # off: only the multimodal sub-task is trained (ablation)
     # SCLG, eq. 13-15
@@ -52,13 +57,13 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "neighbours", "start_epoch"):
+        for name in ("epochs", "batch_size", "accumulate", "neighbours", "start_epoch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
         for name in ("lr_language", "lr_rest", "intra_temperature", "inter_temperature"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be above 0")
-        for name in ("weight_decay", "intra_weight", "inter_weight"):
+        for name in ("weight_decay", "clip_norm", "intra_weight", "inter_weight"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must not be negative")
         if self.schedule not in ("constant", "cosine"):
@@ -67,6 +72,8 @@ class TrainConfig:
             raise ConfigError(f"regression_loss={self.regression_loss!r} must be `l1` or `mse`")
         if self.class_weights not in ("none", "balanced"):
             raise ConfigError(f"class_weights={self.class_weights!r} must be `none` or `balanced`")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise ConfigError(f"precision={self.precision!r} must be `auto`, `float32` or `bfloat16`")
         if not 0.0 <= self.modality_dropout < 1.0:
             raise ConfigError(f"modality_dropout={self.modality_dropout} must lie in [0, 1)")
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
+
+import torch
 
 from semanticmac.cache.dataset import ClipDataset
 from semanticmac.cache.home import CacheHome
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.shards import EmbeddingReader
 from semanticmac.cache.task import Task
-from semanticmac.train.config import TrainConfig
+from semanticmac.train.config import Precision, TrainConfig
+
+CPU = torch.device("cpu")
 
 
 class TrainError(Exception):
@@ -36,6 +41,15 @@ class TrainData:
         }
         return tuple(name for name, there in has.items() if there)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256, hex, of everything that training reads of its clips: another one is other data."""
+        seen = hashlib.sha256(self.manifest.fingerprint.to_json().encode())
+        for split in (self.train, self.valid):
+            for row, before in zip(split.rows, split.before or [()] * len(split), strict=True):
+                seen.update(repr((row.clip_id, row.key, row.text, row.label, [one.clip_id for one in before])).encode())
+        return seen.hexdigest()
+
 
 def open_data(home: CacheHome, dataset: str) -> TrainData:
     """The labelled train and validation clips of a cached dataset. Raises TrainError where there are none."""
@@ -55,8 +69,8 @@ def open_data(home: CacheHome, dataset: str) -> TrainData:
     return TrainData(manifest.task, manifest, **splits)
 
 
-def resolve(config: TrainConfig, data: TrainData) -> TrainConfig:
-    """The settings with what the cache decides: widths, and the modalities that train clips have.
+def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) -> TrainConfig:
+    """The settings with what the cache decides (widths, the modalities that train clips have) and the device.
 
     Raises TrainError for settings that this dataset cannot have.
     """
@@ -64,7 +78,14 @@ def resolve(config: TrainConfig, data: TrainData) -> TrainConfig:
         raise TrainError("class_weights=balanced needs classes, but the task is regression: use class_weights=none")
     seen = tuple(name for name in config.model.modalities if name in data.modalities)
     outputs, width = data.task.width, data.manifest.fingerprint.width
-    return replace(config, model=replace(config.model, outputs=outputs, embedding_width=width, modalities=seen))
+    model = replace(config.model, outputs=outputs, embedding_width=width, modalities=seen)
+    return replace(config, precision=_precision(config.precision, device), model=model)
+
+
+def _precision(asked: Precision, device: torch.device) -> Precision:
+    if asked != "auto":
+        return asked
+    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
 
 
 def in_setting(data: TrainData, clips_before: int) -> TrainData:

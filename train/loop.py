@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import platform
-import random
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
-import numpy as np
 import torch
 import transformers
 from torch import Tensor
 
 from semanticmac import __version__
-from semanticmac.cache.dataset import Batch, Tokenize, loader, no_text
+from semanticmac.cache.dataset import Batch, ClipDataset, Tokenize, loader, no_text
 from semanticmac.cache.files import write_text
-from semanticmac.eval.predict import predict
+from semanticmac.eval.predict import Predictions, join, predict
 from semanticmac.eval.pseudo import write_pseudo_labels
-from semanticmac.eval.run import RunInfo, save_weights
-from semanticmac.model.config import SUB_TASKS
+from semanticmac.eval.run import RunInfo, save_best
 from semanticmac.model.language import LanguageModel, Tokenizer, save_language
 from semanticmac.model.semanticmac import SemanticMAC
-from semanticmac.train.config import TrainConfig
+from semanticmac.train import checkpoint
+from semanticmac.train.batches import epoch_batches, in_buckets, in_order
+from semanticmac.train.checkpoint import Place
+from semanticmac.train.config import TrainConfig, from_toml
 from semanticmac.train.data import TrainData, TrainError, in_setting, open_data, resolve
-from semanticmac.train.labels import PseudoLabelConfig, PseudoLabels
-from semanticmac.train.losses import balanced_weights
+from semanticmac.train.learner import Learner
+from semanticmac.train.log import NUMBERS, WAITING, EpochLog, RunLog, StepLog, epoch_log, read_epochs
 from semanticmac.train.modalities import drop_modalities, dropout_draw
-from semanticmac.train.objective import objective
-from semanticmac.train.optim import optimizer, parameter_groups, rate_factor
-from semanticmac.train.selection import Score, validation_score
+from semanticmac.train.randomness import repeatable, seed_everything
+from semanticmac.train.selection import validation_score
 from semanticmac.train.texts import count_cut, cut_note
+from semanticmac.train.world import ALONE, World
 
-__all__ = ["EpochLog", "TrainData", "TrainError", "open_data", "train"]
+__all__ = ["EpochLog", "StepLog", "TrainData", "TrainError", "open_data", "train"]
 
 Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
-
-
-@dataclass(frozen=True)
-class EpochLog:
-    """One epoch: means of the losses over its batches, and the score on validation."""
-
-    epoch: int  # from 1
-    loss: float
-    intra: float
-    inter: float
-    sub_tasks: dict[str, float]
-    valid_metric: str
-    valid: float
-    best: bool
+SAVE_EVERY_S = 600.0  # between two checkpoints within an epoch; one is written after every epoch too
 
 
 def train(
@@ -61,108 +48,213 @@ def train(
     progress: Progress,
     on_epoch: Callable[[EpochLog], None],
     on_note: Callable[[str], None] = lambda note: None,
+    *,
+    on_step: Callable[[StepLog], None] = lambda step: None,
+    resume: bool = False,
+    save_every_s: float = SAVE_EVERY_S,
+    world: World = ALONE,
 ) -> RunInfo:
     """Trains one model and leaves the best epoch's weights in `run`. Same seed, machine and cache: same weights.
 
-    on_note is told what a person should know before it starts. Raises TrainError where a loss is not finite, naming
-    the clips of that batch.
+    on_note is told what a person should know before it starts. resume: go on where the run in the folder was stopped;
+    it ends with the files that it would have had without the stop. One that is finished stays as it is, and one that
+    was not begun is begun. world: the processes that train together, this function running in each of them.
+
+    Raises TrainError where a loss is not finite, naming the clips of that step, and where a run cannot go on: it has
+    other settings, or the data, the number of processes or the checkpoint are not those it was begun with.
     """
-    seed_everything(config.seed)
-    config = resolve(config, data)
+    config = resolve(config, data, device)
     data = in_setting(data, config.model.clips_before)
-    shape = (config.model.outputs, config.model.embedding_width)
-    run.mkdir(parents=True, exist_ok=True)
-    write_text(run / "config.toml", config.to_toml())
-    tokenize: Tokenize = no_text
-    language = None
-    texts_cut: dict[str, int] = {}
-    if "text" in config.model.modalities:
-        language = LanguageModel.pretrained(config.model.language)
-        tokenize = tokenizer = Tokenizer.load(config.model.language, config.model.max_tokens)
-        save_language(run / "language", language, tokenizer)
-        texts_cut = count_cut(tokenizer, (data.train, data.valid))
-        if note := cut_note(texts_cut, tokenizer.max_tokens):
+    found = None
+    if resume:
+        _same_settings(run, config)
+        if (run / "run.json").exists() and not checkpoint.under_way(run):
+            checkpoint.sweep(run)
+            return RunInfo.read(run)
+        found = _last_checkpoint(run, data, world, on_note)
+    place = found[0] if found else Place(1, 0, 0, None, data.digest, world.size, torch.__version__)
+    if world.first:
+        checkpoint.begin(run)
+        write_text(run / "config.toml", config.to_toml())
+    with repeatable(device):
+        seed_everything(config.seed)
+        texts = _open_texts(config, data, run, begun=found is not None, world=world)
+        if note := cut_note(texts.cut, config.model.max_tokens):
             on_note(note)
-    model = SemanticMAC(config.model, language).to(device)
-    order = torch.Generator().manual_seed(config.seed)
-    train_batches = loader(data.train, config.batch_size, tokenize, *shape, shuffle=order)
-    valid_batches = loader(data.valid, config.batch_size, tokenize, *shape)
-    rates = (config.lr_language, config.lr_rest, config.weight_decay)
-    adamw = optimizer(parameter_groups(model, model.language, *rates), device)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        adamw, lambda step: rate_factor(step, len(train_batches), config.epochs * len(train_batches), config.schedule)
-    )
-    truth = data.train.labels(data.task.width).to(device)
-    labels = PseudoLabels(truth, config.model.d_model, _label_config(config))
-    class_weights = balanced_weights(truth, data.task.kind) if config.class_weights == "balanced" else None
+        model = SemanticMAC(config.model, texts.language).to(device)
+        batches = -(-len(data.train) // config.batch_size)
+        truth = data.train.labels(data.task.width).to(device)
+        learner = Learner(config, data.task.kind, model, truth, -(-batches // config.accumulate), world)
+        sums = torch.zeros(NUMBERS, device=device)
+        if found:
+            for line in islice(read_epochs(run / "log.jsonl"), place.epoch - 1):
+                on_epoch(line)
+            sums = found[1].pop("sums").to(device)
+            learner.load(found[1])
+        watch = Watch(progress, on_epoch, on_step, save_every_s)
+        _epochs(learner, data, texts, run, place, sums, watch)
+    if world.first:
+        checkpoint.end(run)
+    return world.told(RunInfo.read(run) if world.first else None)  # type: ignore[return-value]
 
-    best: Score | None = None
-    with (run / "log.jsonl").open("w", encoding="utf-8") as log:
-        for epoch in range(1, config.epochs + 1):
-            model.train()
-            sums = torch.zeros(8, device=device)
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told what while a run trains, and how often it is saved."""
+
+    progress: Progress
+    on_epoch: Callable[[EpochLog], None]
+    on_step: Callable[[StepLog], None]
+    save_every_s: float
+
+
+@dataclass(frozen=True)
+class Texts:
+    """How the run reads texts: no language model where it does not."""
+
+    tokenize: Tokenize
+    language: LanguageModel | None
+    cut: dict[str, int]  # texts.count_cut
+
+
+def _epochs(
+    learner: Learner, data: TrainData, texts: Texts, run: Path, place: Place, sums: Tensor, watch: Watch
+) -> None:
+    """From where the run stands to its end. sums (NUMBERS,): of the steps of the epoch that were done."""
+    config, world, task = learner.config, learner.world, data.task
+    clip_ids = [row.clip_id for row in data.train.rows]
+    read = Reader(texts.tokenize, task.width, config)
+    last_step = config.epochs * learner.steps_an_epoch
+    best, saved = place.best, time.monotonic()
+
+    def save(epoch: int, steps: int) -> None:
+        now = replace(place, epoch=epoch, steps=steps, log_bytes=log.mark(), best=best)
+        if world.first:
+            checkpoint.save(run, now, learner.state() | {"sums": sums})
+
+    waiting = WAITING if learner.device.type == "cuda" else 1
+    with RunLog(run / "log.jsonl" if world.first else None, place.log_bytes, waiting, watch.on_step) as log:
+        for epoch in range(place.epoch, config.epochs + 1):
+            learner.model.train()
+            done = place.steps if epoch == place.epoch else 0
+            todo = epoch_batches(len(data.train), config.batch_size, config.seed, epoch)[done * config.accumulate :]
             draw = dropout_draw(len(data.train), config.seed, epoch)
-            for step, cpu_batch in enumerate(train_batches, 1):
-                if config.modality_dropout:
-                    cpu_batch = drop_modalities(cpu_batch, config.modality_dropout, draw, config.model.modalities)
-                batch = cpu_batch.to(device)
-                output = model(batch)
-                losses = objective(config, data.task.kind, output, labels.targets(batch.rows), class_weights)
-                _check_finite(losses.total, batch, epoch)
-                adamw.zero_grad(set_to_none=True)
-                torch.autograd.backward(losses.total)
-                adamw.step()
-                scheduler.step()
-                labels.record(batch.rows, output.representations, output.present)
-                sums += losses.vector()
-                progress("training", (epoch - 1) * len(train_batches) + step, config.epochs * len(train_batches), 0)
-            if config.pseudo_labels:
-                write_pseudo_labels(run, epoch, [row.clip_id for row in data.train.rows], labels.labels)
-            labels.update(epoch + 1)
+            local = read(data.train, [world.share(batch) for batch in todo])
+            if config.modality_dropout:
+                local = (drop_modalities(b, config.modality_dropout, draw, config.model.modalities) for b in local)
+            for steps, group in enumerate(_groups(todo, local, config.accumulate), done + 1):
+                taken = learner.learn(epoch, group, clip_ids)
+                sums += taken.numbers
+                log.step(taken)
+                watch.progress("training", learner.step, last_step, 0)
+                if time.monotonic() - saved >= watch.save_every_s and steps < learner.steps_an_epoch:
+                    save(epoch, steps)
+                    saved = time.monotonic()
+            if config.pseudo_labels and world.first:
+                write_pseudo_labels(run, epoch, clip_ids, learner.labels.labels)
+            learner.labels.update(epoch + 1)
 
-            score = validation_score(data.task, predict(model, valid_batches, device), config.regression_loss)
-            line = _epoch_log(epoch, sums / len(train_batches), score, best)
-            _write_line(log, line)
+            score = validation_score(task, _validate(learner, data, read), config.regression_loss)
+            line = epoch_log(epoch, sums / learner.steps_an_epoch, score.name, score.value, score.beats(best))
+            log.epoch(line)
             if line.best:
                 best = score
-                info = _run_info(config, data, epoch, score, texts_cut)
-                save_weights(model, run)
-                info.write(run)
-            on_epoch(line)
-    return info
+                if world.first:
+                    save_best(run, learner.model, _run_info(config, data, line, texts.cut))
+            watch.on_epoch(line)
+            sums = torch.zeros_like(sums)
+            if epoch < config.epochs:
+                save(epoch + 1, 0)
+                saved = time.monotonic()
 
 
-def seed_everything(seed: int) -> None:
-    """Python, numpy and torch, on every device."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+@dataclass(frozen=True)
+class Reader:
+    """Batches out of the cache, as this run reads them."""
+
+    tokenize: Tokenize
+    label_width: int
+    config: TrainConfig
+
+    def __call__(self, dataset: ClipDataset, batches: Sequence[Sequence[int]]) -> Iterable[Batch]:
+        """batches: places in the dataset."""
+        model = self.config.model
+        widths = (self.label_width, model.embedding_width)
+        read = loader(dataset, self.config.batch_size, self.tokenize, *widths, batches=batches)
+        return (in_buckets(batch, model.max_tokens) for batch in read) if self.config.compile else read
 
 
-def _label_config(config: TrainConfig) -> PseudoLabelConfig:
-    return PseudoLabelConfig(config.pseudo_labels, config.momentum, config.neighbours, config.start_epoch)
+def _groups(
+    places: Sequence[Sequence[int]], batches: Iterable[Batch], size: int
+) -> Iterator[list[tuple[Sequence[int], Batch]]]:
+    """The batches of one step after the other, each with the places of all its clips."""
+    pairs = zip(places, batches, strict=True)
+    while group := list(islice(pairs, size)):
+        yield group
 
 
-def _check_finite(loss: Tensor, batch: Batch, epoch: int) -> None:
-    if not torch.isfinite(loss):
+def _validate(learner: Learner, data: TrainData, read: Reader) -> Predictions:
+    """What the model says of every validation clip, once; each process asks it about a part of them."""
+    mine = learner.world.part(len(data.valid))
+    batches = read(data.valid, in_order(mine, learner.config.batch_size))
+    found = predict(learner.model, batches, learner.device) if mine else None
+    return join([part for part in learner.world.collect(found) if part is not None])
+
+
+def _open_texts(config: TrainConfig, data: TrainData, run: Path, *, begun: bool, world: World) -> Texts:
+    """The language model and its tokenizer; of a run that was begun, those that it keeps."""
+    if "text" not in config.model.modalities:
+        return Texts(no_text, None, {})
+    folder = run / "language"
+    source = str(folder) if begun else config.model.language
+    language = LanguageModel.untrained(folder) if begun else LanguageModel.pretrained(source)
+    tokenizer = Tokenizer.load(source, config.model.max_tokens)
+    if world.first and not begun:
+        save_language(folder, language, tokenizer)
+    return Texts(tokenizer, language, count_cut(tokenizer, (data.train, data.valid)))
+
+
+def _same_settings(run: Path, config: TrainConfig) -> None:
+    """Raises TrainError where the folder holds a run of other settings."""
+    path = run / "config.toml"
+    if not path.exists():
+        return
+    there, asked = (
+        {**asdict(each), **asdict(each.model)}
+        for each in (from_toml(path.read_text(encoding="utf-8"), config.dataset), config)
+    )
+    for name in asked.keys() - {"model"}:
+        if there[name] != asked[name]:
+            raise TrainError(
+                f"{run} was begun with {name}={there[name]!r}, asked for is {asked[name]!r}: "
+                "resume it with its own settings, or begin another run"
+            )
+
+
+def _last_checkpoint(
+    run: Path, data: TrainData, world: World, on_note: Callable[[str], None]
+) -> tuple[Place, dict[str, Tensor]] | None:
+    """Where the run stands, or None where it must begin. Raises TrainError where it cannot go on."""
+    found = checkpoint.load(run)
+    if found is None:
+        return None
+    place = found[0]
+    if place.data != data.digest:
         raise TrainError(
-            f"the loss became {loss.item()} in epoch {epoch}, on the clips {', '.join(batch.clip_ids)}. "
-            "Lower lr_language and lr_rest, or look at these clips with `semanticmac verify`."
+            f"{data.manifest.dataset} is not what {run} was begun on: its clips, texts, labels or embeddings have "
+            "changed in the cache. Begin another run."
         )
+    if place.processes != world.size:
+        raise TrainError(
+            f"{run} was begun with {place.processes} processes and would go on with {world.size}: start it with "
+            f"torchrun --nproc-per-node={place.processes}"
+        )
+    if place.torch != torch.__version__:
+        on_note(f"begun with torch {place.torch}, goes on with {torch.__version__}: last bits may differ")
+    return found
 
 
-def _epoch_log(epoch: int, means: Tensor, score: Score, best: Score | None) -> EpochLog:
-    total, intra, inter, *sub_tasks = means.tolist()
-    by_name = dict(zip(SUB_TASKS, sub_tasks, strict=True))
-    return EpochLog(epoch, total, intra, inter, by_name, score.name, score.value, score.beats(best))
-
-
-def _write_line(log: TextIO, line: EpochLog) -> None:
-    log.write(json.dumps(asdict(line)) + "\n")
-    log.flush()
-
-
-def _run_info(config: TrainConfig, data: TrainData, epoch: int, score: Score, texts_cut: dict[str, int]) -> RunInfo:
+def _run_info(config: TrainConfig, data: TrainData, line: EpochLog, texts_cut: dict[str, int]) -> RunInfo:
     versions = {
         "semanticmac": __version__,
         "python": platform.python_version(),
@@ -176,9 +268,9 @@ def _run_info(config: TrainConfig, data: TrainData, epoch: int, score: Score, te
         fingerprint=data.manifest.fingerprint,
         model=config.model,
         seed=config.seed,
-        best_epoch=epoch,
-        valid_metric=score.name,
-        valid_score=score.value,
+        best_epoch=line.epoch,
+        valid_metric=line.valid_metric,
+        valid_score=line.valid,
         versions=versions,
         texts_cut=texts_cut,
     )

@@ -46,3 +46,10 @@ def rate_factor(step: int, warmup_steps: int, total_steps: int, schedule: Litera
         return 1.0
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def set_rates(adamw: torch.optim.AdamW, factor: float) -> list[float]:
+    """Each group's own learning rate times the factor; returns the different ones, in the order of the groups."""
+    for group in adamw.param_groups:
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+    return list(dict.fromkeys(group["lr"] for group in adamw.param_groups))

@@ -9,6 +9,7 @@ import numpy as np
 from semanticmac.cache.task import Task
 from semanticmac.eval import metrics
 from semanticmac.eval.predict import Predictions
+from semanticmac.eval.run import higher_is_better
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ def validation_score(task: Task, predictions: Predictions, regression_loss: str)
     truth, scores = predictions.truth[labelled], predictions.multimodal[labelled]  # (N, K)
     if task.kind == "regression":
         error = np.abs(scores - truth) if regression_loss == "l1" else (scores - truth) ** 2
-        return Score(f"validation {regression_loss.upper()} loss", float(error.mean()), higher_is_better=False)
+        return Score(f"validation {regression_loss.upper()} loss", float(error.mean()), higher_is_better(task))
     if task.kind == "single-label":
         confusions = [metrics.confusion_matrix(truth.argmax(1), scores.argmax(1), task.width)]
     else:
         confusions = [metrics.confusion_matrix(t > 0.5, s > 0, 2) for t, s in zip(truth.T, scores.T, strict=True)]
     f1 = [value if (value := metrics.weighted_f1(confusion)) is not None else 0.0 for confusion in confusions]
-    return Score("validation weighted F1", float(np.mean(f1)), higher_is_better=True)
+    return Score("validation weighted F1", float(np.mean(f1)), higher_is_better(task))

@@ -28,6 +28,6 @@ def cut_note(counts: dict[str, int], max_tokens: int) -> str | None:
     parts = [
         f"{counts[what]} of {counts['clips']} {what} lost their {lost}"
         for what, lost in (("texts", "end"), ("contexts", "oldest words"))
-        if counts[what]
+        if counts.get(what)
     ]
     return f"longer than max_tokens={max_tokens}: {', '.join(parts)}" if parts else None

@@ -85,7 +85,11 @@ def test_an_ablation_is_resumed_and_written(
 
     trained: list[str] = []
     monkeypatch.setattr(
-        module, "train", lambda config, data, run, *rest: trained.append(run.name) or train(config, data, run, *rest)
+        module,
+        "train",
+        lambda config, data, run, *rest, **options: (
+            trained.append(run.name) or train(config, data, run, *rest, **options)
+        ),
     )
     (tmp_path / "contrastive-seed2" / "eval-test.json").unlink()  # as if stopped before it was scored
     again, said = run_rows(home, tmp_path, settings, ["full", "contrastive"], seeds=2)
@@ -114,10 +118,10 @@ def test_an_ablation_is_resumed_and_written(
 def test_a_run_that_fails_is_named_and_the_others_go_on(
     planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(config: TrainConfig, *rest: Any) -> Any:
+    def broken(config: TrainConfig, *rest: Any, **options: Any) -> Any:
         if not config.inter:
             raise TrainError("the loss became nan in epoch 1")
-        return train(config, *rest)
+        return train(config, *rest, **options)
 
     home = planted()
     with monkeypatch.context() as patch:

@@ -13,7 +13,7 @@ import torch
 from semanticmac.cache.dataset import loader
 from semanticmac.cache.home import CacheHome
 from semanticmac.eval.predict import predict
-from semanticmac.eval.run import RunInfo, load_run, save_weights
+from semanticmac.eval.run import RunInfo, load_run, save_best
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.finetune import transformer_layers
 from semanticmac.model.hub import LanguageModelError
@@ -61,9 +61,9 @@ def test_a_run_folder_gives_back_the_same_predictions(
     data = open_data(planted(), "planted")
     tokenizer = Tokenizer.load(families[family], 32)
     save_language(tmp_path / "language", LanguageModel.pretrained(families[family]), tokenizer)
-    save_weights(model, tmp_path)
     fingerprint = data.manifest.fingerprint
-    RunInfo("planted", data.task, fingerprint, model.config, 1, 1, "loss", 0.0, {}).write(tmp_path)
+    info = RunInfo("planted", data.task, fingerprint, model.config, 1, 1, "loss", 0.0, {})
+    save_best(tmp_path, model, info)
     trained = load_run(tmp_path, CPU)
     assert trained.info.model == model.config
     clips = data.valid.with_context(model.config.clips_before)

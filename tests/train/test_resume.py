@@ -1,0 +1,209 @@
+"""A run that is killed, wherever it is, and resumed ends with the bytes of one that was left alone.
+
+A moment is counted, not timed: every step that is learnt, and every file of the run that is opened, renamed or removed.
+The run is forked off, so that it can kill itself just before the moment whose turn it is.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from semanticmac.cache.home import CacheHome
+from semanticmac.eval.run import RunError, RunInfo, load_run
+from semanticmac.train import checkpoint
+from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.loop import TrainData, TrainError, open_data, train
+
+CPU = torch.device("cpu")
+WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
+ALL_MOMENTS = "SEMANTICMAC_ALL_MOMENTS" in os.environ
+SETTINGS: dict[str, Any] = {
+    **{"epochs": 3, "batch_size": 4, "accumulate": 2, "clip_norm": 1.0, "schedule": "cosine"},
+    **{"modality_dropout": 0.2, "seed": 5},
+}
+
+
+@pytest.fixture(scope="module")
+def data(planted: Callable[..., CacheHome]) -> TrainData:
+    return open_data(planted(), "planted")
+
+
+@pytest.fixture(scope="module")
+def config(small: dict[str, Any], families: dict[str, str]) -> TrainConfig:
+    return override(TrainConfig("planted"), small | SETTINGS | {"language": families["bert"]})
+
+
+def run_to_end(config: TrainConfig, data: TrainData, run: Path, **options: Any) -> RunInfo:
+    shown: list[int] = []
+    info = train(
+        config, data, run, CPU, lambda *_: None, lambda line: shown.append(line.epoch), save_every_s=0.0, **options
+    )
+    assert shown in ([], list(range(1, config.epochs + 1)))  # those before the stop too, or it was finished
+    return info
+
+
+def in_child(config: TrainConfig, data: TrainData, run: Path, kill_at: int, **options: Any) -> tuple[int, int]:
+    """Trains in a process that dies just before moment `kill_at` → its exit status, moments that it saw."""
+    seen, write = os.pipe()
+    child = os.fork()
+    if not child:
+        taken = 0
+
+        def moment(*_: object) -> None:
+            nonlocal taken
+            taken += 1
+            if taken == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def hook(event: str, words: tuple[Any, ...]) -> None:
+            if event in WATCHED and isinstance(words[0], str | os.PathLike) and str(run) in os.fspath(words[0]):
+                moment()
+
+        sys.addaudithook(hook)
+        train(config, data, run, CPU, moment, lambda _: None, save_every_s=0.0, **options)
+        os.write(write, str(taken).encode())
+        os._exit(0)
+    os.close(write)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with os.fdopen(seen) as file:
+        return status, int(file.read() or 0)
+
+
+def files_of(run: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config: TrainConfig, data: TrainData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A finished run, and its moments."""
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    status, moments = in_child(config, data, run, 0)
+    assert status == 0
+    return run, moments
+
+
+def test_a_run_has_moments_of_every_kind(undisturbed: tuple[Path, int], config: TrainConfig) -> None:
+    run, moments = undisturbed
+    steps = config.epochs * 3  # 24 clips, batches of 4, two a step
+    assert moments > steps * 3  # a step, its checkpoint written aside and renamed
+    assert not checkpoint.under_way(run)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "step" in line] == list(range(1, steps + 1))
+    assert [line["epoch"] for line in lines if "step" not in line] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("share", [i / 30 for i in range(30)] if ALL_MOMENTS else [0.0, 0.27, 0.55, 0.8, 0.995])
+def test_killed_anywhere_and_resumed(
+    share: float, undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
+    whole, moments = undisturbed
+    run = tmp_path / "run"
+    status, _ = in_child(config, data, run, 1 + int(share * moments))
+    assert status == -signal.SIGKILL
+    run_to_end(config, data, run, resume=True)
+    assert files_of(run) == files_of(whole)
+
+
+def test_killed_again_and_again(
+    undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
+    """Each try gets a little further than its own start, which takes moments too."""
+    run = tmp_path / "run"
+    tries = 0
+    while in_child(config, data, run, 45, resume=True)[0]:
+        tries += 1
+        assert tries < 60
+    assert tries > 2
+    assert files_of(run) == files_of(undisturbed[0])
+
+
+def test_a_checkpoint_half_written_is_not_there(config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    in_child(config, data, run, 60)
+    before = files_of(run)
+    found = checkpoint.load(run)
+    assert found is not None
+    with pytest.raises(OSError, match="No space"), pytest.MonkeyPatch.context() as patched:
+
+        def full(_: object, path: Path, *__: object) -> None:
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+        patched.setattr(checkpoint, "save_file", full)
+        checkpoint.save(run, *found)
+    assert files_of(run) == before
+
+
+def test_a_finished_run_stays_as_it_is(
+    undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(undisturbed[0], run)
+    before = files_of(run)
+    info = train(config, data, run, CPU, lambda *_: None, lambda _: pytest.fail("an epoch was trained"), resume=True)
+    assert info == RunInfo.read(undisturbed[0])
+    assert files_of(run) == before
+
+
+def test_other_settings_data_or_processes_are_refused(
+    config: TrainConfig, data: TrainData, planted: Callable[..., CacheHome], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    in_child(config, data, run, 60)
+    before = files_of(run)
+
+    def go_on(config: TrainConfig, data: TrainData) -> None:
+        train(config, data, run, CPU, lambda *_: None, lambda _: None, resume=True)
+
+    with pytest.raises(TrainError, match=r"begun with lr_rest=0\.01, asked for is 0\.02"):
+        go_on(override(config, {"lr_rest": 0.02}), data)
+    home = planted()
+    other = open_data(home, "planted")
+    row = replace(other.train.rows[0], text="another text")
+    other.train.rows = (row, *other.train.rows[1:])
+    with pytest.raises(TrainError, match="have changed in the cache"):
+        go_on(config, other)
+    found = checkpoint.load(run)
+    assert found is not None
+    checkpoint.save(run, replace(found[0], processes=2), found[1])
+    with pytest.raises(TrainError, match="torchrun --nproc-per-node=2"):
+        go_on(config, data)
+    checkpoint.save(run, *found)
+    assert files_of(run) == before
+
+
+def test_a_broken_checkpoint_is_named(config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    in_child(config, data, run, 60)
+    path = run / "checkpoint" / "state.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(TrainError, match=r"state\.safetensors cannot be read"):
+        run_to_end(config, data, run, resume=True)
+
+
+def test_weights_and_description_of_two_epochs_are_not_taken_for_one_model(
+    undisturbed: tuple[Path, int], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(undisturbed[0], run)
+    info = RunInfo.read(run)
+    replace(info, best_epoch=info.best_epoch + 1).write(run)
+    with pytest.raises(RunError, match=f"while it saved epoch {info.best_epoch}"):
+        load_run(run, CPU)
+
+
+def test_steps_saved_or_not_learn_the_same(
+    undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train(config, data, run, CPU, lambda *_: None, lambda _: None)  # a checkpoint an epoch
+    assert files_of(run) == files_of(undisturbed[0])

@@ -1,0 +1,52 @@
+"""What trainings share that are several: whether a folder holds one already, and which errors end one of them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semanticmac.eval.run import RunInfo, is_finished
+from semanticmac.train.config import ConfigError, TrainConfig, from_toml
+from semanticmac.train.data import TrainData, TrainError
+
+OF_ONE_RUN = (ConfigError, TrainError, ValueError, torch.OutOfMemoryError)  # the next one may do better
+
+
+def flat(config: TrainConfig) -> dict[str, Any]:
+    """Setting → value, those of the model among the others."""
+    settings = asdict(config)
+    model: dict[str, Any] = settings.pop("model")
+    return settings | model
+
+
+def is_trained(folder: Path, config: TrainConfig, data: TrainData) -> bool:
+    """Was this training done in that folder? config: resolved.
+
+    Raises ConfigError where the folder holds a training of other settings or embeddings, done or not.
+    """
+    settings = folder / "config.toml"
+    if not settings.exists():
+        return False
+    there = flat(from_toml(settings.read_text(encoding="utf-8"), config.dataset))
+    refuse_others(f"{folder} was trained", there, flat(config))
+    if not is_finished(folder):
+        return False
+    made_of = RunInfo.read(folder).fingerprint
+    if made_of != data.manifest.fingerprint:
+        differences = "; ".join(made_of.differences(data.manifest.fingerprint))
+        raise ConfigError(f"{folder} was trained on other embeddings ({differences}): give another folder")
+    return True
+
+
+def refuse_others(what: str, there: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Raises ConfigError for the first setting that is not what it was."""
+    for name in [*there, *(name for name in asked if name not in there)]:
+        if there.get(name) != asked.get(name):
+            raise ConfigError(
+                f"{what} with {name}={there.get(name)!r}, asked for is {asked.get(name)!r}: "
+                "give another folder, or remove this one"
+            )

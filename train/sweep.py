@@ -1,0 +1,126 @@
+"""sweep: settings drawn from a space, each draw trained and judged on validation; the test split is never read.
+
+study.db           every draw, its score or why it failed (study.py)
+trial-0000 …       run folders; the best one so far keeps its weights, the others settings, log and run.json
+best.toml          the settings of the best one so far: `train --config best.toml` trains it again
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semanticmac.cache.files import write_text
+from semanticmac.eval.run import RunInfo, higher_is_better
+from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.data import TrainData, in_setting, resolve
+from semanticmac.train.loop import EpochLog, Progress, train
+from semanticmac.train.series import OF_ONE_RUN, flat
+from semanticmac.train.space import Space
+from semanticmac.train.study import Claim, Draws, Point, Sampler
+
+BEST = "best.toml"
+_WEIGHTS = ("model.safetensors", "language", "pseudo_labels")  # what only a model that is used needs
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is asked for."""
+
+    config: TrainConfig  # what is not drawn; its seed is that of every training, and of the draws
+    space: Space
+    sampler: Sampler
+    trials: int  # of the study in all, those of earlier and of other processes among them
+    folder: Path
+
+
+def sweep(
+    asked: Sweep,
+    data: TrainData,
+    device: torch.device,
+    progress: Progress,
+    on_note: Callable[[str], None],
+    on_epoch: Callable[[EpochLog], None],
+) -> list[Point]:
+    """Trains until the study has all its trials; returns those of every process, in the order of their numbers.
+
+    A trial that fails is recorded with its reason and the sweep goes on; one whose process was killed is tried again,
+    from its checkpoint. Raises ConfigError where the folder holds a sweep of something else, and TrainError for
+    settings that the dataset cannot have.
+    """
+    base = resolve(asked.config, data, device)
+    in_setting(data, base.model.clips_before)
+    others = {name: value for name, value in flat(base).items() if name not in asked.space}
+    more_is_better = higher_is_better(data.task)
+    draws = Draws.open(
+        asked.folder, asked.space, asked.sampler, base.seed, others | {"data": data.digest}, maximise=more_is_better
+    )
+    while (claim := draws.claim(asked.trials)) is not None:
+        points = draws.points()
+        failed = sum(point.failure is not None for point in points)
+        progress("trials", failed + sum(point.score is not None for point in points), asked.trials, failed)
+        folder = trial_folder(asked.folder, claim.point)
+        on_note(f"trial {claim.point}: {spoken(claim.settings)} → {folder}")
+        try:
+            config = override(base, claim.settings)
+            info = train(config, data, folder, device, progress, on_epoch, on_note, resume=True)
+            on_note(_tell(draws, claim, info))
+        except OF_ONE_RUN as error:
+            draws.tell_failure(claim, str(error))
+            on_note(f"trial {claim.point} failed: {error}")
+        except KeyboardInterrupt:
+            draws.tell_stopped(claim)
+            raise
+        with draws.alone():
+            _tidy(asked.folder, draws.points(), more_is_better)
+    return draws.points()
+
+
+def ranked(points: Sequence[Point], more_is_better: bool) -> list[Point]:
+    """Those that have a score, the best first; of equal ones the earlier."""
+    scored = [(point.score, point) for point in points if point.score is not None]
+    return [point for _, point in sorted(scored, key=lambda pair: -pair[0] if more_is_better else pair[0])]
+
+
+def trial_folder(folder: Path, number: int) -> Path:
+    return folder / f"trial-{number:04d}"
+
+
+def spoken(settings: Mapping[str, Any]) -> str:
+    """For a person: numbers with three digits. config.toml has all of them."""
+    return ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in settings.items())
+
+
+def _tell(draws: Draws, claim: Claim, info: RunInfo) -> str:
+    """Records the score, and returns it in words."""
+    if not math.isfinite(info.valid_score):
+        draws.tell_failure(claim, f"the {info.valid_metric} is {info.valid_score}")
+    else:
+        draws.tell(claim, info.valid_score, info.best_epoch)
+    return f"trial {claim.point}: {info.valid_metric} {info.valid_score:.4f}, best epoch {info.best_epoch}"
+
+
+def _tidy(folder: Path, points: Sequence[Point], more_is_better: bool) -> None:
+    """Weights stay with the best trial alone, a failed one keeps its settings and its log; best.toml is the best's."""
+    by_score = ranked(points, more_is_better)
+    for best in by_score[:1]:
+        write_text(folder / BEST, (trial_folder(folder, best.number) / "config.toml").read_text(encoding="utf-8"))
+    for point in by_score[1:]:
+        _remove(trial_folder(folder, point.number), _WEIGHTS)
+    for point in points:
+        if point.failure is not None:
+            _remove(trial_folder(folder, point.number), (*_WEIGHTS, "checkpoint", "run.json"))
+
+
+def _remove(run: Path, names: Sequence[str]) -> None:
+    for path in (run / name for name in names):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
