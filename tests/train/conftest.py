@@ -108,7 +108,10 @@ def save_family(family: str, folder: Path) -> None:
     else:
         size |= {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
         size |= {"type_vocab_size": 1 if family == "roberta" else 2}
-        config = {"bert": BertConfig, "roberta": RobertaConfig}[family](**size, max_position_embeddings=64)
+        if family == "still":
+            size |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        kind = RobertaConfig if family == "roberta" else BertConfig
+        config = kind(**size, max_position_embeddings=64)
         single = "<cls>:0 $A:0 <sep>:0"
         pair = "<cls>:0 $A:0 <sep>:0 " + ("<sep>:0 $B:0 <sep>:0" if family == "roberta" else "$B:1 <sep>:1")
     AutoModel.from_config(config).save_pretrained(folder)
@@ -139,21 +142,24 @@ def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Family → the folder of its tiny model."""
+    """Family → the folder of its tiny model; `still` is a BERT without dropout."""
     torch.manual_seed(0)
     root = tmp_path_factory.mktemp("families")
-    for family in ("bert", "roberta", "xlnet"):
+    names = ("bert", "roberta", "xlnet", "still")
+    for family in names:
         save_family(family, root / family)
-    return {family: str(root / family) for family in ("bert", "roberta", "xlnet")}
+    return {family: str(root / family) for family in names}
 
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CacheHome]:
     """Builds a planted corpus of a kind of task, with the name `planted`."""
 
-    def make(kind: Kind = "regression", clips: Sequence[Planted] | None = None) -> CacheHome:
+    def make(
+        kind: Kind = "regression", clips: Sequence[Planted] | None = None, sizes: tuple[int, int, int] = (24, 8, 8)
+    ) -> CacheHome:
         root = tmp_path_factory.mktemp("cache")
-        return write_corpus(root, TASKS[kind], planted_clips(kind) if clips is None else clips)
+        return write_corpus(root, TASKS[kind], planted_clips(kind, sizes) if clips is None else clips)
 
     return make
 

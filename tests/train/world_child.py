@@ -1,0 +1,70 @@
+"""What the tests of several processes run in each of them: JSON on the command line says what.
+
+gradients: one step's losses and gradients, without dropout, into FILE. train: a whole run, in which the first process
+may be killed before a step, with a checkpoint after every step.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from semanticmac.cache.dataset import loader
+from semanticmac.cache.home import CacheHome
+from semanticmac.model.language import LanguageModel, Tokenizer
+from semanticmac.model.semanticmac import SemanticMAC
+from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.data import resolve
+from semanticmac.train.learner import Learner
+from semanticmac.train.loop import open_data, train
+from semanticmac.train.randomness import seed_everything
+from semanticmac.train.world import World, joined
+
+CPU = torch.device("cpu")
+
+
+def gradients(world: World, about: dict[str, Any]) -> None:
+    data = open_data(CacheHome(Path(about["cache"])), "planted")
+    config = resolve(override(TrainConfig("planted"), about["settings"]), data)
+    seed_everything(config.seed)
+    language = LanguageModel.pretrained(config.model.language)
+    tokenize = Tokenizer.load(config.model.language, 32)
+    learner = Learner(config, data.task.kind, SemanticMAC(config.model, language), data.train.labels(1), 1, world)
+    batches = about["batches"]
+    shares = [world.share(batch) for batch in batches]
+    local = loader(data.train, 1, tokenize, 1, config.model.embedding_width, batches=shares)
+    learner.adamw.step = learner.adamw.zero_grad = lambda *_, **__: None  # type: ignore[method-assign,assignment]
+    taken = learner.learn(1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows])
+    found = {name: weight.grad for name, weight in learner.model.named_parameters() if weight.grad is not None}
+    lacking = [name for name, weight in learner.model.named_parameters() if weight.requires_grad and weight.grad is None]
+    assert not lacking, lacking
+    found |= {"numbers": taken.numbers, "banks": learner.labels.banks}
+    save_file(found, f"{about['file']}-{world.rank}")
+
+
+def whole(world: World, about: dict[str, Any]) -> None:
+    data = open_data(CacheHome(Path(about["cache"])), "planted")
+    config = override(TrainConfig("planted"), about["settings"])
+
+    def progress(stage: str, done: int, total: int, failed: int) -> None:
+        if world.first and done == about.get("kill_at"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    run = Path(about["run"])
+    train(config, data, run, CPU, progress, lambda _: None, resume=True, save_every_s=0.0, world=world)
+
+
+def main() -> None:
+    about = json.loads(sys.argv[1])
+    torch.set_num_threads(1)
+    with joined() as world:
+        {"gradients": gradients, "train": whole}[about["what"]](world, about)
+
+
+if __name__ == "__main__":
+    main()
