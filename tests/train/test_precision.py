@@ -1,0 +1,173 @@
+"""Precision, compilation, accumulation and clipping: what changes, and what must not."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch._dynamo.testing import CompileCounter
+
+from semanticmac.cache.dataset import loader
+from semanticmac.cache.home import CacheHome
+from semanticmac.model.language import LanguageModel, Tokenizer
+from semanticmac.model.semanticmac import SemanticMAC
+from semanticmac.train import learner as learner_module
+from semanticmac.train.batches import epoch_batches, in_buckets
+from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.data import TrainData, resolve
+from semanticmac.train.learner import Learner
+from semanticmac.train.log import Taken
+from semanticmac.train.loop import TrainError, open_data, train
+from semanticmac.train.randomness import seed_everything
+from semanticmac.train.world import ALONE
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def data(planted: Callable[..., CacheHome]) -> TrainData:
+    return open_data(planted(), "planted")
+
+
+@pytest.fixture(scope="module")
+def config(small: dict[str, Any], families: dict[str, str], data: TrainData) -> TrainConfig:
+    settings = small | {"language": families["still"], "dropout": 0.0}
+    return resolve(override(TrainConfig("planted"), settings), data)
+
+
+def made(config: TrainConfig, data: TrainData) -> Learner:
+    seed_everything(config.seed)
+    model = SemanticMAC(config.model, LanguageModel.pretrained(config.model.language))
+    return Learner(config, data.task.kind, model, data.train.labels(1), 3, ALONE)
+
+
+def step(learner: Learner, data: TrainData, batches: list[list[int]]) -> Taken:
+    tokenize = Tokenizer.load(learner.config.model.language, 32)
+    local = loader(data.train, 1, tokenize, 1, learner.config.model.embedding_width, batches=batches)
+    return learner.learn(1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows])
+
+
+def kept_gradients(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> Callable[[], torch.Tensor]:
+    """The gradients of the next step, as one vector, which the optimizer would drop."""
+    monkeypatch.setattr(learner.adamw, "zero_grad", lambda **_: None)
+    return lambda: torch.cat([weight.grad.flatten() for weight in learner.learning if weight.grad is not None])
+
+
+def test_accumulated_gradients_are_the_mean_of_those_of_the_batches(
+    config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = [[0, 1, 2, 3], [4, 5, 6], [7, 8]]
+    single = []
+    for batch in batches:
+        learner = made(config, data)
+        gradients = kept_gradients(learner, monkeypatch)
+        step(learner, data, [batch])
+        single.append(gradients())
+    learner = made(config, data)
+    gradients = kept_gradients(learner, monkeypatch)
+    taken = step(learner, data, batches)
+    torch.testing.assert_close(gradients(), torch.stack(single).mean(0), rtol=1e-4, atol=1e-7)
+    assert taken.numbers[8].item() == pytest.approx(gradients().norm().item(), rel=1e-5)
+
+
+def test_clipped_gradients_keep_their_direction(
+    config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for limit in (0.0, 0.5):
+        learner = made(replace(config, clip_norm=limit), data)
+        gradients = kept_gradients(learner, monkeypatch)
+        taken = step(learner, data, [[0, 1, 2, 3]])
+        found.append((gradients(), taken.numbers[8].item()))
+    (free, norm), (clipped, logged) = found
+    assert norm == logged > 0.5  # the log says what it was before
+    torch.testing.assert_close(clipped, free * (0.5 / norm), rtol=1e-3, atol=1e-7)
+
+
+def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
+    config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, torch.dtype] = {}
+    exact = learner_module.objective
+
+    def watched(config: TrainConfig, kind: Any, output: Any, targets: torch.Tensor, weights: Any) -> Any:
+        losses = exact(config, kind, output, targets, weights)
+        seen.update(prediction=output.predictions.dtype, loss=losses.total.dtype, inter=losses.inter.dtype)
+        return losses
+
+    monkeypatch.setattr(learner_module, "objective", watched)
+    numbers = {}
+    for precision in ("float32", "bfloat16"):
+        learner = made(replace(config, precision=precision), data)  # type: ignore[arg-type]
+        numbers[precision] = step(learner, data, [[0, 1, 2, 3, 4, 5, 6, 7]]).numbers
+        assert all(weight.dtype == torch.float32 for weight in learner.learning)
+        assert learner.labels.banks.dtype == torch.float32
+    assert seen == {"prediction": torch.bfloat16, "loss": torch.float32, "inter": torch.float32}
+    assert not numbers["float32"].equal(numbers["bfloat16"])
+    torch.testing.assert_close(numbers["bfloat16"], numbers["float32"], rtol=0.05, atol=0.02)
+
+
+def test_auto_precision_is_resolved_before_it_is_saved(config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+    assert config.precision == "float32"  # of the CPU
+    train(replace(config, epochs=1), data, tmp_path, CPU, lambda *_: None, lambda _: None)
+    assert 'precision = "float32"' in (tmp_path / "config.toml").read_text()
+
+
+def test_padding_to_buckets_changes_no_output(config: TrainConfig, data: TrainData) -> None:
+    learner = made(config, data)
+    tokenize = Tokenizer.load(config.model.language, 32)
+    batch = next(iter(loader(data.train, 8, tokenize, 1, 8)))
+    padded = in_buckets(batch, 32)
+    assert padded.token_ids.shape[1] == 16 and padded.vision.shape[1] == padded.audio_mask.shape[1] == 8
+    assert in_buckets(batch, 9).token_ids.shape[1] == 9  # a language model has places for so many
+    learner.model.eval()
+    with torch.inference_mode():
+        mine, its = learner.model(batch), learner.model(padded)
+    torch.testing.assert_close(mine.predictions, its.predictions, rtol=1e-5, atol=1e-6)
+
+
+def test_a_compiled_model_is_not_compiled_for_every_length(
+    config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is compiled is counted: batches of many lengths, few graphs."""
+    counter = CompileCounter()
+    compile_ = SemanticMAC.compile
+    monkeypatch.setattr(SemanticMAC, "compile", lambda self: compile_(self, backend=counter))
+    torch._dynamo.reset()
+    learner = made(replace(config, compile=True), data)
+    tokenize = Tokenizer.load(config.model.language, 32)
+    batches = epoch_batches(24, 3, seed=1, epoch=1)
+    local = list(loader(data.train, 1, tokenize, 1, 8, batches=batches))
+    lengths = {(batch.token_ids.shape[1], batch.vision.shape[1]) for batch in local}
+    counts = []
+    for batch, places in zip(local, batches, strict=True):
+        learner.learn(1, [(places, in_buckets(batch, 32))], [""] * 24)
+        counts.append(counter.frame_count)
+    assert len(lengths) > 2 and counts[0] > 0
+    assert counts[-1] == counts[0]
+
+
+def test_nan_stops_the_run_with_the_clips_of_its_step(config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+    poisoned = 0
+
+    def progress(stage: str, done: int, total: int, failed: int) -> None:
+        nonlocal poisoned
+        if done == 2:
+            for learner in learners:
+                torch.nn.init.constant_(learner.model.fuse.weight, float("nan"))
+            poisoned = done
+
+    learners: list[Learner] = []
+    with pytest.MonkeyPatch.context() as patched:
+        init = Learner.__init__
+        patched.setattr(Learner, "__init__", lambda self, *words: learners.append(self) or init(self, *words))
+        with pytest.raises(TrainError, match="the loss became nan in epoch 1, on the clips") as found:
+            train(config, data, tmp_path, CPU, progress, lambda _: None)
+    assert poisoned == 2
+    third = epoch_batches(24, config.batch_size, config.seed, 1)[2]
+    assert all(data.train.rows[place].clip_id in str(found.value) for place in third)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert steps == [1, 2]
