@@ -1,0 +1,54 @@
+"""Event files say what log.jsonl says, and a run that goes on draws each step once."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from semanticmac.cache.home import CacheHome
+from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.curves import FOLDER, Curves, CurvesError
+from semanticmac.train.loop import open_data, train
+
+CPU = torch.device("cpu")
+
+
+def test_curves_are_the_log_also_after_a_stop(
+    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    config = override(TrainConfig("planted"), small | {"modalities": "audio", "epochs": 3})
+    data = open_data(planted(), "planted")
+
+    def stop(stage: str, done: int, total: int, failed: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    for progress in (stop, lambda *_: None):
+        with Curves(tmp_path) as curves:
+            words = (config, data, tmp_path, CPU, progress, curves.epoch)
+            if progress is stop:
+                with pytest.raises(KeyboardInterrupt):
+                    train(*words, on_step=curves.step)
+            else:
+                train(*words, on_step=curves.step, resume=True)
+    events = accumulator.EventAccumulator(str(tmp_path / FOLDER))
+    events.Reload()
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "step" in line]
+    drawn = events.Scalars("train/loss")
+    assert [event.step for event in drawn] == [line["step"] for line in steps] == list(range(1, 10))
+    assert [event.value for event in drawn] == pytest.approx([line["loss"] for line in steps])
+    valid = events.Scalars("validation_L1_loss")
+    assert [event.value for event in valid] == pytest.approx([line["valid"] for line in lines if "step" not in line])
+
+
+def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(CurvesError, match=r"semanticmac\[tensorboard\]"):
+        Curves(tmp_path)
