@@ -6,9 +6,12 @@ learner, and in its header, as JSON, where the run stands. Nothing in it is ever
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,11 +40,26 @@ class Place:
     torch: str  # version
 
 
-def begin(run: Path) -> None:
-    """From here on the run is one that can be resumed."""
-    drop_leftovers(run)
-    sweep(run)
+@contextmanager
+def training(run: Path) -> Iterator[None]:
+    """Around all that a training does: until it ends well, the run is one that can be resumed.
+
+    Raises TrainError where another process is training in the same folder; one that was killed is none.
+    """
     (run / FOLDER).mkdir(parents=True, exist_ok=True)
+    handle = os.open(run / FOLDER, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainError(f"another process is training in {run}: wait until it is done, or stop it") from None
+        drop_leftovers(run)
+        sweep(run)
+        yield
+        (run / FOLDER).rename(run / _DONE)  # in one step: half a folder would be a run that starts over
+        sweep(run)
+    finally:
+        os.close(handle)
 
 
 def under_way(run: Path) -> bool:
@@ -71,12 +89,6 @@ def load(run: Path) -> tuple[Place, dict[str, Tensor]] | None:
         raise TrainError(
             f"the checkpoint {path} cannot be read ({error}): delete it, and the run starts over"
         ) from None
-
-
-def end(run: Path) -> None:
-    """The run is finished. The folder goes in one step: half of it would be a run that starts over."""
-    (run / FOLDER).rename(run / _DONE)
-    sweep(run)
 
 
 def sweep(run: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -73,10 +74,9 @@ def train(
             return RunInfo.read(run)
         found = _last_checkpoint(run, data, world, on_note)
     place = found[0] if found else Place(1, 0, 0, None, data.digest, world.size, torch.__version__)
-    if world.first:
-        checkpoint.begin(run)
-        write_text(run / "config.toml", config.to_toml())
-    with repeatable(device):
+    with checkpoint.training(run) if world.first else nullcontext(), repeatable(device):
+        if world.first:
+            write_text(run / "config.toml", config.to_toml())
         seed_everything(config.seed)
         texts = _open_texts(config, data, run, begun=found is not None, world=world)
         if note := cut_note(texts.cut, config.model.max_tokens):
@@ -93,8 +93,6 @@ def train(
             learner.load(found[1])
         watch = Watch(progress, on_epoch, on_step, save_every_s)
         _epochs(learner, data, texts, run, place, sums, watch)
-    if world.first:
-        checkpoint.end(run)
     return world.told(RunInfo.read(run) if world.first else None)  # type: ignore[return-value]
 
 

@@ -181,6 +181,17 @@ def test_other_settings_data_or_processes_are_refused(
     assert files_of(run) == before
 
 
+def test_two_processes_do_not_train_in_one_folder(
+    undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with checkpoint.training(run), pytest.raises(TrainError, match="another process is training in"):
+        run_to_end(config, data, run)
+    shutil.rmtree(run)
+    run_to_end(config, data, run)
+    assert files_of(run) == files_of(undisturbed[0])
+
+
 def test_a_broken_checkpoint_is_named(config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
     run = tmp_path / "run"
     in_child(config, data, run, 60)

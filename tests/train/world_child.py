@@ -1,4 +1,4 @@
-"""What the tests of several processes run in each of them: JSON on the command line says what.
+"""What the tests of several processes run in each of them: a list of jobs, as JSON on the command line.
 
 gradients: one step's losses and gradients, without dropout, into FILE. train: a whole run, in which the first process
 may be killed before a step, with a checkpoint after every step.
@@ -41,7 +41,9 @@ def gradients(world: World, about: dict[str, Any]) -> None:
     learner.adamw.step = learner.adamw.zero_grad = lambda *_, **__: None  # type: ignore[method-assign,assignment]
     taken = learner.learn(1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows])
     found = {name: weight.grad for name, weight in learner.model.named_parameters() if weight.grad is not None}
-    lacking = [name for name, weight in learner.model.named_parameters() if weight.requires_grad and weight.grad is None]
+    lacking = [
+        name for name, weight in learner.model.named_parameters() if weight.requires_grad and weight.grad is None
+    ]
     assert not lacking, lacking
     found |= {"numbers": taken.numbers, "banks": learner.labels.banks}
     save_file(found, f"{about['file']}-{world.rank}")
@@ -59,11 +61,15 @@ def whole(world: World, about: dict[str, Any]) -> None:
     train(config, data, run, CPU, progress, lambda _: None, resume=True, save_every_s=0.0, world=world)
 
 
+def do(world: World, jobs: list[dict[str, Any]]) -> None:
+    for job in jobs:
+        {"gradients": gradients, "train": whole}[job["what"]](world, job)
+
+
 def main() -> None:
-    about = json.loads(sys.argv[1])
     torch.set_num_threads(1)
     with joined() as world:
-        {"gradients": gradients, "train": whole}[about["what"]](world, about)
+        do(world, json.loads(sys.argv[1]))
 
 
 if __name__ == "__main__":
