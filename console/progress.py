@@ -6,7 +6,8 @@ import os
 import time
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,6 +20,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment, Segments
 from rich.text import Text
 
 _PLAIN_EVERY_S = float(os.environ.get("SEMANTICMAC_PROGRESS_S", "5"))  # between two plain lines of a stage
@@ -46,7 +48,10 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._bars: Progress | None = None
+        self._live: Live | None = None
+        self._above: RenderableType | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
         self._started: dict[str, float] = {}
         self._printed: dict[str, float] = {}
 
@@ -63,15 +68,33 @@ class Screen:
                 _Failures(),
             )
             self._bars = Progress(*columns, console=self.console)
-            self._bars.start()
+            self._live = Live(get_renderable=self._view, console=self.console, refresh_per_second=10)
+            self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._bars is not None:
-            self._bars.stop()
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def live(self) -> bool:
+        """Is this a terminal, where what stands above the bars can change?"""
+        return self._live is not None
+
+    def above(self, view: RenderableType) -> None:
+        """Stands above the bars from now on, instead of what stood there. Only where the screen is live."""
+        lines = self.console.render_lines(view, pad=False)
+        # Laid out once, not whenever the bars are drawn: that would take a tenth of the time of what is shown.
+        self._above = Segments([segment for line in lines for segment in (*line, Segment.line())])
 
     def progress(self, stage: str, done: int, total: int, failed: int) -> None:
-        """`done` of `total` items of a stage are finished, `failed` of them without success."""
+        """`done` of `total` items of a stage are finished, `failed` of them without success. Fewer: it begins again."""
+        if done < self._done.get(stage, 0):
+            self._started.pop(stage, None)
+            self._printed.pop(stage, None)
+            if self._bars is not None:
+                self._bars.reset(self._tasks[stage])
+        self._done[stage] = done
         if self._bars is None:
             self._plain(stage, done, total, failed)
             return
@@ -85,7 +108,12 @@ class Screen:
 
     def line(self, text: str) -> None:
         """One line above the bars."""
-        (self._bars.console if self._bars is not None else self.console).print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=not self.live)
+
+    def _view(self) -> RenderableType:
+        assert self._bars is not None
+        bars = self._bars.get_renderable()
+        return bars if self._above is None else Group(self._above, bars)
 
     def _plain(self, stage: str, done: int, total: int, failed: int) -> None:
         now = time.monotonic()

@@ -12,6 +12,19 @@ DAMAGED, BAD_INPUT, CLIPS_FAILED, STOPPED = 1, 2, 3, 130  # exit codes, beside 0
 out, err = Console(), Console(stderr=True)  # results, and everything about how they came to be
 
 
+_go_on = "run the same command again to go on"
+
+
+def how_to_go_on(words: str) -> None:
+    """What a person is told to do where the program is stopped from now on."""
+    global _go_on
+    _go_on = words
+
+
+def print_stopped() -> None:
+    err.print(f"\nstopped. What is done is kept: {_go_on}.", highlight=False, soft_wrap=True)
+
+
 def print_notes(notes: Sequence[str]) -> None:
     """What a person should know, one line each."""
     for note in notes:

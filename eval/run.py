@@ -68,6 +68,8 @@ class RunInfo:
     def read(cls, folder: Path) -> RunInfo:
         """Raises RunError where the folder holds no finished run."""
         path = folder / "run.json"
+        if seeds := seed_runs(folder):
+            raise RunError(f"{folder} holds {len(seeds)} runs over seeds: give one of them, as {seeds[min(seeds)]}")
         if not path.exists():
             raise RunError(f"{folder} holds no trained model (no run.json): `semanticmac train --from-cache` makes one")
         about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

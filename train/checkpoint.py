@@ -62,11 +62,6 @@ def training(run: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def under_way(run: Path) -> bool:
-    """Was the run begun and not ended?"""
-    return (run / FOLDER).exists()
-
-
 def save(run: Path, place: Place, tensors: Mapping[str, Tensor]) -> None:
     """Writes the checkpoint aside and renames it; a full disk leaves the one before."""
     own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

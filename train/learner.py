@@ -44,7 +44,7 @@ class Learner:
         self.forward: nn.Module = model
         if world.size > 1:
             devices = [self.device.index or 0] if self.device.type == "cuda" else None
-            self.forward = DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
+            self.forward = DistributedDataParallel(model, device_ids=devices)
 
     def learn(self, epoch: int, group: Sequence[tuple[Sequence[int], Batch]], clip_ids: Sequence[str]) -> Taken:
         """One step on a group of batches, each as the places of its clips in the train split and our share of them.

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -25,13 +25,14 @@ from semanticmac.model.semanticmac import SemanticMAC
 from semanticmac.train import checkpoint
 from semanticmac.train.batches import epoch_batches, in_buckets, in_order
 from semanticmac.train.checkpoint import Place
-from semanticmac.train.config import TrainConfig, from_toml
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, TrainError, in_setting, open_data, resolve
 from semanticmac.train.learner import Learner
 from semanticmac.train.log import NUMBERS, WAITING, EpochLog, RunLog, StepLog, epoch_log, read_epochs
 from semanticmac.train.modalities import drop_modalities, dropout_draw
 from semanticmac.train.randomness import repeatable, seed_everything
 from semanticmac.train.selection import validation_score
+from semanticmac.train.series import is_trained
 from semanticmac.train.texts import count_cut, cut_note
 from semanticmac.train.world import ALONE, World
 
@@ -61,15 +62,14 @@ def train(
     it ends with the files that it would have had without the stop. One that is finished stays as it is, and one that
     was not begun is begun. world: the processes that train together, this function running in each of them.
 
-    Raises TrainError where a loss is not finite, naming the clips of that step, and where a run cannot go on: it has
-    other settings, or the data, the number of processes or the checkpoint are not those it was begun with.
+    Raises TrainError where a loss is not finite, naming the clips of that step, and where a run cannot go on: the data,
+    the number of processes or the checkpoint are not those it was begun with; ConfigError where it has other settings.
     """
     config = resolve(config, data, device)
     data = in_setting(data, config.model.clips_before)
     found = None
     if resume:
-        _same_settings(run, config)
-        if (run / "run.json").exists() and not checkpoint.under_way(run):
+        if is_trained(run, config, data):
             checkpoint.sweep(run)
             return RunInfo.read(run)
         found = _last_checkpoint(run, data, world, on_note)
@@ -210,23 +210,6 @@ def _open_texts(config: TrainConfig, data: TrainData, run: Path, *, begun: bool,
     if world.first and not begun:
         save_language(folder, language, tokenizer)
     return Texts(tokenizer, language, count_cut(tokenizer, (data.train, data.valid)))
-
-
-def _same_settings(run: Path, config: TrainConfig) -> None:
-    """Raises TrainError where the folder holds a run of other settings."""
-    path = run / "config.toml"
-    if not path.exists():
-        return
-    there, asked = (
-        {**asdict(each), **asdict(each.model)}
-        for each in (from_toml(path.read_text(encoding="utf-8"), config.dataset), config)
-    )
-    for name in asked.keys() - {"model"}:
-        if there[name] != asked[name]:
-            raise TrainError(
-                f"{run} was begun with {name}={there[name]!r}, asked for is {asked[name]!r}: "
-                "resume it with its own settings, or begin another run"
-            )
 
 
 def _last_checkpoint(

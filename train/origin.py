@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from semanticmac.cache.keys import Fingerprint
+from semanticmac.eval.run import RunInfo
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, from_toml, override, preset
 
 
@@ -36,6 +38,15 @@ def read_config(path: Path, dataset: str | None = None) -> TrainConfig:
     if not (dataset or config.dataset):
         raise ConfigError(f"{file} names no dataset: add a line `dataset = …`, or give --dataset")
     return replace(config, dataset=dataset or config.dataset)
+
+
+def other_embeddings(path: Path, fingerprint: Fingerprint) -> list[str]:
+    """What to say where the run that is repeated was trained on other embeddings than those of the cache."""
+    folder = path if path.is_dir() else path.parent
+    if not (folder / "run.json").exists():
+        return []
+    differences = RunInfo.read(folder).fingerprint.differences(fingerprint)
+    return [f"{folder} was trained on other embeddings ({'; '.join(differences)})"] if differences else []
 
 
 def settings_for(

@@ -48,9 +48,10 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
     known = flat(config)
     space: Space = {}
     for name, value in written.items():
-        if name not in known or name == "dataset":
+        if name == "dataset":
+            raise ConfigError(f"{path}: {name} cannot be drawn, a sweep is of one")
+        if name not in known:
             override(config, {name: value})  # raises, with the nearest names
-            raise ConfigError(f"{path}: {name} cannot be drawn")
         if name not in fixed:
             space[name] = _domain(f"{path}: {name}", value, known[name])
     if not space:

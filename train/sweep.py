@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -61,12 +60,11 @@ def sweep(
     draws = Draws.open(
         asked.folder, asked.space, asked.sampler, base.seed, others | {"data": data.digest}, maximise=more_is_better
     )
+    _show(draws.points(), asked.trials, progress)
     while (claim := draws.claim(asked.trials)) is not None:
-        points = draws.points()
-        failed = sum(point.failure is not None for point in points)
-        progress("trials", failed + sum(point.score is not None for point in points), asked.trials, failed)
         folder = trial_folder(asked.folder, claim.point)
-        on_note(f"trial {claim.point}: {spoken(claim.settings)} → {folder}")
+        drawn = ", ".join(f"{name}={short(value)}" for name, value in claim.settings.items())
+        on_note(f"trial {claim.point}: {drawn} → {folder}")
         try:
             config = override(base, claim.settings)
             info = train(config, data, folder, device, progress, on_epoch, on_note, resume=True)
@@ -79,6 +77,7 @@ def sweep(
             raise
         with draws.alone():
             _tidy(asked.folder, draws.points(), more_is_better)
+        _show(draws.points(), asked.trials, progress)
     return draws.points()
 
 
@@ -92,9 +91,14 @@ def trial_folder(folder: Path, number: int) -> Path:
     return folder / f"trial-{number:04d}"
 
 
-def spoken(settings: Mapping[str, Any]) -> str:
-    """For a person: numbers with three digits. config.toml has all of them."""
-    return ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in settings.items())
+def short(value: object) -> str:
+    """A setting for a person: three digits of a number. config.toml has all of them."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _show(points: Sequence[Point], trials: int, progress: Progress) -> None:
+    failed = sum(point.failure is not None for point in points)
+    progress("trials", failed + sum(point.score is not None for point in points), trials, failed)
 
 
 def _tell(draws: Draws, claim: Claim, info: RunInfo) -> str:

@@ -39,6 +39,11 @@ class World:
         """The one that writes files and talks to people."""
         return self.rank == 0
 
+    def device(self, chosen: torch.device) -> torch.device:
+        """The device of this process, where `cuda` was chosen for all."""
+        spread = self.size > 1 and chosen.type == "cuda" and chosen.index is None
+        return torch.device("cuda", self.local_rank % torch.cuda.device_count()) if spread else chosen
+
     def counts(self, clips: int) -> list[int]:
         """How many clips of a batch each process has: as equal as can be, the first ones one more."""
         return [clips // self.size + (rank < clips % self.size) for rank in range(self.size)]

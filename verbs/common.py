@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from semanticmac.console.progress import Screen
     from semanticmac.preprocess.corpora import Options
     from semanticmac.preprocess.encoder import Encoder
+    from semanticmac.train.config import TrainConfig
+    from semanticmac.train.data import TrainData
 
 
 def check_name(name: str | None) -> None:
@@ -38,6 +41,29 @@ def open_encoder(name: str, device: str, screen: Screen) -> Encoder:
     from semanticmac.preprocess.encoder import load_encoder
 
     return load_encoder(name, device, screen.bytes, screen.line)
+
+
+def open_training(
+    cache: Path, dataset: str | None, preset: str | None, config: Path | None, changes: Mapping[str, Any]
+) -> tuple[TrainData, TrainConfig]:
+    """The cached dataset and the settings to train it with. What a repeated run cannot have again is said."""
+    from semanticmac.cache.home import CacheHome
+    from semanticmac.console.screen import print_notes
+    from semanticmac.eval.evaluate import encoder_notes
+    from semanticmac.train.data import open_data
+    from semanticmac.train.origin import other_embeddings, read_config, settings_for
+
+    home = CacheHome(cache)
+    begin_with = None if config is None else read_config(config, dataset)
+    name = home.require(dataset if begin_with is None else begin_with.dataset)
+    data = open_data(home, name)
+    settings = settings_for(name, data.manifest.corpus, changes, preset, begin_with)
+    unseen = [modality for modality in settings.model.modalities if modality not in data.modalities]
+    print_notes(encoder_notes(data.manifest.fingerprint))
+    print_notes([f"no train clip has {modality}: the model is trained without it" for modality in unseen])
+    if config is not None:
+        print_notes(other_embeddings(config, data.manifest.fingerprint))
+    return data, settings
 
 
 def cores() -> int:

@@ -49,14 +49,16 @@ def eval_(
 ) -> None:
     """Score trained models on a split, beside constant baselines and the paper's own numbers.
 
-    Several runs are seeds of one model: mean and sample spread. With --compare each is set against the first.
+    Several runs, or the folder of `train --seeds`, are seeds of one model: mean and sample spread. With --compare each
+    is set against the first.
     """
     from semanticmac.cache.home import CacheHome
-    from semanticmac.eval.run import newest_run, pick_device
+    from semanticmac.eval.run import newest_model, pick_device
     from semanticmac.eval.sheet import PAPER_MODELS
     from semanticmac.eval.source import SPLITS
 
-    chosen = [*(folders or []), *(run or [])] or [newest_run(runs, dataset)]
+    named = [*(folders or []), *(run or [])] or [newest_model(runs, dataset)]
+    chosen = [one for folder in named for one in _runs_of(folder)]
     if paper not in PAPER_MODELS:
         raise typer.BadParameter(f"--paper {paper}: expected {', '.join(PAPER_MODELS)}")
     if compare and len(chosen) < 2:
@@ -77,6 +79,19 @@ def eval_(
         for table in () if as_json else tables:
             out.print(table)
         _leave(results, paper, csv, latex)
+
+
+def _runs_of(folder: Path) -> list[Path]:
+    """The run itself, or the finished runs of a folder that `train --seeds` made; the others are named."""
+    from semanticmac.console.screen import print_notes
+    from semanticmac.eval.run import RunError, is_finished, seed_runs
+
+    seeds = seed_runs(folder)
+    finished = [run for run in seeds.values() if is_finished(run)]
+    if seeds and not finished:
+        raise RunError(f"no seed in {folder} is finished: `semanticmac train --seeds … --run {folder}` goes on")
+    print_notes([f"{run} is not finished and left out" for run in seeds.values() if run not in finished])
+    return finished or [folder]
 
 
 Scored = tuple[Path, "TrainedModel", "Evaluation"]

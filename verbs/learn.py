@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semanticmac.console.screen import CLIPS_FAILED, err, out, print_notes
+from semanticmac.console.screen import CLIPS_FAILED, err, how_to_go_on, out, print_notes
 from semanticmac.verbs.options import (
     CACHE,
     RUNS,
     CacheDir,
+    Config,
     Dataset,
     Device,
     FromCache,
+    Preset,
     RunsDir,
     Settings,
 )
+
+if TYPE_CHECKING:
+    from semanticmac.train.config import TrainConfig
+    from semanticmac.train.data import TrainData
+    from semanticmac.train.log import EpochLog
+    from semanticmac.train.world import World
 
 
 def train(
@@ -26,34 +35,110 @@ def train(
     cache: CacheDir = CACHE,
     run: Annotated[Path | None, typer.Option(help="Folder to make. Default: RUNS/DATASET-001, -002 …")] = None,
     runs: RunsDir = RUNS,
+    preset: Preset = None,
+    config: Config = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and dropout.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Several trainings: how many seeds (5), or which (1,2,7). Resumes with --run.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on where this run was stopped, with its own settings.")
+    ] = None,
     set_: Settings = None,
     device: Device = "auto",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also draw curves, in RUN/tensorboard.")] = False,
 ) -> Path:
-    """Train SemanticMAC on a cached dataset; the best epoch by validation is kept in a run folder."""
-    from semanticmac.cache.home import CacheHome
+    """Train SemanticMAC on a cached dataset; the best epoch by validation is kept in a run folder.
+
+    On several GPUs: torchrun --nproc-per-node=N -m semanticmac.cli train …
+    """
+    from semanticmac.eval.run import new_run
+    from semanticmac.train.config import parse_settings
+    from semanticmac.train.world import joined
+    from semanticmac.verbs.common import open_training
+
+    if resume is not None and (config or preset or run or set_ or seed is not None or seeds is not None):
+        raise typer.BadParameter(f"--resume goes on with the settings of {resume}: give no others")
+    if resume is not None and not (resume / "config.toml").exists():
+        raise typer.BadParameter(f"--resume {resume}: no training was begun there (it has no config.toml)")
+    changes = parse_settings(set_ or []) | ({} if seed is None else {"seed": seed})
+    with joined() as world:
+        if not world.first:
+            out.quiet = err.quiet = True
+        data, settings = open_training(cache, dataset, preset, resume or config, changes)
+        if seeds is not None and world.size > 1:
+            raise typer.BadParameter("--seeds trains one seed after the other: under torchrun give --seed")
+        if seeds is not None:
+            return _train_seeds(seeds, settings, data, run or new_run(runs, settings.dataset, suffix="-seeds"), device)
+        folder = resume or world.told(new_run(runs if run is None else run.parent, settings.dataset, run))
+        return _train_one(settings, data, folder, device, world, resume is not None, tensorboard)
+
+
+def _train_one(
+    settings: TrainConfig, data: TrainData, folder: Path, device: str, world: World, resume: bool, tensorboard: bool
+) -> Path:
     from semanticmac.console.epochs import EpochLines
     from semanticmac.console.progress import Screen
-    from semanticmac.eval.evaluate import encoder_notes
-    from semanticmac.eval.run import new_run, pick_device
-    from semanticmac.train.config import override, parse_settings, preset
-    from semanticmac.train.loop import open_data, train
+    from semanticmac.eval.run import is_finished, pick_device
+    from semanticmac.train.curves import Curves
+    from semanticmac.train.loop import train
 
-    home = CacheHome(cache)
-    name = home.require(dataset)
-    changes = parse_settings(set_ or []) | ({} if seed is None else {"seed": seed})
-    data = open_data(home, name)
-    config = override(preset(data.manifest.corpus, name), changes)
-    folder = new_run(runs, name) if run is None else new_run(run.parent, name, run)
-    err.print(f"training on [bold]{name}[/] ({len(data.train)} clips, validated on {len(data.valid)}) → {folder}")
-    unseen = [name for name in config.model.modalities if name not in data.modalities]
-    print_notes(encoder_notes(data.manifest.fingerprint))
-    print_notes([f"no train clip has {name}: the model is trained without it" for name in unseen])
-    with Screen(err) as screen:
-        show, note = EpochLines(screen).show, lambda note: print_notes([note])
-        info = train(config, data, folder, pick_device(device), screen.progress, show, note)
+    if resume and is_finished(folder):
+        print_notes([f"{folder} is finished: there is nothing to go on with"])
+    else:
+        _print_start(settings, data, f" → {folder}")
+    how_to_go_on(f"`semanticmac train --resume {folder}` goes on")
+    with ExitStack() as stack:
+        screen = stack.enter_context(Screen(err))
+        curves = stack.enter_context(Curves(folder)) if tensorboard and world.first else None
+        lines = EpochLines(screen)
+
+        def show(line: EpochLog) -> None:
+            lines.show(line)
+            if curves is not None:
+                curves.epoch(line)
+
+        info = train(
+            settings,
+            data,
+            folder,
+            world.device(pick_device(device)),
+            screen.progress,
+            show,
+            lambda note: print_notes([note]),
+            on_step=curves.step if curves is not None else lambda step: None,
+            resume=resume,
+            world=world,
+        )
     err.print(f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}", highlight=False)
-    err.print(f"next: `semanticmac eval --run {folder}`", highlight=False)
+    err.print(f"next: `semanticmac eval --run {folder}`", highlight=False, soft_wrap=True)
+    return folder
+
+
+def _print_start(settings: TrainConfig, data: TrainData, where: str) -> None:
+    clips = f"{len(data.train)} clips, validated on {len(data.valid)}"
+    err.print(f"training on [bold]{settings.dataset}[/] ({clips}){where}", highlight=False, soft_wrap=True)
+
+
+def _train_seeds(seeds: str, settings: TrainConfig, data: TrainData, folder: Path, device: str) -> Path:
+    from rich.markup import escape
+
+    from semanticmac.console.epochs import EpochLines
+    from semanticmac.console.progress import Screen
+    from semanticmac.console.trainings import seeds_table
+    from semanticmac.eval.run import pick_device
+    from semanticmac.train.seeds import parse_seeds, train_seeds
+
+    asked = parse_seeds(seeds, settings.seed)
+    _print_start(settings, data, f", {len(asked)} seeds → {folder}")
+    how_to_go_on(f"the same command goes on with `--run {folder}`")
+    with Screen(err) as screen:
+        show, note = EpochLines(screen).show, lambda text: screen.line(escape(text))
+        found = train_seeds(settings, asked, data, folder, pick_device(device), screen.progress, note, show)
+    out.print(seeds_table(settings.dataset, found))
+    err.print(f"next: `semanticmac eval --run {folder}`", highlight=False, soft_wrap=True)
+    if any(run.failure is not None for run in found):
+        raise typer.Exit(CLIPS_FAILED)
     return folder
 
 

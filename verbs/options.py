@@ -43,4 +43,8 @@ Dataset = Annotated[str | None, typer.Option(help="Default: the one cached last.
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
 ]
+Preset = Annotated[str | None, typer.Option(help="Begin with another corpus's preset: mosi, meld …")]
+Config = Annotated[
+    Path | None, typer.Option(help="Begin with the settings of a run: its folder, or the config.toml in it.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

@@ -20,7 +20,7 @@ import torch
 from semanticmac.cache.home import CacheHome
 from semanticmac.eval.run import RunError, RunInfo, load_run
 from semanticmac.train import checkpoint
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.loop import TrainData, TrainError, open_data, train
 
 CPU = torch.device("cpu")
@@ -95,7 +95,7 @@ def test_a_run_has_moments_of_every_kind(undisturbed: tuple[Path, int], config: 
     run, moments = undisturbed
     steps = config.epochs * 3  # 24 clips, batches of 4, two a step
     assert moments > steps * 3  # a step, its checkpoint written aside and renamed
-    assert not checkpoint.under_way(run)
+    assert not (run / "checkpoint").exists()
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "step" in line] == list(range(1, steps + 1))
     assert [line["epoch"] for line in lines if "step" not in line] == [1, 2, 3]
@@ -164,7 +164,7 @@ def test_other_settings_data_or_processes_are_refused(
     def go_on(config: TrainConfig, data: TrainData) -> None:
         train(config, data, run, CPU, lambda *_: None, lambda _: None, resume=True)
 
-    with pytest.raises(TrainError, match=r"begun with lr_rest=0\.01, asked for is 0\.02"):
+    with pytest.raises(ConfigError, match=r"was trained with lr_rest=0\.01, asked for is 0\.02"):
         go_on(override(config, {"lr_rest": 0.02}), data)
     home = planted()
     other = open_data(home, "planted")

@@ -1,0 +1,355 @@
+"""Sweeps: draws belong to seed and number, whoever stops, kills or shares them; failures stay; replays are exact."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from semanticmac.cache.home import CacheHome
+from semanticmac.cache.manifest import Manifest
+from semanticmac.eval.run import RunError, RunInfo, load_run
+from semanticmac.train import sweep as module
+from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, override, preset
+from semanticmac.train.data import TrainError, open_data
+from semanticmac.train.loop import train
+from semanticmac.train.origin import read_config
+from semanticmac.train.series import flat
+from semanticmac.train.space import DEFAULT, Choice, Range, Space, read_space
+from semanticmac.train.study import TRIES, Draws, Point, Sampler
+from semanticmac.train.sweep import BEST, Sweep, ranked, sweep, trial_folder
+
+CPU = torch.device("cpu")
+SPACE = """
+lr_rest = { low = 1e-4, high = 1e-1, log = true }
+dropout = { low = 0.0, high = 0.5 }
+neighbours = { low = 2, high = 9 }
+schedule = ["constant", "cosine"]
+"""
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    path = tmp_path / "space.toml"
+    path.write_text(SPACE, encoding="utf-8")
+    return path
+
+
+def search(
+    home: CacheHome, folder: Path, config: TrainConfig, space: Path, trials: int, sampler: Sampler = "random"
+) -> list[Point]:
+    asked = Sweep(config, read_space(space, config, ()), sampler, trials, folder)
+    return sweep(asked, open_data(home, "planted"), CPU, lambda *_: None, lambda _: None, lambda _: None)
+
+
+def quick(small: dict[str, Any], **more: Any) -> TrainConfig:
+    return override(TrainConfig("planted"), small | {"modalities": "audio,vision", "epochs": 1} | more)
+
+
+def logs(folder: Path) -> dict[str, bytes]:
+    """Settings and numbers of every trial."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.glob("trial-*/*"))
+        if path.name in ("config.toml", "log.jsonl", "run.json")
+    }
+
+
+def command(home: CacheHome, root: Path, small: dict[str, Any], space: Path, trials: int) -> list[str]:
+    settings = {k: v for k, v in small.items() if k not in tomllib.loads(SPACE)}
+    settings |= {"modalities": "audio,vision", "epochs": 1}
+    words = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    options = ["--cache", home.root, "--runs", root, "--space", space, "--trials", trials]
+    return [sys.executable, "-m", "semanticmac.cli", "sweep", "--from-cache", *map(str, options), *words]
+
+
+def test_the_space_holds_every_setting_of_the_paper() -> None:
+    space = read_space(None, TrainConfig("any"), ())
+    for path in PRESETS.glob("*.toml"):
+        settings = flat(preset(path.stem))
+        for name, domain in space.items():
+            value = settings[name]
+            if path.stem == "demo":
+                continue
+            if isinstance(domain, Choice):
+                assert value in domain.options, (path.stem, name)
+            else:
+                assert domain.low <= value <= domain.high, (path.stem, name)
+                assert domain.log == (name.startswith(("lr_", "weight_decay", "int"))), name
+
+
+def test_the_space_is_shipped_with_the_package() -> None:
+    packaged = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert DEFAULT.is_file() and DEFAULT.name in packaged["package-data"]["semanticmac.train"]
+
+
+def test_what_is_fixed_leaves_the_space(space: Path) -> None:
+    everything = read_space(space, TrainConfig("any"), ())
+    assert everything == {
+        "lr_rest": Range(1e-4, 1e-1, log=True),
+        "dropout": Range(0.0, 0.5),
+        "neighbours": Range(2, 9),
+        "schedule": Choice(("constant", "cosine")),
+    }
+    assert list(read_space(space, TrainConfig("any"), {"dropout", "epochs"})) == ["lr_rest", "neighbours", "schedule"]
+    with pytest.raises(ConfigError, match="nothing is left to draw"):
+        read_space(space, TrainConfig("any"), everything.keys())
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("lr_rests = [1.0]", "there is no setting 'lr_rests'; did you mean lr_rest"),
+        ("dataset = ['a']", "dataset cannot be drawn"),
+        ("lr_rest = 0.1", "expected a list of values, or { low"),
+        ("lr_rest = []", "expected a list of values"),
+        ("lr_rest = { low = 1e-3, high = 1e-2, step = 2 }", "expected a list of values"),
+        ("lr_rest = { low = 1e-2, high = 1e-3 }", "low must be below high"),
+        ("lr_rest = { low = 0.0, high = 1.0, log = true }", "above 0 where log = true"),
+        ("lr_rest = { low = 'a', high = 'b' }", "takes numbers, like its default 0.0005"),
+        ("neighbours = { low = 1.5, high = 3.5 }", "takes whole numbers, like its default 10"),
+        ("inter = { low = 0, high = 1 }", "takes a list of values, like its default True"),
+        ("lr_rest = ", "is not TOML"),
+    ],
+)
+def test_a_space_that_says_nothing_is_refused(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "space.toml").write_text(line, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        read_space(tmp_path / "space.toml", TrainConfig("any"), ())
+    with pytest.raises(ConfigError, match=r"none.toml is not a file"):
+        read_space(tmp_path / "none.toml", TrainConfig("any"), ())
+
+
+@pytest.mark.parametrize("kind", ["regression", "single-label"])
+def test_anyone_can_replay_the_best_trial(
+    planted: Callable[..., CacheHome],
+    small: dict[str, Any],
+    space: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    home, folder = planted(kind), tmp_path / "sweep"
+    split = Manifest.split
+
+    def without_test(manifest: Manifest, name: str) -> Any:
+        assert name != "test", "a sweep reads the test split"
+        return split(manifest, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "split", without_test)
+        points = search(home, folder, quick(small, epochs=3), space, 6)
+    scores = [point.score for point in points]
+    assert len(set(scores)) > 1
+    best = scores.index(max(scores) if kind == "single-label" else min(scores))
+    config = read_config(folder / BEST)
+    assert {name: flat(config)[name] for name in points[best].settings} == points[best].settings
+    info = train(config, open_data(home, "planted"), tmp_path / "again", CPU, lambda *_: None, lambda _: None)
+    assert (info.valid_score, info.best_epoch) == (points[best].score, points[best].best_epoch)
+    of_best = trial_folder(folder, best)
+    assert (of_best / "log.jsonl").read_bytes() == (tmp_path / "again/log.jsonl").read_bytes()
+    assert (of_best / "model.safetensors").read_bytes() == (tmp_path / "again/model.safetensors").read_bytes()
+
+    kept = {path.parent.name for path in folder.glob("trial-*/model.safetensors")}
+    assert kept == {of_best.name} and len(logs(folder)) == 3 * 6
+    loser = trial_folder(folder, next(i for i in range(6) if i != best))
+    with pytest.raises(RunError, match=r"keeps no weights: `semanticmac train --config .*` trains them again"):
+        load_run(loser, CPU)
+
+
+def test_of_equal_trials_the_earlier_is_better() -> None:
+    points = [Point(0, {}), Point(1, {}, 0.5), Point(2, {}, 0.7), Point(3, {}, 0.5), Point(4, {}, failure="no")]
+    assert [point.number for point in ranked(points, more_is_better=False)] == [1, 3, 2]
+    assert [point.number for point in ranked(points, more_is_better=True)] == [2, 1, 3]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_sweep_that_goes_on_draws_what_it_would_have_drawn(
+    planted: Callable[..., CacheHome],
+    small: dict[str, Any],
+    space: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sampler: Sampler,
+) -> None:
+    def instead(config: TrainConfig, data: Any, run: Path, *rest: Any, **more: Any) -> RunInfo:
+        """A score that follows from the settings: draws are what is looked at here."""
+        run.mkdir(parents=True)
+        (run / "config.toml").write_text(config.to_toml())
+        return replace(real, valid_score=config.model.dropout + config.lr_rest, best_epoch=1)
+
+    home, config = planted(), quick(small)
+    real = train(config, open_data(home, "planted"), tmp_path / "real", CPU, lambda *_: None, lambda _: None)
+    monkeypatch.setattr(module, "train", instead)
+    trials = 14  # tpe draws at random ten times first
+    whole = search(home, tmp_path / "whole", config, space, trials, sampler)
+    for total in (3, 3, 11, trials):
+        parts = search(home, tmp_path / "parts", config, space, total, sampler)
+        assert len(parts) == total
+    assert parts == whole and len({json.dumps(point.settings) for point in whole}) == trials
+    other = search(home, tmp_path / "other", replace(config, seed=2), space, 3, sampler)
+    assert all(a.settings != b.settings for a, b in zip(other, whole, strict=False))
+    for point in whole:
+        assert 1e-4 <= point.settings["lr_rest"] <= 1e-1 and 0 <= point.settings["dropout"] <= 0.5
+        assert type(point.settings["neighbours"]) is int and 2 <= point.settings["neighbours"] <= 9
+
+
+def test_a_trial_that_fails_is_recorded_and_the_sweep_goes_on(
+    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(config: TrainConfig, data: Any, run: Path, *rest: Any, **more: Any) -> RunInfo:
+        info = train(config, data, run, *rest, **more)
+        if config.neighbours == 2:
+            (run / "checkpoint").mkdir()
+            raise TrainError("the loss became nan in epoch 1")
+        return replace(info, valid_score=float("nan")) if config.neighbours == 3 else info
+
+    (tmp_path / "space.toml").write_text("d_model = [8, 9]\nneighbours = [2, 3, 4]")
+    home, folder = planted(), tmp_path / "sweep"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train", broken)
+        points = search(home, folder, quick(small), tmp_path / "space.toml", 12)
+    reasons = {(p.settings["d_model"], p.settings["neighbours"]): p.failure for p in points}
+    assert len(reasons) >= 5, "these draws do not show all of it"
+    for (d_model, neighbours), reason in reasons.items():
+        expected = {2: "the loss became nan in epoch 1", 3: "the validation L1 loss is nan", 4: None}[neighbours]
+        assert reason == ("d_model=9 must be divisible by heads=2" if d_model == 9 else expected)
+    assert all((point.score is None) == (point.failure is not None) for point in points)
+    for point in points:
+        if point.failure and (run := trial_folder(folder, point.number)).exists():
+            assert {path.name for path in run.iterdir()} == {"config.toml", "log.jsonl"}
+    again = search(home, folder, quick(small), tmp_path / "space.toml", 12)  # a failure is a result: it stays
+    assert again == points
+
+
+def test_a_sweep_of_something_else_is_refused(
+    planted: Callable[..., CacheHome], small: dict[str, Any], space: Path, tmp_path: Path
+) -> None:
+    home, folder = planted(), tmp_path / "sweep"
+    search(home, folder, quick(small), space, 1)
+    with pytest.raises(ConfigError, match=r"sweep was begun with epochs=1, asked for is 2"):
+        search(home, folder, quick(small, epochs=2), space, 2)
+    with pytest.raises(ConfigError, match=r"was begun with sampler='random', asked for is 'tpe'"):
+        search(home, folder, quick(small), space, 2, "tpe")
+    space.write_text(SPACE.replace("0.5", "0.4"))
+    with pytest.raises(ConfigError, match=r"was begun with space.dropout=.*0.5.*, asked for is .*0.4"):
+        search(home, folder, quick(small), space, 2)
+    space.write_text(SPACE)
+    with pytest.raises(ConfigError, match=r"was begun with data='\w+', asked for is"):
+        search(planted("binary"), folder, quick(small), space, 2)
+    (folder / "study.db").unlink()
+    with pytest.raises(ConfigError, match=r"has trials and no study.db"):
+        search(home, folder, quick(small), space, 2)
+
+
+def test_without_optuna_it_says_what_to_install(
+    planted: Callable[..., CacheHome],
+    small: dict[str, Any],
+    space: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ConfigError, match=r"sweep needs Optuna: pip install 'semanticmac\[sweep\]'"):
+        search(planted(), tmp_path / "sweep", quick(small), space, 1)
+
+
+SMALL_SPACE: Space = {"dropout": Range(0.0, 0.5), "neighbours": Range(2, 9)}
+
+
+def test_a_point_goes_to_one_process_and_comes_back_when_that_is_gone(tmp_path: Path) -> None:
+    ours, theirs = (Draws.open(tmp_path, SMALL_SPACE, "random", 1, {}, maximise=False) for _ in range(2))
+    first, second = ours.claim(2), theirs.claim(2)
+    assert first is not None and second is not None and (first.point, second.point) == (0, 1)
+    assert ours.claim(2) is None and theirs.claim(2) is None  # both are under way
+    assert [point.score for point in ours.points()] == [None, None]
+    second.lock.close()  # as when its process ends
+    again = ours.claim(2)
+    assert again is not None and (again.point, again.settings) == (1, second.settings)
+    ours.tell(again, 0.5, 3)
+    ours.tell_stopped(first)
+    once_more = theirs.claim(2)
+    assert once_more is not None and (once_more.point, once_more.settings) == (0, first.settings)
+    theirs.tell_failure(once_more, "no")
+    assert ours.claim(2) is None
+    assert ours.points() == [
+        Point(0, first.settings, failure="no"), Point(1, second.settings, 0.5, 3),
+    ]  # fmt: skip
+
+
+def test_a_point_that_kills_every_process_is_given_up(tmp_path: Path) -> None:
+    draws = Draws.open(tmp_path, SMALL_SPACE, "random", 1, {}, maximise=False)
+    for _ in range(TRIES + 2):  # a person's Ctrl-C does not count
+        claim = draws.claim(1)
+        assert claim is not None
+        draws.tell_stopped(claim)
+    for _ in range(TRIES):
+        claim = draws.claim(1)
+        assert claim is not None and claim.point == 0
+        claim.lock.close()
+    assert draws.claim(1) is None
+    assert [point.failure for point in draws.points()] == [f"its process was killed {TRIES} times"]
+
+
+def test_ctrl_c_leaves_a_trial_that_goes_on(
+    planted: Callable[..., CacheHome],
+    small: dict[str, Any],
+    space: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(*_: Any, **__: Any) -> RunInfo:
+        raise KeyboardInterrupt
+
+    home = planted()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            search(home, tmp_path / "stopped", quick(small), space, 2)
+    stopped_points = search(home, tmp_path / "stopped", quick(small), space, 2)
+    assert stopped_points == search(home, tmp_path / "whole", quick(small), space, 2)
+    assert logs(tmp_path / "stopped") == logs(tmp_path / "whole")
+
+
+def test_killed_and_shared_sweeps_end_as_an_undisturbed_one(
+    planted: Callable[..., CacheHome], small: dict[str, Any], space: Path, tmp_path: Path
+) -> None:
+    home = planted()
+    environment = {**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command(home, tmp_path / "shared", small, space, 5),
+            **{"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment},
+        )
+
+    victim = start()
+    for line in victim.stderr or ():
+        if line.startswith("trial 1:") and "→" in line:  # it begins
+            break
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    for process in [start(), start()]:
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+    shared, whole = tmp_path / "shared/sweep-planted", tmp_path / "whole"
+    assert "5 trials" in out and "validation L1 loss" in out and f"train --config {shared}/trial-000" in err
+    search(home, whole, quick(small), space, 5)
+    assert logs(shared) == logs(whole) and len(logs(whole)) == 3 * 5
+    assert (shared / BEST).read_bytes() == (whole / BEST).read_bytes()
+
+    import optuna
+
+    storage = f"sqlite:///{shared / 'study.db'}"
+    states = [trial.state.name for trial in optuna.load_study(study_name="sweep", storage=storage).trials]
+    assert states.count("FAIL") == 1 and states.count("COMPLETE") == 5  # the killed one, and again
