@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from semanticmac.console.screen import BAD_INPUT, STOPPED, err, out
+from semanticmac.console.screen import BAD_INPUT, STOPPED, err, out, print_stopped
 from semanticmac.verbs import build, corpora, learn
 from semanticmac.verbs.analyze import analyze
 from semanticmac.verbs.demo import demo
@@ -17,6 +17,8 @@ from semanticmac.verbs.evaluate import eval_
 from semanticmac.verbs.export import export
 from semanticmac.verbs.predict import predict
 from semanticmac.verbs.report import report
+from semanticmac.verbs.runs import runs
+from semanticmac.verbs.search import sweep
 
 app = typer.Typer(
     help="Sentiment, emotion, humour and sarcasm from human-spoken videos. "
@@ -27,7 +29,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.add_typer(corpora.app, name="datasets", invoke_without_command=True)
-app.command()(build.cache)
+app.command(cls=build.CacheCommand)(build.cache)
 app.command()(build.import_features)
 app.command()(build.inspect)
 app.command()(build.verify)
@@ -37,6 +39,8 @@ app.command()(analyze)
 app.command()(report)
 app.command()(export)
 app.command()(learn.ablate)
+app.command()(sweep)
+app.command()(runs)
 app.command()(predict)
 
 
@@ -68,10 +72,11 @@ def main() -> NoReturn:
     except Exception as error:
         if debug:
             traceback.print_exc()
+        err.quiet = False  # one of several processes that fails says why, too
         err.print(f"[bold red]error:[/] {_message(error)}", highlight=False, soft_wrap=True)
         code = BAD_INPUT
     if code == STOPPED:
-        err.print("\nstopped. What is done is kept: run the same command again to go on.", highlight=False)
+        print_stopped()
     sys.exit(code if isinstance(code, int) else 0)
 
 

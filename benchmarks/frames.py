@@ -1,10 +1,11 @@
 """How fast clips are decoded, beside what ffmpeg alone reaches on the same files with as many processes.
 
-    python -m benchmarks.frames [--clips 40] [--segments 200] [--workers N]
+    python -m benchmarks.frames [--clips 100] [--segments 200] [--workers N] [--rounds 3]
 
 `short`: 640 × 360 H.264 clips of 5 s with sound. `long`: one file, cut into segments of 3 s by their times; decoding
 every segment from the start of the file would cost a hundred times what reading the file once does.
-ffmpeg decodes and scales the pictures and throws them away; stage 1 also reads the sound and packs both.
+ffmpeg decodes and scales the pictures and throws them away; stage 1 also reads the sound and packs both, and starts its
+workers, which is a few clips' worth. Medians over the rounds, in which ffmpeg and stage 1 take turns.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.common import arguments, cores, film, measured, report
+from benchmarks.common import arguments, cores, film, interleaved, report
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess import ffmpeg
 from semanticmac.preprocess.clip import Clip
@@ -44,18 +45,20 @@ def stage_1(clips: Sequence[Clip], workers: int) -> None:
 
 
 def main() -> None:
-    options = arguments(__doc__, clips=40, segments=200, workers=cores())
+    options = arguments(__doc__, clips=100, segments=200, workers=cores(), rounds=3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         films = [film(folder / f"{'x' * i}.mp4", 5.0) for i in range(1, DIFFERENT + 1)]
         files = [films[i % DIFFERENT] for i in range(options.clips)]
-        theirs = measured(lambda: ffmpeg_alone(files, options.workers))
-        ours = measured(lambda: stage_1([Clip(str(i), file) for i, file in enumerate(files)], options.workers))
-        length_s = options.segments * SEGMENT_S
-        long = film(folder / "long.mp4", length_s, "320x180")
+        clips = [Clip(str(i), file) for i, file in enumerate(files)]
+        theirs, ours = interleaved(
+            options.rounds, lambda: ffmpeg_alone(files, options.workers), lambda: stage_1(clips, options.workers)
+        )
+        long = film(folder / "long.mp4", options.segments * SEGMENT_S, "320x180")
         segments = [Clip(str(i), long, i * SEGMENT_S, (i + 1) * SEGMENT_S) for i in range(options.segments)]
-        once = measured(lambda: ffmpeg_alone([long], 1))
-        cut = measured(lambda: stage_1(segments, options.workers))
+        once, cut = interleaved(
+            options.rounds, lambda: ffmpeg_alone([long], 1), lambda: stage_1(segments, options.workers)
+        )
         report(
             "decoding reaches most of what ffmpeg alone reaches, and a long file is not decoded again a segment",
             "short_of_ffmpeg at least 0.8",

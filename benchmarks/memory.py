@@ -1,6 +1,6 @@
 """Whether memory stays flat however many clips a build caches.
 
-    python -m benchmarks.memory [--clips 5000] [--seconds 120]
+    python -m benchmarks.memory [--clips 5000] [--seconds 600]
 
 Half-second sounds, each with other bytes, through the whole of stage 1; every 40th is a film. What fits in the time
 counts. Resident memory of the building process and of its workers, without the pages of LMDB's file that it maps.
@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import arguments, cores, film, report
+from benchmarks.common import anonymous_mib, arguments, cores, film, report
 from semanticmac.cache.home import CacheHome
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.clip import Clip, Corpus
@@ -29,11 +29,6 @@ class TimeUp(Exception):
     """The benchmark has had its time."""
 
 
-def anonymous_mib(process: str) -> float:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
-
-
 def workers_mib() -> float:
     """Of all workers together; they are this process's children, and may end while they are looked at."""
     total = 0.0
@@ -46,7 +41,7 @@ def workers_mib() -> float:
 
 
 def main() -> None:
-    options = arguments(__doc__, clips=5000, seconds=120.0)
+    options = arguments(__doc__, clips=5000, seconds=600.0)
     seen: list[tuple[float, float]] = []
     made = 0
     until = time.monotonic() + options.seconds

@@ -78,6 +78,11 @@ class FrameStore:
         with self._reading() as transaction:
             return unpack(self._record(transaction, key))
 
+    def record(self, key: str) -> bytes:
+        """The packed clip of a key, unchecked. Raises KeyError where there is none."""
+        with self._reading() as transaction:
+            return bytes(self._record(transaction, key))
+
     def about(self, key: str) -> About:
         """What a record says of itself, without reading its pictures. Raises KeyError where there is none."""
         with self._reading() as transaction:

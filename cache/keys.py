@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 IMPORTED = "imported:"  # how the architecture of a fingerprint begins where features were made elsewhere
-PREPROCESS_VERSION = 1  # raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt
+PREPROCESS_VERSION = 2  # raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt
 
 
 @dataclass(frozen=True)

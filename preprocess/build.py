@@ -11,14 +11,14 @@ from semanticmac.cache.failures import Failure, write_failures
 from semanticmac.cache.files import as_text
 from semanticmac.cache.frames import FrameStore, StoreDamaged
 from semanticmac.cache.home import CacheHome
-from semanticmac.cache.keys import Sampling, content_key
+from semanticmac.cache.keys import Fingerprint, Sampling, content_key
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.shards import EmbeddingWriter
 from semanticmac.cache.task import MODALITIES
 from semanticmac.cache.verify import damaged_records, damaged_shards
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.encoder import Encoder
-from semanticmac.preprocess.stages import Keyed, Progress, Tally, decode_missing, encode_missing
+from semanticmac.preprocess.stages import Engine, Here, Keyed, Progress, Tally, decode_missing, encode_missing
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Plan:
     """How a build runs; none of it changes what ends up in the cache, but for the sampling."""
 
     root: Path  # the corpus folder; the manifest names videos relative to it
-    workers: int  # decoding processes
+    workers: int  # decoding processes of this machine
     sampling: Sampling = field(default_factory=Sampling)
     frames: bool = True  # False: encode what is decoded already
     repair: bool = False  # read every byte of the cache first, and make again what is damaged
@@ -50,32 +50,41 @@ class BuildReport:
         return not (self.decoded or self.encoded or self.failed or self.manifest_written)
 
 
-def build(corpus: Corpus, home: CacheHome, encoder: Encoder | None, plan: Plan, progress: Progress) -> BuildReport:
+def build(
+    corpus: Corpus,
+    home: CacheHome,
+    encoder: Encoder | None,
+    plan: Plan,
+    progress: Progress,
+    cluster: Engine | None = None,
+) -> BuildReport:
     """Caches a corpus: what is cached already is not touched, what fails is named and does not stop the rest.
 
-    Without an encoder only frames are stored, and the manifest waits for a build with one. Raises CorpusError for a
-    label that the task does not have, before anything is decoded, and CacheBusy where another builder is at work.
+    Without an encoder only frames are stored, and the manifest waits for a build with one. cluster: what decodes and
+    encodes instead of this machine, with an encoder of its own; it changes no byte of the cache. Raises CorpusError for
+    a label that the task does not have, before anything is decoded, and CacheBusy where another builder is at work.
     """
     corpus = replace(corpus, clips=tuple(replace(clip, clip_id=as_text(clip.clip_id)) for clip in corpus.clips))
     targets = {clip.clip_id: _targets(corpus, clip) for clip in corpus.clips}
     written = False
     tally = Tally()
+    engine = cluster or Here(encoder, plan.workers, plan.sampling)
     with home.building():
+        fingerprint = engine.fingerprint()
         if plan.repair:
-            drop_damaged(home, encoder, plan.sampling, progress)
+            drop_damaged(home, fingerprint, progress)
         keyed, failures = content_keys(corpus.clips, home, plan.sampling, progress)
         with FrameStore(home.frames, writable=True) as store:
-            ready = decode_missing(keyed, store, plan.sampling, plan.workers if plan.frames else 0, tally, progress)
-            if encoder is not None:
-                fingerprint = encoder.fingerprint(plan.sampling)
+            ready = decode_missing(keyed, store, engine if plan.frames else None, tally, progress)
+            if fingerprint is not None:
                 writer = EmbeddingWriter(home.embeddings(fingerprint), fingerprint)
-                encode_missing(ready, keyed, store, writer, encoder, tally, progress)
+                encode_missing(ready, keyed, store, writer, engine, tally, progress)
             for _ in ready:  # without an encoder, decoding is all there is to do
                 pass
             failures += [_failure(clip, tally.lost[key]) for clip, key in keyed if key in tally.lost]
             failed = {failure.clip_id for failure in failures}
             cached = [(clip, key) for clip, key in keyed if clip.clip_id not in failed]
-            if encoder is not None:
+            if fingerprint is not None:
                 rows = tuple(_row(clip, key, plan.root, store, targets[clip.clip_id]) for clip, key in cached)
                 manifest = Manifest(corpus.dataset, corpus.task, fingerprint, rows, corpus.notes, corpus.name)
                 written = manifest.write(home.manifest(corpus.dataset))
@@ -86,7 +95,7 @@ def build(corpus: Corpus, home: CacheHome, encoder: Encoder | None, plan: Plan, 
     )
 
 
-def drop_damaged(home: CacheHome, encoder: Encoder | None, sampling: Sampling, progress: Progress) -> None:
+def drop_damaged(home: CacheHome, fingerprint: Fingerprint | None, progress: Progress) -> None:
     """Takes out of the cache what `verify` finds changed, so that the build makes it again, and only it."""
     if home.frames.exists():
         try:
@@ -95,8 +104,7 @@ def drop_damaged(home: CacheHome, encoder: Encoder | None, sampling: Sampling, p
                     store.delete(key)
         except StoreDamaged:
             FrameStore.drop(home.frames)
-    if encoder is not None:
-        fingerprint = encoder.fingerprint(sampling)
+    if fingerprint is not None:
         shards = [damage.shard for damage in damaged_shards(home.embeddings(fingerprint), progress)]
         EmbeddingWriter(home.embeddings(fingerprint), fingerprint).forget(shards)
 

@@ -1,4 +1,4 @@
-"""One clip → RawClip: its file checked, its pictures (pictures.py) and sound read, cut to one length, with remarks."""
+"""One clip → RawClip: its file checked, pictures (pictures.py) and sound (sound.py) cut to one length, with remarks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import ffmpeg as ffmpeg_python
 import numpy as np
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess import ffmpeg
 from semanticmac.preprocess.clip import Clip, DecodeError, RawClip
-from semanticmac.preprocess.order import LEAD_S, SLACK_S, Decoder, Limits, Order, Window
+from semanticmac.preprocess.order import SLACK_S, Decoder, Limits, Order, Window
 from semanticmac.preprocess.pictures import DECORD_CONTAINERS, Pictures, read_pictures
+from semanticmac.preprocess.sound import begin_whole, read_sound
 
 STANDARD_SAMPLING = Sampling()
 STANDARD_LIMITS = Limits()
@@ -35,12 +35,17 @@ def decode_clip(
     decoder="ffmpeg" leaves decord out: the second try after decord hung or crashed in its worker.
     """
     found = _check_file(clip.video)
-    header = _header(clip.video, found.st_size, found.st_mtime_ns)
+    whole = None
+    if clip.start_s == 0 and clip.end_s is None:
+        whole = begin_whole(clip.video, sampling, limits)
+        header = _complete(clip.video, ffmpeg.header(clip.video, whole.stderr))
+    else:
+        header = _header(clip.video, found.st_size, found.st_mtime_ns)
     if header.video is None and not header.audio:
         raise DecodeError("the file has neither a video nor an audio track")
     order = Order(clip.video, header, _window(clip, header, sampling, limits), sampling, limits, clip.crop)
     pictures = read_pictures(order, header.video, decoder) if header.video else None
-    sound = _read_sound(order) if header.audio else None
+    sound = read_sound(order, whole) if header.audio else None
     duration_s = _duration(order, pictures, sound)
     return _assemble(order, duration_s, pictures, sound)
 
@@ -61,11 +66,12 @@ def _check_file(path: Path) -> os.stat_result:
 
 @lru_cache(maxsize=16)
 def _header(path: Path, size_bytes: int, changed_ns: int) -> ffmpeg.Header:
-    """The header, with the start of the pictures measured where the container does not state it.
+    """Remembered while the file stays as it is: most corpora cut hundreds of clips from one film."""
+    return _complete(path, ffmpeg.probe(path))
 
-    Remembered while the file stays as it is: most corpora cut hundreds of clips from one film.
-    """
-    header = ffmpeg.probe(path)
+
+def _complete(path: Path, header: ffmpeg.Header) -> ffmpeg.Header:
+    """The header, with the start of the pictures measured where the container does not state it."""
     if header.video is None or header.container.split(",")[0] in DECORD_CONTAINERS:
         return header
     first_s = ffmpeg.first_picture_s(path)
@@ -92,25 +98,6 @@ def _past_the_end(start_s: float, file_s: float) -> str:
 
 def _too_long(length_s: float, limits: Limits) -> str:
     return f"the clip lasts {length_s:.0f} s; at most {limits.max_duration_s:.0f} s are read: give start and end times"
-
-
-def _read_sound(order: Order) -> np.ndarray:
-    """(n,) int16 mono from the clip's start, to its end, to that of the track, or to 1 s beyond what is read."""
-    # What lies before the segment is dropped; a track that starts late keeps its place, with silence before it.
-    place = (
-        f"asetpts=PTS-{order.start_s:.6f}/TB,atrim=start=0,"
-        f"aresample=async=1:first_pts=0,atrim=end={order.window.limit_s + 1}"
-    )
-    options = ffmpeg.input_options(max(0.0, order.window.start_s - LEAD_S))
-    output = ffmpeg_python.input(ffmpeg.INPUT, **options)["a:0"].output(
-        "pipe:", af=place, ac=1, ar=order.sampling.sample_rate_hz, f="s16le"
-    )
-    run = ffmpeg.execute(ffmpeg.compiled(output, order.path), order.path, order.limits.timeout_s)
-    if run.returncode < 0 or (run.returncode and not run.stdout):
-        raise DecodeError(f"the audio track cannot be read: {ffmpeg.last_words(run.stderr.splitlines())}")
-    sound = np.frombuffer(run.stdout[: len(run.stdout) // 2 * 2], "<i2")
-    wanted_s = order.window.wanted_s
-    return sound if wanted_s is None else sound[: round(wanted_s * order.sampling.sample_rate_hz)]
 
 
 def _duration(order: Order, pictures: Pictures | None, sound: np.ndarray | None) -> float:
@@ -171,6 +158,8 @@ def _notes(order: Order, duration_s: float, pictures: Pictures | None, sound: np
         yield "no video track"
     elif pictures.start_s > SLACK_S:
         yield f"the first picture comes at {pictures.start_s:.1f} s and stands for the time before it"
+    if pictures is not None and pictures.lost_s > 0:
+        yield f"{pictures.lost_s:.2f} s of the pictures are damaged or missing"
     if sound is None:
         yield "no audio track"
     elif not len(sound):

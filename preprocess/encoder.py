@@ -29,6 +29,7 @@ TINY_SEED = 20_240_807  # part of what "imagebind-tiny" means while it is untrai
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, as ImageBind uses them
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 FRAMES_PER_S = 2
+BF16 = "@bf16"  # behind an encoder's name: it computes in bfloat16
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 CHUNK_ROWS = 16  # frames or windows at once; no option, for results round by it. On a CPU 64 is slower, by cache misses
 
@@ -99,10 +100,16 @@ class Encoder:
         outputs = []
         with torch.inference_mode():
             for chunk in torch.split(rows, CHUNK_ROWS):
-                prepared = prepare(chunk.to(self.device))
+                prepared = prepare(self._sent(chunk))
                 with autocast:  # not around prepare: a filter bank in bfloat16 is no filter bank
-                    outputs.append(tower(prepared).float().cpu())
-        return torch.cat(outputs)
+                    outputs.append(tower(prepared).float())
+        return torch.cat(outputs).cpu()  # once: a GPU is not waited for between chunks
+
+    def _sent(self, rows: Tensor) -> Tensor:
+        """Rows on the encoder's device. A GPU reads pinned memory by itself, while the next chunk is made ready."""
+        if self.device.type != "cuda":
+            return rows.to(self.device)
+        return rows.contiguous().pin_memory().to(self.device, non_blocking=True)
 
 
 def prepare_pictures(frames: np.ndarray, picture_px: int) -> Tensor:
@@ -135,30 +142,34 @@ def load_encoder(
     device: str = "auto",
     progress: Progress | None = None,
     notice: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
-    bf16: bool = False,
 ) -> Encoder:
     """One of ENCODERS, or a .pth / .safetensors file with the official keys → the frozen encoder.
 
     The tiny one has the packaged weights, or a fixed random draw (`trained` False) where none are packaged. The huge
     one is found in `home()` or downloaded there: `notice` is told the licence first, `progress` the bytes. A file is
-    taken to be trained. Raises CheckpointError, DownloadError.
+    taken to be trained. With `@bf16` behind it, it computes in bfloat16, on CUDA alone; that stays part of its name,
+    so whoever loads it by its name later gets the same. Raises CheckpointError, DownloadError.
     """
-    if name_or_path == "imagebind-tiny":
+    plain, bf16 = name_or_path.removesuffix(BF16), name_or_path.endswith(BF16)
+    suffix = BF16 if bf16 else ""
+    if bf16 and (device == "cpu" or not torch.cuda.is_available()):
+        raise CheckpointError(f"{name_or_path} needs a GPU (CUDA), and there is none here: leave out {BF16}")
+    if plain == "imagebind-tiny":
         trained = PACKAGED_TINY.exists()
         model = read_checkpoint(PACKAGED_TINY) if trained else ImageBind(TINY)
         if not trained:
             draw_weights(model, TINY_SEED)
-        return Encoder(model, name_or_path, digest_weights(model), trained, device, bf16=bf16)
-    if name_or_path == "imagebind-huge":
-        name, path = name_or_path, home() / "imagebind_huge.pth"
+        return Encoder(model, plain + suffix, digest_weights(model), trained, device, bf16=bf16)
+    if plain == "imagebind-huge":
+        name, path = plain, home() / "imagebind_huge.pth"
         if not path.exists():
             notice(LICENCE)
             download(IMAGEBIND_URL, path, progress)
     else:
-        path = _weight_file(name_or_path)
+        path = _weight_file(plain)
         name = path.stem
     weights = recorded_digest(path)  # first: a file that changed since it was recorded is not even opened
-    return Encoder(read_checkpoint(path), name, weights, True, device, bf16=bf16)
+    return Encoder(read_checkpoint(path), name + suffix, weights, True, device, bf16=bf16)
 
 
 def _weight_file(path_as_given: str) -> Path:

@@ -7,6 +7,7 @@ the working directory, so a name may begin with `-` or hold quotes, colons, line
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -39,6 +40,7 @@ _DAMAGE = re.compile(
 )
 _CONCEALED = re.compile(rb"corrupt decoded frame")
 _PICTURE = re.compile(rb"\[Parsed_showinfo\S* @ \S+\] n: *\d+ pts: *(-?\d+) pts_time:\S+ +duration: *(\d+)")
+_PACKET = re.compile(rb"^0, *(-?\d+), *(-?\d+),[^F\n]*(?:F=0x([0-9A-F]+))?", re.MULTILINE)  # dts, pts, flags
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,13 @@ def program() -> str:
 
 def probe(path: Path) -> Header:
     """The header of a file, or a DecodeError that says why there is none."""
-    run = execute([*command(), *_safe_flags(), "-i", source(path)], path, PROBE_TIMEOUT_S)
-    said = run.stderr.replace(os.fsencode(path.name), b"")  # a name with a line break could pose as a header line
+    return header(path, execute([*command(), *_safe_flags(), "-i", source(path)], path, PROBE_TIMEOUT_S).stderr)
+
+
+def header(path: Path, said: bytes) -> Header:
+    """The header of a file in what any run said of it, or a DecodeError that says why there is none."""
+    said = said.replace(os.fsencode(path.name), b"")  # a name with a line break could pose as a header line
+    said = re.split(rb"^Stream mapping:", said, maxsplit=1, flags=re.MULTILINE)[0]  # below stands what is written
     opened = re.search(rb"^Input #0, (\S+), from ", said, re.MULTILINE)
     if opened is None:
         raise DecodeError(_refusal(said))
@@ -105,9 +112,25 @@ def first_picture_s(path: Path) -> float | None:
     return None if found is None else int(found[1]) / 1e6
 
 
+def leading_pictures(path: Path) -> bool:
+    """Whether a picture is shown before the key frame that it follows in the file, as in an open GOP.
+
+    Such a picture needs the GOP before too, and is lost where reading begins at that key frame.
+    """
+    look = ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-"]  # a line a packet; nothing is decoded
+    run = execute([*command(), *_safe_flags(), "-i", source(path), *look], path, PROBE_TIMEOUT_S)
+    key_at = -math.inf
+    for _, shown_at, flags in _PACKET.findall(run.stdout):
+        if not flags or int(flags, 16) & 1:  # left out where a packet is a key frame and nothing else
+            key_at = int(shown_at)
+        elif int(shown_at) < key_at:
+            return True
+    return False
+
+
 def command() -> list[str]:
-    """ffmpeg and what holds for every run of it."""
-    return [program(), "-nostdin", "-hide_banner", "-nostats"]
+    """ffmpeg and what holds for every run of it; `repeat`: complaints are counted, so none is folded into the last."""
+    return [program(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+info"]
 
 
 def input_options(seek_s: float = 0.0) -> dict[str, str | None]:
@@ -293,11 +316,12 @@ class PictureRun:
                 self.last_us = int(shown[2])
             elif not line.startswith(b"[Parsed_showinfo"):
                 self.lines.append(line)
-                self.damaged = self.damaged or bool(_DAMAGE.search(line))
-                # Before the segment's start a decoder may complain of what it was not given: that hurts nothing.
-                # Of a whole file every complaint counts: decoder and filter write side by side, in no certain order.
-                if _CONCEALED.search(line) and (self.whole or (self.starts_us and self.starts_us[-1] >= 0)):
-                    self.concealed += 1
+            # In a line on a picture too: ffmpeg's threads write side by side, and what one says may end another's line.
+            self.damaged = self.damaged or bool(_DAMAGE.search(line))
+            # Before the segment's start a decoder may complain of what it was not given: that hurts nothing.
+            # Of a whole file every complaint counts: decoder and filter write side by side, in no certain order.
+            if _CONCEALED.search(line) and (self.whole or (self.starts_us and self.starts_us[-1] >= 0)):
+                self.concealed += 1
 
     def _give_up(self) -> None:
         self.late = True

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.raw import pack
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decode import decode_clip
-from semanticmac.preprocess.order import Decoder
-from semanticmac.preprocess.workers import Result, run_isolated
+from semanticmac.preprocess.order import MINUTE_S, Decoder
+from semanticmac.preprocess.workers import LOOK_AHEAD, Result, run_isolated
 
 CLIP_TIMEOUT_S = 900.0  # decoding an hour of 720p takes one core about 140 s; this is for files that hang
 CLIP_MEMORY_BYTES = 6 << 30  # an hour of pictures at 2 a second is 2 GB, held twice while it is packed
@@ -34,14 +35,17 @@ class Outcome:
     reason: str = ""
 
 
-def decode_all(clips: Sequence[Clip], sampling: Sampling, workers: int) -> Generator[Outcome, None, None]:
+def decode_all(
+    clips: Iterable[Clip], sampling: Sampling, workers: int, ahead: int = LOOK_AHEAD
+) -> Generator[Outcome, None, None]:
     """Decodes clips in `workers` processes; outcomes come in the order of the clips.
 
     A clip that takes its worker down (a crash, a hang, too much memory) is tried once more with ffmpeg alone, which
-    decodes outside the worker, before it counts as failed.
+    decodes outside the worker, before it counts as failed. ahead=1 with one worker gives each outcome before the next
+    clip is asked for; otherwise neighbouring segments of one file go to one worker.
     """
     jobs = (Job(clip, sampling) for clip in clips)
-    for result in _run(jobs, workers):
+    for result in _run(jobs, workers, ahead):
         if result.worker_lost:
             first = result.reason
             result = next(_run([Job(result.job.clip, sampling, "ffmpeg")], 1))
@@ -56,7 +60,18 @@ def decode_and_pack(job: Job) -> bytes:
     return pack(decode_clip(job.clip, job.sampling, decoder=job.decoder), job.sampling)
 
 
-def _run(jobs: Sequence[Job] | Iterator[Job], workers: int) -> Iterator[Result[Job, bytes]]:
+def _run(jobs: Iterable[Job], workers: int, ahead: int = LOOK_AHEAD) -> Iterator[Result[Job, bytes]]:
     return run_isolated(
-        decode_and_pack, jobs, workers=workers, timeout_s=CLIP_TIMEOUT_S, memory_bytes=CLIP_MEMORY_BYTES
+        decode_and_pack,
+        jobs,
+        workers=workers,
+        timeout_s=CLIP_TIMEOUT_S,
+        memory_bytes=CLIP_MEMORY_BYTES,
+        together=same_minute if ahead > 1 else None,
+        ahead=ahead,
     )
+
+
+def same_minute(job: Job) -> tuple[Path, float]:
+    """Neighbouring segments of one file go to one worker: it keeps the file open, and the minute's sound."""
+    return job.clip.video, job.clip.start_s // MINUTE_S

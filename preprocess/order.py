@@ -16,6 +16,7 @@ Crop = Literal["left", "right"]
 
 SLACK_S = 0.5  # headers and label files are inexact by less than one sampling step; a larger lack is a failure
 LEAD_S = 1.0  # decoded before a segment and thrown away: seeks are inexact, and an audio codec needs a run-in
+MINUTE_S = 60.0  # segments of one file that start in the same minute share a worker, and one reading of the sound
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,13 @@ all of them. Both give pictures in native size, and one resize serves both, so a
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import ffmpeg as ffmpeg_python
@@ -27,6 +32,7 @@ CHUNK_BYTES = 64 << 20  # native pictures that decord holds at a time
 DECORD_CONTAINERS = ("mov", "matroska")
 DECORD_CODECS = ("h264", "hevc", "vp8", "vp9")
 DECORD_PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")  # it rounds deeper pixels differently
+DECORD_LEADING = ("h264", "hevc")  # may hold open GOPs, in which decord counts wrong after a seek
 DECORD_MAX_S = 1024.0  # its clock is float32, which beyond this cannot tell a tick from the next
 
 
@@ -73,32 +79,62 @@ def _decord_is_right(header: ffmpeg.Header, video: ffmpeg.VideoTrack) -> bool:
 
 
 def _by_decord(order: Order, video: ffmpeg.VideoTrack) -> Pictures | None:
-    """The pictures, or None where decord fails or its timestamps are not to be trusted."""
+    """The pictures, or None where decord fails, meets damage, or has timestamps that are not to be trusted."""
     try:
         import decord
     except ImportError:  # has wheels for x86-64 only
         return None
-    decord.logging.set_level(decord.logging.QUIET)
     try:
-        found = order.path.stat()
-        # An absolute path: libav would take a relative one that begins with `concat:` for a protocol.
-        reader, clock = _reader(str(order.path.absolute()), found.st_size, found.st_mtime_ns)
-        shown = _trusted(clock, video.start_s - order.start_s, order.window)
-        if shown is None:
-            return None
-        starts, end_s = shown
-        order.window.refuse_endless(end_s)
-        times = np.arange(order.window.count(min(end_s, order.window.limit_s))) / order.window.rate
-        picks = np.maximum(np.searchsorted(starts, times + TIE_S, side="right") - 1, 0)
-        step = max(1, CHUNK_BYTES // (video.width * video.height * 3 or 1))
-        frames = [
-            _resize(_half(picture, order.crop), video.pixel_aspect, order.sampling.short_side_px)
-            for at in range(0, len(picks), step)
-            for picture in reader.get_batch(picks[at : at + step]).asnumpy()
-        ]
+        with _complaints(decord) as complained:
+            pictures = _picked(order, video)
+            failed = complained()
     except (RuntimeError, AssertionError, UnicodeError, decord.DECORDError):
+        failed = True
+    if failed:
         _reader.cache_clear()  # it may be left in any state
         return None  # ffmpeg then says what is wrong with the file, or reads it
+    return pictures
+
+
+@contextmanager
+def _complaints(decord: Any) -> Iterator[Callable[[], bool]]:
+    """Whether libav complains of the file while decord reads it: it conceals damage, and tells nobody but stderr.
+
+    What this process writes to stderr meanwhile counts too, and is lost; a worker writes nothing there.
+    """
+    with tempfile.TemporaryFile() as said:
+        stderr = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        decord.logging.set_level(decord.logging.ERROR)
+        try:
+            yield lambda: os.fstat(said.fileno()).st_size > 0
+        finally:
+            decord.logging.set_level(decord.logging.QUIET)
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _picked(order: Order, video: ffmpeg.VideoTrack) -> Pictures | None:
+    found = order.path.stat()
+    # An absolute path: libav would take a relative one that begins with `concat:` for a protocol.
+    reader, clock = _reader(str(order.path.absolute()), found.st_size, found.st_mtime_ns)
+    shown = _trusted(clock, video.start_s - order.start_s, order.window)
+    if shown is None:
+        return None
+    starts, end_s = shown
+    order.window.refuse_endless(end_s)
+    times = np.arange(order.window.count(min(end_s, order.window.limit_s))) / order.window.rate
+    picks = np.maximum(np.searchsorted(starts, times + TIE_S, side="right") - 1, 0)
+    keys = reader.get_key_indices()
+    seeks = len(keys) > 1 and picks[-1] >= keys[1]
+    if seeks and video.codec in DECORD_LEADING and _leading_pictures(order.path, found.st_size, found.st_mtime_ns):
+        return None
+    step = max(1, CHUNK_BYTES // (video.width * video.height * 3 or 1))
+    frames = [
+        _resize(_half(picture, order.crop), video.pixel_aspect, order.sampling.short_side_px)
+        for at in range(0, len(picks), step)
+        for picture in reader.get_batch(picks[at : at + step]).asnumpy()
+    ]
     return Pictures(frames, float(starts[0]), end_s)
 
 
@@ -112,6 +148,11 @@ def _reader(path: str, size_bytes: int, changed_ns: int) -> tuple[Any, np.ndarra
 
     reader = decord.VideoReader(path, num_threads=1)
     return reader, np.asarray(reader.get_frame_timestamp(np.arange(len(reader))), np.float64)
+
+
+@lru_cache(maxsize=16)
+def _leading_pictures(path: Path, size_bytes: int, changed_ns: int) -> bool:
+    return ffmpeg.leading_pictures(path)
 
 
 def _trusted(clock: np.ndarray, offset_s: float, window: Window) -> tuple[np.ndarray, float] | None:

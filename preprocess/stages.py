@@ -7,21 +7,28 @@ tell how many workers there were, which clips were there before, or where a run 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from semanticmac.cache.embeddings import Embeddings
 from semanticmac.cache.frames import FrameStore
-from semanticmac.cache.keys import Sampling
+from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.raw import RecordError, unpack
 from semanticmac.cache.shards import EmbeddingWriter
 from semanticmac.preprocess.clip import Clip
+from semanticmac.preprocess.crew import in_order
 from semanticmac.preprocess.encoder import EncodeError, Encoder
-from semanticmac.preprocess.isolation import decode_all
+from semanticmac.preprocess.isolation import Outcome, decode_all
 
 Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
 Keyed = tuple[Clip, str]  # a clip and its content key
 
+# A GPU would wait while one clip's pictures are unpacked; with several threads another clip's are there. Each clip is
+# still encoded by itself.
+GPU_FEEDERS = 4
 _WRITE_CLIPS = 16  # clips in one LMDB transaction: a killed run decodes at most these again
 
 
@@ -42,22 +49,88 @@ class Ready:
     record: bytes | None  # where it was decoded just now: it may reach the store after it is encoded, or never (a kill)
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A clip whose turn it is to be written."""
+
+    key: str
+    embeddings: Embeddings | None  # None: there was nothing to encode, or it failed
+    reason: str = ""  # why it failed
+
+
+class Engine(Protocol):
+    """What does the work of both loops: this machine (Here), or many (cluster.py). What comes out keeps the order."""
+
+    def fingerprint(self) -> Fingerprint | None:
+        """What names the embeddings that it makes; None: it only decodes."""
+
+    def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
+        """What becomes of each clip; it may be at work on those that come later. Closing it ends that."""
+
+    def encode(self, ready: Iterable[Ready]) -> Iterator[Encoded]:
+        """What becomes of each record; a clip without one passes through. It may take more of them in advance."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """This machine: worker processes decode, this process encodes."""
+
+    encoder: Encoder | None
+    workers: int
+    sampling: Sampling
+
+    def fingerprint(self) -> Fingerprint | None:
+        return None if self.encoder is None else self.encoder.fingerprint(self.sampling)
+
+    def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
+        return decode_all(clips, self.sampling, self.workers)
+
+    def encode(self, ready: Iterable[Ready]) -> Iterator[Encoded]:
+        encoder = self.encoder
+        assert encoder is not None
+
+        def one(clip: Ready) -> Encoded:
+            made = None if clip.record is None else encode_record(encoder, clip.record)
+            return Encoded(clip.key, None, made) if isinstance(made, str) else Encoded(clip.key, made)
+
+        feeders = GPU_FEEDERS if encoder.device.type == "cuda" else 0
+        return _threaded(one, ready, feeders) if feeders else map(one, ready)
+
+
+def _threaded(one: Callable[[Ready], Encoded], ready: Iterable[Ready], threads: int) -> Iterator[Encoded]:
+    """`map` by several threads, in order and a few clips ahead."""
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for _, made in in_order(((clip, pool.submit(one, clip)) for clip in ready), 2 * threads):
+                yield made
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def encode_record(encoder: Encoder, record: bytes) -> Embeddings | str:
+    """The embeddings of a packed clip, or the reason why there are none."""
+    try:
+        return encoder.encode(unpack(record))
+    except (RecordError, EncodeError) as error:
+        return str(error)
+
+
 def decode_missing(
-    keyed: Sequence[Keyed], store: FrameStore, sampling: Sampling, workers: int, tally: Tally, progress: Progress
+    keyed: Sequence[Keyed], store: FrameStore, engine: Engine | None, tally: Tally, progress: Progress
 ) -> Iterator[Ready]:
     """Every content key that has frames, once, in the order of the corpus; those that the store lacks are decoded.
 
-    workers: decoding processes; 0 decodes nothing, and what the store lacks is lost. Closing it ends the workers.
+    engine: None decodes nothing, and what the store lacks is lost. Closing it ends the decoding.
     """
     clips = {key: clip for clip, key in keyed}  # by key: equal content is decoded once
     missing = {key: clip for key, clip in clips.items() if key not in store}
-    if not workers:
+    if engine is None:
         tally.lost |= dict.fromkeys(missing, "not decoded yet")
         yield from (Ready(key, None) for key in clips if key not in missing)
         return
     group: list[tuple[str, bytes]] = []
     done = 0
-    with closing(decode_all(list(missing.values()), sampling, workers)) as outcomes:
+    with closing(engine.decode(list(missing.values()))) as outcomes:
         for key in clips:
             if key not in missing:
                 yield Ready(key, None)
@@ -82,25 +155,32 @@ def encode_missing(
     keyed: Sequence[Keyed],
     store: FrameStore,
     writer: EmbeddingWriter,
-    encoder: Encoder,
+    engine: Engine,
     tally: Tally,
     progress: Progress,
 ) -> None:
     """Encodes the clips that no shard holds, as they become ready."""
-    missing = len({key for _, key in keyed if key not in writer})
+    missing = {key for _, key in keyed if key not in writer}
     failed = 0
-    for clip in ready:
-        embeddings = None
-        if clip.key not in writer:
-            try:
-                embeddings = encoder.encode(store.get(clip.key) if clip.record is None else unpack(clip.record))
-                tally.encoded += 1
-            except (RecordError, EncodeError) as error:
-                tally.lost[clip.key] = str(error)
+    for clip in engine.encode(_unencoded(ready, store, missing)):
+        if clip.key in missing:
+            if clip.embeddings is None:
+                tally.lost[clip.key] = clip.reason
                 failed += 1
+            else:
+                tally.encoded += 1
             undecoded = len(tally.lost) - failed
-            progress("encoding clips", tally.encoded + failed, missing - undecoded, failed)
+            progress("encoding clips", tally.encoded + failed, len(missing) - undecoded, failed)
         if clip.key not in tally.lost:
             # Those that are there already too, in the order of the corpus: so a continued run cuts the same shards.
-            writer.add(clip.key, embeddings)
+            writer.add(clip.key, clip.embeddings)
     writer.finish()
+
+
+def _unencoded(ready: Iterator[Ready], store: FrameStore, missing: set[str]) -> Iterator[Ready]:
+    """Each clip with its record where it is to be encoded, and without it where it is not."""
+    for clip in ready:
+        if clip.key not in missing:
+            yield Ready(clip.key, None)
+        else:
+            yield Ready(clip.key, store.record(clip.key) if clip.record is None else clip.record)

@@ -16,9 +16,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import groupby, islice
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Generic, Literal, TypeVar
 
@@ -26,7 +27,8 @@ Job = TypeVar("Job")
 Value = TypeVar("Value")
 Outcome = Literal["done", "raised", "died", "timed out", "out of memory"]
 
-LOOK_AHEAD = 4  # jobs a worker that are started or finished ahead of the one whose result is next
+LOOK_AHEAD = 4  # groups of jobs a worker that are started or finished ahead of the one whose result is next
+GROUP_JOBS = 32  # that one worker takes together, at most: what they give is held until it is their turn
 START_TIMEOUT_S = 120.0  # for an interpreter and its imports, on a machine under load
 SINGLE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 TAKEN = b"taken"  # a worker's word that it has a job, and answers for it from now on
@@ -61,33 +63,50 @@ def run_isolated(
     workers: int,
     timeout_s: float,
     memory_bytes: int,
+    together: Callable[[Job], Hashable] | None = None,
+    ahead: int = LOOK_AHEAD,
 ) -> Iterator[Result[Job, Value]]:
     """Run function(job) for every job in worker processes; results come in the order of the jobs.
 
     function: importable by name from a module (not a lambda, not in __main__); jobs and values must pickle.
     workers: processes, at least one (0 counts as 1: nothing ever runs in the caller's process).
     timeout_s: time for one job, after which its worker is killed. memory_bytes: limit on the private memory of a
-    worker, and likewise of each program that it runs. Closing the iterator, or an interrupt, kills all workers at once.
+    worker, and likewise of each program that it runs. together: jobs in a row for which it says the same go to one
+    worker, one after the other, so that what it keeps of one serves the next; None = every job by itself. ahead:
+    groups a worker that are taken from `jobs` before a result is given; with 1 of one worker and no groups, a result
+    comes before the next job is asked for. Closing the iterator, or an interrupt, kills all workers at once.
     """
     try:
         target = pickle.dumps(function)
     except (pickle.PicklingError, AttributeError) as error:
         raise TypeError(f"{function!r} cannot go to a worker: it must be a function of a module ({error})") from None
     crew = _Crew(target, timeout_s, memory_bytes)
-    return _in_order(crew, jobs, max(1, workers))
+    return _in_order(crew, groups(jobs, together), max(1, workers), ahead)
 
 
-def _in_order(crew: _Crew, jobs: Iterable[Job], workers: int) -> Iterator[Result[Job, Any]]:
-    waiting: deque[Future[Result[Job, Any]]] = deque()
+def groups(jobs: Iterable[Job], together: Callable[[Job], Hashable] | None) -> Iterator[list[Job]]:
+    """Neighbours for which `together` says the same, GROUP_JOBS at most."""
+    if together is None:
+        yield from ([job] for job in jobs)
+        return
+    for _, alike in groupby(jobs, together):
+        while group := list(islice(alike, GROUP_JOBS)):
+            yield group
+
+
+def _in_order(crew: _Crew, jobs: Iterable[list[Job]], workers: int, ahead: int) -> Iterator[Result[Job, Any]]:
+    waiting: deque[list[Future[Result[Job, Any]]]] = deque()
     try:
-        for job in jobs:
+        for group in jobs:
             if len(waiting) < workers:
                 crew.grow(workers)
-            waiting.append(crew.submit(job))
-            if len(waiting) >= LOOK_AHEAD * workers:
-                yield waiting.popleft().result()
+            waiting.append(crew.submit(group))
+            if len(waiting) >= ahead * workers:
+                for future in waiting.popleft():
+                    yield future.result()
         while waiting:
-            yield waiting.popleft().result()
+            for future in waiting.popleft():
+                yield future.result()
     finally:
         crew.close()
 
@@ -97,7 +116,7 @@ class _Crew:
 
     def __init__(self, target: bytes, timeout_s: float, memory_bytes: int) -> None:
         self.target, self.timeout_s, self.memory_bytes = target, timeout_s, memory_bytes
-        self._tasks: queue.SimpleQueue[tuple[Any, Future[Result[Any, Any]]] | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[list[tuple[Any, Future[Result[Any, Any]]]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._workers: dict[int, _Worker] = {}  # by the thread that serves it
         self._threads: list[threading.Thread] = []
@@ -111,10 +130,10 @@ class _Crew:
             self._threads.append(thread)
             thread.start()
 
-    def submit(self, job: Job) -> Future[Result[Job, Any]]:
-        future: Future[Result[Job, Any]] = Future()
-        self._tasks.put((job, future))
-        return future
+    def submit(self, group: list[Job]) -> list[Future[Result[Job, Any]]]:
+        futures: list[Future[Result[Job, Any]]] = [Future() for _ in group]
+        self._tasks.put(list(zip(group, futures, strict=True)))
+        return futures
 
     def close(self) -> None:
         """Kill every worker; what they were doing is lost."""
@@ -129,12 +148,12 @@ class _Crew:
                 thread.join(timeout=1)
 
     def _serve(self, place: int) -> None:
-        while (task := self._tasks.get()) is not None and not self._closed:
-            job, future = task
-            try:
-                future.set_result(self._run(place, job))
-            except BaseException as error:  # the reader of the future is the one to hear of it
-                future.set_exception(error)
+        while (tasks := self._tasks.get()) is not None and not self._closed:
+            for job, future in tasks:
+                try:
+                    future.set_result(self._run(place, job))
+                except BaseException as error:  # the reader of the future is the one to hear of it
+                    future.set_exception(error)
         worker = self._workers.get(place)
         if worker:
             worker.reap()

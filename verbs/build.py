@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
+from typer.core import TyperCommand
 
 from semanticmac.console.screen import CLIPS_FAILED, DAMAGED, err, out, print_failures, print_notes
 from semanticmac.verbs.common import check_name, cores, lists_of, open_encoder
@@ -25,7 +26,21 @@ from semanticmac.verbs.options import (
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from semanticmac.cache.keys import Sampling
+    from semanticmac.console.progress import Screen
     from semanticmac.preprocess.build import BuildReport
+    from semanticmac.preprocess.cluster import Cluster
+
+
+class CacheCommand(TyperCommand):
+    """`--ray` may stand alone; Typer's own options have a value always or never."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        follow = [*args[1:], "-"]
+        alone = [word == "--ray" and after.startswith("-") for word, after in zip(args, follow, strict=True)]
+        return super().parse_args(ctx, ["--ray=" if bare else word for word, bare in zip(args, alone, strict=True)])
 
 
 def cache(
@@ -45,8 +60,16 @@ def cache(
     labels: Labels = None,
     split_by: SplitBy = None,
     fold: Fold = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Spread the work over a Ray cluster: host:port, ray://host:port, auto, local; alone, what Ray finds.",
+        ),
+    ] = None,
 ) -> None:
     """Decode raw videos and encode them with frozen ImageBind, once. Run it again to go on or to add what is new."""
+    from contextlib import ExitStack
     from dataclasses import replace
 
     from semanticmac.cache.home import CacheHome
@@ -67,10 +90,16 @@ def cache(
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
     encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
-    with Screen(err) as screen:
-        loaded = None if only == "frames" else open_encoder(encoder, device, screen)
-        plan = Plan(root, workers or cores(), sampling, frames=only != "embeddings", repair=repair)
-        report = build(corpus, CacheHome(cache), loaded, plan, screen.progress)
+    encode = only != "frames"
+    plan = Plan(root, workers or cores(), sampling, frames=only != "embeddings", repair=repair)
+    with Screen(err) as screen, ExitStack() as stack:
+        loaded = cluster = None
+        if ray is not None:
+            joining = open_cluster(ray, encoder if encode else None, device, workers, sampling, screen)
+            cluster = stack.enter_context(joining)
+        elif encode:
+            loaded = open_encoder(encoder, device, screen)
+        report = build(corpus, CacheHome(cache), loaded, plan, screen.progress, cluster)
     print_report(report, CacheHome(cache).failures(corpus.dataset))
 
 
@@ -136,6 +165,24 @@ def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     again = "import-features FILE" if manifest.fingerprint.imported else f"cache {name} --repair"
     out.print(f"{len(damage)} things are wrong. `semanticmac {again}` makes them again.", style="bold red")
     raise typer.Exit(DAMAGED)
+
+
+def open_cluster(
+    address: str, encoder: str | None, device: str, workers: int | None, sampling: Sampling, screen: Screen
+) -> AbstractContextManager[Cluster]:
+    """The cluster to build with; weights that have to be downloaded are so here, once, and not on every machine."""
+    from semanticmac.preprocess.actors import huge_weights
+    from semanticmac.preprocess.cluster import join
+    from semanticmac.preprocess.download import IMAGEBIND_URL, LICENCE, download
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter(
+            f"--device {device} with --ray: expected auto, cpu or cuda; the cluster says which GPU"
+        )
+    if encoder == "imagebind-huge" and not huge_weights().exists():
+        screen.line(LICENCE)
+        download(IMAGEBIND_URL, huge_weights(), screen.bytes)
+    return join(address, encoder, cast(Literal["auto", "cpu", "cuda"], device), workers, sampling)
 
 
 def print_report(report: BuildReport, listed_in: Path) -> None:

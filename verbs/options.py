@@ -19,7 +19,8 @@ Without = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option(help="Decoding processes. Default: one a CPU core.", min=1)]
 EncoderName = Annotated[
-    str | None, typer.Option("--encoder", help="imagebind-huge, imagebind-tiny, or a weights file.")
+    str | None,
+    typer.Option("--encoder", help="imagebind-huge, imagebind-tiny, or a weights file; NAME@bf16: faster on a GPU."),
 ]
 _LISTS = "Lists of your own (docs/datasets/README.md)"
 Splits = Annotated[

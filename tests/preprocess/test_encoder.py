@@ -155,6 +155,8 @@ def test_fingerprints_tell_weights_architectures_and_samplings_apart() -> None:
 def test_bf16_needs_cuda() -> None:
     with pytest.raises(ValueError, match="bf16 needs a CUDA device and this encoder is on cpu"):
         Encoder(small_model(), "small", "0" * 64, False, "cpu", bf16=True)
+    with pytest.raises(CheckpointError, match=r"imagebind-tiny@bf16 needs a GPU \(CUDA\).*leave out @bf16"):
+        load_encoder("imagebind-tiny@bf16", "cpu")
 
 
 def test_tiny_is_an_untrained_draw_until_weights_are_packaged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -100,6 +100,24 @@ def test_both_towers_give_one_row_an_input() -> None:
     assert model.audio(torch.zeros(2, 1, 128, 204)).shape == (2, 8)
 
 
+@pytest.mark.parametrize("modality", ["vision", "audio"])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_neither_bfloat16_nor_a_large_batch_turns_an_embedding(modality: str, bf16: bool) -> None:
+    """Against float32, one input at a time; as deep as the tiny encoder twice over."""
+    model = ImageBind(ImageBindConfig(TowerConfig(64, 8, 4), TowerConfig(48, 8, 4), output=32, picture_px=56)).eval()
+    draw_weights(model, 0)
+    torch.manual_seed(0)
+    inputs = torch.randn(33, 3, 56, 56) if modality == "vision" else torch.randn(33, 1, 128, 204)
+    tower = getattr(model, modality)
+    with torch.inference_mode():
+        alone = torch.cat([tower(one) for one in inputs.split(1)])
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            together = tower(inputs).float()
+    assert F.cosine_similarity(together, alone).min() > (0.999 if bf16 else 0.999999)
+    # The embeddings of a batch differ far more than rounding does, so that the angle says something.
+    assert F.cosine_similarity(alone[1:], alone[:-1]).max() < 0.99
+
+
 def test_the_draw_is_the_same_everywhere_and_touches_no_global_state() -> None:
     state = torch.get_rng_state()
     with torch.device("meta"):

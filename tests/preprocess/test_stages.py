@@ -1,20 +1,22 @@
 """Decoding and encoding as one line of work: they overlap, keep the order of the corpus, and lose only what is lost."""
 
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from semanticmac.cache.embeddings import Embeddings
 from semanticmac.cache.frames import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.raw import RawClip
+from semanticmac.cache.raw import RawClip, pack
 from semanticmac.cache.shards import EmbeddingWriter, read_index
 from semanticmac.preprocess import isolation
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.encoder import EncodeError
-from semanticmac.preprocess.stages import Tally, decode_missing, encode_missing
+from semanticmac.preprocess.stages import GPU_FEEDERS, Here, Ready, Tally, decode_missing, encode_missing
 
 HERE = Path(__file__).parent
 GUARD_S = 60.0  # a generous deadline; nothing here should come near it
@@ -25,6 +27,7 @@ class Slow:
     """An encoder that takes its time: its first clip is not done before the next three are decoded."""
 
     width = 4
+    device = torch.device("cpu")
 
     def __init__(self, folder: Path, refuses: int = -1) -> None:
         self.folder, self.refuses, self.calls = folder, refuses, 0
@@ -53,8 +56,9 @@ def work(keyed, folder: Path, encoder: Slow, workers: int = 1) -> Tally:
     tally = Tally()
     writer = EmbeddingWriter(folder / "made", Fingerprint("slow", "", "", False, 4, Sampling()))
     with FrameStore(folder / "frames", writable=True) as store:
-        ready = decode_missing(keyed, store, Sampling(), workers, tally, lambda *_: None)
-        encode_missing(ready, keyed, store, writer, encoder, tally, lambda *_: None)
+        engine = Here(encoder, workers, Sampling())
+        ready = decode_missing(keyed, store, engine if workers else None, tally, lambda *_: None)
+        encode_missing(ready, keyed, store, writer, engine, tally, lambda *_: None)
     return tally
 
 
@@ -77,3 +81,41 @@ def test_without_workers_nothing_is_decoded(keyed, tmp_path):
     tally = work(keyed, tmp_path, Slow(tmp_path), workers=0)
     assert tally.encoded == 0 and set(tally.lost.values()) == {"not decoded yet"}
     assert not (tmp_path / "0.done").exists()
+
+
+class OnGpu:
+    """An encoder as on a GPU: it returns from a clip when GPU_FEEDERS of them are in its hands."""
+
+    device = torch.device("cuda")
+
+    def __init__(self) -> None:
+        self.barrier = threading.Barrier(GPU_FEEDERS)
+
+    def encode(self, raw: RawClip) -> Embeddings:
+        assert raw.waveform is not None
+        self.barrier.wait(GUARD_S)
+        if raw.waveform[0] == 3:
+            raise EncodeError("this one not")
+        return Embeddings(None, np.full((1, 4), raw.waveform[0], np.float16))
+
+
+def test_a_gpu_is_fed_by_several_threads_and_the_order_stays() -> None:
+    clips = 3 * GPU_FEEDERS
+    ready = [Ready(f"{i:02d}", pack(RawClip(None, np.full(8000, i, np.int16), 0.5), Sampling())) for i in range(clips)]
+    ready.insert(2, Ready("there", None))
+    taken: list[int] = []
+
+    def asked():
+        for i, clip in enumerate(ready):
+            taken.append(i)
+            yield clip
+
+    made = []
+    for done in Here(OnGpu(), 1, Sampling()).encode(asked()):
+        made.append(done)
+        assert len(taken) - len(made) <= 2 * GPU_FEEDERS  # no further ahead: records take memory
+    assert [each.key for each in made] == [clip.key for clip in ready]
+    assert made[2].embeddings is None and made[4].reason == "this one not"
+    for each in made[:2] + made[5:]:
+        assert each.embeddings is not None and each.embeddings.audio is not None
+        assert (each.embeddings.audio == int(each.key)).all()

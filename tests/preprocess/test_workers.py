@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import os
 import signal
 import subprocess
@@ -9,13 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decode import decode_clip
-from semanticmac.preprocess.workers import Result, WorkerError, run_isolated
+from semanticmac.preprocess.workers import GROUP_JOBS, LOOK_AHEAD, Result, WorkerError, run_isolated
 
 HERE = Path(__file__).parent
 LIMITS = {"timeout_s": 60.0, "memory_bytes": 1 << 30}
@@ -181,6 +183,32 @@ def test_look_ahead_is_bounded(jobs):
     assert [next(run).value for _ in range(20)] == taken[:20]
     run.close()
     assert len(taken) <= 20 + 8
+
+
+def test_jobs_that_belong_together_go_to_one_worker(jobs, tmp_path: Path):
+    files = [tmp_path / group / str(number) for group in "abcdefgh" for number in range(6)]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+    results = list(run_isolated(jobs.tell, files, workers=2, together=attrgetter("parent"), **LIMITS))
+    assert [result.job for result in results] == files
+    hands = {group: {result.value for result in results if result.job.parent.name == group} for group in "abcdefgh"}
+    assert all(len(pids) == 1 for pids in hands.values())
+    assert len(set.union(*hands.values())) == 2
+
+
+def test_a_bad_job_costs_none_of_those_that_belong_together_with_it(jobs):
+    told = ["one", "abort", "two", "raise", "three", "segfault", "four"]
+    results = list(run_isolated(jobs.behave, told, workers=2, together=lambda _: None, **LIMITS))
+    assert [result.job for result in results] == told
+    assert [result.outcome for result in results] == ["done", "died", "done", "raised", "done", "died", "done"]
+
+
+def test_a_group_without_end_is_bounded(jobs):
+    taken = itertools.count()
+    run = run_isolated(jobs.behave, map(str, taken), workers=1, together=lambda _: None, **LIMITS)
+    assert [next(run).value for _ in range(3)] == ["0", "1", "2"]
+    run.close()
+    assert next(taken) <= (LOOK_AHEAD + 1) * GROUP_JOBS
 
 
 def test_a_function_that_no_worker_can_import(jobs, monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,7 @@
 """Files that cannot be decoded, each with its own reason, and names and files that are out to do harm."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,28 @@ def test_truncated_sound(studio: Studio):
 def test_damaged_in_the_middle(studio: Studio, talk: Path, name: str):
     film = talk if name == "talk.mp4" else studio.copy(talk, name)
     refused(broken(film, f"noisy-{name}", 1.0, (0.4, 0.6)), r"only \d\.\d s of 10\.0 s could be read: the file is")
+
+
+@pytest.mark.parametrize("name", ["noisy.mp4", "noisy.mkv"])
+def test_damage_that_the_codec_conceals_is_named(studio: Studio, name: str):
+    pictures = "testsrc2=s=160x120:r=20:d=4,noise=alls=20:allf=t:all_seed=1"  # noise makes large packets
+    studio.run("-f", "lavfi", "-i", pictures, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", 40, name)
+    film = studio.folder / name
+    assert decode(film).notes == ("no audio track",)
+    hurt = broken(film, f"hurt-{name}", 1.0, (0.22, 0.2215))
+    for decoder in ("auto", "ffmpeg"):
+        damage, _ = decode(hurt, decoder=decoder).notes
+        assert re.fullmatch(r"0\.\d\d s of the pictures are damaged or missing", damage), decoder
+    assert decode(hurt, 2.5, 4.0).notes == ("no audio track",)  # after the next key frame
+
+
+def test_a_complaint_that_ends_the_line_of_a_picture_is_heard(tmp_path: Path):
+    shown = "[Parsed_showinfo_1 @ 0x1] n: %s pts: %s pts_time:0 duration: 40000 type:P"
+    hurt = " Element at 0x5 ending at 0x9 exceeds containing master element ending at 0x7"
+    said = f"{shown % (0, 0)}\n{shown % (1, 40000)}{hurt}\n\n{shown % (2, 80000)} corrupt decoded frame\n"
+    with ffmpeg.PictureRun(["sh", "-c", 'printf %s "$0" >&2', said], tmp_path, 60.0, 100, True) as run:
+        assert list(run) == []
+    assert (run.starts_us, run.damaged, run.concealed) == ([0, 40000, 80000], True, 1)
 
 
 def test_only_the_index_arrived(talk: Path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from semanticmac.cache.keys import Sampling
+from semanticmac.preprocess import ffmpeg
 from semanticmac.preprocess import pictures as pictures_module
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decode import decode_clip
@@ -169,6 +170,40 @@ def test_a_segment_of_a_container_without_index(studio: Studio, talk: Path, name
     studio.run("-i", talk, *options, "-g", 60, name)
     shown = numbers(decode(studio.folder / name, 7.3, 9.1))
     assert shown == pytest.approx([146, 156, 166, 176], abs=1 if name == "long.mpg" else 0)
+
+
+OPEN = {
+    "open.mp4": (
+        "-c:v",
+        "libx264",
+        "-x264-params",
+        "open-gop=1:keyint=20:min-keyint=20:scenecut=0:bframes=3:b-adapt=0",
+    ),
+    "open.mkv": (
+        "-c:v",
+        "libx264",
+        "-x264-params",
+        "open-gop=1:keyint=20:min-keyint=20:scenecut=0:bframes=3:b-adapt=0",
+    ),
+    "open-hevc.mp4": ("-c:v", "libx265", "-x265-params", "open-gop=1:keyint=20:bframes=3:b-adapt=0:log-level=none"),
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+def test_pictures_around_a_key_frame_that_is_shown_after_those_that_follow_it(studio: Studio, name: str, decoder: str):
+    film = studio.film(name, "-pix_fmt", "yuv420p", "-preset", "fast", *OPEN[name], count=200, rate="20")
+    assert ffmpeg.leading_pictures(film)
+    assert numbers(decode(film, decoder=decoder)) == list(range(0, 200, 10))
+    for first in range(14, 64, 3):
+        start_s = first / 20
+        assert numbers(decode(film, start_s, start_s + 1.2, decoder)) == [first, first + 10, first + 20]
+
+
+def test_decord_reads_past_key_frames_where_no_picture_leads_them(talk: Path, monkeypatch: pytest.MonkeyPatch):
+    assert not ffmpeg.leading_pictures(talk)
+    monkeypatch.setattr(pictures_module, "_by_ffmpeg", lambda *_: pytest.fail("decord should have read it"))
+    assert numbers(decode(talk, 3.9, 6.0)) == [78, 88, 98, 108, 118]
 
 
 def test_a_picture_may_stand_for_long(studio: Studio):
