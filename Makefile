@@ -3,7 +3,7 @@
 # make train DATASET=mosi           stage 2
 # make eval  DATASET=mosi
 # make test
-# make bench                        what stage 1 claims, measured (docs/stage1.md)
+# make bench                        what both stages claim, measured, a quarter of an hour (benchmarks/README.md)
 # make tiny                         train imagebind-tiny's weights (docs/imagebind-tiny.md)
 
 PYTHON  ?= python3
@@ -45,7 +45,8 @@ tiny: setup
 	$(BIN)/python -m semanticmac.preprocess.contrast
 
 bench: setup
-	for each in frames embeddings memory fuzz; do $(BIN)/python -m benchmarks.$$each || exit 1; done
+	for each in frames embeddings 'memory --seconds 120' fuzz \
+	    read loader train_step 'pseudo_labels --many 0' ablation; do $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 lint: setup
 	$(BIN)/ruff check .

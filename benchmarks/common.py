@@ -7,11 +7,13 @@ import json
 import os
 import platform
 import resource
+import statistics
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from semanticmac.preprocess import ffmpeg
 
@@ -30,14 +32,39 @@ def measured(work: Callable[[], object]) -> Spent:
     return Spent(time.perf_counter() - wall, _cpu_s() - cpu)
 
 
-def best_of(times: int, work: Callable[[], object]) -> float:
-    """The shortest CPU time of this process over some repetitions, in seconds: what other programs disturb least."""
-    found = []
-    for _ in range(times):
-        start = time.process_time()
+def waited_for(work: Callable[[], object], device: str) -> Callable[[], object]:
+    """The same work, over when the device is done with it."""
+    if device == "cpu":
+        return work
+    import torch  # here, for most benchmarks have no use for it
+
+    def whole() -> None:
         work()
-        found.append(time.process_time() - start)
-    return min(found)
+        torch.cuda.synchronize()
+
+    return whole
+
+
+def interleaved(
+    times: int, *works: Callable[[], object], pick: Callable[[list[float]], float] = statistics.median
+) -> list[Spent]:
+    """What each work takes: rounds in which every one is done once, so that what disturbs one disturbs all of them.
+
+    Medians, or what `pick` makes of a work's times. Each is done once before, which does not count.
+    """
+    for work in works:
+        work()
+    rounds = [[measured(work) for work in works] for _ in range(times)]
+    return [
+        Spent(pick([each.wall_s for each in own]), pick([each.cpu_s for each in own]))
+        for own in zip(*rounds, strict=True)
+    ]
+
+
+def anonymous_mib(process: str = "self") -> float:
+    """Memory of a process that belongs to it alone: without the pages of files that it maps."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 
 
 def _cpu_s() -> float:
@@ -60,11 +87,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def arguments(about: str | None, **numbers: float) -> argparse.Namespace:
-    """Options of a benchmark: numbers by name, each with its default."""
+def arguments(about: str | None, **options: float | str) -> argparse.Namespace:
+    """Options of a benchmark: numbers and words by name, each with its default; False by default makes a switch."""
     parser = argparse.ArgumentParser(description=about)
-    for name, default in numbers.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
+    for name, default in options.items():
+        kind: dict[str, Any] = {"action": "store_true"} if default is False else {"type": type(default)}
+        parser.add_argument(f"--{name.replace('_', '-')}", default=default, **kind)
     return parser.parse_args()
 
 

@@ -1,19 +1,23 @@
 """How much of torch's own matrix rate the encoder reaches, at the encoder's own sizes.
 
-    python -m benchmarks.embeddings [--blocks 2] [--rows 16] [--threads 1]
+    python -m benchmarks.embeddings [--blocks 2] [--rows 16] [--threads 1] [--device cuda]
 
 Random weights in imagebind-huge's shapes, with only so many blocks a tower: all blocks of a tower are alike. Beside it
-the same matrix products alone, in the same order and sizes; the fraction is their time over the encoder's. Preparing
-rows (resizing pictures, the filter bank) is timed by itself: with all blocks it weighs less than here.
+the same matrix products alone, in the same order and sizes, taking turns with it; the fraction is their time over the
+encoder's, in float32 and under autocast to bfloat16. Preparing rows (resizing pictures, the filter bank) is timed by
+itself: with all blocks it weighs less than here.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.common import arguments, best_of, report
+from benchmarks.common import arguments, interleaved, report, waited_for
 from semanticmac.cache.raw import RawClip
 from semanticmac.preprocess.encoder import CHUNK_ROWS, normalise_pixels, prepare_pictures
 from semanticmac.preprocess.filterbank import mel_spectrogram, windows_at
@@ -23,11 +27,10 @@ from semanticmac.preprocess.imagebind import (
     PATCH_PX,
     ImageBind,
     ImageBindConfig,
+    Tower,
     TowerConfig,
     draw_weights,
 )
-
-REPEAT = 3
 
 
 def products(tower: TowerConfig, rows: int, tokens: int, keys: int, blocks: int) -> list[tuple[Tensor, Tensor]]:
@@ -41,47 +44,78 @@ def products(tower: TowerConfig, rows: int, tokens: int, keys: int, blocks: int)
     return pairs * blocks
 
 
+def work(model: ImageBind, raw: RawClip) -> list[tuple[str, Tower, TowerConfig, Tensor, int, int]]:
+    """Each tower by name, with its inputs, its tokens, and how many keys it has beyond them."""
+    assert raw.frames is not None and raw.waveform is not None
+    pictures = normalise_pixels(prepare_pictures(raw.frames, HUGE.picture_px))
+    sounds = mel_spectrogram(windows_at(raw.waveform, len(raw.frames)))
+    patches = (HUGE.picture_px // PATCH_PX) ** 2
+    return [
+        ("vision", model.vision, model.config.vision, pictures, 1 + patches, 0),
+        ("audio", model.audio, model.config.audio, sounds, 1 + AUDIO_PATCHES, 1),
+    ]
+
+
+def bfloat16_unit(device: torch.device) -> bool:
+    """Whether the machine multiplies bfloat16 by itself; without, torch emulates it, and it is slow."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
 def main() -> None:
-    options = arguments(__doc__, blocks=2, rows=CHUNK_ROWS, threads=1)
+    options = arguments(__doc__, blocks=2, rows=CHUNK_ROWS, threads=1, rounds=5, device="cpu")
     torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
     vision, audio = (TowerConfig(each.width, options.blocks, each.heads) for each in (HUGE.vision, HUGE.audio))
     model = ImageBind(ImageBindConfig(vision, audio, HUGE.output, HUGE.picture_px)).eval()
     draw_weights(model, 0)
+    model.to(device)
     dice = np.random.default_rng(0)
-    raw = RawClip(
-        dice.integers(0, 256, (options.rows, 224, 398, 3), dtype=np.uint8),
-        dice.integers(-9000, 9000, options.rows * 8000, dtype=np.int16),
-        options.rows / 2,
-    )
-    assert raw.frames is not None and raw.waveform is not None
-    frames, waveform = raw.frames, raw.waveform
-    patches = (HUGE.picture_px // PATCH_PX) ** 2
+    frames = dice.integers(0, 256, (options.rows, 224, 398, 3), dtype=np.uint8)
+    waveform = dice.integers(-9000, 9000, options.rows * 8000, dtype=np.int16)
     figures: dict[str, float] = {}
+
+    def best(*works: Callable[[], object]) -> list[float]:
+        """Seconds of each: on a CPU its own time, which other programs disturb least."""
+        found = interleaved(options.rounds, *[waited_for(each, device.type) for each in works], pick=min)
+        return [spent.wall_s if device.type == "cuda" else spent.cpu_s for spent in found]
+
     with torch.inference_mode():
-        pictures = normalise_pixels(prepare_pictures(frames, HUGE.picture_px))
-        sounds = mel_spectrogram(windows_at(waveform, options.rows))
-        for name, tower, config, inputs, tokens, extra in (
-            ("vision", model.vision, vision, pictures, 1 + patches, 0),
-            ("audio", model.audio, audio, sounds, 1 + AUDIO_PATCHES, 1),
-        ):
+        for name, tower, config, inputs, tokens, extra in work(model, RawClip(frames, waveform, options.rows / 2)):
+            moved = inputs.to(device)
             pairs = products(config, options.rows, tokens, tokens + extra, options.blocks)
             flops = sum(2 * left.numel() * right.shape[-1] for left, right in pairs)
-            alone_s = best_of(REPEAT, lambda pairs=pairs: [left @ right for left, right in pairs])  # type: ignore[misc]
-            tower_s = best_of(REPEAT, lambda tower=tower, inputs=inputs: tower(inputs))  # type: ignore[misc]
-            figures |= {
-                f"{name}_of_matmul": alone_s / tower_s,
-                f"{name}_gflop_per_s": flops / tower_s / 1e9,
-                f"{name}_ms_a_row": 1000 * tower_s / options.rows,
-            }
-        prepare_s = best_of(REPEAT, lambda: normalise_pixels(prepare_pictures(frames, HUGE.picture_px)))
-        bank_s = best_of(REPEAT, lambda: mel_spectrogram(windows_at(waveform, options.rows)))
+            for prefix, dtype in (("", torch.float32), ("bf16_", torch.bfloat16)):
+                factors = [(left.to(device, dtype), right.to(device, dtype)) for left, right in pairs]
+
+                def forward(tower: Tower = tower, inputs: Tensor = moved, dtype: torch.dtype = dtype) -> None:
+                    with torch.autocast(device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
+                        tower(inputs)
+
+                def alone(factors: list[tuple[Tensor, Tensor]] = factors) -> None:
+                    for left, right in factors:
+                        left @ right
+
+                alone_s, tower_s = best(alone, forward)
+                figures |= {
+                    f"{prefix}{name}_of_matmul": alone_s / tower_s,
+                    f"{prefix}{name}_gflop_per_s": flops / tower_s / 1e9,
+                    f"{prefix}{name}_ms_a_row": 1000 * tower_s / options.rows,
+                }
+        prepare_s, bank_s = best(
+            lambda: normalise_pixels(prepare_pictures(frames, HUGE.picture_px)),
+            lambda: mel_spectrogram(windows_at(waveform, options.rows)),
+        )
     report(
         "the encoder spends its time in matrix products",
         "vision_of_matmul and audio_of_matmul at least 0.7",
         blocks=options.blocks,
         rows=options.rows,
         threads=options.threads,
-        device="cpu",
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        bf16_unit=bfloat16_unit(device),
         **figures,
         prepare_picture_ms_a_row=1000 * prepare_s / options.rows,
         filter_bank_ms_a_row=1000 * bank_s / options.rows,

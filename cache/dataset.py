@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import chain
@@ -87,12 +87,17 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch with every tensor on another device."""
-        moved: dict[str, Any] = {
-            f.name: value.to(device, non_blocking=True)
-            for f in fields(self)
-            if isinstance(value := getattr(self, f.name), Tensor)
-        }
-        return replace(self, **moved)
+        return self._changed(lambda value: value.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in memory that a GPU reads while the program goes on; a DataLoader calls this."""
+        return self._changed(Tensor.pin_memory)
+
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same batch with something done to every tensor."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed: dict[str, Any] = {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **changed)
 
     def keep(self, kept: Tensor) -> Batch:
         """The same clips with some modalities made absent: kept (B, 3) bool in the order of MODALITIES."""
@@ -197,14 +202,15 @@ def in_time(sample: Sample) -> list[tuple[Sample | Before, int, int]]:
 
 def _pad(rows: Sequence[Sequence[tuple[int, np.ndarray | None]]], frames: int, width: int) -> tuple[Tensor, Tensor]:
     """Each row's clips with the frame at which each starts → (B, F, E) and its mask (B, F), True = real frame."""
-    padded = torch.zeros(len(rows), frames, width)
-    mask = torch.zeros(len(rows), frames, dtype=torch.bool)
+    # Clips are copied as they are, and all of them made float32 at once.
+    padded = np.zeros((len(rows), frames, width), np.float16)
+    mask = np.zeros((len(rows), frames), np.bool_)
     for i, row in enumerate(rows):
         for start, clip in row:
             if clip is not None:
-                padded[i, start : start + len(clip)] = torch.from_numpy(clip.astype(np.float32))
+                padded[i, start : start + len(clip)] = clip
                 mask[i, start : start + len(clip)] = True
-    return padded, mask
+    return torch.from_numpy(padded).float(), torch.from_numpy(mask)
 
 
 def _targets(labels: Sequence[list[float] | None], width: int) -> Tensor:
@@ -220,14 +226,20 @@ def loader(
     shuffle: torch.Generator | None = None,
     *,
     batches: Iterable[Sequence[int]] | None = None,
+    workers: int = 0,
+    pin_memory: bool = False,
 ) -> DataLoader[Sample]:
     """Batches of a split, in its order or, with a generator, in a new random order each time it is iterated.
 
-    batches: the places in the split of each batch's clips, instead of batch_size and shuffle.
+    batches: the places in the split of each batch's clips, instead of batch_size and shuffle. workers: processes that
+    make batches ahead of their use, 0 = they are made when asked for. pin_memory: for training on a GPU, which then
+    copies a batch while it computes. Neither changes a batch.
     """
     order: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle is not None, "generator": shuffle}
     return DataLoader(
         dataset,
+        num_workers=workers,
+        pin_memory=pin_memory,
         collate_fn=partial(collate, tokenize=tokenize, label_width=label_width, embedding_width=embedding_width),
         **(order if batches is None else {"batch_sampler": batches}),
     )

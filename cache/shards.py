@@ -112,7 +112,7 @@ class EmbeddingWriter:
 
     def _seal(self) -> None:
         keys = list(self._queued)
-        clips = [_clip(_open(self._path(key)), 0) for key in keys]
+        clips = [_Mapped.open(self._path(key)).clip(0) for key in keys]
         taken = {shard.file for shard in self._shards}
         file = next(name for i in range(len(taken) + 1) if (name := f"shard-{i:05d}.arrow") not in taken)
         _write(self.folder / file, _batch(keys, clips, self._schema))
@@ -146,7 +146,7 @@ class EmbeddingReader:
                 f"{folder} was made with another encoder or sampling than was asked for: {differences}"
             )
         self._rows = {key: (shard.file, row) for shard in read_index(folder) for row, key in enumerate(shard.keys)}
-        self._open: dict[str, pa.RecordBatch] = {}
+        self._open: dict[str, _Mapped] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -162,8 +162,42 @@ class EmbeddingReader:
         """The embeddings of one clip, read-only views. Raises KeyError where the key was never embedded."""
         file, row = self._rows[key]
         if file not in self._open:
-            self._open[file] = _open(self.folder / file)
-        return _clip(self._open[file], row)
+            self._open[file] = _Mapped.open(self.folder / file)
+        return self._open[file].clip(row)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One modality of a shard. Arrow's own way to a row makes many objects, which take longer than its bytes."""
+
+    frames: np.ndarray  # (frames of all clips, width) float16, a read-only view of the mapped file
+    starts: list[int]  # clip i has the rows starts[i] … starts[i + 1] − 1
+    present: list[bool]
+
+    @classmethod
+    def of(cls, column: pa.LargeListArray) -> _Column:
+        width = column.type.value_type.list_size
+        frames = column.values.flatten().to_numpy(zero_copy_only=True).reshape(-1, width)
+        return cls(frames, column.offsets.to_pylist(), column.is_valid().to_pylist())
+
+    def clip(self, row: int) -> np.ndarray | None:
+        return self.frames[self.starts[row] : self.starts[row + 1]] if self.present[row] else None
+
+
+@dataclass(frozen=True)
+class _Mapped:
+    """A memory-mapped shard, or one pending clip."""
+
+    vision: _Column
+    audio: _Column
+
+    @classmethod
+    def open(cls, path: Path) -> _Mapped:
+        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+        return cls(_Column.of(batch.column("vision")), _Column.of(batch.column("audio")))
+
+    def clip(self, row: int) -> Embeddings:
+        return Embeddings(self.vision.clip(row), self.audio.clip(row))
 
 
 def _schema(width: int) -> pa.Schema:
@@ -191,19 +225,3 @@ def _column(clips: Sequence[np.ndarray | None], kind: pa.DataType) -> pa.Array:
 def _write(path: Path, batch: pa.RecordBatch) -> None:
     with written_aside(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as file:
         file.write_batch(batch)
-
-
-def _open(path: Path) -> pa.RecordBatch:
-    return pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
-
-
-def _clip(batch: pa.RecordBatch, row: int) -> Embeddings:
-    return Embeddings(_frames(batch.column("vision"), row), _frames(batch.column("audio"), row))
-
-
-def _frames(column: pa.Array, row: int) -> np.ndarray | None:
-    if not column[row].is_valid:
-        return None
-    frames = column[row].values  # FixedSizeList, F rows
-    rows: np.ndarray = frames.flatten().to_numpy(zero_copy_only=True).reshape(len(frames), -1)
-    return rows

@@ -24,9 +24,9 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = 
 
 
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
-    """tokens (B, T, d); mask (B, T), True = real token → mean of the real tokens (B, d), zero where there are none."""
-    total = tokens.masked_fill(~mask[..., None], 0.0).sum(1)
-    return total / mask.sum(1, keepdim=True).clamp(min=1)
+    """tokens (…, T, d); mask (…, T), True = real token → mean of the real tokens (…, d), zero where there are none."""
+    total = tokens.masked_fill(~mask[..., None], 0.0).sum(-2)
+    return total / mask.sum(-1, keepdim=True).clamp(min=1)
 
 
 def adaptive_pool_weights(mask: Tensor, bins: int, dtype: torch.dtype) -> Tensor:
@@ -85,7 +85,12 @@ class GatedBridgeAttention(nn.Module):
 
         O = concat(A_i), Y = X_q + ReLU(O W_g) ⊙ (O W_o), out = Y + FFN(LN(Y)) (eq. 9); without the gate
         Y = X_q + O W_o. With no real source token O is zero.
+
+        Masks of several groups, (B, G, T_q) and (B, G, T_kv), give the same as a call a group would: a query token, of
+        one group at most, attends to its group's source tokens through its group's bridge tokens.
         """
+        if query_mask.dim() == 2:
+            query_mask, source_mask = query_mask[:, None], source_mask[:, None]
         attended = self.bridge(self.norm_query(queries), query_mask, self.norm_source(source), source_mask)
         update = self.to_output(attended)
         if self.to_gate is not None:
@@ -94,19 +99,24 @@ class GatedBridgeAttention(nn.Module):
         out: Tensor = hidden + self.dropout(self.feed_forward(self.norm_hidden(hidden)))
         return out
 
-    def bridge(self, queries: Tensor, query_mask: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
-        """Attention of normalised tokens, shapes and masks of `forward` → O (B, T_q, d).
+    def bridge(self, queries: Tensor, groups: Tensor, source: Tensor, source_groups: Tensor) -> Tensor:
+        """Attention of normalised tokens, shapes as in `forward`; groups (B, G, T_q), (B, G, T_kv) → O (B, T_q, d).
 
         A_i = softmax(Q_i G_iᵀ/√d_h) · softmax(G_i Kᵀ/√d_h) · V with G_i = pool_b(Q_i) (eq. 7-8);
         bridge_tokens = 0: A_i = softmax(Q_i Kᵀ/√d_h) · V.
         """
-        q = split_heads(self.to_query(queries), self.heads)  # (B, h, T_q, d_h)
+        whole = self.to_query(queries)  # (B, T_q, d)
+        q = split_heads(whole, self.heads)  # (B, h, T_q, d_h)
         # One key and one value for all heads (eq. 6): a view of the same memory, not h copies.
         k = split_heads(self.to_key(source), self.key_heads).expand(-1, self.heads, -1, -1)  # (B, h, T_kv, d_h)
         v = split_heads(self.to_value(source), self.key_heads).expand(-1, self.heads, -1, -1)
-        may_attend = source_mask[:, None, None, :]  # (B, 1, 1, T_kv)
         if self.bridge_tokens == 0:
-            return merge_heads(attend(q, k, v, may_attend))
-        pool = adaptive_pool_weights(query_mask, self.bridge_tokens, q.dtype)
-        bridges = torch.einsum("bgt,bhtd->bhgd", pool, q)  # (B, h, b, d_h)
-        return merge_heads(attend(q, bridges, attend(bridges, k, v, may_attend)))
+            may_attend = (groups[..., None] & source_groups[:, :, None]).any(1)  # (B, T_q, T_kv)
+            return merge_heads(attend(q, k, v, may_attend[:, None]))
+        pool = adaptive_pool_weights(groups.flatten(0, 1), self.bridge_tokens, whole.dtype)  # (B·G, b, T_q)
+        pool = pool.reshape(len(whole), -1, pool.shape[2])  # (B, G·b, T_q): each group's bridges after one another
+        bridges = split_heads(pool @ whole, self.heads)  # (B, h, G·b, d_h)
+        of_bridges, of_queries = (
+            each.repeat_interleave(self.bridge_tokens, dim=1)[:, None] for each in (source_groups, groups)
+        )  # (B, 1, G·b, T_kv), (B, 1, G·b, T_q)
+        return merge_heads(attend(q, bridges, attend(bridges, k, v, of_bridges), of_queries.mT))

@@ -49,6 +49,9 @@ class Tokenizer:
         self.tokenizer = tokenizer
         self.max_tokens = int(min(max_tokens, tokenizer.model_max_length))
         self.pad_id = int(tokenizer.pad_token_id or 0)
+        # Texts and pairs that were read before: every epoch asks for all of them again.
+        self.known: dict[str, Line] = {}
+        self.known_pairs: dict[tuple[str, str], Line | None] = {}
 
     @classmethod
     def load(cls, name: str | Path, max_tokens: int) -> Tokenizer:
@@ -61,17 +64,18 @@ class Tokenizer:
 
         Without words: empty, blank, invisible characters. A text without context is read as if there were no pairs.
         """
-        lines = self.read_alone(texts)
-        for row, context in enumerate(contexts or ()):
-            if context.strip():
-                lines[row] = self.read_pair(context, texts[row]) or lines[row]
+        unknown = [text for text in dict.fromkeys(texts) if text not in self.known]
+        self.known.update(zip(unknown, self.read_alone(unknown), strict=True))
+        lines = [self.known[text] for text in texts]
+        for row, pair in enumerate(zip(contexts or (), texts, strict=False)):
+            if pair[0].strip():
+                if pair not in self.known_pairs:
+                    self.known_pairs[pair] = self.read_pair(*pair)
+                lines[row] = self.known_pairs[pair] or lines[row]
         length = max((len(line.ids) for line in lines), default=0) or 1
-        ids = torch.full((len(texts), length), self.pad_id)  # (B, L)
-        mask, types = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids)
-        for row, line in enumerate(lines):
-            ids[row, : len(line.ids)] = torch.tensor(line.ids, dtype=torch.int64)
-            mask[row, : len(line.ids)] = True
-            types[row, : len(line.types)] = torch.tensor(line.types, dtype=torch.int64)
+        ids = padded([line.ids for line in lines], length, self.pad_id)
+        types = padded([line.types for line in lines], length)
+        mask = torch.arange(length) < torch.tensor([len(line.ids) for line in lines])[:, None]  # (B, L)
         cut, context_cut = sum(line.cut for line in lines), sum(line.context_cut for line in lines)
         has_types = "token_type_ids" in self.tokenizer.model_input_names
         return Tokens(ids, mask, types if has_types else None, cut, context_cut)
@@ -117,6 +121,12 @@ class Tokenizer:
     def is_cut(self, text: str) -> bool:
         """Is the text longer than the limit?"""
         return len(self.tokenizer(text, verbose=False)["input_ids"]) > self.max_tokens  # quietly: here it may be long
+
+
+def padded(rows: Sequence[list[int]], length: int, fill: int = 0) -> Tensor:
+    """Rows of up to `length` numbers → (B, length) int64, filled on the right."""
+    whole = [row + [fill] * (length - len(row)) for row in rows]
+    return torch.tensor(whole, dtype=torch.int64).reshape(len(rows), length)
 
 
 class LanguageModel(nn.Module):

@@ -121,7 +121,7 @@ def _epochs(
     """From where the run stands to its end. sums (NUMBERS,): of the steps of the epoch that were done."""
     config, world, task = learner.config, learner.world, data.task
     clip_ids = [row.clip_id for row in data.train.rows]
-    read = Reader(texts.tokenize, task.width, config)
+    read = Reader(texts.tokenize, task.width, config, learner.device.type == "cuda")
     last_step = config.epochs * learner.steps_an_epoch
     best, saved = place.best, time.monotonic()
 
@@ -173,12 +173,14 @@ class Reader:
     tokenize: Tokenize
     label_width: int
     config: TrainConfig
+    pin_memory: bool
 
     def __call__(self, dataset: ClipDataset, batches: Sequence[Sequence[int]]) -> Iterable[Batch]:
         """batches: places in the dataset."""
         model = self.config.model
         widths = (self.label_width, model.embedding_width)
-        read = loader(dataset, self.config.batch_size, self.tokenize, *widths, batches=batches)
+        size, pin = self.config.batch_size, self.pin_memory
+        read = loader(dataset, size, self.tokenize, *widths, batches=batches, pin_memory=pin)
         return (in_buckets(batch, model.max_tokens) for batch in read) if self.config.compile else read
 
 

@@ -67,6 +67,21 @@ def test_gated_bridge_attention_equals_the_loop(bridge_tokens: int, multi_query:
         exactly(out[clip, query_mask[clip]], expected)
 
 
+@pytest.mark.parametrize("bridge_tokens", [0, 4])
+def test_groups_of_tokens_are_strangers_to_each_other(bridge_tokens: int) -> None:
+    """Two groups in one call, a call each, and a third group without source tokens."""
+    layer = GatedBridgeAttention(ModelConfig(d_model=12, heads=3, bridge_tokens=bridge_tokens)).double().eval()
+    queries, source = torch.randn(4, 9, 12, dtype=torch.float64), torch.randn(4, 7, 12, dtype=torch.float64)
+    group = torch.randint(4, (4, 9))  # 3: padding
+    groups = torch.stack([group == g for g in range(3)], dim=1)  # (B, G, T_q)
+    source_groups = torch.rand(4, 3, 7) < 0.6  # a source token may be in several
+    source_groups[:, 2] = False
+    together = layer(queries, groups, source, source_groups)
+    for g in range(3):
+        alone = layer(queries, groups[:, g], source, source_groups[:, g])
+        exactly(together[groups[:, g]], alone[groups[:, g]])
+
+
 def test_without_source_tokens_the_attention_adds_nothing() -> None:
     layer = GatedBridgeAttention(ModelConfig(d_model=8, heads=2)).double().eval()
     queries, mask = torch.randn(2, 3, 8, dtype=torch.float64, requires_grad=True), torch.ones(2, 3, dtype=torch.bool)

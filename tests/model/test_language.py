@@ -106,6 +106,18 @@ def test_a_long_text_is_cut_and_counted(folders: dict[str, str]) -> None:
     assert Tokenizer.load("all-minilm-l6-v2", 9999).max_tokens == 512  # what the family itself can read
 
 
+def test_a_text_that_was_read_before_is_not_read_again(
+    folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, used = (Tokenizer.load(folders["bert"], 6) for _ in range(2))
+    expected = fresh([*TEXTS, "hate"])
+    used(TEXTS[::-1])
+    monkeypatch.setattr(used, "read_alone", lambda texts: [])  # too few lines for any text
+    again = used([*TEXTS, "hate"])
+    assert torch.equal(again.ids, expected.ids) and torch.equal(again.mask, expected.mask)
+    assert again.cut == expected.cut == 1
+
+
 def test_texts_without_words_are_absent_and_unknown_words_are_not() -> None:
     tokens = Tokenizer.load("all-minilm-l6-v2", 16)(["\u200b", "\t", "🤷", "?", "ok"])
     assert tokens.mask.any(1).tolist() == [False, False, True, True, True]

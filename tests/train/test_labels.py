@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from semanticmac.train.labels import PseudoLabelConfig, PseudoLabels, movement, neighbours
+from semanticmac.train.labels import PseudoLabelConfig, PseudoLabels, movement, neighbours, smallest
 
 
 def exactly(actual: Tensor, expected: Tensor) -> None:
@@ -69,6 +69,36 @@ def test_neighbours_stay_exact_where_a_product_in_float32_does_not() -> None:
     torch.testing.assert_close(distances.double() * math.sqrt(8), nearest.values, rtol=1e-5, atol=0)
     chosen = exact.gather(1, indices)
     torch.testing.assert_close(chosen, nearest.values, rtol=1e-5, atol=0)  # as near as the nearest
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 200), st.integers(1, 12), st.integers(1, 20), st.integers(0, 999))
+def test_the_smallest_values_are_those_of_a_sort(width: int, count: int, group: int, seed: int) -> None:
+    values = torch.rand(3, width, generator=torch.Generator().manual_seed(seed))
+    values[:, ::7] = math.inf
+    count = min(count, width)
+    least, places = smallest(values, count, group)
+    assert torch.equal(least, values.sort(1).values[:, :count])
+    assert torch.equal(values.gather(1, places), least)
+    assert all(len(set(row)) == count for row in places.tolist())
+
+
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+@pytest.mark.parametrize("block", [None, 100])
+def test_neighbours_of_many_clips_are_those_of_all_distances(precision: str, block: int | None) -> None:
+    """More than groups of minima make up; whatever torch may round factors to, neighbours stay exact."""
+    torch.manual_seed(0)
+    bank, valid = torch.randn(1500, 16) + 5, torch.rand(1500) < 0.9
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        indices, distances = neighbours(bank, 10, valid, block)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    exact = torch.cdist(bank.double(), bank.double()).fill_diagonal_(math.inf).masked_fill(~valid, math.inf)
+    nearest = exact.topk(10, largest=False)
+    torch.testing.assert_close(distances[valid].double() * 4, nearest.values[valid], rtol=1e-5, atol=0)
+    torch.testing.assert_close(exact.gather(1, indices)[valid], nearest.values[valid], rtol=1e-5, atol=0)
 
 
 def record_all(labels: PseudoLabels, representations: Tensor, present: Tensor) -> None:

@@ -1,0 +1,129 @@
+"""What the cache is worth in an ablation: an epoch from raw videos over the same epoch from the cache.
+
+    python -m benchmarks.ablation [--clips 20] [--huge-clips 4] [--threads N]
+
+The demo corpus as it is rendered, its preset and its language model. From raw videos an epoch decodes and encodes every
+clip as `predict` does, and then takes the same training steps; that is measured on a few clips and scaled to the train
+split. From the cache an epoch reads, pads and trains. Encoders: imagebind-huge's shapes with random weights, where no
+time depends on what they are, and imagebind-tiny.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.common import arguments, cores, interleaved, measured, report
+from semanticmac.cache.dataset import ClipDataset, loader
+from semanticmac.cache.keys import Sampling
+from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.shards import EmbeddingReader, EmbeddingWriter
+from semanticmac.cache.task import Task
+from semanticmac.model.language import LanguageModel, Tokenizer
+from semanticmac.model.semanticmac import SemanticMAC
+from semanticmac.preprocess.clip import Clip
+from semanticmac.preprocess.corpora.demo import render
+from semanticmac.preprocess.embed import embed_clips
+from semanticmac.preprocess.encoder import Encoder, load_encoder
+from semanticmac.preprocess.imagebind import HUGE, ImageBind, draw_weights
+from semanticmac.train.config import preset
+from semanticmac.train.learner import Learner
+from semanticmac.train.world import ALONE
+
+TRAIN_CLIPS = 220  # of the demo's 320
+
+
+def huge() -> Encoder:
+    """The official architecture without the official weights."""
+    with torch.device("meta"):
+        model = ImageBind(HUGE)
+    model = model.to_empty(device="cpu")
+    draw_weights(model, 0)
+    return Encoder(model, "imagebind-huge", "none", trained=False, device="cpu")
+
+
+def embed(clips: Sequence[Clip], encoder: Encoder, folder: Path) -> tuple[float, list[Row]]:
+    """Seconds a clip of decoding and encoding; the cache that this leaves, as rows."""
+    writer = EmbeddingWriter(folder, encoder.fingerprint(Sampling()))
+    made = []
+
+    def work() -> None:
+        made.extend(embed_clips(clips, encoder, Sampling(), cores()))
+
+    spent = measured(work)
+    rows = []
+    for clip, embeddings, reason in made:
+        assert embeddings is not None and embeddings.vision is not None, reason
+        writer.add(clip.clip_id, embeddings)
+        frames, label = len(embeddings.vision), clip.labels["multimodal"]
+        assert isinstance(label, float)
+        rows.append(
+            Row(clip.clip_id, clip.clip_id, "", 0.0, None, clip.text, "train", frames, frames / 2, True, True, [label])
+        )
+    writer.finish()
+    return spent.wall_s / len(clips), rows
+
+
+def epoch_from_cache(encoder: Encoder, folder: Path, rows: Sequence[Row], rounds: int) -> float:
+    """Seconds of one epoch over as many clips as the demo's train split has: these ones again and again."""
+    fingerprint = encoder.fingerprint(Sampling())
+    many = [replace(rows[i % len(rows)], clip_id=str(i)) for i in range(TRAIN_CLIPS)]
+    manifest = Manifest("demo", Task("regression"), fingerprint, tuple(many))
+    dataset = ClipDataset(manifest, EmbeddingReader(folder, fingerprint), many)
+    config = preset("demo")
+    config = replace(config, precision="float32", model=replace(config.model, embedding_width=fingerprint.width))
+    torch.manual_seed(0)
+    model = SemanticMAC(config.model, LanguageModel.pretrained(config.model.language)).train()
+    tokenize = Tokenizer.load(config.model.language, config.model.max_tokens)
+    batches = loader(
+        dataset, config.batch_size, tokenize, 1, fingerprint.width, shuffle=torch.Generator().manual_seed(0)
+    )
+    learner = Learner(config, "regression", model, dataset.labels(1), len(batches), ALONE)
+
+    def epoch() -> None:
+        for batch in batches:
+            learner.learn(1, [(batch.rows.tolist(), batch)], [row.clip_id for row in many])
+        learner.labels.epoch = 1
+        learner.labels.update(2)
+
+    [spent] = interleaved(rounds, epoch)
+    return spent.wall_s
+
+
+def main() -> None:
+    options = arguments(__doc__, clips=20, huge_clips=4, rounds=3, threads=cores())
+    torch.set_num_threads(options.threads)
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clips = render(folder / "demo", seed=1, clips=options.clips).clips
+        for short, encoder, some in (
+            ("tiny", load_encoder("imagebind-tiny", "cpu"), clips),
+            ("huge", huge(), clips[: options.huge_clips]),
+        ):
+            embed_s, rows = embed(some, encoder, folder / short)
+            cached_s = epoch_from_cache(encoder, folder / short, rows, options.rounds)
+            raw_s = embed_s * TRAIN_CLIPS + cached_s
+            figures |= {
+                f"{short}_raw_over_cached": raw_s / cached_s,
+                f"{short}_embed_s_a_clip": embed_s,
+                f"{short}_raw_epoch_s": raw_s,
+                f"{short}_cached_epoch_s": cached_s,
+            }
+    report(
+        "an epoch from the cache takes a fraction of one from raw videos",
+        "huge_raw_over_cached at least 50",
+        threads=options.threads,
+        clips=options.clips,
+        huge_clips=options.huge_clips,
+        train_clips=TRAIN_CLIPS,
+        **figures,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""What a whole training step costs over a bare fine-tuning step of its language model.
+
+    python -m benchmarks.train_step [--rounds 7] [--threads N] [--device cuda --bf16]
+
+A BERT of base size with random weights, 50 tokens and 16 frames a clip, the sizes of the MOSI preset. The bare step has
+a linear head on the first token; forward, backward, AdamW. The whole step is that of training (train/learner.py): all
+modules, all losses, pseudo labels, the norm of the gradients, AdamW. The steps take turns. `parts_ms`: what everything
+besides the language model takes alone, modules forward and backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+from transformers import BertConfig, BertModel
+
+from benchmarks.common import arguments, cores, interleaved, report, waited_for
+from semanticmac.cache.dataset import Batch
+from semanticmac.model.language import LanguageModel
+from semanticmac.model.semanticmac import SUB_TASKS, Output, SemanticMAC
+from semanticmac.train.config import preset
+from semanticmac.train.learner import Learner
+from semanticmac.train.objective import objective
+from semanticmac.train.optim import optimizer, parameter_groups
+from semanticmac.train.world import ALONE
+
+CONFIG = preset("mosi")
+CLIPS = 1284  # of MOSI's train split
+TOKENS, FRAMES = 50, 16
+Step = Callable[[], object]
+
+
+def random_batch(clips: int = CONFIG.batch_size) -> Batch:
+    """Clips without padding."""
+    b, width = clips, CONFIG.model.embedding_width
+    return Batch(
+        clip_ids=tuple(map(str, range(b))),
+        rows=torch.arange(b),
+        token_ids=torch.randint(1000, 30_000, (b, TOKENS)),
+        token_mask=torch.ones(b, TOKENS, dtype=torch.bool),
+        vision=torch.randn(b, FRAMES, width),
+        vision_mask=torch.ones(b, FRAMES, dtype=torch.bool),
+        audio=torch.randn(b, FRAMES, width),
+        audio_mask=torch.ones(b, FRAMES, dtype=torch.bool),
+        labels=torch.randn(b, 1),
+    )
+
+
+class Whole:
+    """A training step as the loop takes it, and the modules of its model one by one."""
+
+    def __init__(self, device: torch.device, bf16: bool) -> None:
+        config = replace(CONFIG, precision="bfloat16" if bf16 else "float32")
+        self.device, self.bf16 = device, bf16
+        self.batch = random_batch().to(device)
+        language = LanguageModel(BertModel(BertConfig()))  # BERT-base's shape; nothing is asked of the model hub
+        self.model = SemanticMAC(config.model, language).to(device).train()
+        truth = torch.randn(CLIPS, 1, device=device)
+        self.learner = Learner(config, "regression", self.model, truth, CLIPS // config.batch_size, ALONE)
+        self.places, self.ids = list(range(len(self.batch))), list(map(str, range(CLIPS)))
+
+    def step(self) -> None:
+        self.learner.learn(1, [(self.places, self.batch)], self.ids)
+
+    def parts(self) -> dict[str, Step]:
+        """Each module besides the language model, on inputs of its own, forward and backward; and what follows."""
+        batch, model, labels = self.batch, self.model, self.learner.labels
+        b, d = len(batch), CONFIG.model.d_model
+        hidden = self.leaf(b, TOKENS, 768)
+        tokens = [self.leaf(b, each, d) for each in (TOKENS, *[CONFIG.model.perceiver_tokens] * 2)]
+        masks = [torch.ones(b, each.shape[1], dtype=torch.bool, device=self.device) for each in tokens]
+        evidence, joined = [self.leaf(b, d) for _ in SUB_TASKS], self.leaf(b, 6 * d)
+        said = Output(
+            self.leaf(b, 5, 1),
+            self.leaf(b, 3, d),
+            self.leaf(b, 3, d),
+            self.leaf(b, d),
+            torch.ones_like(masks[1][:, :3]),
+        )
+        assert model.language is not None
+        inner, learning = {id(weight) for weight in model.language.parameters()}, self.learner.learning
+        rest = optimizer([{"params": [weight for weight in learning if id(weight) not in inner]}], self.device)
+        for weight in learning:
+            weight.grad = torch.zeros_like(weight)
+
+        def heads() -> list[Tensor]:
+            return [model.fuse(joined), *(model.heads[name](x) for name, x in zip(SUB_TASKS, evidence, strict=True))]
+
+        modules: dict[str, Callable[[], list[Tensor]]] = {
+            "text_map": lambda: [model.project_text(hidden)],
+            "perceiver_audio": lambda: [model.encode_frames("audio", batch.audio, batch.audio_mask)[0]],
+            "perceiver_vision": lambda: [model.encode_frames("vision", batch.vision, batch.vision_mask)[0]],
+            "interaction": lambda: [*model.interaction(tokens, masks)],
+            "heads": heads,
+            "losses": lambda: [objective(CONFIG, "regression", said, labels.targets(batch.rows), None).total],
+        }
+        return {name: self.forth_and_back(module) for name, module in modules.items()} | {
+            "gradient_norm": lambda: nn.utils.clip_grad_norm_(learning, float("inf")),
+            "optimizer": lambda: rest.step(),
+            "record": lambda: labels.record(batch.rows, said.representations, said.present),
+        }
+
+    def leaf(self, *shape: int) -> Tensor:
+        return torch.randn(*shape, device=self.device, requires_grad=True)
+
+    def forth_and_back(self, module: Callable[[], list[Tensor]]) -> Step:
+        def step() -> None:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                outputs = module()
+            torch.autograd.backward(outputs, [torch.ones_like(output) for output in outputs])
+
+        return step
+
+
+class Bare:
+    """The same language model with a linear head on its first token, and an optimizer of its own."""
+
+    def __init__(self, whole: Whole) -> None:
+        assert isinstance(whole.model.language, LanguageModel)
+        self.whole, self.language = whole, whole.model.language
+        self.head = nn.Linear(self.language.width, 1, device=whole.device)
+        both = nn.ModuleList([self.language, self.head])
+        rates = (CONFIG.lr_language, CONFIG.lr_rest, CONFIG.weight_decay)
+        self.adamw = optimizer(parameter_groups(both, self.language, *rates), whole.device)
+
+    def step(self) -> None:
+        batch = self.whole.batch
+        with torch.autocast(self.whole.device.type, torch.bfloat16, enabled=self.whole.bf16):
+            first = self.language(batch.token_ids, batch.token_mask)[:, 0]
+            loss = (self.head(first).float() - batch.labels).abs().mean()
+        self.adamw.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.adamw.step()
+
+
+def busy_share(step: Step) -> float:
+    """Kernel time over wall time of some steps on a GPU, by the profiler, whose own cost makes it a lower bound."""
+    times = 5
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
+        [spent] = interleaved(times, step)
+    kernels = [
+        event for event in seen.events() if event.device_type is DeviceType.CUDA and not event.is_user_annotation
+    ]
+    kernels_us = sum(event.self_device_time_total for event in kernels)
+    return kernels_us / 1e6 / (times + 1) / spent.wall_s
+
+
+def main() -> None:
+    options = arguments(__doc__, rounds=7, threads=cores(), device="cpu", bf16=False)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    device = torch.device(options.device)
+    whole = Whole(device, options.bf16)
+    bare = Bare(whole)
+    steps = [waited_for(each, device.type) for each in (bare.step, whole.step)]
+    theirs, ours = interleaved(options.rounds, *steps)
+    parts = {name: waited_for(part, device.type) for name, part in whole.parts().items()}
+    alone = interleaved(options.rounds, *parts.values())
+    report(
+        "a training step costs little more than fine-tuning its language model alone",
+        "step_over_bare at most 1.15, never above 1.25",
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        bf16=options.bf16,
+        threads=options.threads,
+        bare_ms=1000 * theirs.wall_s,
+        step_ms=1000 * ours.wall_s,
+        step_over_bare=ours.wall_s / theirs.wall_s,
+        step_over_bare_by_cpu=ours.cpu_s / theirs.cpu_s,
+        parts_ms={name: round(1000 * spent.wall_s, 2) for name, spent in zip(parts, alone, strict=True)},
+        **({"gpu_busy": busy_share(steps[1])} if device.type == "cuda" else {}),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Batches out of a cache: every number where it belongs, and the same ones however many processes make them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from semanticmac.cache.dataset import Batch, ClipDataset, NoTokens, loader
+from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.shards import EmbeddingReader, EmbeddingWriter
+from semanticmac.cache.task import Task
+
+CLIPS = 11
+
+
+def lengths(texts, contexts=None) -> NoTokens:
+    """A tokenizer whose tokens tell the text: its length."""
+    return NoTokens(torch.tensor([[len(text)] for text in texts]), torch.ones(len(texts), 1, dtype=torch.bool))
+
+
+@pytest.fixture
+def dataset(tmp_path, fingerprint, embeddings) -> ClipDataset:
+    """Clips of 1 to 4 frames; every third lacks sound, and the one after it pictures."""
+    writer = EmbeddingWriter(tmp_path, fingerprint, shard_bytes=4000)
+    rows = []
+    for i in range(CLIPS):
+        frames, sees, hears = 1 + i % 4, i % 3 != 1, i % 3 != 0
+        writer.add(str(i), embeddings(i, frames, sees, hears))
+        label = None if i == 5 else [float(i)]
+        rows.append(Row(f"clip {i}", str(i), "", 0.0, None, "x" * i, "train", frames, frames / 2, sees, hears, label))
+    writer.finish()
+    manifest = Manifest("some", Task("regression", high=20.0), fingerprint, tuple(rows))
+    return ClipDataset(manifest, EmbeddingReader(tmp_path), rows)
+
+
+def assert_same(ours: Batch, theirs: Batch) -> None:
+    for field in fields(Batch):
+        mine, other = getattr(ours, field.name), getattr(theirs, field.name)
+        if isinstance(mine, Tensor):
+            torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
+        else:
+            assert mine == other
+
+
+def test_a_batch_holds_every_clip_as_the_cache_has_it(dataset: ClipDataset, embeddings) -> None:
+    [batch] = loader(dataset, CLIPS, lengths, 1, 8)
+    assert batch.vision.dtype == batch.audio.dtype == torch.float32
+    for i in range(CLIPS):
+        made = embeddings(i, 1 + i % 4, i % 3 != 1, i % 3 != 0)
+        for name in ("vision", "audio"):
+            expected = np.zeros((4, 8), np.float32)
+            frames = getattr(made, name)
+            real = 0 if frames is None else len(frames)
+            if real:
+                expected[:real] = frames
+            assert np.array_equal(getattr(batch, name)[i].numpy(), expected)
+            assert getattr(batch, f"{name}_mask")[i].tolist() == [k < real for k in range(4)]
+    assert batch.token_ids[:, 0].tolist() == batch.rows.tolist() == list(range(CLIPS))
+    assert batch.labels.isnan()[:, 0].tolist() == [i == 5 for i in range(CLIPS)]
+
+
+@pytest.mark.parametrize("batches", [None, [[3, 1], [4], [10, 0, 5]]])
+def test_worker_processes_make_the_same_batches(dataset: ClipDataset, batches: list[list[int]] | None) -> None:
+    def read(workers: int) -> list[Batch]:
+        order = torch.Generator().manual_seed(0)
+        return list(loader(dataset, 4, lengths, 1, 8, order, batches=batches, workers=workers))
+
+    here, there = read(0), read(2)
+    assert len(here) == len(there) == 3
+    for ours, theirs in zip(there, here, strict=True):
+        assert_same(ours, theirs)
+    if batches is not None:
+        assert [batch.rows.tolist() for batch in here] == batches
+
+
+def test_a_batch_that_moves_is_the_same(dataset: ClipDataset) -> None:
+    [batch] = loader(dataset, CLIPS, lengths, 1, 8)
+    assert_same(batch.to(torch.device("cpu")), batch)
+    moved = vars(batch.to(torch.device("meta"))).values()
+    assert {value.device.type for value in moved if isinstance(value, Tensor)} == {"meta"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="memory is pinned for a GPU")
+def test_pinned_batches_are_pinned(dataset: ClipDataset) -> None:
+    for batch in loader(dataset, 4, lengths, 1, 8, pin_memory=True):
+        assert all(value.is_pinned() for value in vars(batch).values() if isinstance(value, Tensor))
