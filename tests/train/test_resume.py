@@ -1,15 +1,15 @@
 """A run that is killed, wherever it is, and resumed ends with the bytes of one that was left alone.
 
-A moment is counted, not timed: every step that is learnt, and every file of the run that is opened, renamed or removed.
-The run is forked off, so that it can kill itself just before the moment whose turn it is.
+A moment is counted, not timed (train_at.py): a step that is learnt, a file of the run that is opened, renamed, removed.
 """
 
 import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.loop import TrainData, TrainError, open_data, train
 
 CPU = torch.device("cpu")
-WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 ALL_MOMENTS = "SEMANTICMAC_ALL_MOMENTS" in os.environ
 SETTINGS: dict[str, Any] = {
     **{"epochs": 3, "batch_size": 4, "accumulate": 2, "clip_norm": 1.0, "schedule": "cosine"},
@@ -33,13 +32,23 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def data(planted: Callable[..., CacheHome]) -> TrainData:
-    return open_data(planted(), "planted")
+def home(planted: Callable[..., CacheHome]) -> CacheHome:
+    return planted()
 
 
 @pytest.fixture(scope="module")
-def config(small: dict[str, Any], families: dict[str, str]) -> TrainConfig:
-    return override(TrainConfig("planted"), small | SETTINGS | {"language": families["bert"]})
+def data(home: CacheHome) -> TrainData:
+    return open_data(home, "planted")
+
+
+@pytest.fixture(scope="module")
+def settings(small: dict[str, Any], families: dict[str, str]) -> dict[str, Any]:
+    return small | SETTINGS | {"language": families["bert"]}
+
+
+@pytest.fixture(scope="module")
+def config(settings: dict[str, Any]) -> TrainConfig:
+    return override(TrainConfig("planted"), settings)
 
 
 def run_to_end(config: TrainConfig, data: TrainData, run: Path, **options: Any) -> RunInfo:
@@ -51,31 +60,29 @@ def run_to_end(config: TrainConfig, data: TrainData, run: Path, **options: Any) 
     return info
 
 
-def in_child(config: TrainConfig, data: TrainData, run: Path, kill_at: int, **options: Any) -> tuple[int, int]:
-    """Trains in a process that dies just before moment `kill_at` → its exit status, moments that it saw."""
-    seen, write = os.pipe()
-    child = os.fork()
-    if not child:
-        taken = 0
+Kill = Callable[..., tuple[int, int]]  # (run, kill_at, resume=False) → exit status, moments that it saw
 
-        def moment(*_: object) -> None:
-            nonlocal taken
-            taken += 1
-            if taken == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
 
-        def hook(event: str, words: tuple[Any, ...]) -> None:
-            if event in WATCHED and isinstance(words[0], str | os.PathLike) and str(run) in os.fspath(words[0]):
-                moment()
+@pytest.fixture(scope="module")
+def in_child(home: CacheHome, settings: dict[str, Any]) -> Iterator[Kill]:
+    """Trains in a process that dies just before moment `kill_at`; see train_at.py."""
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "train_at.py")],
+        **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        words, answers = child.stdin, child.stdout
 
-        sys.addaudithook(hook)
-        train(config, data, run, CPU, moment, lambda _: None, save_every_s=0.0, **options)
-        os.write(write, str(taken).encode())
-        os._exit(0)
-    os.close(write)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    with os.fdopen(seen) as file:
-        return status, int(file.read() or 0)
+        def kill(run: Path, kill_at: int, resume: bool = False) -> tuple[int, int]:
+            job = {"cache": str(home.root), "settings": settings, "run": str(run), "kill_at": kill_at, "resume": resume}
+            words.write(json.dumps(job) + "\n")
+            words.flush()
+            status, moments = json.loads(answers.readline())
+            return status, moments
+
+        yield kill
+        words.close()
 
 
 def files_of(run: Path) -> dict[str, bytes]:
@@ -83,10 +90,10 @@ def files_of(run: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(config: TrainConfig, data: TrainData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+def undisturbed(in_child: Kill, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """A finished run, and its moments."""
     run = tmp_path_factory.mktemp("undisturbed") / "run"
-    status, moments = in_child(config, data, run, 0)
+    status, moments = in_child(run, 0)
     assert status == 0
     return run, moments
 
@@ -103,32 +110,34 @@ def test_a_run_has_moments_of_every_kind(undisturbed: tuple[Path, int], config: 
 
 @pytest.mark.parametrize("share", [i / 30 for i in range(30)] if ALL_MOMENTS else [0.0, 0.27, 0.55, 0.8, 0.995])
 def test_killed_anywhere_and_resumed(
-    share: float, undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
+    in_child: Kill, share: float, undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
 ) -> None:
     whole, moments = undisturbed
     run = tmp_path / "run"
-    status, _ = in_child(config, data, run, 1 + int(share * moments))
+    status, _ = in_child(run, 1 + int(share * moments))
     assert status == -signal.SIGKILL
     run_to_end(config, data, run, resume=True)
     assert files_of(run) == files_of(whole)
 
 
 def test_killed_again_and_again(
-    undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
+    in_child: Kill, undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
 ) -> None:
     """Each try gets a little further than its own start, which takes moments too."""
     run = tmp_path / "run"
     tries = 0
-    while in_child(config, data, run, 45, resume=True)[0]:
+    while in_child(run, 45, resume=True)[0]:
         tries += 1
         assert tries < 60
     assert tries > 2
     assert files_of(run) == files_of(undisturbed[0])
 
 
-def test_a_checkpoint_half_written_is_not_there(config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+def test_a_checkpoint_half_written_is_not_there(
+    in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
-    in_child(config, data, run, 60)
+    in_child(run, 60)
     before = files_of(run)
     found = checkpoint.load(run)
     assert found is not None
@@ -155,10 +164,10 @@ def test_a_finished_run_stays_as_it_is(
 
 
 def test_other_settings_data_or_processes_are_refused(
-    config: TrainConfig, data: TrainData, planted: Callable[..., CacheHome], tmp_path: Path
+    in_child: Kill, config: TrainConfig, data: TrainData, planted: Callable[..., CacheHome], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    in_child(config, data, run, 60)
+    in_child(run, 60)
     before = files_of(run)
 
     def go_on(config: TrainConfig, data: TrainData) -> None:
@@ -192,9 +201,9 @@ def test_two_processes_do_not_train_in_one_folder(
     assert files_of(run) == files_of(undisturbed[0])
 
 
-def test_a_broken_checkpoint_is_named(config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+def test_a_broken_checkpoint_is_named(in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    in_child(config, data, run, 60)
+    in_child(run, 60)
     path = run / "checkpoint" / "state.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(TrainError, match=r"state\.safetensors cannot be read"):
