@@ -84,7 +84,7 @@ class Whole:
         )
         assert model.language is not None
         inner, learning = {id(weight) for weight in model.language.parameters()}, self.learner.learning
-        rest = optimizer([{"params": [weight for weight in learning if id(weight) not in inner]}], self.device)
+        rest = optimizer([{"params": [weight for weight in learning if id(weight) not in inner]}])
         for weight in learning:
             weight.grad = torch.zeros_like(weight)
 
@@ -126,7 +126,7 @@ class Bare:
         self.head = nn.Linear(self.language.width, 1, device=whole.device)
         both = nn.ModuleList([self.language, self.head])
         rates = (CONFIG.lr_language, CONFIG.lr_rest, CONFIG.weight_decay)
-        self.adamw = optimizer(parameter_groups(both, self.language, *rates), whole.device)
+        self.adamw = optimizer(parameter_groups(both, self.language, *rates))
 
     def step(self) -> None:
         batch = self.whole.batch

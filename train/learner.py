@@ -37,7 +37,7 @@ class Learner:
         self.step = 0  # how many were done
         self.steps_an_epoch = steps_an_epoch
         rates = (config.lr_language, config.lr_rest, config.weight_decay)
-        self.adamw = optimizer(parameter_groups(model, model.language, *rates), self.device)
+        self.adamw = optimizer(parameter_groups(model, model.language, *rates))
         self.learning = [weight for weight in model.parameters() if weight.requires_grad]
         if config.compile:
             model.compile()
@@ -56,11 +56,12 @@ class Learner:
         seed_everything(config.seed, self.step, self.world.rank)
         vectors = []
         for i, (places, batch) in enumerate(group, 1):
+            if i == 1:  # not after the step: memory that is taken again at once need not be asked for from the system
+                self.adamw.zero_grad(set_to_none=True)
             with nullcontext() if i == len(group) else self._gradients_stay_here():
                 vectors.append(self._backward(places, batch, len(group)))
         norm = nn.utils.clip_grad_norm_(self.learning, config.clip_norm or float("inf"))
         self.adamw.step()
-        self.adamw.zero_grad(set_to_none=True)
         self.step += 1
         numbers = torch.cat([torch.stack(vectors).mean(0), norm.detach()[None]])
         return Taken(self.step, epoch, numbers, rates, [clip_ids[place] for places, _ in group for place in places])

@@ -50,36 +50,31 @@ def step(learner: Learner, data: TrainData, batches: list[list[int]]) -> Taken:
     return learner.learn(1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows])
 
 
-def kept_gradients(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> Callable[[], torch.Tensor]:
-    """The gradients of the next step, as one vector, which the optimizer would drop."""
-    monkeypatch.setattr(learner.adamw, "zero_grad", lambda **_: None)
+def last_gradients(learner: Learner) -> Callable[[], torch.Tensor]:
+    """The gradients of the last step, as one vector."""
     return lambda: torch.cat([weight.grad.flatten() for weight in learner.learning if weight.grad is not None])
 
 
-def test_accumulated_gradients_are_the_mean_of_those_of_the_batches(
-    config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_accumulated_gradients_are_the_mean_of_those_of_the_batches(config: TrainConfig, data: TrainData) -> None:
     batches = [[0, 1, 2, 3], [4, 5, 6], [7, 8]]
     single = []
     for batch in batches:
         learner = made(config, data)
-        gradients = kept_gradients(learner, monkeypatch)
+        gradients = last_gradients(learner)
         step(learner, data, [batch])
         single.append(gradients())
     learner = made(config, data)
-    gradients = kept_gradients(learner, monkeypatch)
+    gradients = last_gradients(learner)
     taken = step(learner, data, batches)
     torch.testing.assert_close(gradients(), torch.stack(single).mean(0), rtol=1e-4, atol=1e-7)
     assert taken.numbers[8].item() == pytest.approx(gradients().norm().item(), rel=1e-5)
 
 
-def test_clipped_gradients_keep_their_direction(
-    config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clipped_gradients_keep_their_direction(config: TrainConfig, data: TrainData) -> None:
     found = []
     for limit in (0.0, 0.5):
         learner = made(replace(config, clip_norm=limit), data)
-        gradients = kept_gradients(learner, monkeypatch)
+        gradients = last_gradients(learner)
         taken = step(learner, data, [[0, 1, 2, 3]])
         found.append((gradients(), taken.numbers[8].item()))
     (free, norm), (clipped, logged) = found
