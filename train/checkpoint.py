@@ -86,6 +86,11 @@ def load(run: Path) -> tuple[Place, dict[str, Tensor]] | None:
         ) from None
 
 
+def forget(run: Path) -> None:
+    """Removes what an earlier training left in the folder: another one begins there."""
+    (run / FOLDER / FILE).unlink(missing_ok=True)
+
+
 def sweep(run: Path) -> None:
     """Removes what a run that was killed at its very end left of its checkpoint."""
     shutil.rmtree(run / _DONE, ignore_errors=True)

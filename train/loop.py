@@ -76,6 +76,8 @@ def train(
     place = found[0] if found else Place(1, 0, 0, None, data.digest, world.size, torch.__version__)
     with checkpoint.training(run) if world.first else nullcontext(), repeatable(device):
         if world.first:
+            if not found:
+                checkpoint.forget(run)
             write_text(run / "config.toml", config.to_toml())
         seed_everything(config.seed)
         texts = _open_texts(config, data, run, begun=found is not None, world=world)

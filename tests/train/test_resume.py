@@ -190,6 +190,21 @@ def test_other_settings_data_or_processes_are_refused(
     assert files_of(run) == before
 
 
+def test_a_training_that_begins_anew_does_not_go_on_with_an_older_one(
+    in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    in_child(run, 60)
+    assert checkpoint.load(run) is not None
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(config, seed=9), data, run, CPU, stop, lambda _: None)
+    assert checkpoint.load(run) is None
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_two_processes_do_not_train_in_one_folder(
     undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
 ) -> None:
