@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -77,7 +78,17 @@ def main() -> NoReturn:
         code = BAD_INPUT
     if code == STOPPED:
         print_stopped()
-    sys.exit(code if isinstance(code, int) else 0)
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int) -> NoReturn:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Of several processes one aborts now and then while Python takes itself apart: gloo's threads outlive their
+        # owner. All work is done by now, and torchrun would call it a failure.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _message(error: Exception) -> str:

@@ -69,6 +69,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with joined() as world:
         do(world, json.loads(sys.argv[1]))
+    os._exit(0)  # as cli.main does
 
 
 if __name__ == "__main__":
