@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from semanticmac.console.screen import BAD_INPUT, STOPPED, err, out, print_stopped
+from semanticmac.console.screen import BAD_INPUT, STOPPED, err, going_on, out, print_stopped
 from semanticmac.verbs import build, corpora, learn
 from semanticmac.verbs.analyze import analyze
 from semanticmac.verbs.demo import demo
@@ -95,10 +95,8 @@ def _message(error: Exception) -> str:
     from rich.markup import escape
 
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return escape(
-            f"the disk that holds {error.filename or 'the cache'} is full. Make space and run the same "
-            "command again; it continues."
-        )
+        where = f"the disk that holds {error.filename}" if error.filename else "the disk"
+        return escape(f"{where} is full. What is done is kept. Make space; {going_on()}.")
     if type(error).__module__.startswith("semanticmac."):  # our own errors say what came, what was expected, what to do
         return escape(str(error))
     return escape(f"{type(error).__name__}: {error}") + " [dim](--debug shows where)[/]"

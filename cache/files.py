@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ _ASIDE = ".part"
 def written_aside(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; when the block ends, flushes it to disk and renames it into place.
 
-    When the block raises, the temporary file goes and whatever stood at `path` before stays.
+    When the block raises, the temporary file goes and whatever stood at `path` before stays. A full disk is an OSError
+    that names `path`, whoever was writing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}{_ASIDE}")
@@ -24,6 +26,11 @@ def written_aside(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         aside.replace(path)
         _flush_folder(path.parent)
+    except Exception as error:
+        # safetensors writes in Rust: of what the disk says it passes on the words alone.
+        if getattr(error, "errno", None) == errno.ENOSPC or f"(os error {errno.ENOSPC})" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

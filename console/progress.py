@@ -107,8 +107,8 @@ class Screen:
         self.progress("downloading MiB", done >> 20, total >> 20, 0)
 
     def line(self, text: str) -> None:
-        """One line above the bars."""
-        self.console.print(text, highlight=False, soft_wrap=not self.live)
+        """One line above the bars, as it is."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=not self.live)
 
     def _view(self) -> RenderableType:
         assert self._bars is not None

@@ -21,8 +21,13 @@ def how_to_go_on(words: str) -> None:
     _go_on = words
 
 
+def going_on() -> str:
+    """What a person does to go on, as the end of a sentence."""
+    return _go_on
+
+
 def print_stopped() -> None:
-    err.print(f"\nstopped. What is done is kept: {_go_on}.", highlight=False, soft_wrap=True)
+    err.print(f"\nstopped. What is done is kept: {_go_on}.", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_notes(notes: Sequence[str]) -> None:

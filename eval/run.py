@@ -17,7 +17,10 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,7 @@ class RunInfo:
     best_epoch: int
     valid_metric: str
     valid_score: float
+    data: str  # TrainData.digest of what it was trained and validated on
     versions: dict[str, str]
     texts_cut: dict[str, int] = field(default_factory=dict)  # train and valid: clips, texts and contexts cut
     corpus: str = ""  # the corpus's own name, which metric rules go by; empty = the same as `dataset`
@@ -143,16 +147,34 @@ def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
 
 
 def new_run(root: Path, dataset: str, folder: Path | None = None, suffix: str = "") -> Path:
-    """The folder of a new run: the one named, or the next free ROOT/DATASET-001, -002 … with the suffix.
+    """The folder of a new run: the one named, or the next free ROOT/DATASET-001, -002 … with the suffix, made.
 
-    Raises RunError where the named one holds a run already: weeks of GPU time are not overwritten.
+    Making it keeps it from others that start at the same instant; `drop_empty` gives it back. Raises RunError where
+    the named one holds a run already: weeks of GPU time are not overwritten.
     """
     if folder is not None:
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder} is a file: a run is a folder, give another --run")
         if (folder / "config.toml").exists() or (folder / SEEDS).exists():
             raise RunError(f"{folder} holds a run already: give another --run, or remove it first")
         return folder
     taken = {path.name.removesuffix("-seeds") for path in root.glob(f"{dataset}-*")}
-    return root / next(name + suffix for i in range(1, len(taken) + 2) if (name := f"{dataset}-{i:03d}") not in taken)
+    for free in (name for i in count(1) if (name := f"{dataset}-{i:03d}") not in taken):
+        with suppress(FileExistsError):  # another process has taken it since
+            (root / (free + suffix)).mkdir(parents=True)
+            break
+    return root / (free + suffix)
+
+
+@contextmanager
+def drop_empty(folder: Path) -> Iterator[None]:
+    """Where the block raises, a folder that still is empty goes: nothing came of that run."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def pick_device(name: str) -> torch.device:

@@ -38,6 +38,7 @@ class Place:
     data: str  # TrainData.digest
     processes: int
     torch: str  # version
+    threads: int  # of torch on the CPU: matrix kernels round by how work is shared out
 
 
 @contextmanager

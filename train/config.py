@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -15,6 +16,12 @@ from semanticmac.model.config import ModelConfig
 
 PRESETS = Path(__file__).parent / "presets"
 Precision = Literal["auto", "float32", "bfloat16"]
+# Settings of a resolved run that nobody sets.
+DECIDED = {
+    "dataset": "--dataset names it",
+    "outputs": "the labels of the dataset decide it",
+    "embedding_width": "the cached embeddings decide it",
+}
 
 
 class ConfigError(Exception):
@@ -57,6 +64,11 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{name}={value} must be a finite number")
+        if not 0 <= self.seed < 1 << 63:
+            raise ConfigError(f"seed={self.seed} must be at least 0 and have no more than 63 bits")
         for name in ("epochs", "batch_size", "accumulate", "neighbours", "start_epoch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
@@ -79,7 +91,9 @@ class TrainConfig:
 
     def to_toml(self) -> str:
         """The resolved settings; `from_toml` reads them back."""
-        return tomlkit.dumps({key: list(v) if isinstance(v, tuple) else v for key, v in _flat(asdict(self)).items()})
+        settings = asdict(self)
+        settings["model"] |= {"modalities": list(self.model.modalities)}  # TOML knows no tuples
+        return tomlkit.dumps(settings)
 
 
 def preset(corpus: str, dataset: str | None = None) -> TrainConfig:
@@ -97,6 +111,8 @@ def from_toml(text: str, dataset: str) -> TrainConfig:
     """Settings from a TOML text: those of the run at the top, those of the model under [model]."""
     settings = tomllib.loads(text)
     model = settings.pop("model", {})
+    if not isinstance(model, dict):
+        raise ConfigError(f"model={model!r} must be a table, [model]")
     return override(TrainConfig(settings.pop("dataset", dataset)), {**settings, **model})
 
 
@@ -105,12 +121,15 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     parsed = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
+        key = key.strip()
         if not equals:
             raise ConfigError(f"{setting!r} is not of the form key=value")
+        if key in DECIDED:
+            raise ConfigError(f"{key} is no setting to choose: {DECIDED[key]}")
         try:
-            parsed[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+            parsed[key] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            parsed[key.strip()] = value.strip()
+            parsed[key] = value.strip()
     return parsed
 
 
@@ -141,14 +160,12 @@ def _as(config: object, key: str, value: Any) -> Any:
     """A value in the kind that the setting has by default: 1 for 1.0 passes, "yes" for true does not."""
     default = getattr(config, key)
     if isinstance(default, tuple):
-        return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+        names = value.split(",") if isinstance(value, str) else value
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            raise ConfigError(f"{key}={value!r} must be names with commas between, as {','.join(default)}")
+        return tuple(name.strip() for name in names)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(default):
         raise ConfigError(f"{key}={value!r} must be a {type(default).__name__}, like its default {default!r}")
     return value
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    model = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.pop("model").items()}
-    return {**settings, "model": model}

@@ -44,7 +44,7 @@ class Curves:
             self._writer = self._make(self._folder, purge_step=line.step)
         losses = {"loss": line.loss, "intra": line.intra, "inter": line.inter, **line.sub_tasks}
         numbers = {f"train/{name}": value for name, value in losses.items()}
-        numbers |= {f"optimizer/rate_{i}": rate for i, rate in enumerate(line.rates)}
+        numbers |= {f"optimizer/rate_{name}": rate for name, rate in line.rates.items()}
         for name, value in (numbers | {"optimizer/gradient_norm": line.gradient_norm}).items():
             self._writer.add_scalar(name, value, line.step)
         self._last = line.step

@@ -47,7 +47,8 @@ class TrainData:
         seen = hashlib.sha256(self.manifest.fingerprint.to_json().encode())
         for split in (self.train, self.valid):
             for row, before in zip(split.rows, split.before or [()] * len(split), strict=True):
-                seen.update(repr((row.clip_id, row.key, row.text, row.label, [one.clip_id for one in before])).encode())
+                context = [(one.clip_id, one.key, one.text) for one in before]
+                seen.update(repr((row.clip_id, row.key, row.text, row.label, context)).encode())
         return seen.hexdigest()
 
 
@@ -77,6 +78,9 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
     if config.class_weights == "balanced" and data.task.kind == "regression":
         raise TrainError("class_weights=balanced needs classes, but the task is regression: use class_weights=none")
     seen = tuple(name for name in config.model.modalities if name in data.modalities)
+    if not seen:
+        asked, there = ",".join(config.model.modalities), " and ".join(data.modalities) or "nothing at all"
+        raise TrainError(f"modalities={asked}: the train clips of {data.manifest.dataset} have {there}")
     outputs, width = data.task.width, data.manifest.fingerprint.width
     model = replace(config.model, outputs=outputs, embedding_width=width, modalities=seen)
     return replace(config, precision=_precision(config.precision, device), model=model)

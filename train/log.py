@@ -29,7 +29,7 @@ class StepLog:
     inter: float
     sub_tasks: dict[str, float]
     gradient_norm: float  # before clipping
-    rates: list[float]  # learning rates: of the language model where it learns, and of the rest
+    rates: dict[str, float]  # learning rates: `language` where a language model learns, `rest`
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Taken:
     step: int
     epoch: int
     numbers: Tensor  # (NUMBERS,), in the order of StepLog
-    rates: list[float]
+    rates: dict[str, float]
     clips: Sequence[str]  # of the whole step
 
 
@@ -72,13 +72,17 @@ def read_epochs(path: Path) -> Iterator[EpochLog]:
                 yield EpochLog(**numbers)
 
 
+def refuse_shorter(path: Path, size_bytes: int) -> None:
+    """Raises TrainError for a log of fewer bytes: without them the run cannot go on to the bit."""
+    if (path.stat().st_size if path.exists() else 0) < size_bytes:
+        raise TrainError(f"{path} is shorter than when the checkpoint was made: the run cannot go on; begin another")
+
+
 class RunLog:
     """Writes the log; of one that goes on, what came after the checkpoint is cut off first."""
 
     def __init__(self, path: Path | None, keep_bytes: int, waiting: int, on_step: Callable[[StepLog], None]) -> None:
         """path None: nothing is written. waiting: steps whose numbers are fetched together; on_step is told each."""
-        if keep_bytes and path is not None and path.stat().st_size < keep_bytes:
-            raise TrainError(f"{path} is shorter than when the checkpoint was made: the run cannot go on to the bit")
         self._file = None if path is None else path.open("ab")
         if self._file is not None:
             self._file.truncate(keep_bytes)

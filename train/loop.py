@@ -28,10 +28,10 @@ from semanticmac.train.checkpoint import Place
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, TrainError, in_setting, open_data, resolve
 from semanticmac.train.learner import Learner
-from semanticmac.train.log import NUMBERS, WAITING, EpochLog, RunLog, StepLog, epoch_log, read_epochs
+from semanticmac.train.log import NUMBERS, WAITING, EpochLog, RunLog, StepLog, epoch_log, read_epochs, refuse_shorter
 from semanticmac.train.modalities import drop_modalities, dropout_draw
 from semanticmac.train.randomness import repeatable, seed_everything
-from semanticmac.train.selection import validation_score
+from semanticmac.train.selection import refuse_not_finite, validation_score
 from semanticmac.train.series import is_trained
 from semanticmac.train.texts import count_cut, cut_note
 from semanticmac.train.world import ALONE, World
@@ -73,7 +73,7 @@ def train(
             checkpoint.sweep(run)
             return RunInfo.read(run)
         found = _last_checkpoint(run, data, world, on_note)
-    place = found[0] if found else Place(1, 0, 0, None, data.digest, world.size, torch.__version__)
+    place = found[0] if found else _beginning(data, world)
     with checkpoint.training(run) if world.first else nullcontext(), repeatable(device):
         if world.first:
             if not found:
@@ -154,7 +154,9 @@ def _epochs(
                 write_pseudo_labels(run, epoch, clip_ids, learner.labels.labels)
             learner.labels.update(epoch + 1)
 
-            score = validation_score(task, _validate(learner, data, read), config.regression_loss)
+            said = _validate(learner, data, read)
+            refuse_not_finite(said, epoch)
+            score = validation_score(task, said, config.regression_loss)
             line = epoch_log(epoch, sums / learner.steps_an_epoch, score.name, score.value, score.beats(best))
             log.epoch(line)
             if line.best:
@@ -234,9 +236,17 @@ def _last_checkpoint(
             f"{run} was begun with {place.processes} processes and would go on with {world.size}: start it with "
             f"torchrun --nproc-per-node={place.processes}"
         )
-    if place.torch != torch.__version__:
-        on_note(f"begun with torch {place.torch}, goes on with {torch.__version__}: last bits may differ")
+    refuse_shorter(run / "log.jsonl", place.log_bytes)
+    now = _beginning(data, world)
+    if place.torch != now.torch:
+        on_note(f"begun with torch {place.torch}, goes on with {now.torch}: last bits may differ")
+    if place.threads != now.threads:
+        on_note(f"begun on {place.threads} CPU threads, goes on with {now.threads}: last bits may differ")
     return found
+
+
+def _beginning(data: TrainData, world: World) -> Place:
+    return Place(1, 0, 0, None, data.digest, world.size, torch.__version__, torch.get_num_threads())
 
 
 def _run_info(config: TrainConfig, data: TrainData, line: EpochLog, texts_cut: dict[str, int]) -> RunInfo:
@@ -256,6 +266,7 @@ def _run_info(config: TrainConfig, data: TrainData, line: EpochLog, texts_cut: d
         best_epoch=line.epoch,
         valid_metric=line.valid_metric,
         valid_score=line.valid,
+        data=data.digest,
         versions=versions,
         texts_cut=texts_cut,
     )

@@ -30,25 +30,12 @@ def task_loss(
     predictions and targets (B, 5, K); weight (B, 5) bool, True = this clip trains this sub-task. A target with NaN is
     not labelled and left out. Each loss is a mean over its clips, 0 where there are none. Kinds: see `clip_losses`.
     """
-    sums, counts = task_loss_sums(predictions, targets, weight, kind, regression, class_weights)
-    return sums / counts.clamp(min=1)
-
-
-def task_loss_sums(
-    predictions: Tensor,
-    targets: Tensor,
-    weight: Tensor,
-    kind: Kind,
-    regression: RegressionLoss = "l1",
-    class_weights: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Arguments of `task_loss` → the sums (5,) and clip counts (5,) it divides, to be added over processes first."""
     counted = weight & ~targets.isnan().any(-1)  # (B, 5)
     with full_precision(predictions):
         # Unlabelled targets are replaced before the loss, not after: NaN times a gradient of zero is NaN.
         safe = wide(targets).masked_fill(~counted[..., None], 0.0)
         losses = clip_losses(wide(predictions), safe, kind, regression, class_weights).masked_fill(~counted, 0.0)
-    return losses.sum(0), counted.sum(0)
+    return losses.sum(0) / counted.sum(0).clamp(min=1)
 
 
 def clip_losses(
@@ -99,28 +86,30 @@ def intra_sample_loss(specific: Tensor, shared: Tensor, present: Tensor, tempera
         return mean_where(everything - attract, pairs.any(1))
 
 
-def inter_sample_loss(fused: Tensor, positives: Tensor, temperature: float) -> Tensor:
+def inter_sample_loss(fused: Tensor, positives: Tensor, present: Tensor, temperature: float) -> Tensor:
     """L_inter: clips of one class attract each other, in the form of SupCon (eq. 18).
 
-    fused z (B, d); positives (B, B) bool, True = same class, its diagonal ignored → scalar. Mean over anchors i with a
-    positive of −(1/|P(i)|) Σ_{p ∈ P(i)} log(e^{⟨z_i,z_p⟩/τ} / Σ_{a ≠ i} e^{⟨z_i,z_a⟩/τ}).
+    fused z (B, d); positives (B, B) bool, True = same class, its diagonal ignored; present (B,) bool, False = the clip
+    has no modality, so that its z says nothing, and is left out → scalar. Mean over anchors i with a positive of
+    −(1/|P(i)|) Σ_{p ∈ P(i)} log(e^{⟨z_i,z_p⟩/τ} / Σ_{a ≠ i} e^{⟨z_i,z_a⟩/τ}).
     """
     with full_precision(fused):
         z = F.normalize(wide(fused), dim=-1)
         itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
-        scores = (z @ z.mT / temperature).masked_fill(itself, torch.finfo(z.dtype).min)  # (B, B)
+        pairs = present[:, None] & present & ~itself  # (B, B)
+        scores = (z @ z.mT / temperature).masked_fill(~pairs, torch.finfo(z.dtype).min)
         log_share = scores.log_softmax(1)
-        attracted = positives & ~itself
+        attracted = positives & pairs
         count = attracted.sum(1)  # (B,): |P(i)|
         per_anchor = -log_share.masked_fill(~attracted, 0.0).sum(1) / count.clamp(min=1)
         return mean_where(per_anchor, count > 0)
 
 
-def same_class(targets: Tensor, kind: Kind, cuts: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+def same_class(targets: Tensor, kind: Kind) -> Tensor:
     """Which clips of a batch are positives of each other (eq. 18): targets (B, K) → (B, B) bool.
 
-    single-label and binary: the same class; multi-label: the label sets intersect; regression: both below cuts[0]
-    (negative), both above cuts[1] (positive) or both between (neutral). An unlabelled clip (NaN) has no positives.
+    single-label and binary: the same class; multi-label: the label sets intersect; regression: both negative, both
+    positive or both 0. An unlabelled clip (NaN) has no positives.
     """
     labelled = ~targets.isnan().any(1)
     known = labelled[:, None] & labelled[None, :]  # (B, B)
@@ -132,7 +121,7 @@ def same_class(targets: Tensor, kind: Kind, cuts: tuple[float, float] = (0.0, 0.
     elif kind == "binary":
         group = (targets[:, 0] > 0.5).long()
     else:
-        group = (targets[:, 0] > cuts[1]).long() - (targets[:, 0] < cuts[0]).long()
+        group = targets[:, 0].sign()
     return (group[:, None] == group[None, :]) & known
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from semanticmac.cache.dataset import Batch
 from semanticmac.model.config import MODALITIES
+from semanticmac.train.randomness import generator
 
 
 def dropout_draw(clips: int, seed: int, epoch: int) -> Tensor:
@@ -16,7 +17,7 @@ def dropout_draw(clips: int, seed: int, epoch: int) -> Tensor:
 
     They belong to clips, not to batches: neither their order, nor the number of processes, nor a restart changes them.
     """
-    return torch.rand(clips, len(MODALITIES), generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+    return torch.rand(clips, len(MODALITIES), generator=generator("modality dropout", seed, epoch))
 
 
 def drop_modalities(batch: Batch, rate: float, draw: Tensor, modalities: Sequence[str]) -> Batch:

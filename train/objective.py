@@ -46,6 +46,6 @@ def objective(
         intra = intra_sample_loss(output.specific, output.shared, output.present, config.intra_temperature)
     if config.contrastive and config.inter:
         positives = same_class(targets[:, 0], kind)
-        inter = inter_sample_loss(output.fused, positives, config.inter_temperature)
+        inter = inter_sample_loss(output.fused, positives, anything[:, 0], config.inter_temperature)
     total = sub_tasks.sum() + config.intra_weight * intra + config.inter_weight * inter
     return Losses(total, sub_tasks, intra, inter)

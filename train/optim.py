@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+LANGUAGE, REST = "language", "rest"
+
 
 def parameter_groups(
     model: nn.Module, language: nn.Module | None, lr_language: float, lr_rest: float, weight_decay: float
@@ -18,12 +20,12 @@ def parameter_groups(
     """
     inner = {id(parameter) for parameter in language.parameters()} if language is not None else set()
     groups: list[dict[str, object]] = []
-    for is_language, rate in ((True, lr_language), (False, lr_rest)):
-        mine = [p for p in model.parameters() if p.requires_grad and (id(p) in inner) == is_language]
+    for name, rate in ((LANGUAGE, lr_language), (REST, lr_rest)):
+        mine = [p for p in model.parameters() if p.requires_grad and (id(p) in inner) == (name == LANGUAGE)]
         matrices = [p for p in mine if p.dim() >= 2]
         vectors = [p for p in mine if p.dim() < 2]
         groups += [
-            {"params": params, "lr": rate, "weight_decay": decay}
+            {"params": params, "lr": rate, "weight_decay": decay, "name": name}
             for params, decay in ((matrices, weight_decay), (vectors, 0.0))
             if params
         ]
@@ -48,8 +50,8 @@ def rate_factor(step: int, warmup_steps: int, total_steps: int, schedule: Litera
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def set_rates(adamw: torch.optim.AdamW, factor: float) -> list[float]:
-    """Each group's own learning rate times the factor; returns the different ones, in the order of the groups."""
+def set_rates(adamw: torch.optim.AdamW, factor: float) -> dict[str, float]:
+    """Each group's own learning rate times the factor; returns them by name: of the language model and of the rest."""
     for group in adamw.param_groups:
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-    return list(dict.fromkeys(group["lr"] for group in adamw.param_groups))
+    return {group["name"]: group["lr"] for group in adamw.param_groups}

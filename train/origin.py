@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from semanticmac.cache.keys import Fingerprint
 from semanticmac.eval.run import RunInfo
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, from_toml, override, preset
+from semanticmac.train.data import TrainData, in_setting
+from semanticmac.train.series import changed_data
 
 
 def named_preset(name: str, dataset: str) -> TrainConfig:
@@ -40,13 +41,16 @@ def read_config(path: Path, dataset: str | None = None) -> TrainConfig:
     return replace(config, dataset=dataset or config.dataset)
 
 
-def other_embeddings(path: Path, fingerprint: Fingerprint) -> list[str]:
-    """What to say where the run that is repeated was trained on other embeddings than those of the cache."""
+def other_data(path: Path, config: TrainConfig, data: TrainData) -> list[str]:
+    """What to say where the run that is repeated, as config, was trained on other data than the cache has now."""
     folder = path if path.is_dir() else path.parent
     if not (folder / "run.json").exists():
         return []
-    differences = RunInfo.read(folder).fingerprint.differences(fingerprint)
-    return [f"{folder} was trained on other embeddings ({'; '.join(differences)})"] if differences else []
+    changes = changed_data(RunInfo.read(folder), in_setting(data, config.model.clips_before))
+    unread = [name for name in data.modalities if name not in config.model.modalities]
+    if changes and unread:
+        changes += f"; its settings leave out {' and '.join(unread)}, which some train clip has"
+    return [f"{folder} was trained on {changes}"] if changes else []
 
 
 def settings_for(

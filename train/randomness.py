@@ -24,7 +24,7 @@ def seed_everything(*parts: int) -> None:
     torch.manual_seed(seed)
 
 
-def generator(*parts: int) -> torch.Generator:
+def generator(*parts: int | str) -> torch.Generator:
     """A source of its own, for what belongs to an epoch and not to a step or a process."""
     name = "/".join(map(str, parts)).encode()
     return torch.Generator().manual_seed(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little") >> 1)

@@ -10,6 +10,7 @@ from semanticmac.cache.task import Task
 from semanticmac.eval import metrics
 from semanticmac.eval.predict import Predictions
 from semanticmac.eval.run import higher_is_better
+from semanticmac.train.data import TrainError
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,17 @@ class Score:
         if other is None:
             return True
         return self.value > other.value if self.higher_is_better else self.value < other.value
+
+
+def refuse_not_finite(predictions: Predictions, epoch: int) -> None:
+    """Raises TrainError where the model came apart in an epoch's last step: argmax would make a class of NaN too."""
+    broken = ~np.isfinite(predictions.multimodal).all(axis=1)
+    if broken.any():
+        clips = [clip for clip, is_broken in zip(predictions.clip_ids, broken, strict=True) if is_broken]
+        raise TrainError(
+            f"after epoch {epoch} what the model says of validation clips is not finite ({', '.join(clips)}). "
+            "Lower lr_language and lr_rest."
+        )
 
 
 def validation_score(task: Task, predictions: Predictions, regression_loss: str) -> Score:

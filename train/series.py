@@ -10,10 +10,12 @@ from typing import Any
 import torch
 
 from semanticmac.eval.run import RunInfo, is_finished
+from semanticmac.model.hub import LanguageModelError
 from semanticmac.train.config import ConfigError, TrainConfig, from_toml
-from semanticmac.train.data import TrainData, TrainError
+from semanticmac.train.data import TrainData, TrainError, in_setting
 
-OF_ONE_RUN = (ConfigError, TrainError, ValueError, torch.OutOfMemoryError)  # the next one may do better
+# The next one may do better.
+OF_ONE_RUN = (ConfigError, TrainError, LanguageModelError, ValueError, torch.OutOfMemoryError)
 
 
 def flat(config: TrainConfig) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def flat(config: TrainConfig) -> dict[str, Any]:
 def is_trained(folder: Path, config: TrainConfig, data: TrainData) -> bool:
     """Was this training done in that folder? config: resolved.
 
-    Raises ConfigError where the folder holds a training of other settings or embeddings, done or not.
+    Raises ConfigError where the folder holds a training of other settings, done or not, or one on other data, done.
     """
     settings = folder / "config.toml"
     if not settings.exists():
@@ -35,11 +37,21 @@ def is_trained(folder: Path, config: TrainConfig, data: TrainData) -> bool:
     refuse_others(f"{folder} was trained", there, flat(config))
     if not is_finished(folder):
         return False
-    made_of = RunInfo.read(folder).fingerprint
-    if made_of != data.manifest.fingerprint:
-        differences = "; ".join(made_of.differences(data.manifest.fingerprint))
-        raise ConfigError(f"{folder} was trained on other embeddings ({differences}): give another folder")
+    if changes := changed_data(RunInfo.read(folder), in_setting(data, config.model.clips_before)):
+        raise ConfigError(f"{folder} was trained on {changes}: give another folder")
     return True
+
+
+def changed_data(info: RunInfo, data: TrainData) -> str:
+    """What is different in the data of a run, as words that follow `was trained on`; empty where nothing is."""
+    changes = []
+    if info.dataset != data.manifest.dataset:
+        changes.append(f"another dataset ({info.dataset})")
+    if info.fingerprint != data.manifest.fingerprint:
+        changes.append(f"other embeddings ({'; '.join(info.fingerprint.differences(data.manifest.fingerprint))})")
+    if not changes and info.data != data.digest:
+        changes.append("other data (clips, texts or labels have changed in the cache since)")
+    return " and ".join(changes)
 
 
 def refuse_others(what: str, there: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from semanticmac.model.semanticmac import Output
+from semanticmac.train.data import TrainError
 from semanticmac.train.losses import wide
 
 Value = TypeVar("Value")
@@ -40,9 +41,17 @@ class World:
         return self.rank == 0
 
     def device(self, chosen: torch.device) -> torch.device:
-        """The device of this process, where `cuda` was chosen for all."""
-        spread = self.size > 1 and chosen.type == "cuda" and chosen.index is None
-        return torch.device("cuda", self.local_rank % torch.cuda.device_count()) if spread else chosen
+        """The device of this process, where `chosen` is what all were told. Raises TrainError for too few GPUs."""
+        if self.size == 1 or chosen.type != "cuda":
+            return chosen
+        if chosen.index is not None:
+            raise TrainError(f"--device {chosen}: under torchrun every process takes a GPU of its own, give cuda")
+        if self.local_rank >= torch.cuda.device_count():
+            raise TrainError(
+                f"this machine has {torch.cuda.device_count()} GPUs, and torchrun started more processes on it: "
+                "each needs one of its own, or all take --device cpu"
+            )
+        return torch.device("cuda", self.local_rank)
 
     def counts(self, clips: int) -> list[int]:
         """How many clips of a batch each process has: as equal as can be, the first ones one more."""
@@ -129,9 +138,11 @@ def joined() -> Iterator[World]:
         yield ALONE
         return
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    if torch.cuda.is_available():
-        torch.cuda.set_device(local_rank % torch.cuda.device_count())
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    if local_rank < torch.cuda.device_count():
+        torch.cuda.set_device(local_rank)
+    # By the device of what is sent; people may choose the CPU where there are GPUs.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield World(dist.get_rank(), size, local_rank)
     finally:

@@ -51,7 +51,7 @@ def open_training(
     from semanticmac.console.screen import print_notes
     from semanticmac.eval.evaluate import encoder_notes
     from semanticmac.train.data import open_data
-    from semanticmac.train.origin import other_embeddings, read_config, settings_for
+    from semanticmac.train.origin import other_data, read_config, settings_for
 
     home = CacheHome(cache)
     begin_with = None if config is None else read_config(config, dataset)
@@ -62,7 +62,7 @@ def open_training(
     print_notes(encoder_notes(data.manifest.fingerprint))
     print_notes([f"no train clip has {modality}: the model is trained without it" for modality in unseen])
     if config is not None:
-        print_notes(other_embeddings(config, data.manifest.fingerprint))
+        print_notes(other_data(config, settings, data))
     return data, settings
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from semanticmac.console.screen import CLIPS_FAILED, err, how_to_go_on, out, print_notes
 from semanticmac.verbs.options import (
@@ -52,15 +53,21 @@ def train(
 
     On several GPUs: torchrun --nproc-per-node=N -m semanticmac.cli train …
     """
-    from semanticmac.eval.run import new_run
+    from semanticmac.eval.run import drop_empty, new_run, seed_runs
     from semanticmac.train.config import parse_settings
     from semanticmac.train.world import joined
     from semanticmac.verbs.common import open_training
 
     if resume is not None and (config or preset or run or set_ or seed is not None or seeds is not None):
         raise typer.BadParameter(f"--resume goes on with the settings of {resume}: give no others")
+    if resume is not None and seed_runs(resume):
+        raise typer.BadParameter(
+            f"--resume {resume}: that folder holds a run a seed; the command that made it goes on with --run {resume}"
+        )
     if resume is not None and not (resume / "config.toml").exists():
         raise typer.BadParameter(f"--resume {resume}: no training was begun there (it has no config.toml)")
+    if seeds is not None and tensorboard:
+        raise typer.BadParameter("--tensorboard draws one training: give it with --seed, or train without it")
     changes = parse_settings(set_ or []) | ({} if seed is None else {"seed": seed})
     with joined() as world:
         if not world.first:
@@ -69,9 +76,12 @@ def train(
         if seeds is not None and world.size > 1:
             raise typer.BadParameter("--seeds trains one seed after the other: under torchrun give --seed")
         if seeds is not None:
-            return _train_seeds(seeds, settings, data, run or new_run(runs, settings.dataset, suffix="-seeds"), device)
-        folder = resume or world.told(new_run(runs if run is None else run.parent, settings.dataset, run))
-        return _train_one(settings, data, folder, device, world, resume is not None, tensorboard)
+            folder = run or new_run(runs, settings.dataset, suffix="-seeds")
+            with drop_empty(folder):
+                return _train_seeds(seeds, settings, data, folder, device)
+        folder = resume or world.told(new_run(runs, settings.dataset, run) if world.first else Path())
+        with drop_empty(folder):
+            return _train_one(settings, data, folder, device, world, resume is not None, tensorboard)
 
 
 def _train_one(
@@ -111,18 +121,20 @@ def _train_one(
             world=world,
         )
     err.print(f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}", highlight=False)
-    err.print(f"next: `semanticmac eval --run {folder}`", highlight=False, soft_wrap=True)
+    _print_next(folder)
     return folder
 
 
 def _print_start(settings: TrainConfig, data: TrainData, where: str) -> None:
     clips = f"{len(data.train)} clips, validated on {len(data.valid)}"
-    err.print(f"training on [bold]{settings.dataset}[/] ({clips}){where}", highlight=False, soft_wrap=True)
+    err.print(f"training on [bold]{settings.dataset}[/] ({clips}){escape(where)}", highlight=False, soft_wrap=True)
+
+
+def _print_next(folder: Path) -> None:
+    err.print(f"next: `semanticmac eval --run {folder}`", highlight=False, markup=False, soft_wrap=True)
 
 
 def _train_seeds(seeds: str, settings: TrainConfig, data: TrainData, folder: Path, device: str) -> Path:
-    from rich.markup import escape
-
     from semanticmac.console.epochs import EpochLines
     from semanticmac.console.progress import Screen
     from semanticmac.console.trainings import seeds_table
@@ -133,10 +145,10 @@ def _train_seeds(seeds: str, settings: TrainConfig, data: TrainData, folder: Pat
     _print_start(settings, data, f", {len(asked)} seeds → {folder}")
     how_to_go_on(f"the same command goes on with `--run {folder}`")
     with Screen(err) as screen:
-        show, note = EpochLines(screen).show, lambda text: screen.line(escape(text))
+        show, note = EpochLines(screen).show, screen.line
         found = train_seeds(settings, asked, data, folder, pick_device(device), screen.progress, note, show)
     out.print(seeds_table(settings.dataset, found))
-    err.print(f"next: `semanticmac eval --run {folder}`", highlight=False, soft_wrap=True)
+    _print_next(folder)
     if any(run.failure is not None for run in found):
         raise typer.Exit(CLIPS_FAILED)
     return folder
@@ -178,6 +190,7 @@ def ablate(
     results = by_row(outcomes)
     write_results(folder, name, results)
     out.print(ablation_table(name, results))
-    err.print(f"written to {folder / 'ablation.json'} and {folder / 'ablation.csv'}", style="dim", highlight=False)
+    written = f"written to {folder / 'ablation.json'} and {folder / 'ablation.csv'}"
+    err.print(written, style="dim", highlight=False, markup=False, soft_wrap=True)
     if any(row.failures for row in results):
         raise typer.Exit(CLIPS_FAILED)

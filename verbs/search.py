@@ -42,7 +42,6 @@ def sweep(
 
     The same command goes on where it was stopped; started several times at once, the processes share the trials.
     """
-    from rich.markup import escape
 
     from semanticmac.console.epochs import EpochLines
     from semanticmac.console.progress import Screen
@@ -62,7 +61,7 @@ def sweep(
     asked = Sweep(settings, drawn, cast(Literal["random", "tpe"], sampler), trials, folder)
     err.print(f"searching on [bold]{settings.dataset}[/], {len(drawn)} settings → {folder}", highlight=False)
     with Screen(err) as screen:
-        show, note = EpochLines(screen).show, lambda text: screen.line(escape(text))
+        show, note = EpochLines(screen).show, screen.line
         points = sweep(asked, data, pick_device(device), screen.progress, note, show)
     by_score = ranked(points, higher_is_better(data.task))
     best = trial_folder(folder, by_score[0].number) if by_score else None

@@ -17,7 +17,6 @@ from semanticmac.train.losses import (
     intra_sample_loss,
     same_class,
     task_loss,
-    task_loss_sums,
 )
 
 KINDS: tuple[Kind, ...] = ("regression", "single-label", "multi-label", "binary")
@@ -57,14 +56,6 @@ def test_task_loss_equals_torch_on_the_clips_that_count(kind: Kind, regression: 
     losses.sum().backward()
     assert predictions.grad is not None and predictions.grad.isfinite().all()
     assert (predictions.grad[2] == 0).all() and (predictions.grad[:, 4] == 0).all()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_sums_of_two_halves_give_the_loss_of_the_whole(kind: Kind) -> None:
-    predictions, targets, weight = torch.randn(6, 5, 2).double(), soft_targets(kind, 6, 5, 2), torch.rand(6, 5) < 0.5
-    halves = [task_loss_sums(predictions[h], targets[h], weight[h], kind) for h in (slice(2), slice(2, 6))]
-    sums, counts = halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
-    exactly(sums / counts.clamp(min=1), task_loss(predictions, targets, weight, kind))
 
 
 def intra_sample_loop(specific: Tensor, shared: Tensor, present: Tensor, temperature: float) -> Tensor:
@@ -107,9 +98,15 @@ def test_contrastive_losses_equal_the_loops_in_any_order(clips: int, seed: int, 
     exactly(intra_sample_loss(*garbage, present, temperature), intra)
 
     z, positives = specific[:, 0], torch.rand(clips, clips, generator=draw) < 0.4
-    inter = inter_sample_loss(z, positives, temperature)
+    everyone = torch.ones(clips).bool()
+    inter = inter_sample_loss(z, positives, everyone, temperature)
     exactly(inter, inter_sample_loop(z, positives, temperature))
-    exactly(inter_sample_loss(z[order], positives[order][:, order], temperature), inter)
+    exactly(inter_sample_loss(z[order], positives[order][:, order], everyone, temperature), inter)
+    some = present.any(1)  # a clip without any modality is not there
+    exactly(
+        inter_sample_loss(z, positives, some, temperature),
+        inter_sample_loss(z[some], positives[some][:, some], everyone[some], temperature),
+    )
 
 
 def test_contrastive_losses_fall_as_the_figure_wants() -> None:
@@ -120,7 +117,9 @@ def test_contrastive_losses_fall_as_the_figure_wants() -> None:
     assert apart < 0.01 < 1 < mixed
     classes = torch.tensor([[1, 0], [1, 0], [0, 1], [0, 1]]).bool()
     positives = (classes.float() @ classes.float().T).bool()
-    apart, mixed = (inter_sample_loss(axes[rows], positives, 0.1) for rows in ([0, 0, 1, 1], [0, 1, 0, 1]))
+    apart, mixed = (
+        inter_sample_loss(axes[rows], positives, torch.ones(4).bool(), 0.1) for rows in ([0, 0, 1, 1], [0, 1, 0, 1])
+    )
     assert apart < 0.01 < 1 < mixed
 
 
@@ -132,7 +131,7 @@ def test_nothing_to_compare_is_zero_with_a_zero_gradient(clips: int) -> None:
         assert loss == 0
         assert all((g == 0).all() for g in torch.autograd.grad(loss, [specific, shared], retain_graph=True))
     z = torch.randn(clips, 4, requires_grad=True)
-    loss = inter_sample_loss(z, torch.eye(clips).bool(), 0.1)  # nobody but itself
+    loss = inter_sample_loss(z, torch.eye(clips).bool(), torch.ones(clips).bool(), 0.1)  # nobody but itself
     assert loss == 0
     assert (torch.autograd.grad(loss, z)[0] == 0).all()
 
@@ -141,7 +140,7 @@ def test_equal_and_zero_representations_have_finite_losses_and_gradients() -> No
     for values in (torch.ones(4, 3, 5), torch.zeros(4, 3, 5)):
         x = values.requires_grad_(True)
         loss = intra_sample_loss(x, x, torch.ones(4, 3).bool(), 0.1)
-        loss = loss + inter_sample_loss(x[:, 0], torch.ones(4, 4).bool(), 0.1)
+        loss = loss + inter_sample_loss(x[:, 0], torch.ones(4, 4).bool(), torch.ones(4).bool(), 0.1)
         # 6 pairs attract; 6 + 3 stay apart; the other 3 clips are alike
         torch.testing.assert_close(loss, torch.tensor(math.log(15 / 6) + math.log(3)) if values.any() else loss)
         assert loss.isfinite()
@@ -150,10 +149,10 @@ def test_equal_and_zero_representations_have_finite_losses_and_gradients() -> No
 
 def test_losses_keep_float32_inside_autocast() -> None:
     specific, shared = torch.randn(2, 8, 3, 16)
-    present, positives = torch.ones(8, 3).bool(), torch.rand(8, 8) < 0.5
-    expected = intra_sample_loss(specific, shared, present, 0.1), inter_sample_loss(specific[:, 0], positives, 0.1)
+    present, inter = torch.ones(8, 3).bool(), (specific[:, 0], torch.rand(8, 8) < 0.5, torch.ones(8).bool(), 0.1)
+    expected = intra_sample_loss(specific, shared, present, 0.1), inter_sample_loss(*inter)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        actual = intra_sample_loss(specific, shared, present, 0.1), inter_sample_loss(specific[:, 0], positives, 0.1)
+        actual = intra_sample_loss(specific, shared, present, 0.1), inter_sample_loss(*inter)
         half = task_loss(torch.randn(2, 5, 1).bfloat16(), torch.rand(2, 5, 1), torch.ones(2, 5).bool(), "binary")
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
     assert half.dtype == torch.float32
@@ -173,8 +172,3 @@ def test_same_class(kind: Kind, targets: list[list[float]], positive_pairs: set[
     same = same_class(torch.tensor(targets), kind)
     assert torch.equal(same, same.T)
     assert {(i, j) for i, j in same.nonzero().tolist() if i < j} == positive_pairs
-
-
-def test_sentiment_cuts_are_a_choice() -> None:
-    same = same_class(torch.tensor([[-0.2], [0.3], [1.0]]), "regression", cuts=(-0.5, 0.5))
-    assert same[0, 1] and not same[1, 2]

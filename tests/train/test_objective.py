@@ -41,7 +41,7 @@ def expected(config: TrainConfig, kind: Kind, output: Output, targets: torch.Ten
         )
     if config.contrastive and config.inter:
         total += config.inter_weight * inter_sample_loss(
-            output.fused, same_class(targets[:, 0], kind), config.inter_temperature
+            output.fused, same_class(targets[:, 0], kind), output.present.any(1), config.inter_temperature
         )
     return total
 

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from semanticmac.cache.home import CacheHome
-from semanticmac.cache.keys import Fingerprint
-from semanticmac.eval.run import RunInfo
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, preset
-from semanticmac.train.origin import named_preset, other_embeddings, read_config, settings_for
+from semanticmac.train.data import open_data
+from semanticmac.train.origin import named_preset, other_data, read_config, settings_for
 from semanticmac.verbs import learn
 
 
@@ -80,13 +79,18 @@ def test_a_dataset_is_trained_with_the_preset_of_another_corpus() -> None:
         settings_for("mydata", "mydata", {}, "mosi", mine)
 
 
-def test_a_run_that_saw_other_embeddings_is_named(
+def test_a_run_that_saw_other_data_is_named(
     planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
 ) -> None:
     home = planted()
     words = [f"{key}={value}" for key, value in (small | {"modalities": "audio", "epochs": 1}).items()]
     run = learn.train(dataset="planted", cache=home.root, runs=tmp_path, set_=words)
-    made_of: Fingerprint = RunInfo.read(run).fingerprint
-    assert other_embeddings(run, made_of) == other_embeddings(tmp_path / "elsewhere.toml", made_of) == []
-    [note] = other_embeddings(run / "config.toml", replace(made_of, weights="others"))
+    config, data = read_config(run), open_data(home, "planted")
+    assert other_data(run, config, data) == other_data(tmp_path / "elsewhere.toml", config, data) == []
+    others = replace(data.manifest, fingerprint=replace(data.manifest.fingerprint, weights="others"))
+    [note] = other_data(run / "config.toml", config, replace(data, manifest=others))
     assert re.search(r"was trained on other embeddings \(weights: weights, not others\)", note)
+    data.train.rows = (replace(data.train.rows[0], label=(0.5,)), *data.train.rows[1:])
+    [note] = other_data(run, config, data)
+    assert "was trained on other data" in note
+    assert "its settings leave out text and vision, which some train clip has" in note

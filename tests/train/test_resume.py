@@ -3,6 +3,7 @@
 A moment is counted, not timed (train_at.py): a step that is learnt, a file of the run that is opened, renamed, removed.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -16,11 +17,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from semanticmac.cache.home import CacheHome
 from semanticmac.eval.run import RunError, RunInfo, load_run
 from semanticmac.train import checkpoint
 from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.data import in_setting
 from semanticmac.train.loop import TrainData, TrainError, open_data, train
 
 CPU = torch.device("cpu")
@@ -141,14 +144,16 @@ def test_a_checkpoint_half_written_is_not_there(
     before = files_of(run)
     found = checkpoint.load(run)
     assert found is not None
-    with pytest.raises(OSError, match="No space"), pytest.MonkeyPatch.context() as patched:
+    with pytest.raises(OSError, match="No space") as stopped, pytest.MonkeyPatch.context() as patched:
 
         def full(_: object, path: Path, *__: object) -> None:
             path.write_bytes(b"half")
-            raise OSError(28, "No space left on device")
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
         patched.setattr(checkpoint, "save_file", full)
         checkpoint.save(run, *found)
+    assert stopped.value.errno == errno.ENOSPC
+    assert stopped.value.filename == str(run / "checkpoint" / "state.safetensors")
     assert files_of(run) == before
 
 
@@ -242,3 +247,33 @@ def test_steps_saved_or_not_learn_the_same(
     run = tmp_path / "run"
     train(config, data, run, CPU, lambda *_: None, lambda _: None)  # a checkpoint an epoch
     assert files_of(run) == files_of(undisturbed[0])
+
+
+def test_other_clips_before_a_clip_are_other_data(planted: Callable[..., CacheHome]) -> None:
+    """They may stand in no split that training sees, as a corpus has them for context alone."""
+    data = open_data(planted(), "planted")
+    before = in_setting(data, 2)
+    row = before.train.before[1][0]
+    assert row.dialogue == before.train.rows[1].dialogue
+    digest = before.digest
+    before.train.before[1] = (replace(row, text="another text"), *before.train.before[1][1:])
+    assert before.digest != digest
+
+
+def test_other_threads_are_said(in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+    run, notes = tmp_path / "run", list[str]()
+    in_child(run, 60)
+    found = checkpoint.load(run)
+    assert found is not None
+    checkpoint.save(run, replace(found[0], threads=found[0].threads + 1), found[1])
+    train(config, data, run, CPU, lambda *_: None, lambda _: None, notes.append, resume=True)
+    now = torch.get_num_threads()
+    assert f"begun on {found[0].threads + 1} CPU threads, goes on with {now}: last bits may differ" in notes
+
+
+def test_a_log_that_is_gone_is_named(in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    in_child(run, 60)
+    (run / "log.jsonl").unlink()
+    with pytest.raises(TrainError, match=r"log\.jsonl is shorter than when the checkpoint was made"):
+        run_to_end(config, data, run, resume=True)
