@@ -16,6 +16,7 @@ from semanticmac.verbs.analyze import analyze
 from semanticmac.verbs.demo import demo
 from semanticmac.verbs.evaluate import eval_
 from semanticmac.verbs.export import export
+from semanticmac.verbs.options import SettingsCommand
 from semanticmac.verbs.predict import predict
 from semanticmac.verbs.report import report
 from semanticmac.verbs.runs import runs
@@ -34,13 +35,13 @@ app.command(cls=build.CacheCommand)(build.cache)
 app.command()(build.import_features)
 app.command()(build.inspect)
 app.command()(build.verify)
-app.command()(learn.train)
+app.command(cls=SettingsCommand)(learn.train)
 app.command("eval")(eval_)
 app.command()(analyze)
 app.command()(report)
 app.command()(export)
-app.command()(learn.ablate)
-app.command()(sweep)
+app.command(cls=SettingsCommand)(learn.ablate)
+app.command(cls=SettingsCommand)(sweep)
 app.command()(runs)
 app.command()(predict)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,11 @@ def written_aside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}{_ASIDE}")
     try:
+        aside.touch()
+        mode = aside.stat().st_mode  # that others may read it, say; safetensors would make a file for its owner alone
         yield aside
         with aside.open("rb+") as file:
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         aside.replace(path)
         _flush_folder(path.parent)
@@ -42,9 +46,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def drop_leftovers(root: Path) -> None:
-    """Removes what a killed process was writing aside. Only for the one who may write below root."""
+    """Removes what a killed process was writing aside, `.NAME.PID.part`. Only for the one who may write below root."""
     for leftover in root.rglob(f".*{_ASIDE}"):
-        leftover.unlink()
+        if re.fullmatch(rf"\..+\.\d+{re.escape(_ASIDE)}", leftover.name, re.DOTALL) and leftover.is_file():
+            leftover.unlink()
 
 
 def as_text(name: str) -> str:

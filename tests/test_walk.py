@@ -273,7 +273,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_after_it(clips, walked, small_
     disk, grow = small_disk
     words = ("cache", "folder", "--root", clips, "--encoder", "imagebind-tiny")
     done = semanticmac(disk, *words, expect=2)
-    assert "is full. Make space and run the same command again" in done.stderr
+    assert "is full. What is done is kept. Make space; run the same command again to go on." in done.stderr
     grow()
     semanticmac(disk, *words)
     assert contents(disk / "data") == contents(walked / "data")
@@ -317,6 +317,7 @@ def test_a_second_builder_is_refused(clips, tmp_path):
         (["cache", "mosi", "--root", "nowhere"], "nowhere is not a folder"),
         (["train", "--from-cache"], "Run `semanticmac cache DATASET`"),
         (["eval"], "`semanticmac train --from-cache` makes one"),
+        (["train", "--epochs", "2"], "give --set epochs=VALUE"),
         (["inspect", "mosi"], "does not hold the dataset 'mosi'"),
         (["cache", "folder", "--root", ".", "--only", "sound"], "expected `frames` or `embeddings`"),
         (["cache", "folder", "--root", ".", "--picture", "gif"], "expected `png` or `jpeg-"),

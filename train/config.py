@@ -16,6 +16,7 @@ from semanticmac.model.config import ModelConfig
 
 PRESETS = Path(__file__).parent / "presets"
 Precision = Literal["auto", "float32", "bfloat16"]
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 # Settings of a resolved run that nobody sets.
 DECIDED = {
     "dataset": "--dataset names it",
@@ -116,6 +117,11 @@ def from_toml(text: str, dataset: str) -> TrainConfig:
     return override(TrainConfig(settings.pop("dataset", dataset)), {**settings, **model})
 
 
+def names() -> set[str]:
+    """Of all settings, those of the model among the others."""
+    return {f.name for kind in (TrainConfig, ModelConfig) for f in fields(kind)} - {"model"}
+
+
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     """`key=value` words as a dict; values are read as TOML, bare words as strings."""
     parsed = {}
@@ -138,12 +144,12 @@ def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
 
     Raises ConfigError for an unknown key, with the nearest names, and for a value of the wrong kind.
     """
-    own = {f.name for f in fields(TrainConfig)} - {"model"}
     inner = {f.name for f in fields(ModelConfig)}
+    own = names() - inner
     for key in settings:
-        if key not in own | inner:
-            near = difflib.get_close_matches(key, sorted(own | inner), n=3, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(sorted(own | inner))}"
+        if key not in names():
+            near = difflib.get_close_matches(key, sorted(names()), n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(sorted(names()))}"
             raise ConfigError(f"there is no setting {key!r}{hint}")
     try:
         model = replace(
@@ -167,5 +173,6 @@ def _as(config: object, key: str, value: Any) -> Any:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(default):
-        raise ConfigError(f"{key}={value!r} must be a {type(default).__name__}, like its default {default!r}")
+        usual = str(default).lower() if isinstance(default, bool) else default
+        raise ConfigError(f"{key}={value} must be {KINDS[type(default)]}, like its default {usual}")
     return value

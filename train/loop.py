@@ -27,6 +27,7 @@ from semanticmac.train.batches import epoch_batches, in_buckets, in_order
 from semanticmac.train.checkpoint import Place
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, TrainError, in_setting, open_data, resolve
+from semanticmac.train.interrupt import held_back
 from semanticmac.train.learner import Learner
 from semanticmac.train.log import NUMBERS, WAITING, EpochLog, RunLog, StepLog, epoch_log, read_epochs, refuse_shorter
 from semanticmac.train.modalities import drop_modalities, dropout_draw
@@ -39,6 +40,7 @@ from semanticmac.train.world import ALONE, World
 __all__ = ["EpochLog", "StepLog", "TrainData", "TrainError", "open_data", "train"]
 
 Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
+LANGUAGE = "language"  # in the run: tokenizer and configuration of its language model
 SAVE_EVERY_S = 600.0  # between two checkpoints within an epoch; one is written after every epoch too
 
 
@@ -74,15 +76,16 @@ def train(
             return RunInfo.read(run)
         found = _last_checkpoint(run, data, world, on_note)
     place = found[0] if found else _beginning(data, world)
+    seed_everything(config.seed)
+    texts = _open_texts(config, data, run, begun=found is not None)
+    if note := cut_note(texts.cut, config.model.max_tokens):
+        on_note(note)
     with checkpoint.training(run) if world.first else nullcontext(), repeatable(device):
         if world.first:
             if not found:
                 checkpoint.forget(run)
+                texts.keep(run)
             write_text(run / "config.toml", config.to_toml())
-        seed_everything(config.seed)
-        texts = _open_texts(config, data, run, begun=found is not None, world=world)
-        if note := cut_note(texts.cut, config.model.max_tokens):
-            on_note(note)
         model = SemanticMAC(config.model, texts.language).to(device)
         batches = -(-len(data.train) // config.batch_size)
         truth = data.train.labels(data.task.width).to(device)
@@ -116,6 +119,12 @@ class Texts:
     language: LanguageModel | None
     cut: dict[str, int]  # texts.count_cut
 
+    def keep(self, run: Path) -> None:
+        """From then on the run needs no model hub."""
+        if self.language is not None:
+            assert isinstance(self.tokenize, Tokenizer)
+            save_language(run / LANGUAGE, self.language, self.tokenize)
+
 
 def _epochs(
     learner: Learner, data: TrainData, texts: Texts, run: Path, place: Place, sums: Tensor, watch: Watch
@@ -133,7 +142,11 @@ def _epochs(
             checkpoint.save(run, now, learner.state() | {"sums": sums})
 
     waiting = WAITING if learner.device.type == "cuda" else 1
-    with RunLog(run / "log.jsonl" if world.first else None, place.log_bytes, waiting, watch.on_step) as log:
+    with (
+        RunLog(run / "log.jsonl" if world.first else None, place.log_bytes, waiting, watch.on_step) as log,
+        # Several processes do not stop after the same step: there Ctrl-C is not held back.
+        held_back() if world.size == 1 else nullcontext(lambda: False) as stopped,
+    ):
         for epoch in range(place.epoch, config.epochs + 1):
             learner.model.train()
             done = place.steps if epoch == place.epoch else 0
@@ -147,9 +160,12 @@ def _epochs(
                 sums += taken.numbers
                 log.step(taken)
                 watch.progress("training", learner.step, last_step, 0)
-                if time.monotonic() - saved >= watch.save_every_s and steps < learner.steps_an_epoch:
+                due = stopped() or time.monotonic() - saved >= watch.save_every_s
+                if due and steps < learner.steps_an_epoch:
                     save(epoch, steps)
                     saved = time.monotonic()
+                    if stopped():
+                        raise KeyboardInterrupt
             if config.pseudo_labels and world.first:
                 write_pseudo_labels(run, epoch, clip_ids, learner.labels.labels)
             learner.labels.update(epoch + 1)
@@ -168,6 +184,8 @@ def _epochs(
             if epoch < config.epochs:
                 save(epoch + 1, 0)
                 saved = time.monotonic()
+                if stopped():
+                    raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)
@@ -205,16 +223,13 @@ def _validate(learner: Learner, data: TrainData, read: Reader) -> Predictions:
     return join([part for part in learner.world.collect(found) if part is not None])
 
 
-def _open_texts(config: TrainConfig, data: TrainData, run: Path, *, begun: bool, world: World) -> Texts:
+def _open_texts(config: TrainConfig, data: TrainData, run: Path, *, begun: bool) -> Texts:
     """The language model and its tokenizer; of a run that was begun, those that it keeps."""
     if "text" not in config.model.modalities:
         return Texts(no_text, None, {})
-    folder = run / "language"
-    source = str(folder) if begun else config.model.language
-    language = LanguageModel.untrained(folder) if begun else LanguageModel.pretrained(source)
+    source = str(run / LANGUAGE) if begun else config.model.language
+    language = LanguageModel.untrained(run / LANGUAGE) if begun else LanguageModel.pretrained(source)
     tokenizer = Tokenizer.load(source, config.model.max_tokens)
-    if world.first and not begun:
-        save_language(folder, language, tokenizer)
     return Texts(tokenizer, language, count_cut(tokenizer, (data.train, data.valid)))
 
 

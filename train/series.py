@@ -38,7 +38,7 @@ def is_trained(folder: Path, config: TrainConfig, data: TrainData) -> bool:
     if not is_finished(folder):
         return False
     if changes := changed_data(RunInfo.read(folder), in_setting(data, config.model.clips_before)):
-        raise ConfigError(f"{folder} was trained on {changes}: give another folder")
+        raise ConfigError(f"{folder} was trained on {changes}: give another folder (--run, or --runs for all of them)")
     return True
 
 
@@ -59,6 +59,6 @@ def refuse_others(what: str, there: Mapping[str, Any], asked: Mapping[str, Any])
     for name in [*there, *(name for name in asked if name not in there)]:
         if there.get(name) != asked.get(name):
             raise ConfigError(
-                f"{what} with {name}={there.get(name)!r}, asked for is {asked.get(name)!r}: "
-                "give another folder, or remove this one"
+                f"{what} with {name}={there.get(name, 'nothing')}, asked for is {asked.get(name, 'nothing')}: "
+                "give another folder (--run, or --runs for all of them), or remove this one"
             )

@@ -51,7 +51,7 @@ def train(
 ) -> Path:
     """Train SemanticMAC on a cached dataset; the best epoch by validation is kept in a run folder.
 
-    On several GPUs: torchrun --nproc-per-node=N -m semanticmac.cli train …
+    On several GPUs: torchrun --nproc-per-node=N -m semanticmac.cli -- train …
     """
     from semanticmac.eval.run import drop_empty, new_run, seed_runs
     from semanticmac.train.config import parse_settings
@@ -93,6 +93,7 @@ def _train_one(
     from semanticmac.train.curves import Curves
     from semanticmac.train.loop import train
 
+    chosen = world.device(pick_device(device))
     if resume and is_finished(folder):
         print_notes([f"{folder} is finished: there is nothing to go on with"])
     else:
@@ -112,7 +113,7 @@ def _train_one(
             settings,
             data,
             folder,
-            world.device(pick_device(device)),
+            chosen,
             screen.progress,
             show,
             lambda note: print_notes([note]),
@@ -141,12 +142,12 @@ def _train_seeds(seeds: str, settings: TrainConfig, data: TrainData, folder: Pat
     from semanticmac.eval.run import pick_device
     from semanticmac.train.seeds import parse_seeds, train_seeds
 
-    asked = parse_seeds(seeds, settings.seed)
+    asked, chosen = parse_seeds(seeds, settings.seed), pick_device(device)
     _print_start(settings, data, f", {len(asked)} seeds → {folder}")
     how_to_go_on(f"the same command goes on with `--run {folder}`")
     with Screen(err) as screen:
         show, note = EpochLines(screen).show, screen.line
-        found = train_seeds(settings, asked, data, folder, pick_device(device), screen.progress, note, show)
+        found = train_seeds(settings, asked, data, folder, chosen, screen.progress, note, show)
     out.print(seeds_table(settings.dataset, found))
     _print_next(folder)
     if any(run.failure is not None for run in found):

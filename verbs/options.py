@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 CACHE, RUNS = Path("data/cache"), Path("runs")
 
@@ -49,3 +50,16 @@ Config = Annotated[
     Path | None, typer.Option(help="Begin with the settings of a run: its folder, or the config.toml in it.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+class SettingsCommand(TyperCommand):
+    """A verb with --set, which tells who writes `--epochs 2` that it is a setting."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        from semanticmac.train.config import names
+
+        own = {option for parameter in self.params for option in parameter.opts}
+        for option in (word.partition("=")[0] for word in args if word.startswith("--")):
+            if option not in own and (setting := option[2:].replace("-", "_")) in names():
+                raise typer.BadParameter(f"{option} is a setting, not an option: give --set {setting}=VALUE")
+        return super().parse_args(ctx, args)
