@@ -13,6 +13,8 @@ from typing import Any
 from semanticmac.eval.report import mean_spread
 from semanticmac.eval.run import SEEDS, RunInfo, higher_is_better, is_finished
 
+FAILURE = "failure.txt"  # of a trial of a sweep that failed: why
+
 
 @dataclass(frozen=True)
 class RunLine:
@@ -31,7 +33,7 @@ class RunLine:
     test_score: float | None = None
     test_std: float | None = None
     trained: str | None = None  # when the best epoch was saved, ISO 8601
-    state: str = "finished"  # or unfinished, broken
+    state: str = "finished"  # or unfinished, failed (for good: a trial of a sweep), broken
     note: str | None = None
 
 
@@ -57,6 +59,9 @@ def run_line(folder: Path) -> RunLine:
             epochs = int(_toml(folder)["epochs"])
             where = f"in epoch {min(_epoch(folder), epochs)} of {epochs}"
             return replace(line, state="unfinished", note=f"{where}: `semanticmac train --resume {folder}`")
+        if not is_finished(folder) and (folder / FAILURE).exists():
+            reason = (folder / FAILURE).read_text(encoding="utf-8").strip()
+            return replace(line, state="failed", note=f"failed: {reason}")
         if not is_finished(folder):
             return replace(line, state="broken", note="there is no trained model in it")
     except Exception as error:  # any file of it may be anything: a listing says so and goes on
@@ -69,11 +74,10 @@ def folded(folder: Path, inside: Sequence[RunLine]) -> RunLine:
     kind = _kind(folder)
     done = [line for line in inside if line.state == "finished"]
     trained = max((line.trained for line in inside if line.trained), default=None)
-    notes = [
-        f"{count} {state}" for state in ("unfinished", "broken") if (count := sum(i.state == state for i in inside))
-    ]
+    states = [line.state for line in inside]
+    notes = [f"{count} {state}" for state in ("unfinished", "failed", "broken") if (count := states.count(state))]
     dataset = next((line.dataset for line in inside if line.dataset), None)
-    state = "finished" if len(done) == len(inside) else "unfinished"
+    state = "finished" if {"finished", "failed"}.issuperset(states) else "unfinished"
     line = RunLine(str(folder), kind, len(done), dataset, trained=trained, state=state, note=", ".join(notes) or None)
     if kind == "seeds" and done:
         line = replace(line, **_over_seeds(done))

@@ -12,9 +12,9 @@ import torch
 
 from semanticmac.cache.home import CacheHome
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.run import load_run
+from semanticmac.eval.run import RunError, is_finished, load_run
 from semanticmac.train.config import ConfigError, TrainConfig, override
-from semanticmac.train.data import TrainData, in_setting, resolve
+from semanticmac.train.data import TrainData, TrainError, in_setting, resolve
 from semanticmac.train.loop import EpochLog, Progress, train
 from semanticmac.train.series import OF_ONE_RUN, is_trained
 
@@ -61,17 +61,18 @@ class Outcome:
 
 
 def plan(config: TrainConfig, rows: Sequence[str], seeds: int, folder: Path) -> list[AblationRun]:
-    """The runs in the order in which they are done: every row with the first seed, then with the next.
+    """What the folder holds, finished, and then what is asked for in the order in which it is done.
 
-    Stopped half-way, a table then has all its rows. Raises ConfigError for a row that does not exist.
+    That is every row with the first seed, then with the next: stopped half-way, a table has all its rows. Raises
+    ConfigError for a row that does not exist.
     """
     for row in rows:
         if row not in ROWS:
             raise ConfigError(f"there is no ablation row {row!r}; rows: {', '.join(ROWS)}")
+    asked = [(row, seed) for seed in range(config.seed, config.seed + seeds) for row in dict.fromkeys(rows)]
     return [
-        AblationRun(row, folder / f"{row}-seed{seed}", override(config, ROWS[row] | {"seed": seed}))
-        for seed in range(config.seed, config.seed + seeds)
-        for row in dict.fromkeys(rows)
+        AblationRun(row, _place(folder, row, seed), override(config, ROWS[row] | {"seed": seed}))
+        for row, seed in [*(there for there in _scored(folder) if there not in asked), *asked]
     ]
 
 
@@ -86,13 +87,19 @@ def ablate(
 ) -> list[Outcome]:
     """Trains and scores each run that is not finished yet; a run that fails is named and the others go on.
 
-    Before anything is trained, raises ConfigError where a folder holds a run of other settings or embeddings, and
-    TrainError for settings that the dataset cannot have.
+    Before anything is trained, raises ConfigError where a folder holds a run of other settings or data, and TrainError
+    for settings that the dataset cannot have and where it has no labels to score with.
     """
+    if not any(row.label is not None for row in data.manifest.split(SPLIT)):
+        name = data.manifest.dataset
+        raise TrainError(
+            f"{name} has no labelled clips in its {SPLIT} split, which every row is scored on: "
+            f"see `semanticmac inspect {name}`, and check the split column of its labels."
+        )
     resolved = [replace(run, config=resolve(run.config, data, device)) for run in runs]
     for clips_before in {run.config.model.clips_before for run in resolved}:
         in_setting(data, clips_before)
-    finished = [is_finished(run, data) for run in resolved]
+    finished = [is_done(run, data) for run in resolved]
     outcomes: list[Outcome] = []
     failed = 0
     for run, done in zip(resolved, finished, strict=True):
@@ -118,17 +125,32 @@ def train_and_score(
     try:
         train(run.config, data, run.folder, device, progress, on_epoch, resume=True)
         evaluate(load_run(run.folder, device), home, SPLIT, device).write(run.folder)
-    except OF_ONE_RUN as error:
+    except (*OF_ONE_RUN, RunError) as error:
         return str(error)
     return None
 
 
-def is_finished(run: AblationRun, data: TrainData) -> bool:
+def is_done(run: AblationRun, data: TrainData) -> bool:
     """Is it trained and scored? Raises ConfigError where the folder holds another run."""
-    return is_trained(run.folder, run.config, data) and (run.folder / f"eval-{SPLIT}.json").exists()
+    return is_trained(run.folder, run.config, data) and _scores(run.folder).exists()
 
 
 def read_metrics(folder: Path) -> dict[str, float | None]:
     """Metric → value of a scored run."""
-    scores: Mapping[str, Any] = json.loads((folder / f"eval-{SPLIT}.json").read_text(encoding="utf-8"))
+    scores: Mapping[str, Any] = json.loads(_scores(folder).read_text(encoding="utf-8"))
     return {metric["name"]: metric["value"] for metric in scores["runs"][0]["metrics"]}
+
+
+def _place(folder: Path, row: str, seed: int) -> Path:
+    return folder / f"{row}-seed{seed}"
+
+
+def _scores(folder: Path) -> Path:
+    return folder / f"eval-{SPLIT}.json"
+
+
+def _scored(folder: Path) -> list[tuple[str, int]]:
+    """Row and seed of every run in the folder that is trained and scored, whatever its settings are."""
+    parts = [path.name.rpartition("-seed") for path in sorted(folder.glob("*-seed*")) if is_finished(path)]
+    named = [(row, int(seed)) for row, _, seed in parts if row in ROWS and seed.isdecimal()]
+    return [(row, seed) for row, seed in named if _scores(_place(folder, row, seed)).exists()]

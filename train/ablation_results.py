@@ -34,11 +34,11 @@ class RowResult:
 
 
 def by_row(outcomes: Sequence[Outcome]) -> list[RowResult]:
-    """The outcomes of each row together, in the order in which rows first come."""
+    """The outcomes of each row together, by seed; rows in the order of ROWS, however they were asked for."""
     quoted = quoted_ablation()
     results = []
-    for row in dict.fromkeys(outcome.row for outcome in outcomes):
-        runs = tuple(outcome for outcome in outcomes if outcome.row == row)
+    for row in (row for row in ROWS if any(outcome.row == row for outcome in outcomes)):
+        runs = tuple(sorted((outcome for outcome in outcomes if outcome.row == row), key=lambda outcome: outcome.seed))
         scored = [run.metrics for run in runs if run.failure is None]
         metrics = list(scored[0]) if scored else []
         printed = quoted.get(row, {}) if OF_PAPER in metrics else {}

@@ -174,5 +174,5 @@ def _as(config: object, key: str, value: Any) -> Any:
         return float(value)
     if type(value) is not type(default):
         usual = str(default).lower() if isinstance(default, bool) else default
-        raise ConfigError(f"{key}={value} must be {KINDS[type(default)]}, like its default {usual}")
+        raise ConfigError(f"{key}={value!r} must be {KINDS[type(default)]}, like its default {usual}")
     return value

@@ -62,6 +62,8 @@ def train_seeds(
     """
     if (folder / "config.toml").exists():
         raise RunError(f"{folder} holds a single run: give another --run for the seeds")
+    if not (folder / SEEDS).exists() and _holds_anything(folder):
+        raise RunError(f"{folder} is not empty and no folder of seeds (no {SEEDS}): give another --run for the seeds")
     config = resolve(config, data, device)
     in_setting(data, config.model.clips_before)
     places = seed_runs(folder) | {seed: folder / f"seed-{seed}" for seed in seeds}
@@ -92,6 +94,11 @@ def as_json(runs: Sequence[SeedRun]) -> dict[str, Any]:
     scores = [run.valid_score for run in runs if run.valid_score is not None]
     mean, std = mean_spread(scores) if scores else (None, None)
     return {"valid_mean": mean, "valid_std": std, "seeds": [asdict(run) for run in runs]}
+
+
+def _holds_anything(folder: Path) -> bool:
+    """A seeds.json that a killed process was writing aside is nothing."""
+    return folder.exists() and any(not path.name.startswith(f".{SEEDS}.") for path in folder.iterdir())
 
 
 def _seed_run(info: RunInfo) -> SeedRun:

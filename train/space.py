@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.config import DECIDED, ConfigError, TrainConfig, override
 from semanticmac.train.series import flat
 
 DEFAULT = Path(__file__).parent / "sweep.toml"
@@ -36,7 +36,8 @@ Space = dict[str, Range | Choice]
 def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -> Space:
     """Setting → what it is drawn from, without the settings that are fixed; None: sweep.toml.
 
-    Raises ConfigError for what is no setting and for what is neither a range nor a choice.
+    Raises ConfigError for what is no setting, for what is neither a range nor a choice, and for a value that the
+    setting cannot have.
     """
     path = path or DEFAULT
     if not path.is_file():
@@ -48,12 +49,16 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
     known = flat(config)
     space: Space = {}
     for name, value in written.items():
-        if name == "dataset":
-            raise ConfigError(f"{path}: {name} cannot be drawn, a sweep is of one")
+        if name in DECIDED:
+            raise ConfigError(f"{path}: {name} cannot be drawn: {DECIDED[name]}")
         if name not in known:
             override(config, {name: value})  # raises, with the nearest names
-        if name not in fixed:
-            space[name] = _domain(f"{path}: {name}", value, known[name])
+        if name in fixed:
+            continue
+        space[name] = domain = _domain(f"{path}: {name}", value, known[name])
+        for one in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
+            if reason := _refused(config, name, one):
+                raise ConfigError(f"{path}: {reason}")
     if not space:
         raise ConfigError(f"{path}: nothing is left to draw; a setting that --set fixes leaves the space")
     return space
@@ -64,6 +69,22 @@ def plain(space: Space) -> dict[str, Any]:
     return {
         name: list(domain.options) if isinstance(domain, Choice) else vars(domain) for name, domain in space.items()
     }
+
+
+def _refused(config: TrainConfig, name: str, value: Any) -> str | None:
+    """Why the setting can never have that value; None where it can, or could if one other setting were another.
+
+    What settings exclude in each other is no mistake in a space: such a draw fails alone.
+    """
+    others = ({other: neutral} for other in flat(config) for neutral in (False, 0, 1, value))
+    reason = None
+    for changed in ({}, *others):
+        try:
+            override(config, changed | {name: value})
+            return None
+        except ConfigError as error:
+            reason = reason or str(error)
+    return reason
 
 
 def _domain(where: str, value: Any, default: Any) -> Range | Choice:

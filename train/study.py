@@ -137,7 +137,7 @@ class Draws:
         self._tell_failed(claim, "failure", reason)
 
     def tell_stopped(self, claim: Claim) -> None:
-        """A person stopped it: it will be tried again, and this does not count as a try."""
+        """A person or an error that is not its own stopped it: it is tried again, and this does not count as a try."""
         self._tell_failed(claim, "stopped", True)
 
     def points(self) -> list[Point]:

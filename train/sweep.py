@@ -1,28 +1,31 @@
 """sweep: settings drawn from a space, each draw trained and judged on validation; the test split is never read.
 
 study.db           every draw, its score or why it failed (study.py)
-trial-0000 …       run folders; the best one so far keeps its weights, the others settings, log and run.json
+trial-0000 …       run folders; the best one so far keeps its weights, the others settings, log and run.json, and one
+                   that failed settings, log and failure.txt
 best.toml          the settings of the best one so far: `train --config best.toml` trains it again
 """
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from semanticmac.cache.files import write_text
-from semanticmac.eval.run import RunInfo, higher_is_better
+from semanticmac.eval.listing import FAILURE
+from semanticmac.eval.run import higher_is_better
+from semanticmac.model.language import Tokenizer
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import TrainData, in_setting, resolve
 from semanticmac.train.loop import EpochLog, Progress, train
 from semanticmac.train.series import OF_ONE_RUN, flat
-from semanticmac.train.space import Space
-from semanticmac.train.study import Claim, Draws, Point, Sampler
+from semanticmac.train.space import Choice, Space
+from semanticmac.train.study import Draws, Point, Sampler
 
 BEST = "best.toml"
 _WEIGHTS = ("model.safetensors", "language", "pseudo_labels")  # what only a model that is used needs
@@ -50,17 +53,27 @@ def sweep(
     """Trains until the study has all its trials; returns those of every process, in the order of their numbers.
 
     A trial that fails is recorded with its reason and the sweep goes on; one whose process was killed is tried again,
-    from its checkpoint. Raises ConfigError where the folder holds a sweep of something else, and TrainError for
-    settings that the dataset cannot have.
+    from its checkpoint. Any other error ends the sweep and leaves its trial to be tried again. Raises ConfigError
+    where the folder holds a sweep of something else, TrainError for settings that the dataset cannot have, and
+    LanguageModelError where a language model cannot be had.
     """
     base = resolve(asked.config, data, device)
     in_setting(data, base.model.clips_before)
+    _require_languages(base, asked.space)
     others = {name: value for name, value in flat(base).items() if name not in asked.space}
     more_is_better = higher_is_better(data.task)
     draws = Draws.open(
         asked.folder, asked.space, asked.sampler, base.seed, others | {"data": data.digest}, maximise=more_is_better
     )
-    _show(draws.points(), asked.trials, progress)
+
+    def settled() -> list[Point]:
+        """What there is; weights and best.toml follow it, also where a process was killed before it saw to them."""
+        with draws.alone():
+            points = draws.points()
+            _tidy(asked.folder, points, more_is_better)
+        return points
+
+    _show(settled(), asked.trials, progress)
     while (claim := draws.claim(asked.trials)) is not None:
         folder = trial_folder(asked.folder, claim.point)
         drawn = ", ".join(f"{name}={short(value)}" for name, value in claim.settings.items())
@@ -68,17 +81,18 @@ def sweep(
         try:
             config = override(base, claim.settings)
             info = train(config, data, folder, device, progress, on_epoch, on_note, resume=True)
-            on_note(_tell(draws, claim, info))
         except OF_ONE_RUN as error:
             draws.tell_failure(claim, str(error))
             on_note(f"trial {claim.point} failed: {error}")
-        except KeyboardInterrupt:
-            draws.tell_stopped(claim)
+        except BaseException:  # Ctrl-C, a full disk, a mistake of ours: nothing that these settings are to blame for
+            with suppress(Exception):  # a disk with no byte left takes no word of it: to be said is what came first
+                draws.tell_stopped(claim)
             raise
-        with draws.alone():
-            _tidy(asked.folder, draws.points(), more_is_better)
-        _show(draws.points(), asked.trials, progress)
-    return draws.points()
+        else:
+            draws.tell(claim, info.valid_score, info.best_epoch)
+            on_note(f"trial {claim.point}: {info.valid_metric} {info.valid_score:.4f}, best epoch {info.best_epoch}")
+        _show(settled(), asked.trials, progress)
+    return settled()
 
 
 def ranked(points: Sequence[Point], more_is_better: bool) -> list[Point]:
@@ -96,30 +110,32 @@ def short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def _require_languages(base: TrainConfig, space: Space) -> None:
+    """Raises LanguageModelError where one cannot be had: every trial would fail of it, and a failure stays."""
+    drawn = space.get("language")
+    names = drawn.options if isinstance(drawn, Choice) else (base.model.language,)
+    for name in names if "text" in base.model.modalities else ():
+        Tokenizer.load(str(name), base.model.max_tokens)
+
+
 def _show(points: Sequence[Point], trials: int, progress: Progress) -> None:
     failed = sum(point.failure is not None for point in points)
-    progress("trials", failed + sum(point.score is not None for point in points), trials, failed)
-
-
-def _tell(draws: Draws, claim: Claim, info: RunInfo) -> str:
-    """Records the score, and returns it in words."""
-    if not math.isfinite(info.valid_score):
-        draws.tell_failure(claim, f"the {info.valid_metric} is {info.valid_score}")
-    else:
-        draws.tell(claim, info.valid_score, info.best_epoch)
-    return f"trial {claim.point}: {info.valid_metric} {info.valid_score:.4f}, best epoch {info.best_epoch}"
+    done = failed + sum(point.score is not None for point in points)
+    progress("trials", done, max(trials, done), failed)  # a sweep may be asked for fewer than it has
 
 
 def _tidy(folder: Path, points: Sequence[Point], more_is_better: bool) -> None:
-    """Weights stay with the best trial alone, a failed one keeps its settings and its log; best.toml is the best's."""
+    """Weights stay with the best trial alone, a failed one keeps settings, log and why; best.toml is the best's."""
     by_score = ranked(points, more_is_better)
     for best in by_score[:1]:
         write_text(folder / BEST, (trial_folder(folder, best.number) / "config.toml").read_text(encoding="utf-8"))
     for point in by_score[1:]:
         _remove(trial_folder(folder, point.number), _WEIGHTS)
     for point in points:
-        if point.failure is not None:
-            _remove(trial_folder(folder, point.number), (*_WEIGHTS, "checkpoint", "run.json"))
+        run = trial_folder(folder, point.number)
+        if point.failure is not None and run.exists() and not (run / FAILURE).exists():
+            _remove(run, (*_WEIGHTS, "checkpoint", "run.json"))
+            write_text(run / FAILURE, point.failure + "\n")
 
 
 def _remove(run: Path, names: Sequence[str]) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import typer
+from rich.text import Text
 
-from semanticmac.console.screen import CLIPS_FAILED, err, out
+from semanticmac.console.screen import CLIPS_FAILED, err, out, say
 from semanticmac.verbs.options import (
     CACHE,
     RUNS,
@@ -42,7 +43,6 @@ def sweep(
 
     The same command goes on where it was stopped; started several times at once, the processes share the trials.
     """
-
     from semanticmac.console.epochs import EpochLines
     from semanticmac.console.progress import Screen
     from semanticmac.console.trainings import sweep_table
@@ -59,7 +59,7 @@ def sweep(
     folder = runs / f"sweep-{settings.dataset}"
     drawn = read_space(space, settings, changes.keys())
     asked = Sweep(settings, drawn, cast(Literal["random", "tpe"], sampler), trials, folder)
-    err.print(f"searching on [bold]{settings.dataset}[/], {len(drawn)} settings → {folder}", highlight=False)
+    say(err, Text.assemble("searching on ", (settings.dataset, "bold"), f", {len(drawn)} settings → {folder}"))
     with Screen(err) as screen:
         show, note = EpochLines(screen).show, screen.line
         points = sweep(asked, data, pick_device(device), screen.progress, note, show)
@@ -68,8 +68,8 @@ def sweep(
     metric = RunInfo.read(best).valid_metric if best else ""
     out.print(sweep_table(settings.dataset, points, by_score, metric))
     if best:
-        err.print(f"the best one's settings: {folder / BEST}", style="dim", highlight=False)
+        say(err, f"the best one's settings: {folder / BEST}", "dim")
         again = f"semanticmac train --config {best / 'config.toml'}"
-        err.print(f"next: `{again}` trains it again", highlight=False, soft_wrap=True)
+        say(err, f"next: `{again}` trains it again")
     if any(point.failure is not None for point in points):
         raise typer.Exit(CLIPS_FAILED)

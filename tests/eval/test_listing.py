@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from semanticmac.console.runs import runs_table
+from semanticmac.console.screen import print_whole
 from semanticmac.eval.listing import RunLine, list_runs, run_line
 from semanticmac.eval.run import RunInfo
 from semanticmac.verbs.evaluate import eval_
@@ -54,6 +55,13 @@ def root(walks: dict[str, Walk], tmp_path: Path) -> Path:
 
 def by_name(root: Path, everything: bool = False) -> dict[str, RunLine]:
     return {Path(line.folder).relative_to(root).as_posix(): line for line in list_runs(root, everything)}
+
+
+def printed(root: Path, everything: bool = False) -> str:
+    screen = Console(file=io.StringIO(), width=80)
+    print_whole(screen, runs_table(root, list_runs(root, everything)))
+    text: str = screen.file.getvalue()  # type: ignore[attr-defined]
+    return text
 
 
 def test_a_finished_run_says_what_it_came_to(root: Path) -> None:
@@ -121,22 +129,52 @@ def test_a_folder_without_a_model_is_broken(root: Path) -> None:
     assert (line.state, line.note) == ("broken", "there is no trained model in it")
 
 
+def test_a_trial_that_failed_says_why_and_its_sweep_is_finished(root: Path) -> None:
+    swept = root / "e-sweep-regression"
+    trial = swept / "trial-0000"
+    for name in ("run.json", "model.safetensors"):
+        (trial / name).unlink()
+    (trial / "failure.txt").write_text("the loss became nan [inf]\n")
+    line = run_line(trial)
+    assert (line.state, line.note) == ("failed", "failed: the loss became nan [inf]")
+    assert (line.dataset, line.valid_score) == ("planted", None)
+    folded = by_name(root)[swept.name]
+    assert (folded.state, folded.runs, folded.note) == ("finished", 2, "best: trial-0001, 1 failed")
+    assert "e-sweep-regression/trial-0000: failed: the loss became nan [inf]" in printed(root, everything=True)
+    (trial / "checkpoint").mkdir()  # somebody trains it again
+    assert run_line(trial).state == "unfinished"
+
+
 def test_the_verb_prints_a_table_and_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs(root, as_json=True)
     assert json.loads(capsys.readouterr().out) == [asdict(line) for line in list_runs(root)]
     runs(root / "not-a-run")
     assert "holds no runs" in capsys.readouterr().err
-    screen = Console(file=io.StringIO(), width=80)
-    screen.print(runs_table(root, list_runs(root)))
-    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    text = printed(root)
     assert "…" not in text.split("trained")[1]
     for words in (
-        "MAE 0.",
-        "L1 0.600",
-        "± 0.141",
+        " MAE ",
+        " L1 ",
+        "0.600 ± 0.141",
         "2 seeds",
         "3 trials",
         "c-stopped: in epoch",
         "d-seeds: 1 unfinished",
     ):
         assert words in text, words
+
+
+def test_the_table_keeps_names_whole_and_one_scale(root: Path) -> None:
+    long = "x-a-name-that-somebody-gave-a-run-and-wants-to-copy"
+    (root / "b-classes").rename(root / long)
+    scores = {"main": "weighted F1", "summary": {"weighted F1": {"mean": 0.125}}}
+    (root / long / "eval-test.json").write_text(json.dumps(scores))
+    change(root / long, valid_score=0.113)
+    text = printed(root, everything=True)
+    rows = [line.split() for line in text.splitlines()]
+    names = {line.folder.rpartition("/")[2] for line in list_runs(root, everything=True)}
+    assert names <= {words[0] for words in rows if words}
+    (found,) = [words for words in rows if words[:1] == [long] and words[1:2] == ["planted"]]
+    assert found[-2:] == ["11.3", "12.5"], "both in percent, as eval prints them"
+    shutil.rmtree(root / long)
+    assert max(map(len, printed(root).split("c-stopped: ")[0].splitlines()[1:])) <= 80

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -96,7 +97,7 @@ def test_an_ablation_is_resumed_and_written(
     assert trained == ["contrastive-seed2"] and again == first  # same seed, same numbers
     assert [": finished before" in line for line in said] == [True, True, True, False]
 
-    with pytest.raises(ConfigError, match=r"full-seed1 was trained with lr_rest=0.01, asked for is 0.02"):
+    with pytest.raises(ConfigError, match=r"-seed1 was trained with lr_rest=0.01, asked for is 0.02"):
         run_rows(home, tmp_path, settings | {"lr_rest": 0.02}, ["full"])
     with pytest.raises(ConfigError, match="there is no ablation row 'gate'; rows: full, frame_embedding"):
         run_rows(home, tmp_path, settings, ["gate"])
@@ -135,6 +136,64 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(
     assert "paper, MOSEI" in text and "0.792" in text and "quoted as printed" in text
     outcomes, _ = run_rows(home, tmp_path, small | SHORT, ["inter"])  # what failed is tried again
     assert outcomes[0].failure is None
+
+
+def test_without_labels_to_score_with_nothing_is_trained(
+    planted: Callable[..., CacheHome],
+    planted_clip: Any,
+    small: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it is trained")
+
+    monkeypatch.setattr(module, "train", never)
+    sound = np.ones((2, 8))
+    unlabelled = [
+        planted_clip(f"{split}{i}", "i love", sound, sound, None if split == "test" else [float(i)], split)
+        for split in ("train", "valid", "test")
+        for i in range(2)
+    ]
+    for home in (planted(sizes=(24, 8, 0)), planted(clips=unlabelled)):
+        with pytest.raises(TrainError, match=r"planted has no labelled clips in its test split.*`semanticmac inspect"):
+            run_rows(home, tmp_path, small | SHORT, ["full"])
+
+
+def test_a_run_that_lost_its_weights_is_named_and_the_others_go_on(
+    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+) -> None:
+    home = planted()
+    run_rows(home, tmp_path, small | SHORT, ["full"])
+    for name in ("model.safetensors", "eval-test.json"):
+        (tmp_path / "full-seed1" / name).unlink()
+    outcomes, _ = run_rows(home, tmp_path, small | SHORT, ["full", "inter"])
+    assert "keeps no weights" in str(outcomes[0].failure) and outcomes[1].failure is None
+
+
+def test_rows_that_are_asked_for_one_by_one_make_one_table(
+    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+) -> None:
+    home, settings = planted(), small | SHORT
+
+    def results(name: str, *asked: tuple[list[str], int]) -> tuple[bytes, bytes]:
+        for rows, seeds in asked:
+            outcomes, _ = run_rows(home, tmp_path / name, settings, rows, seeds)
+            write_results(tmp_path / name, "planted", by_row(outcomes))
+        json_, csv_ = (tmp_path / name / file for file in ("ablation.json", "ablation.csv"))
+        return json_.read_bytes(), csv_.read_bytes()
+
+    together = results("together", (["full", "sgfi"], 2))
+    assert results("apart", (["sgfi"], 2), (["full"], 2), (["full"], 1)) == together
+    (tmp_path / "apart/inter-seed1").mkdir()  # neither what is not finished is in it, nor what is no row
+    (tmp_path / "apart/sgfi-seed2/checkpoint").mkdir()
+    (tmp_path / "apart/sgfi-seed1").rename(tmp_path / "apart/mine-seed1")
+    outcomes, said = run_rows(home, tmp_path / "apart", settings, ["full"])
+    assert [(run.row, run.seed) for run in outcomes] == [("full", 2), ("full", 1)]
+    assert all("finished before" in line for line in said)
+    with pytest.raises(ConfigError, match=r"full-seed\d was trained with lr_rest=0.01, asked for is 0.02"):
+        run_rows(home, tmp_path / "apart", settings | {"lr_rest": 0.02}, ["intra"])
+    assert not (tmp_path / "apart/intra-seed1").exists()
 
 
 def test_the_verb_prints_the_table_and_names_its_files(

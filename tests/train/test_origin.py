@@ -49,7 +49,7 @@ def test_settings_of_a_run_are_read_from_its_folder_or_its_file(tmp_path: Path) 
     [
         ("epoch = 3", r"nosuch.toml: there is no setting 'epoch'; did you mean epochs"),
         ("epochs = ", "nosuch.toml is not TOML"),
-        ('epochs = "many"', "nosuch.toml: epochs=many must be a whole number, like its default 20"),
+        ('epochs = "many"', "nosuch.toml: epochs='many' must be a whole number, like its default 20"),
         ("epochs = 3", "nosuch.toml names no dataset"),
         (None, "nosuch.toml is not there: --config takes a run folder, or the config.toml in it"),
     ],

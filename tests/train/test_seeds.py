@@ -104,6 +104,20 @@ def test_finished_seeds_stay_and_the_others_go_on(
     assert trained == [] and not (folder / "seed-7").exists()
 
 
+def test_a_folder_of_other_things_does_not_become_one_of_seeds(
+    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+) -> None:
+    home, root = planted(), tmp_path / "runs"
+    (root / "planted-001").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"runs is not empty and no folder of seeds \(no seeds.json\): give another"):
+        run_seeds(home, root, small, [1])
+    assert [path.name for path in root.iterdir()] == ["planted-001"]
+    begun = root / "seeds"  # by a process that was killed while it wrote seeds.json
+    begun.mkdir()
+    (begun / ".seeds.json.123.part").touch()
+    assert run_seeds(home, begun, small, [1])[0].failure is None and list(seed_runs(begun)) == [1]
+
+
 def test_a_seed_that_fails_is_named_and_the_others_go_on(
     planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -15,10 +17,14 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
 from semanticmac.cache.home import CacheHome
 from semanticmac.cache.manifest import Manifest
+from semanticmac.console.trainings import sweep_table
+from semanticmac.eval.listing import FAILURE, run_line
 from semanticmac.eval.run import RunError, RunInfo, load_run
+from semanticmac.model.language import LanguageModelError
 from semanticmac.train import sweep as module
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, override, preset
 from semanticmac.train.data import TrainError, open_data
@@ -28,6 +34,7 @@ from semanticmac.train.series import flat
 from semanticmac.train.space import DEFAULT, Choice, Range, Space, read_space
 from semanticmac.train.study import TRIES, Draws, Point, Sampler
 from semanticmac.train.sweep import BEST, Sweep, ranked, sweep, trial_folder
+from semanticmac.verbs.search import sweep as sweep_verb
 
 CPU = torch.device("cpu")
 SPACE = """
@@ -120,6 +127,14 @@ def test_what_is_fixed_leaves_the_space(space: Path) -> None:
         ("neighbours = { low = 1.5, high = 3.5 }", "takes whole numbers, like its default 10"),
         ("inter = { low = 0, high = 1 }", "takes a list of values, like its default True"),
         ("lr_rest = ", "is not TOML"),
+        ("outputs = [1, 2]", "outputs cannot be drawn: the labels of the dataset decide it"),
+        ("perceiver_tokens = [8, 4.5]", r"space.toml: perceiver_tokens=4.5 must be a"),
+        ("perceiver_tokens = ['8']", r"space.toml: perceiver_tokens='?8'? must be a"),
+        ("schedule = ['constant', 'cosin']", r"space.toml: schedule='cosin' must be `constant` or `cosine`"),
+        ("modalities = ['text', 'sound']", r"space.toml: modalities=\('sound',\) must name one or more of"),
+        ("dropout = { low = 0.0, high = 1.0 }", r"space.toml: dropout=1.0 must lie in \[0, 1\)"),
+        ("epochs = { low = 0, high = 9 }", r"space.toml: epochs=0 must be at least 1"),
+        ("d_model = [0]", r"space.toml: d_model=0 must be at least 1"),
     ],
 )
 def test_a_space_that_says_nothing_is_refused(tmp_path: Path, line: str, message: str) -> None:
@@ -128,6 +143,20 @@ def test_a_space_that_says_nothing_is_refused(tmp_path: Path, line: str, message
         read_space(tmp_path / "space.toml", TrainConfig("any"), ())
     with pytest.raises(ConfigError, match=r"none.toml is not a file"):
         read_space(tmp_path / "none.toml", TrainConfig("any"), ())
+
+
+@pytest.mark.parametrize(
+    ("line", "settings"),
+    [
+        ("d_model = [8, 9]", {"d_model": 8, "heads": 2}),
+        ("heads = [2, 3, 5]", {"d_model": 8, "heads": 2}),
+        ("train_layers = { low = 0, high = 2 }", {"freeze_language": True}),
+        ("freeze_language = [false, true]", {"lora_rank": 4}),
+    ],
+)
+def test_what_settings_exclude_in_each_other_may_be_drawn(tmp_path: Path, line: str, settings: dict[str, Any]) -> None:
+    (tmp_path / "space.toml").write_text(line, encoding="utf-8")
+    assert len(read_space(tmp_path / "space.toml", override(TrainConfig("any"), settings), ())) == 1
 
 
 @pytest.mark.parametrize("kind", ["regression", "single-label"])
@@ -212,22 +241,23 @@ def test_a_trial_that_fails_is_recorded_and_the_sweep_goes_on(
         if config.neighbours == 2:
             (run / "checkpoint").mkdir()
             raise TrainError("the loss became nan in epoch 1")
-        return replace(info, valid_score=float("nan")) if config.neighbours == 3 else info
+        return info
 
-    (tmp_path / "space.toml").write_text("d_model = [8, 9]\nneighbours = [2, 3, 4]")
+    (tmp_path / "space.toml").write_text("d_model = [8, 9]\nneighbours = [2, 3]")
     home, folder = planted(), tmp_path / "sweep"
     with monkeypatch.context() as patch:
         patch.setattr(module, "train", broken)
         points = search(home, folder, quick(small), tmp_path / "space.toml", 12)
     reasons = {(p.settings["d_model"], p.settings["neighbours"]): p.failure for p in points}
-    assert len(reasons) >= 5, "these draws do not show all of it"
+    assert len(reasons) == 4, "these draws do not show all of it"
     for (d_model, neighbours), reason in reasons.items():
-        expected = {2: "the loss became nan in epoch 1", 3: "the validation L1 loss is nan", 4: None}[neighbours]
+        expected = "the loss became nan in epoch 1" if neighbours == 2 else None
         assert reason == ("d_model=9 must be divisible by heads=2" if d_model == 9 else expected)
     assert all((point.score is None) == (point.failure is not None) for point in points)
     for point in points:
         if point.failure and (run := trial_folder(folder, point.number)).exists():
-            assert {path.name for path in run.iterdir()} == {"config.toml", "log.jsonl"}
+            assert {path.name for path in run.iterdir()} == {"config.toml", "log.jsonl", FAILURE}
+            assert (run / FAILURE).read_text() == point.failure + "\n" and run_line(run).state == "failed"
     again = search(home, folder, quick(small), tmp_path / "space.toml", 12)  # a failure is a result: it stays
     assert again == points
 
@@ -239,13 +269,13 @@ def test_a_sweep_of_something_else_is_refused(
     search(home, folder, quick(small), space, 1)
     with pytest.raises(ConfigError, match=r"sweep was begun with epochs=1, asked for is 2"):
         search(home, folder, quick(small, epochs=2), space, 2)
-    with pytest.raises(ConfigError, match=r"was begun with sampler='random', asked for is 'tpe'"):
+    with pytest.raises(ConfigError, match=r"was begun with sampler=random, asked for is tpe"):
         search(home, folder, quick(small), space, 2, "tpe")
     space.write_text(SPACE.replace("0.5", "0.4"))
     with pytest.raises(ConfigError, match=r"was begun with space.dropout=.*0.5.*, asked for is .*0.4"):
         search(home, folder, quick(small), space, 2)
     space.write_text(SPACE)
-    with pytest.raises(ConfigError, match=r"was begun with data='\w+', asked for is"):
+    with pytest.raises(ConfigError, match=r"was begun with data=\w+, asked for is"):
         search(planted("binary"), folder, quick(small), space, 2)
     (folder / "study.db").unlink()
     with pytest.raises(ConfigError, match=r"has trials and no study.db"):
@@ -301,24 +331,115 @@ def test_a_point_that_kills_every_process_is_given_up(tmp_path: Path) -> None:
     assert [point.failure for point in draws.points()] == [f"its process was killed {TRIES} times"]
 
 
-def test_ctrl_c_leaves_a_trial_that_goes_on(
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full"), RuntimeError("a mistake")])
+def test_what_is_no_fault_of_a_trial_ends_the_sweep_and_the_trial_goes_on(
+    planted: Callable[..., CacheHome],
+    small: dict[str, Any],
+    space: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    def stopped(*_: Any, **__: Any) -> RunInfo:
+        raise error
+
+    home = planted()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train", stopped)
+        for _ in range(TRIES + 1):  # none of them is a kill
+            with pytest.raises(type(error)):
+                search(home, tmp_path / "stopped", quick(small), space, 2)
+    stopped_points = search(home, tmp_path / "stopped", quick(small), space, 2)
+    assert stopped_points == search(home, tmp_path / "whole", quick(small), space, 2)
+    assert logs(tmp_path / "stopped") == logs(tmp_path / "whole")
+
+
+def test_a_disk_without_a_byte_left_is_what_the_person_is_told(
     planted: Callable[..., CacheHome],
     small: dict[str, Any],
     space: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def stopped(*_: Any, **__: Any) -> RunInfo:
-        raise KeyboardInterrupt
+    def full(*_: Any, **__: Any) -> RunInfo:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    home = planted()
+    def cannot_be_written(*_: Any) -> None:
+        raise RuntimeError("the study cannot be written")
+
+    monkeypatch.setattr(module, "train", full)
+    monkeypatch.setattr(Draws, "tell_stopped", cannot_be_written)
+    with pytest.raises(OSError, match="No space left"):
+        search(planted(), tmp_path / "sweep", quick(small), space, 1)
+
+
+@pytest.mark.parametrize("trials", [4, 5])  # all were done, or one is still to be trained
+def test_a_process_that_was_killed_before_it_tidied_up_is_made_good(
+    planted: Callable[..., CacheHome],
+    small: dict[str, Any],
+    space: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trials: int,
+) -> None:
+    def broken(config: TrainConfig, data: Any, run: Path, *rest: Any, **more: Any) -> RunInfo:
+        if run.name == "trial-0001":
+            raise TrainError("the loss became nan in epoch 1")
+        return train(config, data, run, *rest, **more)
+
+    def files(folder: Path) -> set[str]:
+        return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+    home, config = planted(), quick(small)
+    monkeypatch.setattr(module, "train", broken)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "train", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            search(home, tmp_path / "stopped", quick(small), space, 2)
-    stopped_points = search(home, tmp_path / "stopped", quick(small), space, 2)
-    assert stopped_points == search(home, tmp_path / "whole", quick(small), space, 2)
-    assert logs(tmp_path / "stopped") == logs(tmp_path / "whole")
+        patch.setattr(module, "_tidy", lambda *_: None)  # what a study is like whose processes never came to it
+        search(home, tmp_path / "killed", config, space, 4)
+    assert len(list((tmp_path / "killed").glob("trial-*/model.safetensors"))) == 3
+    killed, whole = (search(home, tmp_path / name, config, space, trials) for name in ("killed", "whole"))
+    assert killed == whole and files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert (tmp_path / "killed" / BEST).read_bytes() == (tmp_path / "whole" / BEST).read_bytes()
+
+
+def test_a_language_model_fails_one_trial_and_a_missing_one_none(
+    planted: Callable[..., CacheHome], small: dict[str, Any], families: dict[str, str], tmp_path: Path
+) -> None:
+    home, space = planted(), tmp_path / "space.toml"
+    config = override(quick(small), {"modalities": "text,audio,vision", "language": families["bert"]})
+    space.write_text("train_layers = [50, 1]")
+    points = search(home, tmp_path / "sweep", config, space, 4)
+    assert {point.settings["train_layers"]: point.failure for point in points} == {
+        50: "train_layers=50, but BertModel has 3 layers",
+        1: None,
+    }
+    missing = override(config, {"language": str(tmp_path / "none")})
+    with pytest.raises(LanguageModelError, match="there is no such folder"):
+        search(home, tmp_path / "missing", missing, space, 4)
+    space.write_text(f"language = ['{families['bert']}', '{tmp_path / 'none'}']")
+    with pytest.raises(LanguageModelError, match="there is no such folder"):
+        search(home, tmp_path / "missing", config, space, 4)
+    assert not (tmp_path / "missing").exists(), "no trial was spent on it"
+
+
+def test_the_table_says_in_whole_lines_that_every_trial_failed() -> None:
+    points = [Point(number, {"train_layers": 50}, failure=f"{number + 50} layers are too many") for number in (0, 1)]
+    screen = Console(file=io.StringIO(), width=80)
+    screen.print(sweep_table("planted", points, [], ""))
+    assert screen.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "planted · 2 trials",
+        "1 failed: 50 layers are too many",
+        "1 failed: 51 layers are too many",
+        "chosen on validation; test was not read",
+    ]
+    one = Point(2, {"lr": 0.5}, 0.25, 1)
+    screen.print(sweep_table("a-long-name-of-a-dataset", [*points, one], [one], "F1"))
+    assert "a-long-name-of-a-dataset · 3 trials, the best 1\n" in screen.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_seed_below_zero_is_refused(planted: Callable[..., CacheHome], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="seed=-1 must be at least 0"):
+        sweep_verb(cache=planted().root, runs=tmp_path / "runs", seed=-1)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_killed_and_shared_sweeps_end_as_an_undisturbed_one(
