@@ -9,8 +9,9 @@ import traceback
 from typing import Annotated, NoReturn
 
 import typer
+from rich.text import Text
 
-from semanticmac.console.screen import BAD_INPUT, STOPPED, err, going_on, out, print_stopped
+from semanticmac.console.screen import BAD_INPUT, STOPPED, err, going_on, how_to_go_on, out, print_stopped, say
 from semanticmac.verbs import build, corpora, learn
 from semanticmac.verbs.analyze import analyze
 from semanticmac.verbs.demo import demo
@@ -60,6 +61,7 @@ def options(
 
 def main() -> NoReturn:
     """Runs the program. Every error is one message; `--debug` anywhere on the line shows its traceback."""
+    how_to_go_on()
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if arguments[:2] == ["cache", "import"]:  # reads best there; as a verb below `cache` it would hide the DATASET word
@@ -75,7 +77,7 @@ def main() -> NoReturn:
         if debug:
             traceback.print_exc()
         err.quiet = False  # one of several processes that fails says why, too
-        err.print(f"[bold red]error:[/] {_message(error)}", highlight=False, soft_wrap=True)
+        say(err, Text.from_markup(f"[bold red]error:[/] {_message(error)}"))
         code = BAD_INPUT
     if code == STOPPED:
         print_stopped()
@@ -95,9 +97,10 @@ def _leave(code: int) -> NoReturn:
 def _message(error: Exception) -> str:
     from rich.markup import escape
 
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f"the disk that holds {error.filename}" if error.filename else "the disk"
-        return escape(f"{where} is full. What is done is kept. Make space; {going_on()}.")
+        what = "is full" if error.errno == errno.ENOSPC else "takes no more of you: your quota is used up"
+        return escape(f"{where} {what}. What is done is kept. Make space; {going_on()}.")
     if type(error).__module__.startswith("semanticmac."):  # our own errors say what came, what was expected, what to do
         return escape(str(error))
     return escape(f"{type(error).__name__}: {error}") + " [dim](--debug shows where)[/]"

@@ -23,7 +23,7 @@ from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.task import MODALITIES
 from semanticmac.eval.evaluate import evaluate
 from semanticmac.eval.pseudo import read_pseudo_labels
-from semanticmac.eval.run import load_run
+from semanticmac.eval.trained import load_run
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train

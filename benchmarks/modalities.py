@@ -19,7 +19,7 @@ from semanticmac.cache.keys import Sampling
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.task import MODALITIES
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.run import load_run
+from semanticmac.eval.trained import load_run
 from semanticmac.preprocess.encoder import load_encoder
 from semanticmac.train.config import override, preset
 from semanticmac.train.data import open_data

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from semanticmac.cache.context import Before, rows_before, what_was_said
+from semanticmac.cache.home import cache_command
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.shards import CacheIncomplete, EmbeddingReader
 
@@ -124,9 +125,10 @@ class ClipDataset(Dataset[Sample]):
         needed = {row.clip_id: row.key for row in (*rows, *chain.from_iterable(self.before or ()))}
         missing = [clip_id for clip_id, key in needed.items() if key not in reader]
         if missing:
+            command = cache_command(manifest.dataset, manifest.corpus, manifest.fingerprint)
             raise CacheIncomplete(
                 f"{len(missing)} clips of {manifest.dataset} have no embeddings in {reader.folder}, the first is "
-                f"{missing[0]}: run `semanticmac cache {manifest.dataset}` again; it adds what is missing."
+                f"{missing[0]}. `{command}` adds what is missing."
             )
         self.rows = tuple(rows)
         self._manifest, self._reader = manifest, reader

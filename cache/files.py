@@ -31,12 +31,22 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
         _flush_folder(path.parent)
     except Exception as error:
-        # safetensors writes in Rust: of what the disk says it passes on the words alone.
-        if getattr(error, "errno", None) == errno.ENOSPC or f"(os error {errno.ENOSPC})" in str(error):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        if full := no_room(error, path):
+            raise full from error
         raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def no_room(error: Exception, path: Path) -> OSError | None:
+    """The error as one that names `path`, where it says that the disk is full or a quota of it used up; else None.
+
+    LMDB, and safetensors in Rust, pass on the words alone of what the disk says.
+    """
+    for code in (errno.ENOSPC, errno.EDQUOT):
+        if getattr(error, "errno", None) == code or os.strerror(code) in str(error):
+            return OSError(code, os.strerror(code), str(path))
+    return None
 
 
 def write_text(path: Path, text: str) -> None:

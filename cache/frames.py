@@ -7,11 +7,13 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import lmdb
 
+from semanticmac.cache.files import no_room
 from semanticmac.cache.raw import About, RawClip, about, check, unpack
 
 _FIRST_MAP_BYTES = 1 << 30
@@ -35,10 +37,10 @@ class FrameStore:
         self.folder = folder
         size = max(_FIRST_MAP_BYTES, 2 * self.bytes_on_disk)
         try:
-            self._env = lmdb.open(str(folder), map_size=size, readonly=not writable, readahead=False, max_readers=512)
+            self._env = _open(folder, size, writable)
         except lmdb.Error as error:
-            if os.strerror(errno.ENOSPC) in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+            if full := no_room(error, folder):
+                raise full from None
             if isinstance(error, _UNREADABLE) or "data format" in str(error) or self._found_bytes < _FEWEST_BYTES:
                 raise _damaged(folder, str(error)) from None
             raise
@@ -111,11 +113,12 @@ class FrameStore:
             except lmdb.MapFullError:
                 self._env.set_mapsize(2 * self._env.info()["map_size"])
             except lmdb.Error as error:
+                full = no_room(error, self.folder)
                 # LMDB calls a write that the disk took only half of an input/output error.
                 needed = 2 * sum(len(record) for _, record in batch)
-                if os.strerror(errno.ENOSPC) not in str(error) and shutil.disk_usage(self.folder).free > needed:
+                if full is None and shutil.disk_usage(self.folder).free > needed:
                     raise
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from None
+                raise full or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from None
 
     def delete(self, key: str) -> None:
         with self._env.begin(write=True) as transaction:
@@ -132,10 +135,17 @@ class FrameStore:
     @contextmanager
     def _reading(self) -> Iterator[lmdb.Transaction]:
         try:
-            with self._env.begin(buffers=True) as transaction:
+            with self._begin() as transaction:
                 yield transaction
         except _UNREADABLE as error:
             raise _damaged(self.folder, str(error)) from None
+
+    def _begin(self) -> lmdb.Transaction:
+        try:
+            return self._env.begin(buffers=True)
+        except lmdb.MapResizedError:  # a builder let the file grow since it was mapped here
+            self._env.set_mapsize(0)
+            return self._env.begin(buffers=True)
 
     @staticmethod
     def _record(transaction: lmdb.Transaction, key: str) -> memoryview:
@@ -143,6 +153,18 @@ class FrameStore:
         if record is None:
             raise KeyError(f"no frames are stored under {key}")
         return memoryview(record)
+
+
+def _open(folder: Path, size: int, writable: bool) -> lmdb.Environment:
+    opened = partial(lmdb.open, str(folder), map_size=size, readonly=not writable, readahead=False, max_readers=512)
+    try:
+        return opened()
+    except lmdb.ReadonlyError:
+        if writable:
+            raise
+        # A reader notes in lock.mdb what it reads. One who may not write there reads without being noted: what a
+        # builder overwrites meanwhile is found by its CRC.
+        return opened(lock=False)
 
 
 def _damaged(folder: Path, reason: str) -> StoreDamaged:

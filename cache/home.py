@@ -9,6 +9,7 @@ digests.json                   SHA-256 of the raw files, by path, size and time,
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semanticmac.cache.files import drop_leftovers
-from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.shards import CacheIncomplete
 
 
@@ -56,17 +57,22 @@ class CacheHome:
         found = self.root.glob("datasets/*/manifest.parquet")
         return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
-    def require(self, name: str | None) -> str:
-        """The dataset asked for, or the one built last. Raises CacheIncomplete where it is not cached."""
+    def require(self, name: str | None, command: str = "") -> str:
+        """The dataset asked for, or the one built last. Raises CacheIncomplete where it is not cached.
+
+        command: what caches it, for the message; a name alone does not tell of what corpus it is.
+        """
         datasets = self.datasets()
         if name is None and datasets:
             return datasets[0]
         if name is None or name not in datasets:
+            near = difflib.get_close_matches(name, datasets, n=2) if name else []
+            hint = f"; did you mean {' or '.join(near)}?" if near else "."
             cached = f"cached there: {', '.join(datasets)}" if datasets else "nothing is cached there"
             asked = f"the dataset {name!r}" if name else "a dataset"
-            raise CacheIncomplete(
-                f"{self.root} does not hold {asked} ({cached}). Run `semanticmac cache {name or 'DATASET'}`."
-            )
+            command = command or ("" if datasets else "semanticmac cache DATASET --root DIR")
+            run = f" Run `{command}` to cache it." if command else ""
+            raise CacheIncomplete(f"{self.root} does not hold {asked} ({cached}){hint}{run}")
         return name
 
     def built(self, name: str) -> None:
@@ -87,3 +93,14 @@ class CacheHome:
                 ) from None
             drop_leftovers(self.root)
             yield
+
+
+def cache_command(dataset: str, corpus: str, made: Fingerprint, *more: str) -> str:
+    """What a person types to make a dataset's cache again. DIR and FILE stand for paths, which no cache remembers."""
+    name = [] if dataset == corpus else ["--name", dataset]
+    if made.imported:
+        return " ".join(["semanticmac import-features FILE --dataset", corpus, *name])
+    plain = made.encoder.partition("@")[0]
+    encoder = made.encoder if plain in ("imagebind-tiny", "imagebind-huge") else "FILE"
+    picture = [] if made.sampling.picture == Sampling().picture else ["--picture", made.sampling.picture]
+    return " ".join(["semanticmac cache", corpus, "--root DIR", *name, "--encoder", encoder, *picture, *more])

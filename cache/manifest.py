@@ -6,19 +6,18 @@ It holds all that is known of a clip besides pixels and sound: labels, texts and
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from semanticmac.cache.files import written_aside
 from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.sealed import UNSEALED, SealBroken, read_sealed, write_sealed
 from semanticmac.cache.shards import CacheIncomplete
 from semanticmac.cache.task import Task
 
-_FORMAT = 2
+_FORMAT = 3
 _TARGET = pa.list_(pa.float64())  # as read from the label file, so that a second run sees no change
 _SCHEMA = pa.schema(
     [
@@ -98,16 +97,25 @@ class Manifest:
             "task": None if self.task is None else asdict(self.task),
             "fingerprint": self.fingerprint.to_json(),
             "notes": list(self.notes),
+            "seal": UNSEALED,
         }
         table = pa.Table.from_pylist([asdict(row) for row in self.rows], schema=_SCHEMA)
-        with written_aside(path) as aside:
-            pq.write_table(table.replace_schema_metadata({"semanticmac": json.dumps(about)}), aside)
+        file = pa.BufferOutputStream()
+        pq.write_table(table.replace_schema_metadata({"semanticmac": json.dumps(about)}), file)
+        write_sealed(path, file.getvalue().to_pybytes())
         return True
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
-        """Raises CacheIncomplete where the file is not a manifest that this version reads."""
-        table = pq.read_table(path)
+        """Raises CacheIncomplete where the file is damaged, or not a manifest that this version reads."""
+        try:
+            table = pq.read_table(pa.BufferReader(read_sealed(path)))
+        except SealBroken as error:
+            command = f"semanticmac cache CORPUS --root DIR --name {path.parent.name}"
+            raise CacheIncomplete(
+                f"{error}, or an older version wrote it. Run `{command}` again (where its features were imported, "
+                "`import-features`): it is written anew; what was decoded and encoded is kept."
+            ) from None
         about = json.loads((table.schema.metadata or {}).get(b"semanticmac", b"{}"))
         if about.get("format") != _FORMAT:
             raise CacheIncomplete(
@@ -125,15 +133,8 @@ class Manifest:
         )
 
 
-def count_by_split(rows: Sequence[Row]) -> dict[str, int]:
-    """Clips per split, in the order train, valid, test, then those without a split."""
-    order = ("train", "valid", "test", None)
-    counts = {split: sum(row.split == split for row in rows) for split in order}
-    return {split or "no split": count for split, count in counts.items() if count}
-
-
 def _same(path: Path, manifest: Manifest) -> bool:
     try:
         return Manifest.read(path) == manifest
-    except (CacheIncomplete, pa.ArrowException, KeyError, TypeError, ValueError):
+    except CacheIncomplete:
         return False  # an older format or a damaged file: it is written anew

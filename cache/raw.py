@@ -15,8 +15,10 @@ from PIL import Image
 
 from semanticmac.cache.keys import Sampling
 
-_HEAD = struct.Struct("<4sII")  # magic, CRC-32 of all that follows it, bytes of the JSON after this head
-_MAGIC = b"SMC1"
+_BEGIN = struct.Struct("<4sI")  # magic, CRC-32 of all that follows it
+_HEAD = struct.Struct("<II")  # bytes of the JSON that comes next, CRC-32 of it: it is read without the pictures
+_JSON_AT = _BEGIN.size + _HEAD.size
+_MAGIC = b"SMC2"
 TIE_S = 1e-4  # what ends or starts this near k/2 s does so at k/2 s: clocks of 1/90000 s never hit it exactly
 
 
@@ -51,7 +53,7 @@ def frame_count(duration_s: float, frames_per_s: int) -> int:
 
 
 def pack(raw: RawClip, sampling: Sampling) -> bytes:
-    """A clip as one record: head, JSON, compressed pictures one after the other, 16-bit samples."""
+    """A clip as one record: two heads, JSON, compressed pictures one after the other, 16-bit samples."""
     pictures = [] if raw.frames is None else [_compress(frame, sampling.picture) for frame in raw.frames]
     sound = b"" if raw.waveform is None else raw.waveform.astype("<i2").tobytes()
     fields = {
@@ -62,14 +64,15 @@ def pack(raw: RawClip, sampling: Sampling) -> bytes:
         "samples": None if raw.waveform is None else len(raw.waveform),
     }
     text = json.dumps(fields).encode()
-    body = b"".join([text, *pictures, sound])
-    return _HEAD.pack(_MAGIC, _checksum(len(text), body), len(text)) + body
+    body = b"".join([_HEAD.pack(len(text), zlib.crc32(text)), text, *pictures, sound])
+    return _BEGIN.pack(_MAGIC, zlib.crc32(body)) + body
 
 
 def unpack(record: bytes | memoryview) -> RawClip:
     """The clip that `pack` stored, checked against its CRC. Raises RecordError where a byte is not as written."""
+    check(record)
     view = memoryview(record)
-    fields, at = _read_head(view)
+    fields, at = _fields(view)
     pictures = None
     if fields["pictures"] is not None:
         pictures = []
@@ -84,10 +87,11 @@ def unpack(record: bytes | memoryview) -> RawClip:
 
 
 def about(record: bytes | memoryview) -> About:
-    """What a record says of itself. Its pictures and sound are neither read nor checked."""
-    view = memoryview(record)
-    _, _, length = _HEAD.unpack_from(view)
-    fields = json.loads(bytes(view[_HEAD.size : _HEAD.size + length]))
+    """What a record says of itself. Its pictures and sound are neither read nor checked.
+
+    Raises RecordError where what it says is not as `pack` wrote it.
+    """
+    fields, _ = _fields(memoryview(record))
     return About(
         fields["frames"],
         fields["duration_s"],
@@ -99,27 +103,31 @@ def about(record: bytes | memoryview) -> About:
 
 def check(record: bytes | memoryview) -> None:
     """Raise RecordError unless every byte of a record is as `pack` wrote it. Nothing is decompressed."""
-    _read_head(memoryview(record))
+    view = memoryview(record)
+    _fields(view)
+    _require(view[_BEGIN.size :], _BEGIN.unpack_from(view)[1])
 
 
-def stored(raw: RawClip, sampling: Sampling) -> RawClip:
-    """What the cache would give back for this clip: predicting a video sees the same pictures as training did."""
-    return unpack(pack(raw, sampling))
-
-
-def _read_head(view: memoryview) -> tuple[dict[str, Any], int]:
-    if len(view) < _HEAD.size:
-        raise RecordError(f"a frame record of {len(view)} bytes is shorter than its head")
-    magic, checksum, length = _HEAD.unpack_from(view)
+def _fields(view: memoryview) -> tuple[dict[str, Any], int]:
+    """The JSON of a record, checked, and where the first picture begins."""
+    if len(view) < _JSON_AT:
+        raise _broken(f"a frame record of {len(view)} bytes is shorter than its head")
+    magic, _ = _BEGIN.unpack_from(view)
     if magic != _MAGIC:
-        raise RecordError(f"a frame record begins with {bytes(magic)!r}, expected {_MAGIC!r}")
-    if _checksum(length, view[_HEAD.size :]) != checksum:
-        raise RecordError("a frame record's bytes do not match its CRC-32: they changed after they were written")
-    return json.loads(bytes(view[_HEAD.size : _HEAD.size + length])), _HEAD.size + length
+        raise _broken(f"a frame record begins with {bytes(magic)!r}, expected {_MAGIC!r}")
+    length, checksum = _HEAD.unpack_from(view, _BEGIN.size)
+    text = view[_JSON_AT : _JSON_AT + length]
+    _require(text, checksum)
+    return json.loads(bytes(text)), _JSON_AT + length
 
 
-def _checksum(length: int, body: bytes | memoryview) -> int:
-    return zlib.crc32(body, zlib.crc32(struct.pack("<I", length)))
+def _require(part: memoryview, checksum: int) -> None:
+    if zlib.crc32(part) != checksum:
+        raise _broken("a frame record's bytes do not match its CRC-32: they changed after they were written")
+
+
+def _broken(reason: str) -> RecordError:
+    return RecordError(f"{reason}. `semanticmac cache DATASET --repair` decodes the clip again.")
 
 
 def _compress(frame: np.ndarray, picture: str) -> bytes:

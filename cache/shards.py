@@ -2,7 +2,7 @@
 
 A folder of embeddings holds
     fingerprint.json    what made them
-    pending/KEY.arrow   clips that no shard holds yet, one file each, so that a killed run loses one clip at most
+    pending/KEY.arrow   clips that no shard holds yet, one sealed file each: a killed run loses one clip at most
     shard-00000.arrow   about 64 MiB of clips in one record batch
     index.json          every shard's clips, size and SHA-256; written last, and what it does not name is not there
 """
@@ -20,6 +20,7 @@ import pyarrow as pa
 from semanticmac.cache.embeddings import Embeddings
 from semanticmac.cache.files import write_text, written_aside
 from semanticmac.cache.keys import Fingerprint, file_digest
+from semanticmac.cache.sealed import UNSEALED, SealBroken, read_sealed, write_sealed
 
 SHARD_BYTES = 64 << 20
 _FORMAT = 1
@@ -27,6 +28,10 @@ _FORMAT = 1
 
 class CacheIncomplete(Exception):
     """What stage 2 asked for is not in the cache; the message says which command builds it."""
+
+
+class ShardError(Exception):
+    """A shard is not the one that the index names."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,26 @@ def read_index(folder: Path) -> list[Shard]:
         return [Shard(**{**shard, "keys": tuple(shard["keys"])}) for shard in index["shards"]]
     except (ValueError, KeyError, TypeError) as error:
         raise CacheIncomplete(
-            f"{path} is damaged ({error}). Delete {folder} and run `semanticmac cache` again: the stored frames are "
-            "encoded again, no video is opened."
+            f"{path} is damaged ({error}). Delete {folder} and run again what filled it: `semanticmac cache` encodes "
+            "the stored frames and opens no video, `semanticmac import-features` reads its file once more."
         ) from None
+
+
+def map_shard(path: Path, shard: Shard) -> pa.RecordBatch:
+    """The memory-mapped clips of a shard, whose numbers are not looked at.
+
+    Raises ShardError where it is gone, cannot be read, or holds other clips than its line of the index says.
+    """
+    try:
+        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+        keys = batch.column("key").to_pylist()
+    except FileNotFoundError:
+        raise ShardError("missing, but the index names it") from None
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise ShardError(f"it cannot be read ({error})") from None
+    if keys != list(shard.keys):
+        raise ShardError("it holds other clips than the index says")
+    return batch
 
 
 class EmbeddingWriter:
@@ -72,6 +94,7 @@ class EmbeddingWriter:
             write_text(about, text)
         self._shards = read_index(folder)
         self._sealed = {key for shard in self._shards for key in shard.keys}
+        self._drop_broken()
         self._queued: dict[str, int] = {}  # bytes of the pending clips, in the order in which a shard takes them
 
     def __contains__(self, key: str) -> bool:
@@ -86,7 +109,7 @@ class EmbeddingWriter:
             return
         path = self._path(key)
         if embeddings is not None:
-            _write(path, _batch([key], [embeddings], self._schema))
+            _write_pending(path, _batch([key], [embeddings], self._schema))
         self._queued[key] = path.stat().st_size
         if sum(self._queued.values()) >= self._shard_bytes:
             self._seal()
@@ -101,18 +124,28 @@ class EmbeddingWriter:
 
     def forget(self, shards: Sequence[str]) -> None:
         """Takes damaged shards (file names) out of the index, so that their clips are encoded again."""
+        if not shards:  # where there is no index yet, it is written last
+            return
         self._shards = [shard for shard in self._shards if shard.file not in shards]
         self._sealed = {key for shard in self._shards for key in shard.keys}
         self._write_index()
         for name in shards:
             (self.folder / name).unlink(missing_ok=True)
 
+    def _drop_broken(self) -> None:
+        """Removes pending clips that are not as they were written, so that they are encoded again."""
+        for path in self._pending.glob("*.arrow"):
+            try:
+                read_sealed(path)
+            except SealBroken:
+                path.unlink()
+
     def _path(self, key: str) -> Path:
         return self._pending / f"{key}.arrow"
 
     def _seal(self) -> None:
         keys = list(self._queued)
-        clips = [_Mapped.open(self._path(key)).clip(0) for key in keys]
+        clips = [_read_pending(self._path(key)) for key in keys]
         taken = {shard.file for shard in self._shards}
         file = next(name for i in range(len(taken) + 1) if (name := f"shard-{i:05d}.arrow") not in taken)
         _write(self.folder / file, _batch(keys, clips, self._schema))
@@ -145,7 +178,8 @@ class EmbeddingReader:
             raise CacheIncomplete(
                 f"{folder} was made with another encoder or sampling than was asked for: {differences}"
             )
-        self._rows = {key: (shard.file, row) for shard in read_index(folder) for row, key in enumerate(shard.keys)}
+        self._shards = {shard.file: shard for shard in read_index(folder)}
+        self._rows = {key: (name, row) for name, shard in self._shards.items() for row, key in enumerate(shard.keys)}
         self._open: dict[str, _Mapped] = {}
 
     def __len__(self) -> int:
@@ -159,11 +193,25 @@ class EmbeddingReader:
         return {**self.__dict__, "_open": {}}
 
     def get(self, key: str) -> Embeddings:
-        """The embeddings of one clip, read-only views. Raises KeyError where the key was never embedded."""
+        """The embeddings of one clip, read-only views.
+
+        Raises KeyError where the key was never embedded, and CacheIncomplete where its shard is not the one of the
+        index: it is damaged, or another process has repaired the cache since this reader was made.
+        """
         file, row = self._rows[key]
         if file not in self._open:
-            self._open[file] = _Mapped.open(self.folder / file)
+            self._open[file] = self._map(self._shards[file])
         return self._open[file].clip(row)
+
+    def _map(self, shard: Shard) -> _Mapped:
+        path = self.folder / shard.file
+        try:
+            batch = map_shard(path, shard)
+        except ShardError as error:
+            raise CacheIncomplete(
+                f"{path}: {error}. If a repair of the cache ended just now, start again; else run `semanticmac verify`."
+            ) from None
+        return _Mapped.of(batch)
 
 
 @dataclass(frozen=True)
@@ -186,14 +234,13 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Mapped:
-    """A memory-mapped shard, or one pending clip."""
+    """The clips of a memory-mapped shard, or a pending one."""
 
     vision: _Column
     audio: _Column
 
     @classmethod
-    def open(cls, path: Path) -> _Mapped:
-        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+    def of(cls, batch: pa.RecordBatch) -> _Mapped:
         return cls(_Column.of(batch.column("vision")), _Column.of(batch.column("audio")))
 
     def clip(self, row: int) -> Embeddings:
@@ -225,3 +272,19 @@ def _column(clips: Sequence[np.ndarray | None], kind: pa.DataType) -> pa.Array:
 def _write(path: Path, batch: pa.RecordBatch) -> None:
     with written_aside(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as file:
         file.write_batch(batch)
+
+
+def _write_pending(path: Path, clip: pa.RecordBatch) -> None:
+    sink = pa.BufferOutputStream()
+    schema = clip.schema.with_metadata({**clip.schema.metadata, "seal": UNSEALED})
+    with pa.ipc.new_file(sink, schema) as file:
+        file.write_batch(clip.replace_schema_metadata(schema.metadata))
+    write_sealed(path, sink.getvalue().to_pybytes())
+
+
+def _read_pending(path: Path) -> Embeddings:
+    try:
+        batch = pa.ipc.open_file(pa.BufferReader(read_sealed(path))).get_batch(0)
+    except SealBroken as error:
+        raise CacheIncomplete(f"{error}. Run the same command again: that clip is encoded again.") from None
+    return _Mapped.of(batch).clip(0)

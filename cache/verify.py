@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from semanticmac.cache.frames import FrameStore, StoreDamaged
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.home import CacheHome, cache_command
 from semanticmac.cache.keys import Fingerprint, file_digest
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.raw import RecordError
-from semanticmac.cache.shards import Shard, read_index
+from semanticmac.cache.shards import CacheIncomplete, Shard, ShardError, map_shard, read_index
 
 Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
+NAMED = 5  # clips that a sentence about many names
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ def verify(home: CacheHome, manifest: Manifest, progress: Progress) -> list[str]
     folder = home.embeddings(manifest.fingerprint)
     found = [f"{folder / damage.shard}: {damage.reason}" for damage in damaged_shards(folder, progress)]
     found += _fingerprint_damage(folder, manifest)
-    held = {key for shard in read_index(folder) for key in shard.keys}
-    found += [f"{row.clip_id}: its embeddings are missing" for row in manifest.rows if row.key not in held]
+    held = _embedded(folder)
+    found += _of_clips({row.clip_id: "its embeddings are missing" for row in manifest.rows if row.key not in held})
     if manifest.fingerprint.imported:  # there are no frames that imported features were made from
         return found
     try:
@@ -38,7 +39,21 @@ def verify(home: CacheHome, manifest: Manifest, progress: Progress) -> list[str]
             broken = damaged_records(store, progress, {row.key for row in manifest.rows})
     except (StoreDamaged, FileNotFoundError) as error:
         return [*found, str(error)]
-    return found + [f"{row.clip_id}: {broken[row.key]}" for row in manifest.rows if row.key in broken]
+    return found + _of_clips({row.clip_id: broken[row.key] for row in manifest.rows if row.key in broken})
+
+
+def _of_clips(reasons: Mapping[str, str]) -> list[str]:
+    """Clip → what is wrong with it, as one sentence for all clips of which the same is true."""
+    clips: dict[str, list[str]] = {}
+    for clip_id, reason in reasons.items():
+        clips.setdefault(reason, []).append(clip_id)
+    return [f"{_some(names)}: {reason}" for reason, names in clips.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{len(names)} clips ({', '.join(names[:NAMED])} …)"
 
 
 def damaged_shards(folder: Path, progress: Progress) -> list[ShardDamage]:
@@ -68,6 +83,27 @@ def damaged_records(store: FrameStore, progress: Progress, keys: Iterable[str] |
     return found
 
 
+def incomplete(home: CacheHome, store: FrameStore) -> list[str]:
+    """The datasets that are not whole, one sentence each: they share what a repair of one of them drops."""
+    found = []
+    for name in sorted(home.datasets()):
+        try:
+            manifest = Manifest.read(home.manifest(name))
+            held = _embedded(home.embeddings(manifest.fingerprint))
+        except CacheIncomplete as error:
+            found.append(f"{name} is not whole: {error}")
+            continue
+        framed = manifest.fingerprint.imported  # such clips never had frames
+        if not all(row.key in held and (framed or row.key in store) for row in manifest.rows):
+            command = cache_command(name, manifest.corpus, manifest.fingerprint)
+            found.append(f"{name} is not whole: `{command}` makes again what it lacks")
+    return found
+
+
+def _embedded(folder: Path) -> set[str]:
+    return {key for shard in read_index(folder) for key in shard.keys}
+
+
 def _fingerprint_damage(folder: Path, manifest: Manifest) -> list[str]:
     try:
         whole = Fingerprint.read(folder) == manifest.fingerprint
@@ -83,4 +119,8 @@ def _shard_damage(path: Path, shard: Shard) -> str | None:
         return f"{path.stat().st_size} bytes, expected {shard.bytes}: it was cut or overwritten"
     if file_digest(path) != shard.sha256:
         return "its SHA-256 is not the one in the index: bytes changed after it was written"
+    try:
+        map_shard(path, shard)
+    except ShardError as error:
+        return str(error)
     return None

@@ -9,6 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from semanticmac.console.screen import Message
+
 SPLITS = ("train", "valid", "test")
 
 
@@ -102,18 +104,21 @@ def corpus_table(card: Card) -> Table:
 
 
 def check_view(report: Report) -> RenderableType:
-    """Counts beside those that are known, then every finding: what is wrong first, then what is only worth knowing."""
+    """Counts beside those that are known, then every finding: what is wrong first, then what is only worth knowing.
+
+    It has messages in it: print it with `print_whole`.
+    """
     parts: list[RenderableType] = [_counts(report)] if report.counts else []
     if report.labels:
-        parts.append(Text(f"labels: {report.labels}"))
+        parts.append(Message(f"labels: {report.labels}"))
     for finding in sorted(report.findings, key=lambda finding: not finding.problem):
         mark = Text("✗ ", style="bold red") if finding.problem else Text("· ", style="yellow")
-        parts.append(mark.append(finding.message, style="not bold" if finding.problem else "default"))
-    parts += [Text(f"note: {note}", style="dim") for note in report.notes]
+        parts.append(Message(mark.append(finding.message, style="not bold" if finding.problem else "default")))
+    parts += [Message(f"note: {note}", "dim") for note in report.notes]
     if report.complete:
-        parts.append(Text(f"{report.name} is whole: `semanticmac cache {report.name}` can begin", style="bold green"))
+        parts.append(Message(f"{report.name} is whole: `semanticmac cache {report.name}` can begin", "bold green"))
     else:
-        parts.append(Text(f"{report.name} is not whole: its cache would lack what is marked ✗", style="bold red"))
+        parts.append(Message(f"{report.name} is not whole: its cache would lack what is marked ✗", "bold red"))
     return Group(*parts)
 
 

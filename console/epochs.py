@@ -27,10 +27,11 @@ class EpochLines:
             self._print(line)
 
     def _print(self, line: EpochLog) -> None:
+        losses = {"loss": line.loss, **line.sub_tasks, "intra": line.intra, "inter": line.inter}
         if line.epoch == 1:
-            names = " ".join(f"{name[:7]:>7}" for name in ("loss", *line.sub_tasks, "intra", "inter"))
+            names = " ".join(f"{name:>7}" for name in losses)
             self._screen.line(f"epoch {names}   {line.valid_metric}")
-        numbers = " ".join(f"{v:7.3f}" for v in (line.loss, *line.sub_tasks.values(), line.intra, line.inter))
+        numbers = " ".join(f"{loss:{max(len(name), 7)}.3f}" for name, loss in losses.items())
         self._screen.line(f"{line.epoch:5d} {numbers}   {line.valid:.4f}{' ★' if line.best else ''}")
 
 

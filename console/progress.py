@@ -23,15 +23,17 @@ from rich.progress import (
 from rich.segment import Segment, Segments
 from rich.text import Text
 
+from semanticmac.console.screen import say
+
 _PLAIN_EVERY_S = float(os.environ.get("SEMANTICMAC_PROGRESS_S", "5"))  # between two plain lines of a stage
 
 
 class _Rate(ProgressColumn):
-    """Items a second."""
+    """How fast it goes, once that is known."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f}/s" if speed else "", style="cyan")
+        return Text(rate(speed) if speed else "", style="cyan")
 
 
 class _Failures(ProgressColumn):
@@ -40,6 +42,14 @@ class _Failures(ProgressColumn):
     def render(self, task: Task) -> Text:
         failed = task.fields.get("failed", 0)
         return Text(f"{failed} failed" if failed else "", style="bold red")
+
+
+def rate(per_s: float) -> str:
+    """Items a second; of slow ones, how long each takes."""
+    if per_s >= 1:
+        return f"{per_s:.1f}/s"
+    each_s = 1 / per_s
+    return f"{each_s:.1f} s each" if each_s < 10 else f"{each_s:.0f} s each"
 
 
 class Screen:
@@ -60,7 +70,7 @@ class Screen:
             columns = (
                 SpinnerColumn(),
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=20),
                 MofNCompleteColumn(),
                 _Rate(),
                 TimeElapsedColumn(),
@@ -107,8 +117,8 @@ class Screen:
         self.progress("downloading MiB", done >> 20, total >> 20, 0)
 
     def line(self, text: str) -> None:
-        """One line above the bars, as it is."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=not self.live)
+        """A message above the bars."""
+        say(self.console, text)
 
     def _view(self) -> RenderableType:
         assert self._bars is not None
@@ -122,9 +132,9 @@ class Screen:
             return
         self._printed[stage] = now
         elapsed = now - started
-        rate = f", {done / elapsed:.1f}/s" if elapsed > 0.05 and done else ""
+        speed = f", {rate(done / elapsed)}" if elapsed > 0.05 and done else ""
         left = f", {(total - done) * elapsed / done:.0f} s left" if 0 < done < total else ""
         failures = f", {failed} failed" if failed else ""
         self.console.print(
-            f"{stage}: {done}/{total}{rate}{left}{failures}", highlight=False, markup=False, soft_wrap=True
+            f"{stage}: {done}/{total}{speed}{left}{failures}", highlight=False, markup=False, soft_wrap=True
         )

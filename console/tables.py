@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.table import Table
@@ -13,9 +14,11 @@ from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.shards import read_index
 from semanticmac.cache.task import MODALITIES, Task
-from semanticmac.eval.predict import Predictions
 from semanticmac.eval.report import spoken
 from semanticmac.model.config import SUB_TASKS
+
+if TYPE_CHECKING:
+    from semanticmac.eval.predict import Predictions  # not at run time: it loads torch, which `inspect` needs not
 
 _BARS = "▁▂▃▄▅▆▇█"
 SHOWN_GROUPS = 30

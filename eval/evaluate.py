@@ -17,9 +17,10 @@ from semanticmac.cache.keys import Fingerprint
 from semanticmac.eval.metrics_bootstrap import Interval, bootstrap
 from semanticmac.eval.predict import Predictions, predict
 from semanticmac.eval.report import scores_json
-from semanticmac.eval.run import RunError, TrainedModel
+from semanticmac.eval.run import RunError
 from semanticmac.eval.scores import Pair, Scores, score
 from semanticmac.eval.source import EvalData
+from semanticmac.eval.trained import TrainedModel
 from semanticmac.model.config import MODALITIES
 
 

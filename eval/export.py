@@ -10,14 +10,18 @@ from pathlib import Path
 from semanticmac.cache.files import write_text, written_aside
 from semanticmac.eval.evaluate import encoder_notes
 from semanticmac.eval.report import cell
-from semanticmac.eval.run import RunError, RunInfo
+from semanticmac.eval.run import RunError, RunInfo, require_weights
 
 FILES = ("config.toml", "model.safetensors")  # besides run.json, which is written last: with it the folder is whole
 
 
 def export_run(run: Path, folder: Path) -> list[Path]:
-    """Leaves a folder that `load` and `predict --run` read. Raises RunError where something stands there already."""
+    """Leaves a folder that `load` and `predict --run` read.
+
+    Raises RunError where the run has no weights, and where something stands in the folder already.
+    """
     info = RunInfo.read(run)
+    require_weights(run)
     if folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} is not empty: export into a new folder")
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from semanticmac.eval.evaluate import Evaluation, evaluate
 from semanticmac.eval.page_mistakes import Mistake, data_uri, mistakes
 from semanticmac.eval.page_words import loud, summary
 from semanticmac.eval.report import QUOTED_NOTE, cell, interval_cell, percent_digits
-from semanticmac.eval.run import settings_of
+from semanticmac.eval.run import RunError, settings_of
 from semanticmac.eval.sheet import Sheet, sheet
 from semanticmac.eval.source import EvalData
 
@@ -66,12 +67,12 @@ def build(data: EvalData, run: Path, split: str, progress: Callable[[str, int, i
     pictures: list[Picture] = []
     left_out: list[tuple[str, str]] = []
     for done, name in enumerate(ANALYSES):
-        progress("analyses", done, len(ANALYSES), len(left_out))
+        progress("analyses", done, len(ANALYSES), 0)  # what a run cannot have is left out, not failed
         try:
             pictures.append(embed(analysis(name)(data, run, split)))
         except AnalysisError as error:
             left_out.append((name, str(error)))
-    progress("analyses", len(ANALYSES), len(ANALYSES), len(left_out))
+    progress("analyses", len(ANALYSES), len(ANALYSES), 0)
     info, of = data.trained.info, sheet([result.scores], result.dataset, result.corpus, split, result.intervals, "own")
     quoted = [QUOTED_NOTE] if _quoted(of) else []
     remarks = dict.fromkeys(metric.note for metric in result.scores.metrics if metric.note)
@@ -92,6 +93,15 @@ def build(data: EvalData, run: Path, split: str, progress: Callable[[str, int, i
         made_by=_made_by(data),
         environment=(*info.versions.items(), ("report made with semanticmac", __version__)),
     )
+
+
+def require_writable(path: Path) -> None:
+    """Raises RunError where no file can be written at `path`: better said before minutes of work than after them."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()  # what permissions promise, a read-only disk may not keep
+    except OSError as error:
+        raise RunError(f"{path} cannot be written ({error.strerror}): name another file with --to") from None
 
 
 def write(page: Page, path: Path) -> None:

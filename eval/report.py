@@ -21,6 +21,10 @@ QUOTED_NOTE = f"quoted: as printed in the paper ({ARXIV}), not measured here"
 Runs = Scores | Sequence[Scores]
 
 
+class ReportError(ValueError):
+    """Scores that cannot stand in one table; the message says why."""
+
+
 def score_table(
     scores: Runs,
     dataset: str,
@@ -77,11 +81,16 @@ def confusion_table(scores: Scores) -> Table:
     if not scores.confusion:
         raise ValueError("there is no confusion matrix: this task does not give every clip one class")
     table = Table(title="confusion, clips", title_justify="left", box=None, padding=(0, 1))
-    table.add_column("true ↓ predicted →", no_wrap=True)
-    for figures in scores.classes:
-        table.add_column(escape(figures.name), justify="right")
-    for figures, row in zip(scores.classes, scores.confusion, strict=True):
-        table.add_row(escape(figures.name), *map(str, row))
+    corner, names = "true ↓ predicted →", [figures.name for figures in scores.classes]
+    heads = names
+    if sum(len(head) + 2 for head in (corner, *heads)) > 80:  # so many classes are numbered, and named downward alone
+        heads = [str(number) for number in range(1, len(names) + 1)]
+        names = [f"{number:>{len(heads[-1])}} {name}" for number, name in zip(heads, names, strict=True)]
+    table.add_column(corner, no_wrap=True)
+    for head in heads:
+        table.add_column(escape(head), justify="right", no_wrap=True)
+    for name, row in zip(names, scores.confusion, strict=True):
+        table.add_row(escape(name), *map(str, row))
     return table
 
 
@@ -126,7 +135,7 @@ def _runs(scores: Runs) -> list[Scores]:
     names = [metric.name for metric in runs[0].metrics]
     for run in runs[1:]:
         if [metric.name for metric in run.metrics] != names:
-            raise ValueError("these runs were scored by different metrics: report each dataset by itself")
+            raise ReportError("these runs were scored by different metrics: report each dataset by itself")
     return runs
 
 

@@ -11,10 +11,13 @@ eval-SPLIT.json       scores
 predictions.parquet   what the model says of every clip that was scored (eval/records.py)
 
 Runs of one model over seeds stand together in a folder with a seeds.json, as seed-1, seed-2 …
+
+The model itself is read in eval/trained.py: what a run was is told here without torch, and so at once.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 import tomllib
 from collections.abc import Iterator
@@ -24,17 +27,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-
-from semanticmac.cache.dataset import Tokenize, no_text
-from semanticmac.cache.files import write_text, written_aside
+from semanticmac.cache.files import write_text
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.task import Task
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.language import LanguageModel, Tokenizer
-from semanticmac.model.semanticmac import SemanticMAC
 
 SEEDS = "seeds.json"  # marks the folder of one model's runs over seeds
 
@@ -75,23 +71,18 @@ class RunInfo:
         if seeds := seed_runs(folder):
             raise RunError(f"{folder} holds {len(seeds)} runs over seeds: give one of them, as {seeds[min(seeds)]}")
         if not path.exists():
-            raise RunError(f"{folder} holds no trained model (no run.json): `semanticmac train --from-cache` makes one")
-        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        task: dict[str, Any] = about["task"]
-        model: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["model"].items()}
-        about["task"] = Task(**{**task, "classes": tuple(task["classes"])})
-        about["model"] = ModelConfig(**model)
-        about["fingerprint"] = Fingerprint.from_json(json.dumps(about["fingerprint"]))
-        return cls(**about)
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A model with the tokenizer that belongs to it."""
-
-    info: RunInfo
-    model: SemanticMAC
-    tokenize: Tokenize
+            raise RunError(_why_no_run(folder))
+        try:
+            about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            task: dict[str, Any] = about["task"]
+            model: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["model"].items()}
+            about["task"] = Task(**{**task, "classes": tuple(task["classes"])})
+            about["model"] = ModelConfig(**model)
+            about["fingerprint"] = Fingerprint.from_json(json.dumps(about["fingerprint"]))
+            return cls(**about)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise RunError(f"{path} cannot be read: it is damaged, or of another version ({reason})") from None
 
 
 def settings_of(folder: Path) -> dict[str, str]:
@@ -104,46 +95,10 @@ def settings_of(folder: Path) -> dict[str, str]:
     return {key: ", ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in flat.items()}
 
 
-def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
-    """Writes model.safetensors and run.json; scores of an earlier epoch's weights go."""
-    for scores in (*folder.glob("eval-*.json"), folder / "predictions.parquet"):
-        scores.unlink(missing_ok=True)
-    with written_aside(folder / "model.safetensors") as aside:
-        tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-        save_file(tensors, aside, {"epoch": str(info.best_epoch)})
-    info.write(folder)
-
-
-def load_run(folder: Path, device: torch.device) -> TrainedModel:
-    """The best model of a run, in evaluation mode."""
-    info = RunInfo.read(folder)
-    tokenize: Tokenize = no_text
-    language = None
-    if "text" in info.model.modalities:
-        language = LanguageModel.untrained(folder / "language")
-        tokenize = Tokenizer.load(str(folder / "language"), info.model.max_tokens)
-    model = SemanticMAC(info.model, language)
-    weights = read_weights(folder, info.best_epoch)
-    missing, unknown = model.load_state_dict(weights, strict=False)
-    if missing or unknown:
-        first = (missing or unknown)[0]
-        raise RunError(
-            f"{folder / 'model.safetensors'} does not fit its run.json ({first}): it was made by another version"
-        )
-    return TrainedModel(info, model.to(device).eval(), tokenize)
-
-
-def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
-    """model.safetensors. Raises RunError where it is of another epoch: a run was stopped between it and run.json."""
-    if not (folder / "model.safetensors").exists():  # of a sweep, all but the best trial
+def require_weights(folder: Path) -> None:
+    """Raises RunError for a finished run without weights: of a sweep, all but the best trial."""
+    if not (folder / "model.safetensors").exists():
         raise RunError(f"{folder} keeps no weights: `semanticmac train --config {folder}` trains them again")
-    with safe_open(folder / "model.safetensors", framework="pt") as file:
-        of_epoch = (file.metadata() or {}).get("epoch", str(epoch))  # weights that do not say are taken as they are
-        if of_epoch != str(epoch):
-            raise RunError(
-                f"{folder} was stopped while it saved epoch {of_epoch}: `semanticmac train --resume {folder}` goes on"
-            )
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
 
 
 def new_run(root: Path, dataset: str, folder: Path | None = None, suffix: str = "") -> Path:
@@ -177,19 +132,6 @@ def drop_empty(folder: Path) -> Iterator[None]:
         raise
 
 
-def pick_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one. Raises RunError for a device that this machine does not have."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise RunError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise RunError(f"device {name!r}: torch sees no GPU here; use --device cpu or auto")
-    return device
-
-
 def is_finished(folder: Path) -> bool:
     """Did the training in this folder end? Until then it has a checkpoint, and run.json is of the best epoch so far."""
     return (folder / "run.json").exists() and not (folder / "checkpoint").exists()
@@ -217,14 +159,39 @@ def runs(root: Path) -> list[Path]:
 
 def newest_run(root: Path, dataset: str | None = None) -> Path:
     """The run that was trained last, on a dataset or on any. Raises RunError where there is none."""
+    others: list[str] = []
     for folder in runs(root):
-        if dataset is None or RunInfo.read(folder).dataset == dataset:
+        if dataset is None:
             return folder
-    of_dataset = f" of {dataset}" if dataset else ""
-    raise RunError(f"{root} holds no trained model{of_dataset}: `semanticmac train --from-cache` makes one")
+        trained_on = RunInfo.read(folder).dataset
+        if trained_on == dataset:
+            return folder
+        others.append(trained_on)
+    if dataset is None or not others:
+        of_dataset = f" of {dataset}" if dataset else ""
+        raise RunError(f"{root} holds no trained model{of_dataset}: `semanticmac train --from-cache` makes one")
+    there = sorted(set(others))
+    near = difflib.get_close_matches(dataset, there, n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else f": `semanticmac train --dataset {dataset}` makes one"
+    raise RunError(f"{root} holds no trained model of {dataset} (but of {', '.join(there)}){hint}")
 
 
 def newest_model(root: Path, dataset: str | None = None) -> Path:
     """What was trained last: a run, or the folder of a model that was trained over seeds."""
     newest = newest_run(root, dataset)
     return newest.parent if newest in seed_runs(newest.parent).values() else newest
+
+
+def _why_no_run(folder: Path) -> str:
+    """Why a path without a run.json is no run, and what a person may give in its place."""
+    inside = runs(folder)
+    if not folder.is_dir():
+        what = "is a file, and a run is a folder" if folder.exists() else "does not exist"
+        return f"{folder} {what}: `semanticmac runs` lists the runs there are"
+    if (folder / "config.toml").exists():
+        return f"{folder} holds no trained model yet: `semanticmac train --resume {folder}` goes on with its training"
+    if inside:
+        kept = next((run for run in inside if (run / "model.safetensors").exists()), inside[0])
+        which = "the best of them keeps its weights, " if (folder / "best.toml").exists() else "give one of them, as "
+        return f"{folder} is a folder of {len(inside)} runs, not a run: {which}{kept}"
+    return f"{folder} holds no trained model (no run.json): `semanticmac train --from-cache` makes one"

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from semanticmac.cache.dataset import Batch, ClipDataset, loader
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.home import CacheHome, cache_command
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.shards import EmbeddingReader
 from semanticmac.eval.predict import Predictions, predict
-from semanticmac.eval.run import RunError, TrainedModel
+from semanticmac.eval.run import RunError
+from semanticmac.eval.trained import TrainedModel
 
 BATCH_CLIPS = 64  # padding never changes a result, so this is about speed alone
 SPLITS = ("train", "valid", "test")
@@ -32,12 +33,16 @@ class EvalData:
     @classmethod
     def open(cls, trained: TrainedModel, home: CacheHome, device: torch.device) -> EvalData:
         """Raises CacheIncomplete where the cache was made by another encoder than the model was trained on."""
-        manifest = Manifest.read(home.manifest(home.require(trained.info.dataset)))
-        reader = EmbeddingReader(home.embeddings(manifest.fingerprint), asked=trained.info.fingerprint)
+        info = trained.info
+        name = home.require(info.dataset, cache_command(info.dataset, info.corpus, info.fingerprint))
+        manifest = Manifest.read(home.manifest(name))
+        reader = EmbeddingReader(home.embeddings(manifest.fingerprint), asked=info.fingerprint)
         return cls(trained, home, manifest, reader, device)
 
     def rows(self, split: str) -> tuple[Row, ...]:
-        """The clips of a split. Raises RunError where none of them has a label."""
+        """The clips of a split. Raises RunError where there is no such split, or no clip of it has a label."""
+        if split not in SPLITS:
+            raise RunError(f"there is no split {split!r}: expected {', '.join(SPLITS[:-1])} or {SPLITS[-1]}")
         rows = self.manifest.split(split)
         if not any(row.label is not None for row in rows):
             raise RunError(f"{self.manifest.dataset} has no labelled clips in its {split} split: nothing to score")

@@ -17,6 +17,7 @@ from semanticmac.cache.keys import PREPROCESS_VERSION, Fingerprint, Sampling
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.download import home
 from semanticmac.preprocess.encoder import BF16, load_encoder
+from semanticmac.preprocess.ffmpeg import ProgramError, require_program
 from semanticmac.preprocess.isolation import Outcome, decode_all
 from semanticmac.preprocess.machines import ClusterError
 from semanticmac.preprocess.stages import encode_record
@@ -42,8 +43,12 @@ class DecodeActor:
         return socket.gethostname()
 
     def begin(self) -> str:
-        """What must be the same on every machine."""
+        """What must be the same on every machine. Raises ClusterError where ffmpeg does not run."""
         _enter(self._folder)
+        try:
+            require_program()
+        except ProgramError as error:
+            raise ClusterError(f"{socket.gethostname()}: {error}") from None
         self._outcomes = decode_all(iter(self._clips.get, None), self._sampling, 1, ahead=1)
         return f"semanticmac {__version__} with preprocessing {PREPROCESS_VERSION}"
 

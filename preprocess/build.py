@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from semanticmac.cache.digests import DigestMemo
 from semanticmac.cache.failures import Failure, write_failures
 from semanticmac.cache.files import as_text
 from semanticmac.cache.frames import FrameStore, StoreDamaged
 from semanticmac.cache.home import CacheHome
-from semanticmac.cache.keys import Fingerprint, Sampling, content_key
+from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.raw import About
 from semanticmac.cache.shards import EmbeddingWriter
 from semanticmac.cache.task import MODALITIES
-from semanticmac.cache.verify import damaged_records, damaged_shards
+from semanticmac.cache.verify import damaged_records, damaged_shards, incomplete
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
+from semanticmac.preprocess.contents import NO_FILE, content_keys, failure_of
 from semanticmac.preprocess.encoder import Encoder
+from semanticmac.preprocess.former import embedded_rows, read_former, replaced
 from semanticmac.preprocess.stages import Engine, Here, Keyed, Progress, Tally, decode_missing, encode_missing
+
+GONE = "the video is gone; what is cached of it is kept"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class BuildReport:
     encoded: int  # by this build
     failed: int
     manifest_written: bool
+    incomplete: tuple[str, ...] = ()  # after a repair, which others share: each dataset that is not whole, a sentence
+    replaced: int = 0  # clips of other videos that this name stood for until now
 
     @property
     def nothing_to_do(self) -> bool:
@@ -61,8 +67,10 @@ def build(
     """Caches a corpus: what is cached already is not touched, what fails is named and does not stop the rest.
 
     Without an encoder only frames are stored, and the manifest waits for a build with one. cluster: what decodes and
-    encodes instead of this machine, with an encoder of its own; it changes no byte of the cache. Raises CorpusError for
-    a label that the task does not have, before anything is decoded, and CacheBusy where another builder is at work.
+    encodes instead of this machine, with an encoder of its own; it changes no byte of the cache. A clip whose video is
+    gone stays as it is cached. Raises CorpusError for a label that the task does not have, where not one video is
+    there or cached, and where imported features have the name, all before anything is decoded; and CacheBusy where
+    another builder is at work.
     """
     corpus = replace(corpus, clips=tuple(replace(clip, clip_id=as_text(clip.clip_id)) for clip in corpus.clips))
     targets = {clip.clip_id: _targets(corpus, clip) for clip in corpus.clips}
@@ -70,33 +78,57 @@ def build(
     tally = Tally()
     engine = cluster or Here(encoder, plan.workers, plan.sampling)
     with home.building():
+        former = read_former(home, corpus.dataset)
         fingerprint = engine.fingerprint()
         if plan.repair:
             drop_damaged(home, fingerprint, progress)
-        keyed, failures = content_keys(corpus.clips, home, plan.sampling, progress)
+        keyed, gone, failures = content_keys(corpus.clips, home, plan.sampling, progress)
+        if not keyed and {failure.reason for failure in failures} == {NO_FILE}:
+            clips = f"not one of {len(corpus.clips)} clips has its file, the first is {corpus.clips[0].video}"
+            raise CorpusError(f"{corpus.name}: {clips}; is this the folder of the download?")
         with FrameStore(home.frames, writable=True) as store:
-            ready = decode_missing(keyed, store, engine if plan.frames else None, tally, progress)
+            todo = [(clip, key) for clip, key in keyed if clip.clip_id not in gone or key in store]
+            ready = decode_missing(todo, store, engine if plan.frames else None, tally, progress)
             if fingerprint is not None:
                 writer = EmbeddingWriter(home.embeddings(fingerprint), fingerprint)
-                encode_missing(ready, keyed, store, writer, engine, tally, progress)
+                encode_missing(ready, todo, store, writer, engine, tally, progress)
             for _ in ready:  # without an encoder, decoding is all there is to do
                 pass
-            failures += [_failure(clip, tally.lost[key]) for clip, key in keyed if key in tally.lost]
+            tally.lost = {key: NO_FILE for _, key in keyed if key not in store} | tally.lost
+            kept = {} if fingerprint is None else embedded_rows(former, tally.lost, home.embeddings(fingerprint))
+            failures += [failure_of(clip, tally.lost[key]) for clip, key in keyed if key in tally.lost.keys() - kept]
             failed = {failure.clip_id for failure in failures}
             cached = [(clip, key) for clip, key in keyed if clip.clip_id not in failed]
             if fingerprint is not None:
-                rows = tuple(_row(clip, key, plan.root, store, targets[clip.clip_id]) for clip, key in cached)
-                manifest = Manifest(corpus.dataset, corpus.task, fingerprint, rows, corpus.notes, corpus.name)
+                abouts = [kept.get(key) or store.about(key) for _, key in cached]
+                rows = (
+                    _row(clip, key, plan.root, about, targets[clip.clip_id])
+                    for (clip, key), about in zip(cached, abouts, strict=True)
+                )
+                manifest = Manifest(corpus.dataset, corpus.task, fingerprint, tuple(rows), corpus.notes, corpus.name)
                 written = manifest.write(home.manifest(corpus.dataset))
                 home.built(corpus.dataset)
-            write_failures(home.failures(corpus.dataset), [*failures, *_remarks(cached, store)])
+            write_failures(home.failures(corpus.dataset), [*failures, *_remarks(cached, store, gone, tally.lost)])
+            lacking = tuple(incomplete(home, store)) if plan.repair else ()
+    others = replaced(former, (key for _, key in keyed), plan.sampling) if written else 0
     return BuildReport(
-        corpus.dataset, len(corpus.clips), len(cached), tally.decoded, tally.encoded, len(failures), written
+        corpus.dataset,
+        len(corpus.clips),
+        len(cached),
+        tally.decoded,
+        tally.encoded,
+        len(failures),
+        written,
+        lacking,
+        others,
     )
 
 
 def drop_damaged(home: CacheHome, fingerprint: Fingerprint | None, progress: Progress) -> None:
-    """Takes out of the cache what `verify` finds changed, so that the build makes it again, and only it."""
+    """Takes out of the cache what `verify` finds changed, so that the build makes it again, and only it.
+
+    It goes whichever dataset it is of, as datasets share clips and shards; BuildReport names those that lack it then.
+    """
     if home.frames.exists():
         try:
             with FrameStore(home.frames, writable=True) as store:
@@ -107,24 +139,6 @@ def drop_damaged(home: CacheHome, fingerprint: Fingerprint | None, progress: Pro
     if fingerprint is not None:
         shards = [damage.shard for damage in damaged_shards(home.embeddings(fingerprint), progress)]
         EmbeddingWriter(home.embeddings(fingerprint), fingerprint).forget(shards)
-
-
-def content_keys(
-    clips: Sequence[Clip], home: CacheHome, sampling: Sampling, progress: Progress
-) -> tuple[list[Keyed], list[Failure]]:
-    """Every clip whose file can be read, with its content key; the others as failures."""
-    memo = DigestMemo(home.digests)
-    keyed: list[Keyed] = []
-    failures: list[Failure] = []
-    for done, clip in enumerate(clips, 1):
-        try:
-            key = content_key(memo.digest(clip.video), clip.start_s, clip.end_s, sampling, clip.crop)
-            keyed.append((clip, key))
-        except OSError as error:
-            failures.append(_failure(clip, _unreadable(clip.video, error)))
-        progress("reading files", done, len(clips), len(failures))
-    memo.save()
-    return keyed, failures
 
 
 def _targets(corpus: Corpus, clip: Clip) -> dict[str, list[float] | None]:
@@ -138,8 +152,7 @@ def _targets(corpus: Corpus, clip: Clip) -> dict[str, list[float] | None]:
         raise CorpusError(f"{corpus.name}: clip {clip.clip_id!r}: {error}") from None
 
 
-def _row(clip: Clip, key: str, root: Path, store: FrameStore, targets: dict[str, list[float] | None]) -> Row:
-    about = store.about(key)
+def _row(clip: Clip, key: str, root: Path, about: About | Row, targets: dict[str, list[float] | None]) -> Row:
     return Row(
         clip_id=clip.clip_id,
         key=key,
@@ -159,21 +172,15 @@ def _row(clip: Clip, key: str, root: Path, store: FrameStore, targets: dict[str,
     )
 
 
-def _remarks(keyed: Iterable[Keyed], store: FrameStore) -> Iterator[Failure]:
-    """Clips that are cached, but not as a person would expect."""
-    for clip, key in keyed:
-        notes = store.about(key).notes
+def _remarks(
+    cached: Iterable[Keyed], store: FrameStore, gone: Container[str], lost: Mapping[str, str]
+) -> Iterator[Failure]:
+    """Clips that are cached, but not as a person would expect. gone: clip ids; lost: content key → why."""
+    for clip, key in cached:
+        notes = list(store.about(key).notes) if key in store else []
+        if clip.clip_id in gone:
+            notes.append(GONE)
+        elif key in lost:
+            notes.append(f"it has no frames ({lost[key]}); its embeddings are kept")
         if notes:
-            yield replace(_failure(clip, "; ".join(notes)), cached=True)
-
-
-def _failure(clip: Clip, reason: str) -> Failure:
-    return Failure(clip.clip_id, str(clip.video), reason, cached=False)
-
-
-def _unreadable(video: Path, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if video.is_dir():
-        return "this is a folder, not a file"
-    return f"the file cannot be read: {error.strerror}"
+            yield replace(failure_of(clip, "; ".join(notes)), cached=True)

@@ -10,9 +10,21 @@ from typing import Literal
 from semanticmac.cache.raw import RawClip
 from semanticmac.cache.task import Label, Task
 
-__all__ = ["SPLITS", "Clip", "Corpus", "CorpusError", "DecodeError", "RawClip", "check_clips", "inside"]
+__all__ = [
+    "MAX_POSITION",
+    "SPLITS",
+    "Clip",
+    "Corpus",
+    "CorpusError",
+    "DecodeError",
+    "RawClip",
+    "check_clips",
+    "inside",
+    "is_there",
+]
 
 SPLITS = ("train", "valid", "test")
+MAX_POSITION = 2**31 - 1  # what the manifest can hold
 
 
 class CorpusError(Exception):
@@ -47,8 +59,9 @@ class Corpus:
     name: str
     task: Task | None  # None: nothing is labelled, so it can be cached and predicted, not trained
     clips: tuple[Clip, ...]
-    notes: tuple[str, ...] = ()  # what a person should know: guessed splits, missing files, unlabelled rows
+    notes: tuple[str, ...] = ()  # what a person should know: guessed splits, unlabelled rows
     cached_as: str | None = None  # its name in the cache; None = `name`
+    known_bad: Mapping[str, str] = field(default_factory=dict)  # clip id → what is wrong with it in every download
 
     @property
     def dataset(self) -> str:
@@ -59,14 +72,27 @@ class Corpus:
 def inside(root: Path, relative: str) -> Path:
     """The file that a label file names, as a path that stays inside root.
 
-    Raises CorpusError for an absolute path, a `..` that leaves root, and a link out of it.
+    Raises CorpusError for an absolute path, a `..` that leaves root, and a link out of it. One that leads nowhere is
+    left to whoever opens it: it costs that clip alone.
     """
     if "\0" in relative:
         raise CorpusError(f"the file name {relative!r} holds a NUL byte")
     path = root / relative
-    if not path.resolve().is_relative_to(root.resolve()):
+    try:
+        leads_out = not path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # RuntimeError: what a link in a circle is to Python before 3.13
+        leads_out = False
+    if leads_out:
         raise CorpusError(f"{relative!r} leads out of {root}: a label file may name only files in the corpus folder")
     return path
+
+
+def is_there(file: Path) -> bool:
+    """Whether the file stands there; no error where its name is too long, or its folder is not ours to look into."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def check_clips(clips: Iterable[Clip], name: str) -> list[Clip]:
@@ -82,6 +108,9 @@ def check_clips(clips: Iterable[Clip], name: str) -> list[Clip]:
         if clip.split is not None and clip.split not in SPLITS:
             expected = ", ".join(SPLITS)
             raise CorpusError(f"{name}: clip {clip.clip_id!r} has split {clip.split!r}, expected one of {expected}")
+        if clip.position is not None and not 0 <= clip.position <= MAX_POSITION:
+            place = f"position {clip.position}, expected 0 … {MAX_POSITION}"
+            raise CorpusError(f"{name}: clip {clip.clip_id!r} has {place}")
         if clip.start_s < 0 or (clip.end_s is not None and clip.end_s <= clip.start_s):
             raise CorpusError(f"{name}: clip {clip.clip_id!r} runs from {clip.start_s} s to {clip.end_s} s")
     return checked

@@ -38,7 +38,7 @@ def decode_clip(
     whole = None
     if clip.start_s == 0 and clip.end_s is None:
         whole = begin_whole(clip.video, sampling, limits)
-        header = _complete(clip.video, ffmpeg.header(clip.video, whole.stderr))
+        header = _complete(clip.video, ffmpeg.header(whole.stderr))
     else:
         header = _header(clip.video, found.st_size, found.st_mtime_ns)
     if header.video is None and not header.audio:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from semanticmac.cache.embeddings import Embeddings
@@ -11,6 +11,7 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.raw import unpack
 from semanticmac.preprocess.clip import Clip, CorpusError
 from semanticmac.preprocess.corpora import read_corpus
+from semanticmac.preprocess.corpora.folder import transcript_of
 from semanticmac.preprocess.encoder import EncodeError, Encoder
 from semanticmac.preprocess.isolation import decode_all
 
@@ -30,16 +31,27 @@ def require_same(encoder: Encoder, fingerprint: Fingerprint) -> None:
 
 
 def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
-    """Files as they are, folders as `folder` corpora with their clips.csv; `text`, if given, is said in every clip."""
+    """Folders as `folder` corpora; a file as the same clip that it is in its folder, with the `.txt` beside it.
+
+    text: what is said in every file, in place of a transcript beside it. Raises CorpusError for a text of a folder,
+    whose clips say what they say, and where there is no clip.
+    """
+    stems = Counter(video.stem for video in videos)
     clips: list[Clip] = []
     for video in videos:
-        if video.is_dir():
+        if not video.is_dir():
+            name = video.stem if stems[video.stem] == 1 else str(video)
+            clips.append(Clip(name, video, text=transcript_of(video) if text is None else text))
+        elif text is None:
             clips += read_corpus("folder", video).clips
         else:
-            clips.append(Clip(video.name, video))
+            raise CorpusError(
+                f"a text is of a file, and {video} is a folder: what its clips say stands in its clips.csv, or in a "
+                ".txt beside each"
+            )
     if not clips:
         raise CorpusError("there is nothing to predict: name one or more videos or folders")
-    return clips if text is None else [replace(clip, text=text) for clip in clips]
+    return clips
 
 
 def embed_clips(

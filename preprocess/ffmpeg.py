@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,7 @@ PROBE_TIMEOUT_S = 60.0
 INPUT = "file:INPUT"  # stands for the file in a graph of ffmpeg-python
 RUN_IN_S = 0.2  # an encoder's run-in, before the first picture or before 0 s, is shorter than this
 STDERR_LINES = 200  # kept of what ffmpeg says; enough for the last error of any file
+_CHOOSE_PROGRAM = f"set {PROGRAM_VARIABLE} to a working one, or unset it to use imageio-ffmpeg's"
 
 _DAMAGE = re.compile(
     rb"corrupt|error while decoding|Error (submitting|splitting)|ended prematurely|partial file|"
@@ -41,6 +43,11 @@ _DAMAGE = re.compile(
 _CONCEALED = re.compile(rb"corrupt decoded frame")
 _PICTURE = re.compile(rb"\[Parsed_showinfo\S* @ \S+\] n: *\d+ pts: *(-?\d+) pts_time:\S+ +duration: *(\d+)")
 _PACKET = re.compile(rb"^0, *(-?\d+), *(-?\d+),[^F\n]*(?:F=0x([0-9A-F]+))?", re.MULTILINE)  # dts, pts, flags
+_PRINTED = bytes.maketrans(bytes([*range(1, 8), *range(14, 32)]), b"?" * 25)  # control codes, but no line break
+
+
+class ProgramError(Exception):
+    """There is no ffmpeg that runs; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +87,39 @@ class Header:
 
 
 def program() -> str:
-    """The ffmpeg to run."""
+    """The ffmpeg to run, by an absolute path: it is run in the folder of each file."""
     chosen = os.environ.get(PROGRAM_VARIABLE)
     if chosen:
-        return chosen
+        return str(Path(shutil.which(chosen) or chosen).absolute())
     import imageio_ffmpeg
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
+def require_program() -> None:
+    """Raises ProgramError unless ffmpeg runs: one message, where every clip would fail with its own."""
+    name, why = os.environ.get(PROGRAM_VARIABLE) or "imageio-ffmpeg", "it does not say its version"
+    try:
+        name = program()
+        words = [name, "-version"]
+        run = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_TIMEOUT_S, check=False)
+    except FileNotFoundError:
+        raise ProgramError(_no_program(name)) from None
+    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:  # RuntimeError: imageio-ffmpeg brings none here
+        why = getattr(error, "strerror", None) or str(error)
+    else:
+        if run.returncode == 0 and run.stdout.startswith(b"ffmpeg version"):
+            return
+    raise ProgramError(f"{name} cannot be run as ffmpeg ({why}): {_CHOOSE_PROGRAM}")
+
+
 def probe(path: Path) -> Header:
     """The header of a file, or a DecodeError that says why there is none."""
-    return header(path, execute([*command(), *_safe_flags(), "-i", source(path)], path, PROBE_TIMEOUT_S).stderr)
+    return header(execute([*command(), *_safe_flags(), "-i", source(path)], path, PROBE_TIMEOUT_S).stderr)
 
 
-def header(path: Path, said: bytes) -> Header:
-    """The header of a file in what any run said of it, or a DecodeError that says why there is none."""
-    said = said.replace(os.fsencode(path.name), b"")  # a name with a line break could pose as a header line
+def header(said: bytes) -> Header:
+    """The header of a file in what any run said of it (`execute`), or a DecodeError that says why there is none."""
     said = re.split(rb"^Stream mapping:", said, maxsplit=1, flags=re.MULTILINE)[0]  # below stands what is written
     opened = re.search(rb"^Input #0, (\S+), from ", said, re.MULTILINE)
     if opened is None:
@@ -153,6 +176,11 @@ def source(path: Path) -> str:
     return "file:" + path.name
 
 
+def _printed(path: Path) -> bytes:
+    """The input as ffmpeg prints it. Taken out of all that it says: a name may look like any line or word of it."""
+    return os.fsencode(source(path)).translate(_PRINTED)
+
+
 def compiled(output: Any, path: Path) -> list[str]:
     """The command of an ffmpeg-python graph whose input is INPUT (that library takes no name that is not UTF-8)."""
     parts = ffmpeg_python.compile(output, cmd=command())
@@ -160,15 +188,17 @@ def compiled(output: Any, path: Path) -> list[str]:
 
 
 def execute(arguments: list[str], path: Path, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
-    """Run ffmpeg to its end in the file's folder, or raise a DecodeError after timeout_s."""
+    """Run ffmpeg to its end in the file's folder, or raise a DecodeError after timeout_s. stderr lacks the name."""
     try:
-        return subprocess.run(
+        run = subprocess.run(
             arguments, cwd=path.parent, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:
         raise DecodeError(_too_slow(timeout_s)) from None
     except FileNotFoundError:
         raise DecodeError(_no_program(arguments[0])) from None
+    run.stderr = run.stderr.replace(_printed(path), b"")
+    return run
 
 
 def _too_slow(timeout_s: float) -> str:
@@ -176,7 +206,20 @@ def _too_slow(timeout_s: float) -> str:
 
 
 def _no_program(name: str) -> str:
-    return f"there is no ffmpeg at {name}: set {PROGRAM_VARIABLE} to a working one, or unset it to use imageio-ffmpeg's"
+    return f"there is no ffmpeg at {name}: {_CHOOSE_PROGRAM}"
+
+
+def _lines(said: Iterable[bytes], name: bytes) -> Iterator[bytes]:
+    """The lines that ffmpeg writes, without the name that it prints (_printed), whose line breaks end no line."""
+    begun = tuple(name[: at + 1] for at, byte in enumerate(name) if byte == ord("\n"))
+    held = b""
+    for line in said:
+        held += line
+        if not held.endswith(begun):
+            yield held.replace(name, b"")
+            held = b""
+    if held:
+        yield held
 
 
 def _refusal(said: bytes) -> str:
@@ -310,7 +353,7 @@ class PictureRun:
 
     def _listen(self) -> None:
         assert self._process.stderr
-        for line in self._process.stderr:
+        for line in _lines(self._process.stderr, _printed(self.path)):
             if shown := _PICTURE.match(line):
                 self.starts_us.append(int(shown[1]))
                 self.last_us = int(shown[2])

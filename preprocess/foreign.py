@@ -16,7 +16,7 @@ from semanticmac.cache.failures import Failure, write_failures
 from semanticmac.cache.home import CacheHome
 from semanticmac.cache.keys import IMPORTED, Fingerprint, Sampling, file_digest, imported_key
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.shards import EmbeddingWriter
+from semanticmac.cache.shards import CacheIncomplete, EmbeddingWriter
 from semanticmac.cache.task import MODALITIES, Task
 from semanticmac.cache.verify import damaged_shards
 from semanticmac.preprocess.clip import CorpusError
@@ -94,7 +94,11 @@ def import_features(
 
 
 def _refuse_raw(home: CacheHome, name: str) -> None:
-    if home.manifest(name).exists() and not Manifest.read(home.manifest(name)).fingerprint.imported:
+    try:
+        raw = home.manifest(name).exists() and not Manifest.read(home.manifest(name)).fingerprint.imported
+    except CacheIncomplete:  # nobody can read what an import would hide; it is written anew
+        return
+    if raw:
         raise CorpusError(
             f"{home.root} holds {name} made from raw videos, which an import would hide; "
             "give the import another --name, or another --cache"

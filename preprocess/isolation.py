@@ -8,7 +8,7 @@ from pathlib import Path
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.raw import pack
-from semanticmac.preprocess.clip import Clip
+from semanticmac.preprocess.clip import Clip, DecodeError
 from semanticmac.preprocess.decode import decode_clip
 from semanticmac.preprocess.order import MINUTE_S, Decoder
 from semanticmac.preprocess.workers import LOOK_AHEAD, Result, run_isolated
@@ -50,14 +50,21 @@ def decode_all(
             first = result.reason
             result = next(_run([Job(result.job.clip, sampling, "ffmpeg")], 1))
             if result.value is None:
-                yield Outcome(result.job.clip, None, f"{first}; then by ffmpeg: {result.reason}")
+                yield Outcome(result.job.clip, None, f"{first}; then by ffmpeg: {_reason(result)}")
                 continue
-        yield Outcome(result.job.clip, result.value, result.reason)
+        yield Outcome(result.job.clip, result.value, _reason(result))
 
 
 def decode_and_pack(job: Job) -> bytes:
     """What a worker runs."""
     return pack(decode_clip(job.clip, job.sampling, decoder=job.decoder), job.sampling)
+
+
+def _reason(result: Result[Job, bytes]) -> str:
+    """Why there is no record. An error that nobody foresaw names its type: its words alone may be none, or a key."""
+    if result.outcome != "raised" or result.error_type == DecodeError.__name__:
+        return result.reason
+    return f"{result.error_type}: {result.reason}"
 
 
 def _run(jobs: Iterable[Job], workers: int, ahead: int = LOOK_AHEAD) -> Iterator[Result[Job, bytes]]:

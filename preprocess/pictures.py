@@ -7,7 +7,6 @@ all of them. Both give pictures in native size, and one resize serves both, so a
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,16 +101,16 @@ def _complaints(decord: Any) -> Iterator[Callable[[], bool]]:
 
     What this process writes to stderr meanwhile counts too, and is lost; a worker writes nothing there.
     """
-    with tempfile.TemporaryFile() as said:
-        stderr = os.dup(2)
-        os.dup2(said.fileno(), 2)
-        decord.logging.set_level(decord.logging.ERROR)
-        try:
-            yield lambda: os.fstat(said.fileno()).st_size > 0
-        finally:
-            decord.logging.set_level(decord.logging.QUIET)
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    said, stderr = os.memfd_create("said"), os.dup(2)
+    os.dup2(said, 2)
+    decord.logging.set_level(decord.logging.ERROR)
+    try:
+        yield lambda: os.fstat(said).st_size > 0
+    finally:
+        decord.logging.set_level(decord.logging.QUIET)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(said)
 
 
 def _picked(order: Order, video: ffmpeg.VideoTrack) -> Pictures | None:

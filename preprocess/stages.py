@@ -2,7 +2,7 @@
 
 While one clip is encoded here, worker processes decode those that come after it, so that both loops together cost
 little more than the slower of the two. Everything moves in the order of the corpus: what ends up in the cache does not
-tell how many workers there were, which clips were there before, or where a run was stopped.
+tell how many workers there were, or where a run was stopped.
 """
 
 from __future__ import annotations

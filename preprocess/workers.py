@@ -2,7 +2,8 @@
 
 Each worker is a fresh interpreter (never a fork: decord and torch do not survive one) in a process group of its own, so
 that killing it takes the ffmpeg that it runs along. One thread of the parent serves one worker: it hands over a job,
-waits for the answer, and puts a new worker in the place of a dead one. A worker whose parent is gone ends itself.
+waits for the answer, and puts a new worker in the place of a dead one. A guard in each group, a process that does
+nothing else, ends the group once the worker or its parent is gone, whoever killed them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import contextlib
 import os
 import pickle
 import queue
+import resource
+import select
 import signal
 import subprocess
 import sys
@@ -189,7 +192,7 @@ class _Worker:
     def __init__(self, target: bytes, memory_bytes: int) -> None:
         self.pipe, theirs = Pipe()
         with theirs:
-            # stdin is the life line: its end tells the worker that the parent is gone, however it went.
+            # stdin is the life line: its end tells the guard that the parent is gone, however it went.
             self.process = subprocess.Popen(
                 [sys.executable, "-c", MAIN.format(path=sys.path, pipe=theirs.fileno())],
                 stdin=subprocess.PIPE,
@@ -276,7 +279,7 @@ class _Deadline:
 def main(pipe_number: int) -> None:
     """The worker's side: take one job after the other until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _post_guard(pipe_number)
     os.set_inheritable(pipe_number, False)  # or a program that the job runs would hold the pipe open
     pipe = Connection(pipe_number)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -307,16 +310,22 @@ def _answer(function: Callable[[Any], Any], job: bytes, memory_bytes: int) -> by
 
 def _limit_memory(memory_bytes: int) -> None:
     """Private writable memory (RLIMIT_DATA): files and libraries that are only mapped do not count against it."""
-    with contextlib.suppress(ImportError):  # no such limit on Windows
-        import resource
-
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no gigabyte behind
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no gigabyte behind
 
 
-def _end_with_parent() -> None:
-    """Wait for the end of the life line, then kill the own process group: this worker and the ffmpeg it may run."""
-    os.read(0, 1)
-    os.killpg(0, signal.SIGKILL)
+def _post_guard(pipe_number: int) -> None:
+    """Start the guard, which kills its group (the worker, the ffmpeg it may run, itself) at the end of either line.
+
+    A process and not a thread of the worker: Ray kills the children of an actor and not theirs, so that the worker
+    would be gone, its ffmpeg would not, and nobody would be left to end it.
+    """
+    worker_line, held = os.pipe()  # no program that the worker runs inherits it
+    if os.fork() == 0:
+        os.close(held)
+        os.close(pipe_number)
+        select.select([0, worker_line], [], [])
+        os.killpg(0, signal.SIGKILL)
+    os.close(worker_line)

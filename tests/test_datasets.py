@@ -87,8 +87,9 @@ def test_a_missing_file_is_named_with_exit_code_1(run, sims):
 
 def test_a_folder_that_cannot_be_read_is_one_message(run):
     code, text = run("datasets", "check", "meld", "--root", "nowhere")
-    assert code == 1
+    assert code == 2
     assert "nowhere is not a folder" in flat(text)
+    assert "`semanticmac datasets show meld` says where to get it" in flat(text)
     code, text = run("datasets", "check", "nope")
     assert code == 2
     assert "no corpus is called 'nope'" in text

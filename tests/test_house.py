@@ -74,3 +74,10 @@ def test_help_loads_no_heavy_library():
     code = f"import sys, semanticmac.cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["console.runs", "eval.listing", "console.tables"])
+def test_listing_runs_and_inspecting_a_cache_load_no_torch(module):
+    code = f"import sys, semanticmac.{module}; print(sorted({{'torch', 'transformers', 'lmdb'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

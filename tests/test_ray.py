@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -256,6 +257,42 @@ def test_a_cluster_that_it_started_itself_ends_with_it(corpus, tmp_path, monkeyp
     assert [name for name, _ in left] == []
 
 
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_program_leaves_no_ffmpeg(corpus, tmp_path, with_signal):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'semanticmac[ray]'")
+    mark, slow = f"SEMANTICMAC_TEST={tmp_path}", tmp_path / "slow"
+    lines = ['[ "$1" = -version ] && echo ffmpeg version 0 && exit', f"echo $$ >> {tmp_path}/pids", "exec sleep 999"]
+    slow.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    slow.chmod(0o755)
+    words = ["cache", "folder", "--root", str(corpus), "--cache", str(tmp_path / "cache"), "--only", "frames"]
+    stopped = subprocess.Popen(
+        [sys.executable, "-m", "semanticmac.cli", *words, "--ray", "local", "--workers", "2"],
+        env={**os.environ, "SEMANTICMAC_TEST": str(tmp_path), "SEMANTICMAC_FFMPEG": str(slow)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + GUARD_S
+    while not (tmp_path / "pids").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    stopped.send_signal(with_signal)
+    stopped.wait()
+    deadline = time.monotonic() + GUARD_S
+    while (left := [each for each in processes() if mark.encode() in each[1]]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in (tmp_path / "pids").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    assert [name for name, _ in left] == []
+
+
+def test_a_machine_whose_ffmpeg_does_not_run_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEMANTICMAC_FFMPEG", "nowhere")
+    with pytest.raises(ClusterError, match=rf".+: there is no ffmpeg at {tmp_path}/nowhere: set SEMANTICMAC_FFMPEG"):
+        DecodeActor(str(tmp_path), Sampling()).begin()
+
+
 def processes() -> list[tuple[str, bytes]]:
     """(command, environment) of every other process that may be looked at."""
     found = []
@@ -277,6 +314,7 @@ def test_the_option_stands_alone_or_with_an_address():
     command = typer.main.get_command(app).commands["cache"]
     said = {
         "": ["mosi", "--ray"],
+        "localhost:6379": ["--ray", "localhost:6379", "mosi"],
         "auto": ["--ray", "auto", "mosi"],
         "ray://head:10001": ["mosi", "--ray=ray://head:10001", "--workers", "2"],
         None: ["mosi", "--workers", "2"],
@@ -285,3 +323,5 @@ def test_the_option_stands_alone_or_with_an_address():
         assert command.make_context("cache", words).params["ray"] == address
     alone = command.make_context("cache", ["mosi", "--ray", "--workers", "2"]).params
     assert (alone["ray"], alone["workers"]) == ("", 2)
+    before = command.make_context("cache", ["--ray", "folder", "--workers", "2"]).params
+    assert (before["ray"], before["dataset"]) == ("", "folder")

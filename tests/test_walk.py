@@ -2,9 +2,12 @@
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -154,7 +157,7 @@ def test_predict_sees_what_the_cache_saw(clips, walked):
     """A raw video gives the prediction that its cached embeddings give."""
     from semanticmac.cache.home import CacheHome
     from semanticmac.eval.evaluate import evaluate
-    from semanticmac.eval.run import load_run, pick_device
+    from semanticmac.eval.trained import load_run, pick_device
 
     cpu = pick_device("cpu")
     cached = evaluate(load_run(walked / "runs/folder-001", cpu), CacheHome(walked / "data/cache"), "test", cpu)
@@ -168,9 +171,9 @@ def test_predict_names_what_it_cannot_read_and_answers_the_rest(clips, walked, t
     (tmp_path / "broken.mp4").write_text("not a video")
     done = semanticmac(walked, "predict", tmp_path / "broken.mp4", clips / "clip04.mp4", "--json", expect=3)
     answer = json.loads(done.stdout)
-    assert [row["clip"] for row in answer["predictions"]] == ["clip04.mp4"]
+    assert [row["clip"] for row in answer["predictions"]] == ["clip04"]
     assert answer["predictions"][0]["scores"]["vision"] is None  # it has no picture
-    assert [row["clip"] for row in answer["failures"]] == ["broken.mp4"]
+    assert [row["clip"] for row in answer["failures"]] == ["broken"]
 
 
 def test_inspect_and_verify_a_whole_cache(walked):
@@ -192,6 +195,48 @@ def test_damage_is_found_named_and_repaired_alone(clips, walked, tmp_path):
     semanticmac(tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", "--repair")
     assert contents(tmp_path / "data") == before
     semanticmac(tmp_path, "verify")
+
+
+def test_what_verify_and_train_advise_makes_a_cache_with_a_name_whole_again(clips, tmp_path):
+    semanticmac(tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", "--name", "mine")
+    [folder] = (tmp_path / "data/cache/embeddings").iterdir()
+    [shard] = read_index(folder)
+    index = folder / "index.json"
+    whole = index.read_bytes()
+    (folder / shard.file).write_bytes((folder / shard.file).read_bytes()[:-1] + b"\0")
+    again = advised(semanticmac(tmp_path, "verify", "mine", expect=1).stdout, clips)
+    assert again[-1] == "--repair"
+    semanticmac(tmp_path, *again)
+    semanticmac(tmp_path, "verify", "mine")
+
+    index.write_text(json.dumps(json.loads(whole) | {"shards": []}))  # of many clips the same is wrong
+    told = semanticmac(tmp_path, "verify", "mine", expect=1).stdout.splitlines()
+    assert [line for line in told if "missing" in line] == [
+        "12 clips (00, 01, 02, 03, 04 …): its embeddings are missing"
+    ]
+    semanticmac(tmp_path, *advised(semanticmac(tmp_path, "train", "--dataset", "mine", expect=2).stderr, clips))
+    assert "mine is whole" in semanticmac(tmp_path, "verify", "mine").stdout
+
+
+def advised(text: str, root: Path) -> list[str]:
+    """The words of the `semanticmac cache …` in a message, with the one thing that it cannot know."""
+    [command] = re.findall(r"`semanticmac (cache [^`]*)`", text)
+    return [str(root) if word == "DIR" else word for word in shlex.split(command)]
+
+
+def test_a_dataset_without_labels_says_where_they_go_and_which_have_some(clips, walked, tmp_path):
+    shutil.copytree(walked / "data", tmp_path / "data")
+    shutil.copytree(clips, tmp_path / "bare", ignore=shutil.ignore_patterns("clips.csv"))
+    semanticmac(tmp_path, "cache", "folder", "--root", "bare", "--encoder", "imagebind-tiny", "--name", "bare")
+    said = semanticmac(tmp_path, "train", "--from-cache", expect=2).stderr
+    assert "bare has no labels" in said and "clips.csv" in said and "docs/datasets/folder.md" in said
+    assert "`semanticmac cache folder --root DIR --name bare --encoder imagebind-tiny`" in said
+    assert "or train on one that has labels: --dataset folder." in said
+
+
+def test_rows_of_an_ablation_may_have_blanks_between_them(walked):
+    said = semanticmac(walked, "ablate", "--rows", "full, momentum, none such", expect=2).stderr
+    assert "there is no ablation row 'none such'" in said
 
 
 def test_ten_broken_files_cost_only_themselves(film, tmp_path):
@@ -315,18 +360,48 @@ def test_a_second_builder_is_refused(clips, tmp_path):
     [
         (["cache", "mosii"], "did you mean mosi"),
         (["cache", "mosi", "--root", "nowhere"], "nowhere is not a folder"),
-        (["train", "--from-cache"], "Run `semanticmac cache DATASET`"),
+        (["train", "--from-cache"], "Run `semanticmac cache DATASET --root DIR`"),
         (["eval"], "`semanticmac train --from-cache` makes one"),
         (["train", "--epochs", "2"], "give --set epochs=VALUE"),
         (["inspect", "mosi"], "does not hold the dataset 'mosi'"),
+        (["inspect", "mosi"], "Run `semanticmac cache mosi --root DIR`"),
+        (["train", "--dataset", "mosi"], "Run `semanticmac cache mosi --root DIR`"),
+        (["cache", "mosi"], "`semanticmac datasets show mosi` says where to get it"),
+        (["cache", "demo"], "`semanticmac demo` renders it"),
+        (["datasets", "check", "mosi"], "data/mosi is not a folder"),
         (["cache", "folder", "--root", ".", "--only", "sound"], "expected `frames` or `embeddings`"),
         (["cache", "folder", "--root", ".", "--picture", "gif"], "expected `png` or `jpeg-"),
+        (["cache", "folder", "--root", ".", "--device", "foo"], "device 'foo': expected auto, cpu, cuda or cuda:N"),
     ],
 )
 def test_a_mistake_is_one_clear_message(words, message, tmp_path):
     done = semanticmac(tmp_path, *words, expect=2)
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_gpu_that_is_not_there_is_named(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    words = ("cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", "--device", "cuda")
+    assert "device 'cuda': torch sees no GPU here" in semanticmac(tmp_path, *words, expect=2).stderr
+
+
+@pytest.mark.parametrize("words", [("cache", "folder", "--root", "CLIPS"), ("predict", "CLIPS/clip01.mp4")])
+def test_an_ffmpeg_that_does_not_run_is_told_before_anything_is_written(clips, walked, tmp_path, monkeypatch, words):
+    monkeypatch.setenv("SEMANTICMAC_FFMPEG", "./nowhere")
+    done = semanticmac(tmp_path, *(word.replace("CLIPS", str(clips)) for word in words), expect=2)
+    assert f"there is no ffmpeg at {tmp_path}/nowhere: set SEMANTICMAC_FFMPEG" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_used_up_quota_is_told_like_a_full_disk(clips, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded", "data/cache/frames")
+
+    monkeypatch.setattr("semanticmac.cache.frames.FrameStore.put_many", full)
+    done = semanticmac(tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", expect=2)
+    assert "the disk that holds data/cache/frames takes no more of you: your quota is used up." in done.stderr
+    assert "Make space; run the same command again to go on." in done.stderr
 
 
 def test_an_unknown_setting_names_the_nearest(walked):

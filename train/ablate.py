@@ -12,7 +12,8 @@ import torch
 
 from semanticmac.cache.home import CacheHome
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.run import RunError, is_finished, load_run
+from semanticmac.eval.run import RunError, is_finished
+from semanticmac.eval.trained import load_run
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainData, TrainError, in_setting, resolve
 from semanticmac.train.loop import EpochLog, Progress, train

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
 
 from semanticmac.cache.dataset import ClipDataset
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.home import CacheHome, cache_command
 from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.shards import EmbeddingReader
+from semanticmac.cache.shards import CacheIncomplete, EmbeddingReader
 from semanticmac.cache.task import Task
 from semanticmac.train.config import Precision, TrainConfig
 
@@ -56,7 +57,13 @@ def open_data(home: CacheHome, dataset: str) -> TrainData:
     """The labelled train and validation clips of a cached dataset. Raises TrainError where there are none."""
     manifest = Manifest.read(home.manifest(dataset))
     if manifest.task is None:
-        raise TrainError(f"{dataset} has no labels: it can be cached and predicted, not trained. Add a `label` column.")
+        again = cache_command(dataset, manifest.corpus, manifest.fingerprint)
+        labelled = " or ".join(_labelled(home))
+        raise TrainError(
+            f"{dataset} has no labels: it can be cached and predicted, not trained. Give the clips.csv in its folder a "
+            f"`label` column (docs/datasets/folder.md) and run `{again}`"
+            f"{f', or train on one that has labels: --dataset {labelled}' if labelled else ''}."
+        )
     reader = EmbeddingReader(home.embeddings(manifest.fingerprint), manifest.fingerprint)
     splits = {}
     for name in ("train", "valid"):
@@ -68,6 +75,16 @@ def open_data(home: CacheHome, dataset: str) -> TrainData:
             )
         splits[name] = ClipDataset(manifest, reader, rows)
     return TrainData(manifest.task, manifest, **splits)
+
+
+def _labelled(home: CacheHome) -> list[str]:
+    """Names of the cached datasets that can be trained on, the one built last first."""
+    found = []
+    for name in home.datasets():
+        with suppress(CacheIncomplete):  # a damaged one is none of them
+            if Manifest.read(home.manifest(name)).task is not None:
+                found.append(name)
+    return found
 
 
 def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) -> TrainConfig:

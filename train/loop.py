@@ -19,7 +19,8 @@ from semanticmac.cache.dataset import Batch, ClipDataset, Tokenize, loader, no_t
 from semanticmac.cache.files import write_text
 from semanticmac.eval.predict import Predictions, join, predict
 from semanticmac.eval.pseudo import write_pseudo_labels
-from semanticmac.eval.run import RunInfo, save_best
+from semanticmac.eval.run import RunInfo
+from semanticmac.eval.trained import save_best
 from semanticmac.model.language import LanguageModel, Tokenizer, save_language
 from semanticmac.model.semanticmac import SemanticMAC
 from semanticmac.train import checkpoint

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.console.screen import err, out, print_notes
+from semanticmac.console.screen import err, out, print_notes, say
 from semanticmac.verbs.options import CACHE, RUNS, CacheDir, Device, Run, RunsDir
 
 
@@ -35,24 +35,30 @@ def analyze(
     from semanticmac.eval.analysis.catalogue import ANALYSES, analysis
     from semanticmac.eval.analysis.figure import AnalysisError
     from semanticmac.eval.evaluate import encoder_notes
-    from semanticmac.eval.run import load_run, newest_run, pick_device
+    from semanticmac.eval.run import newest_run
     from semanticmac.eval.source import EvalData
+    from semanticmac.eval.trained import load_run, pick_device
 
     everything = names == ["all"]
     asked = {name: analysis(name) for name in (ANALYSES if everything else names)}
     folder = run or newest_run(runs)
     data = EvalData.open(load_run(folder, pick_device(device)), CacheHome(cache), pick_device(device))
     print_notes(encoder_notes(data.trained.info.fingerprint))
-    with Screen(err) as screen:
-        for done, (name, analyse) in enumerate(asked.items()):
-            screen.progress("analyses", done, len(asked), 0)
-            try:
-                found = analyse(data, folder, split)
-            except AnalysisError as error:
-                if not everything:
-                    raise
-                print_notes([f"{name} is left out: {error}"])
-                continue
-            written = found.write(to or folder / "analysis")
-            out.print(f"{name}: {', '.join(map(str, written))}", highlight=False, markup=False, soft_wrap=True)
-        screen.progress("analyses", len(asked), len(asked), 0)
+    written: list[str] = []
+    try:
+        with Screen(err) as screen:
+            for done, (name, analyse) in enumerate(asked.items()):
+                screen.progress("analyses", done, len(asked), 0)
+                try:
+                    found = analyse(data, folder, split)
+                except AnalysisError as error:
+                    if not everything:
+                        raise
+                    screen.line(f"note: {name} is left out: {error}")
+                    continue
+                files = found.write(to or folder / "analysis")
+                written.append(f"{name}: {', '.join(map(str, files))}")
+            screen.progress("analyses", len(asked), len(asked), 0)
+    finally:
+        for line in written:  # when the bars are gone: they are redrawn over whatever else is printed
+            say(out, line)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 from typer.core import TyperCommand
 
-from semanticmac.console.screen import CLIPS_FAILED, DAMAGED, err, out, print_failures, print_notes
-from semanticmac.verbs.common import check_name, cores, lists_of, open_encoder
+from semanticmac.console.screen import CLIPS_FAILED, DAMAGED, err, out, print_failures, print_notes, say
+from semanticmac.verbs.common import cached_dataset, check_name, cores, lists_of, open_encoder
 from semanticmac.verbs.options import (
     CACHE,
     CachedDataset,
@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 
 
 class CacheCommand(TyperCommand):
-    """`--ray` may stand alone; Typer's own options have a value always or never."""
+    """`--ray` may stand alone, also before the dataset; Typer's own options have a value always or never."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        follow = [*args[1:], "-"]
-        alone = [word == "--ray" and after.startswith("-") for word, after in zip(args, follow, strict=True)]
-        return super().parse_args(ctx, ["--ray=" if bare else word for word, bare in zip(args, alone, strict=True)])
+        if "--ray" in args:
+            from semanticmac.preprocess.corpora import NAMES
+
+            follow = [*args[1:], "-"]
+            alone = [after.startswith("-") or after in NAMES for after in follow]
+            args = ["--ray=" if word == "--ray" and bare else word for word, bare in zip(args, alone, strict=True)]
+        return super().parse_args(ctx, args)
 
 
 def cache(
@@ -77,6 +81,7 @@ def cache(
     from semanticmac.console.progress import Screen
     from semanticmac.preprocess.build import Plan, build
     from semanticmac.preprocess.corpora import read_corpus
+    from semanticmac.preprocess.ffmpeg import require_program
 
     if only not in (None, "frames", "embeddings"):
         raise typer.BadParameter(f"--only {only}: expected `frames` or `embeddings`")
@@ -85,12 +90,19 @@ def cache(
         sampling = Sampling(picture=picture)
     except ValueError as error:
         raise typer.BadParameter(f"--picture {picture}: {error}") from None
+    encode = only != "frames"
+    if ray is None:
+        if encode and device != "auto":
+            from semanticmac.eval.trained import pick_device  # not above: it loads the language models' library
+
+            pick_device(device)  # refuses one that is not here
+        if only != "embeddings":
+            require_program()
     root = root or Path("data") / dataset
     corpus = read_corpus(dataset, root, lists_of(splits, exclude, labels, split_by, fold))
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
     encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
-    encode = only != "frames"
     plan = Plan(root, workers or cores(), sampling, frames=only != "embeddings", repair=repair)
     with Screen(err) as screen, ExitStack() as stack:
         loaded = cluster = None
@@ -134,7 +146,7 @@ def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     from semanticmac.console.tables import fingerprint_table, labels_table, splits_table
 
     home = CacheHome(cache)
-    name = home.require(dataset)
+    name = cached_dataset(home, dataset)
     manifest = Manifest.read(home.manifest(name))
     out.print(splits_table(manifest))
     labels = labels_table(manifest)
@@ -147,13 +159,13 @@ def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
 
 def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     """Read and check every shard and every frame record of a dataset; exit code 1 with the list of what is wrong."""
-    from semanticmac.cache.home import CacheHome
+    from semanticmac.cache.home import CacheHome, cache_command
     from semanticmac.cache.manifest import Manifest
     from semanticmac.cache.verify import verify
     from semanticmac.console.progress import Screen
 
     home = CacheHome(cache)
-    name = home.require(dataset)
+    name = cached_dataset(home, dataset)
     manifest = Manifest.read(home.manifest(name))
     with Screen(err) as screen:
         damage = verify(home, manifest, screen.progress)
@@ -161,9 +173,10 @@ def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
         out.print(f"{name} is whole: {len(manifest.rows)} clips, every shard and every frame record read and checked")
         return
     for item in damage:
-        out.print(item, highlight=False, markup=False, soft_wrap=True)
-    again = "import-features FILE" if manifest.fingerprint.imported else f"cache {name} --repair"
-    out.print(f"{len(damage)} things are wrong. `semanticmac {again}` makes them again.", style="bold red")
+        say(out, item)
+    wrong = "one thing is wrong" if len(damage) == 1 else f"{len(damage)} things are wrong"
+    again = cache_command(name, manifest.corpus, manifest.fingerprint, "--repair")
+    say(out, f"{wrong}. `{again}` makes it again.", "bold red")
     raise typer.Exit(DAMAGED)
 
 
@@ -195,6 +208,13 @@ def print_report(report: BuildReport, listed_in: Path) -> None:
             f"({report.decoded} decoded, {report.encoded} encoded now)",
             highlight=False,
         )
+    if report.replaced:
+        clips = f"{report.replaced} clips of other videos"
+        print_notes(
+            [f"until now {report.dataset} was {clips}, which stay encoded: cache them with another --name to keep both"]
+        )
+    for dataset in report.incomplete:
+        say(out, dataset, "bold red")
     print_failures(listed_in)
     if report.failed:
         raise typer.Exit(CLIPS_FAILED)

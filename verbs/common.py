@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import typer
 
 if TYPE_CHECKING:
+    from semanticmac.cache.home import CacheHome
     from semanticmac.console.progress import Screen
     from semanticmac.preprocess.corpora import Options
     from semanticmac.preprocess.encoder import Encoder
@@ -36,6 +37,14 @@ def lists_of(
         raise typer.BadParameter(str(error)) from None
 
 
+def cached_dataset(home: CacheHome, name: str | None) -> str:
+    """`home.require`, and for a corpus that is not cached yet, the command that does it."""
+    from semanticmac.preprocess.corpora import NAMES
+
+    known = {corpus: f"semanticmac cache {corpus} --root DIR" for corpus in NAMES} | {"demo": "semanticmac demo"}
+    return home.require(name, known.get(name or "", ""))
+
+
 def open_encoder(name: str, device: str, screen: Screen) -> Encoder:
     """The frozen encoder, downloaded where that is its way."""
     from semanticmac.preprocess.encoder import load_encoder
@@ -55,7 +64,7 @@ def open_training(
 
     home = CacheHome(cache)
     begin_with = None if config is None else read_config(config, dataset)
-    name = home.require(dataset if begin_with is None else begin_with.dataset)
+    name = cached_dataset(home, dataset if begin_with is None else begin_with.dataset)
     data = open_data(home, name)
     settings = settings_for(name, data.manifest.corpus, changes, preset, begin_with)
     unseen = [modality for modality in settings.model.modalities if modality not in data.modalities]

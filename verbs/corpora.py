@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.console.screen import DAMAGED, out
+from semanticmac.console.screen import DAMAGED, out, print_whole, say
 from semanticmac.verbs.common import lists_of
 from semanticmac.verbs.options import Exclude, Fold, Labels, SplitBy, Splits
 
@@ -22,7 +22,7 @@ def datasets_(context: typer.Context) -> None:
 
     if context.invoked_subcommand is None:
         out.print(corpora_table(CARDS.values()))
-        out.print("more: `semanticmac datasets show NAME`, `semanticmac datasets check NAME --root DIR`", style="dim")
+        say(out, "more: `semanticmac datasets show NAME`,\n`semanticmac datasets check NAME --root DIR`", "dim")
 
 
 @app.command("show")
@@ -48,12 +48,14 @@ def datasets_check(
 ) -> None:
     """Is the download whole? Reads labels and file names, decodes nothing; exit code 0 only where it is."""
     from semanticmac.console.datasets import check_view
-    from semanticmac.preprocess.corpora import NAMES
+    from semanticmac.preprocess.corpora import NAMES, require_root
     from semanticmac.preprocess.corpora.check import check_corpus
 
     if name not in NAMES:
         raise typer.BadParameter(f"no corpus is called {name!r}; expected one of {', '.join(NAMES)}")
-    report = check_corpus(name, root or Path("data") / name, lists_of(splits, exclude, labels, split_by, fold))
-    out.print(check_view(report))
+    root = root or Path("data") / name
+    require_root(name, root)  # bad input; what is found wrong in a folder is another thing, with another exit code
+    report = check_corpus(name, root, lists_of(splits, exclude, labels, split_by, fold))
+    print_whole(out, check_view(report))
     if not report.complete:
         raise typer.Exit(DAMAGED)

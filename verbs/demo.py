@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.console.screen import err, out
+from semanticmac.console.screen import err, out, say
 from semanticmac.verbs import build, learn
 from semanticmac.verbs.common import cores
 from semanticmac.verbs.evaluate import eval_
@@ -45,11 +45,6 @@ def demo(
     eval_(run=[run], cache=cache)
     err.rule("5 · predict", align="left")
     clip = next(clip for clip in read_corpus("demo", root).clips if clip.split == "test")
-    out.print(
-        f"{clip.video} says “{clip.text}”; its true sentiment is {clip.labels['multimodal']:+.2f}", highlight=False
-    )
+    say(out, f"{clip.video} says “{clip.text}”; its true sentiment is {clip.labels['multimodal']:+.2f}")
     predict([clip.video], run=run, text=clip.text, workers=1)
-    err.print(
-        f'\nThe run is in {run}, the clips are in {root}. Your own: `semanticmac predict VIDEO --text "…"`',
-        highlight=False,
-    )
+    say(err, f'\nThe run is in {run}, the clips are in {root}. Your own: `semanticmac predict VIDEO --text "…"`')

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semanticmac.console.screen import err, out
+from semanticmac.console.screen import err, out, say
 from semanticmac.verbs.options import CACHE, RUNS, AsJson, CacheDir, Device, RunsDir, Without
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from semanticmac.cache.home import CacheHome
     from semanticmac.eval.evaluate import Evaluation
-    from semanticmac.eval.run import TrainedModel
+    from semanticmac.eval.trained import TrainedModel
 
 _MORE = "More than the score table"
 _FILES = "Files"
@@ -53,19 +53,23 @@ def eval_(
     is set against the first.
     """
     from semanticmac.cache.home import CacheHome
-    from semanticmac.eval.run import newest_model, pick_device
+    from semanticmac.eval.run import newest_model
     from semanticmac.eval.sheet import PAPER_MODELS
     from semanticmac.eval.source import SPLITS
+    from semanticmac.eval.trained import pick_device
 
     named = [*(folders or []), *(run or [])] or [newest_model(runs, dataset)]
     chosen = [one for folder in named for one in _runs_of(folder)]
+    splits = SPLITS if split == "all" else (split,)
+    if not set(splits) <= set(SPLITS):
+        raise typer.BadParameter(f"--split {split}: expected {', '.join(SPLITS)} or all")
+    _require_dataset(chosen, dataset, several=compare)
     if paper not in PAPER_MODELS:
         raise typer.BadParameter(f"--paper {paper}: expected {', '.join(PAPER_MODELS)}")
     if compare and len(chosen) < 2:
         raise typer.BadParameter("--compare needs two runs or more: semanticmac eval --compare RUN RUN")
     if len(chosen) > 1 and (subsets or drop_rate or calibration):
         raise typer.BadParameter("--subsets, --drop-rate and --calibration are of one run: give one --run")
-    splits = SPLITS if split == "all" else (split,)
     if len(splits) > 1 and (csv or latex or as_json):
         raise typer.BadParameter("--json, --csv and --latex are of one split: give --split train, valid or test")
     for part in splits:
@@ -94,6 +98,24 @@ def _runs_of(folder: Path) -> list[Path]:
     return finished or [folder]
 
 
+def _require_dataset(runs: list[Path], asked: str | None, several: bool) -> None:
+    """Each run is scored on the dataset that it was trained on, and a mean over runs of several would be of none."""
+    from semanticmac.eval.run import RunInfo
+
+    trained_on = {run: RunInfo.read(run).dataset for run in runs}
+    first, of_first = next(iter(trained_on.items()))
+    for run, dataset in trained_on.items():
+        if asked not in (None, dataset):
+            raise typer.BadParameter(
+                f"--dataset {asked}, but {run} was trained on {dataset} and is scored there: "
+                "give the run, or --dataset alone for the one trained last"
+            )
+        if dataset != of_first and not several:
+            raise typer.BadParameter(
+                f"{first} was trained on {of_first} and {run} on {dataset}: score each dataset's runs by themselves"
+            )
+
+
 Scored = tuple[Path, "TrainedModel", "Evaluation"]
 
 
@@ -102,7 +124,7 @@ def _score(folder: Path, home: CacheHome, split: str, device: Any, without: list
     from semanticmac.cache.manifest import Manifest
     from semanticmac.eval.evaluate import evaluate
     from semanticmac.eval.records import write_predictions
-    from semanticmac.eval.run import load_run
+    from semanticmac.eval.trained import load_run
 
     trained = load_run(folder, device)
     result = evaluate(trained, home, split, device, without or ())
@@ -137,8 +159,8 @@ def _more(
     from semanticmac.eval import calibration as sure
     from semanticmac.eval.compare import compare as compare_runs
     from semanticmac.eval.missing import score_losses, score_subsets
-    from semanticmac.eval.run import pick_device
     from semanticmac.eval.source import EvalData
+    from semanticmac.eval.trained import pick_device
 
     _, trained, result = results[0]
     found: dict[str, Any] = {}
@@ -200,7 +222,7 @@ def _print(results: list[Scored], paper: str) -> None:
     first = results[0][2]
     for folder, trained, _ in results:
         info = trained.info
-        out.print(f"run {folder}, seed {info.seed}, best epoch {info.best_epoch}", highlight=False, markup=False)
+        say(out, f"run {folder}, seed {info.seed}, best epoch {info.best_epoch}")
     scores = first.scores if len(results) == 1 else [result.scores for _, _, result in results]
     intervals = first.intervals if len(results) == 1 else ()
     corpus = first.corpus if paper == "own" else "none"
@@ -221,6 +243,6 @@ def _leave(results: list[Scored], paper: str, csv: Path | None, latex: Path | No
     for path, text in ((csv, to_csv), (latex, to_latex)):
         if path is not None:
             write_text(path, text(_sheet(results, paper)))
-            err.print(f"written to {path}", style="dim", highlight=False)
+            say(err, f"written to {path}", "dim")
     for folder, _, result in results:
-        err.print(f"written to {folder}: eval-{result.split}.json, predictions.parquet", style="dim", highlight=False)
+        say(err, f"written to {folder}: eval-{result.split}.json, predictions.parquet", "dim")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.console.screen import out
+from semanticmac.console.screen import out, say
 
 
 def export(
@@ -18,4 +18,4 @@ def export(
     from semanticmac.eval.export import export_run
 
     for path in export_run(run, folder):
-        out.print(str(path), highlight=False, markup=False, soft_wrap=True)
+        say(out, str(path))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
-from semanticmac.console.screen import CLIPS_FAILED, err, how_to_go_on, out, print_notes
+from semanticmac.console.screen import CLIPS_FAILED, err, how_to_go_on, out, print_notes, print_whole, say
 from semanticmac.verbs.options import (
     CACHE,
     RUNS,
@@ -89,7 +89,8 @@ def _train_one(
 ) -> Path:
     from semanticmac.console.epochs import EpochLines
     from semanticmac.console.progress import Screen
-    from semanticmac.eval.run import is_finished, pick_device
+    from semanticmac.eval.run import is_finished
+    from semanticmac.eval.trained import pick_device
     from semanticmac.train.curves import Curves
     from semanticmac.train.loop import train
 
@@ -121,25 +122,26 @@ def _train_one(
             resume=resume,
             world=world,
         )
-    err.print(f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}", highlight=False)
+    how_to_go_on()
+    say(err, f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}")
     _print_next(folder)
     return folder
 
 
 def _print_start(settings: TrainConfig, data: TrainData, where: str) -> None:
     clips = f"{len(data.train)} clips, validated on {len(data.valid)}"
-    err.print(f"training on [bold]{settings.dataset}[/] ({clips}){escape(where)}", highlight=False, soft_wrap=True)
+    say(err, Text.assemble("training on ", (settings.dataset, "bold"), f" ({clips}){where}"))
 
 
 def _print_next(folder: Path) -> None:
-    err.print(f"next: `semanticmac eval --run {folder}`", highlight=False, markup=False, soft_wrap=True)
+    say(err, f"next: `semanticmac eval --run {folder}`")
 
 
 def _train_seeds(seeds: str, settings: TrainConfig, data: TrainData, folder: Path, device: str) -> Path:
     from semanticmac.console.epochs import EpochLines
     from semanticmac.console.progress import Screen
     from semanticmac.console.trainings import seeds_table
-    from semanticmac.eval.run import pick_device
+    from semanticmac.eval.trained import pick_device
     from semanticmac.train.seeds import parse_seeds, train_seeds
 
     asked, chosen = parse_seeds(seeds, settings.seed), pick_device(device)
@@ -173,25 +175,26 @@ def ablate(
     from semanticmac.console.ablation import ablation_table
     from semanticmac.console.epochs import EpochLines
     from semanticmac.console.progress import Screen
-    from semanticmac.eval.run import pick_device
+    from semanticmac.eval.trained import pick_device
     from semanticmac.train.ablate import ROWS, ablate, plan
     from semanticmac.train.ablation_results import by_row, write_results
     from semanticmac.train.config import override, parse_settings, preset
     from semanticmac.train.loop import open_data
+    from semanticmac.verbs.common import cached_dataset
 
     home = CacheHome(cache)
-    name = home.require(dataset)
+    name = cached_dataset(home, dataset)
     data = open_data(home, name)
     config = override(preset(data.manifest.corpus, name), parse_settings(set_ or []))
     folder = runs / f"ablation-{name}"
-    planned = plan(config, rows.split(",") if rows else list(ROWS), seeds, folder)
+    planned = plan(config, [row.strip() for row in rows.split(",")] if rows else list(ROWS), seeds, folder)
     with Screen(err) as screen:
         show = EpochLines(screen).show
         outcomes = ablate(planned, data, home, pick_device(device), screen.progress, screen.line, show)
     results = by_row(outcomes)
     write_results(folder, name, results)
-    out.print(ablation_table(name, results))
+    print_whole(out, ablation_table(name, results))
     written = f"written to {folder / 'ablation.json'} and {folder / 'ablation.csv'}"
-    err.print(written, style="dim", highlight=False, markup=False, soft_wrap=True)
+    say(err, written, "dim")
     if any(row.failures for row in results):
         raise typer.Exit(CLIPS_FAILED)

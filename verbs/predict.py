@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.console.screen import CLIPS_FAILED, err, out
+from semanticmac.console.screen import CLIPS_FAILED, err, out, say
 from semanticmac.verbs.common import cores, open_encoder
 from semanticmac.verbs.options import RUNS, AsJson, Device, EncoderName, Run, RunsDir, Without, Workers
 
@@ -19,7 +19,7 @@ def predict(
     ],
     run: Run = None,
     runs: RunsDir = RUNS,
-    text: Annotated[str | None, typer.Option(help="What is said; without it text is absent.")] = None,
+    text: Annotated[str | None, typer.Option(help="What is said in the file. Default: the .txt beside it.")] = None,
     encoder: EncoderName = None,
     as_json: AsJson = False,
     device: Device = "auto",
@@ -33,9 +33,13 @@ def predict(
     from semanticmac.console.progress import Screen
     from semanticmac.console.tables import failures_table, predictions_json, predictions_table
     from semanticmac.eval.evaluate import absent_notes, encoder_notes, left_out, predict_clip
-    from semanticmac.eval.run import load_run, newest_run, pick_device
+    from semanticmac.eval.run import newest_run
+    from semanticmac.eval.trained import load_run, pick_device
+    from semanticmac.preprocess.corpora.options import some
     from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
+    from semanticmac.preprocess.ffmpeg import require_program
 
+    require_program()
     folder = run or newest_run(runs)
     trained = load_run(folder, pick_device(device))
     info = trained.info
@@ -44,11 +48,14 @@ def predict(
             f"{folder} was trained on imported features; what extracted them is not here, so it cannot predict videos"
         )
     absent = left_out(trained, without or ())
+    clips = clips_of(videos, text)
+    hears_text = text is None and "text" in info.model.modalities and "text" not in absent
+    beside = [str(clip.video.with_suffix(".txt")) for clip in clips if clip.text and clip.video in videos]
+    read_beside = [f"what is said was read from {some(beside)}"] if hears_text and beside else []
     done, failed = [], []
     with Screen(err) as screen:
         loaded = open_encoder(encoder or info.fingerprint.encoder, device, screen)
         require_same(loaded, info.fingerprint)
-        clips = clips_of(videos, text)
         embedded = embed_clips(clips, loaded, info.fingerprint.sampling, workers or cores())
         for clip, embeddings, reason in embedded:
             if embeddings is None:
@@ -57,11 +64,11 @@ def predict(
                 predicted = predict_clip(trained, clip.text, embeddings, pick_device(device), absent)
                 done.append((clip.clip_id, predicted))
             screen.progress("predicting", len(done) + len(failed), len(clips), len(failed))
-    notes = (*encoder_notes(info.fingerprint), *absent_notes(absent))
+    notes = (*encoder_notes(info.fingerprint), *absent_notes(absent), *read_beside)
     if as_json:
         print(json.dumps(predictions_json(info.task, folder.name, done, failed, notes), indent=1, ensure_ascii=False))
     else:
-        out.print(f"run {folder}, trained on {info.dataset}", highlight=False)
+        say(out, f"run {folder}, trained on {info.dataset}")
         if done:
             out.print(predictions_table(info.task, info.model.modalities, done, notes))
         if failed:

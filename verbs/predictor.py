@@ -11,7 +11,8 @@ import torch
 from semanticmac.cache.task import MODALITIES
 from semanticmac.eval.evaluate import predict_clip
 from semanticmac.eval.report import spoken
-from semanticmac.eval.run import RunError, TrainedModel, load_run, pick_device
+from semanticmac.eval.run import RunError
+from semanticmac.eval.trained import TrainedModel, load_run, pick_device
 from semanticmac.model.config import SUB_TASKS
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoder import Encoder, load_encoder
@@ -46,10 +47,13 @@ class Predictor:
     device: torch.device
 
     def predict(self, video: str | Path, text: str = "", without: Sequence[str] = ()) -> Prediction:
-        """One video file, and what is said in it. Raises PredictError where it cannot be decoded."""
+        """One video file, and what is said in it; a transcript beside the file is not read.
+
+        Raises PredictError where it cannot be decoded.
+        """
+        if Path(video).is_dir():
+            raise PredictError(f"{video} is a folder: give one video file")
         clips = clips_of([Path(video)], text)
-        if len(clips) != 1:
-            raise PredictError(f"{video} is a folder of {len(clips)} clips: give one video file")
         [(clip, embeddings, reason)] = embed_clips(clips, self.encoder, self.trained.info.fingerprint.sampling, 1)
         if embeddings is None:
             raise PredictError(f"{video}: {reason}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.console.screen import err, out
+from semanticmac.console.screen import err, out, print_notes, say
 from semanticmac.verbs.options import CACHE, RUNS, CacheDir, Device, RunsDir
 
 
@@ -22,13 +22,17 @@ def report(
     """Write one HTML page on a run: summary, scores, analyses, largest errors, settings. It needs no network."""
     from semanticmac.cache.home import CacheHome
     from semanticmac.console.progress import Screen
-    from semanticmac.eval.page import build, write
-    from semanticmac.eval.run import load_run, newest_run, pick_device
+    from semanticmac.eval.page import build, require_writable, write
+    from semanticmac.eval.run import newest_run
     from semanticmac.eval.source import EvalData
+    from semanticmac.eval.trained import load_run, pick_device
 
     folder = run or newest_run(runs)
     data = EvalData.open(load_run(folder, pick_device(device)), CacheHome(cache), pick_device(device))
     path = to or folder / f"report-{split}.html"
+    require_writable(path)
     with Screen(err) as screen:
-        write(build(data, folder, split, screen.progress), path)
-    out.print(f"written to {path}", highlight=False, markup=False, soft_wrap=True)
+        page = build(data, folder, split, screen.progress)
+        write(page, path)
+    print_notes([f"{name} is left out: {reason}" for name, reason in page.left_out])
+    say(out, f"written to {path}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.console.screen import err, out
+from semanticmac.console.screen import err, out, print_whole, say
 from semanticmac.verbs.options import RUNS, AsJson, RunsDir
 
 
@@ -25,7 +25,6 @@ def runs(
     if as_json:
         print(json.dumps([asdict(line) for line in found], indent=1, ensure_ascii=False, allow_nan=False))
     elif found:
-        out.print(runs_table(folder, found))
+        print_whole(out, runs_table(folder, found))
     else:
-        empty = f"{folder} holds no runs: `semanticmac train --from-cache` makes one"
-        err.print(empty, highlight=False, markup=False, soft_wrap=True)
+        say(err, f"{folder} holds no runs: `semanticmac train --from-cache` makes one")

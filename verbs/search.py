@@ -46,7 +46,8 @@ def sweep(
     from semanticmac.console.epochs import EpochLines
     from semanticmac.console.progress import Screen
     from semanticmac.console.trainings import sweep_table
-    from semanticmac.eval.run import RunInfo, higher_is_better, pick_device
+    from semanticmac.eval.run import RunInfo, higher_is_better
+    from semanticmac.eval.trained import pick_device
     from semanticmac.train.config import parse_settings
     from semanticmac.train.space import read_space
     from semanticmac.train.sweep import BEST, Sweep, ranked, sweep, trial_folder

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from semanticmac.preprocess.clip import Corpus, CorpusError, check_clips
-from semanticmac.preprocess.corpora.options import Options, apply_options
+from semanticmac.preprocess.clip import Corpus, CorpusError, check_clips, is_there
+from semanticmac.preprocess.corpora.cards import CARDS
+from semanticmac.preprocess.corpora.options import Options, apply_options, some
 
-__all__ = ["NAMES", "READERS", "Options", "read_corpus"]
+__all__ = ["NAMES", "READERS", "Options", "read_corpus", "read_lists", "require_root"]
 
 # name → (module, function). A module is imported when its corpus is read, so that one broken adapter breaks one corpus.
 READERS: Mapping[str, tuple[str, str]] = {
@@ -35,12 +37,25 @@ def read_corpus(name: str, root: Path, options: Options = Options()) -> Corpus: 
 
     Raises CorpusError where the download is not what it should be; the message says what was expected where.
     """
+    corpus = read_lists(name, root, options)
+    known = [clip.clip_id for clip in corpus.clips if clip.clip_id in corpus.known_bad]
+    bad = [f"{clip_id} ({corpus.known_bad[clip_id]})" for clip_id in known]
+    notes = [f"known to be broken in the download: {', '.join(bad)}"] if bad else []
+    files = list(dict.fromkeys(clip.video for clip in corpus.clips))
+    missing = {file for file in files if not is_there(file)}
+    if missing:
+        clips = some(clip.clip_id for clip in corpus.clips if clip.video in missing)
+        notes.append(f"{len(missing)} of {len(files)} video files are not there: {clips}")
+    return replace(corpus, notes=(*notes, *corpus.notes))
+
+
+def read_lists(name: str, root: Path, options: Options) -> Corpus:
+    """The same without a word on the files, of which a check has more to say."""
     if name not in READERS:
         near = difflib.get_close_matches(name.lower(), NAMES, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(NAMES)}"
         raise CorpusError(f"no corpus is called {name!r}; {hint}")
-    if not root.is_dir():
-        raise CorpusError(f"{root} is not a folder; {name} is read from the folder of its download")
+    require_root(name, root)
     if options.fold is not None and name != "mustard":
         raise CorpusError(f"fold={options.fold} was asked for, but only mustard has folds, not {name}")
     module, function = READERS[name]
@@ -52,3 +67,13 @@ def read_corpus(name: str, root: Path, options: Options = Options()) -> Corpus: 
     corpus = apply_options(corpus, options)
     check_clips(corpus.clips, name)
     return corpus
+
+
+def require_root(name: str, root: Path) -> None:
+    """Raises CorpusError where `root` is no folder; the message says what to give in its place."""
+    if root.is_dir():
+        return
+    holds = "its download" if name in CARDS else "its clips"
+    more = {"demo": "`semanticmac demo` renders it", "folder": "docs/datasets/folder.md says what may be in it"}
+    hint = more.get(name, f"`semanticmac datasets show {name}` says where to get it")
+    raise CorpusError(f"{root} is not a folder; --root DIR names the folder of {holds}, and {hint}")

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.preprocess.clip import SPLITS, Clip, Corpus, CorpusError
-from semanticmac.preprocess.corpora import Options, read_corpus
+from semanticmac.preprocess.clip import SPLITS, Clip, Corpus, CorpusError, is_there
+from semanticmac.preprocess.corpora import Options, read_lists
 from semanticmac.preprocess.corpora.cards import CARDS, CorpusCard
-from semanticmac.preprocess.corpora.meld import KNOWN_BAD
 from semanticmac.preprocess.corpora.options import some, source_of
 
 Kind = Literal[
@@ -61,7 +60,7 @@ def check_corpus(name: str, root: Path, options: Options = Options()) -> CheckRe
     """Reads the label files and looks at which media files are there. A corpus that cannot be read is a finding too."""
     card = CARDS.get(name)
     try:
-        corpus = read_corpus(name, root, options)
+        corpus = read_lists(name, root, options)
     except CorpusError as error:
         finding = Finding("unreadable", str(error), problem=True)
         return CheckReport(name, root, card, {}, 0, "", (finding,), ())
@@ -98,11 +97,10 @@ def _slashes(counts: Mapping[str, int]) -> str:
 
 
 def _missing(corpus: Corpus) -> Iterable[Finding]:
-    missing = [clip for clip in corpus.clips if not clip.video.is_file()]
-    unexpected = [clip for clip in missing if not (corpus.name == "meld" and clip.clip_id in KNOWN_BAD)]
-    if unexpected:
-        message = f"{len(unexpected)} of {len(corpus.clips)} clips have no file: {_files(unexpected)}"
-        yield Finding("missing", message, problem=True, ids=_ids(unexpected))
+    missing = [clip for clip in corpus.clips if not is_there(clip.video)]
+    if any(clip.clip_id not in corpus.known_bad for clip in missing):
+        message = f"{len(missing)} of {len(corpus.clips)} clips have no file: {_files(missing)}"
+        yield Finding("missing", message, problem=True, ids=_ids(missing))
 
 
 def _files(clips: list[Clip]) -> str:
@@ -110,11 +108,10 @@ def _files(clips: list[Clip]) -> str:
 
 
 def _known_bad(corpus: Corpus) -> Iterable[Finding]:
-    if corpus.name == "meld":
-        bad = [clip for clip in corpus.clips if clip.clip_id in KNOWN_BAD]
-        if bad:
-            message = ", ".join(f"{clip.clip_id}: {KNOWN_BAD[clip.clip_id]}" for clip in bad)
-            yield Finding("known-bad", message, ids=_ids(bad))
+    bad = [clip for clip in corpus.clips if clip.clip_id in corpus.known_bad]
+    if bad:
+        reasons = ", ".join(f"{clip.clip_id} ({corpus.known_bad[clip.clip_id]})" for clip in bad)
+        yield Finding("known-bad", f"known to be broken in the download: {reasons}", ids=_ids(bad))
 
 
 def _empty_texts(corpus: Corpus) -> Iterable[Finding]:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from semanticmac.cache.task import Task
-from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
+from semanticmac.preprocess.clip import MAX_POSITION, Clip, Corpus, CorpusError, inside, is_there
 from semanticmac.preprocess.corpora.options import (
     LABEL_COLUMNS,
     Options,
     read_labels,
-    some,
     source_of,
 )
 from semanticmac.preprocess.corpora.splits import assign_splits, parse_split
@@ -63,15 +62,20 @@ def _read_files(root: Path) -> Corpus:
     clips = []
     for path, clip_id in zip(files, _file_ids(names), strict=True):
         inside(root, path.relative_to(root).as_posix())
-        transcript = path.with_suffix(".txt")
-        text = " ".join(read_text(transcript).split()) if transcript.is_file() else ""
-        clips.append(Clip(clip_id, path, text=text))
+        clips.append(Clip(clip_id, path, text=transcript_of(path)))
     return Corpus("folder", None, tuple(clips), ("no clips.csv: nothing is labelled, so nothing can be trained on",))
+
+
+def transcript_of(path: Path) -> str:
+    """What the `.txt` of the same stem beside a media file says, in one line; empty where there is none."""
+    transcript = path.with_suffix(".txt")
+    there = transcript != path and is_there(transcript)
+    return " ".join(read_text(transcript).split()) if there else ""
 
 
 def _is_media(path: Path, root: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return not hidden and path.suffix.lower() in MEDIA_SUFFIXES and path.is_file()
+    return not hidden and path.suffix.lower() in MEDIA_SUFFIXES and is_there(path)
 
 
 def _file_ids(names: Sequence[str]) -> list[str]:
@@ -110,11 +114,6 @@ def _read_table(root: Path, table: Table) -> Corpus:
     task, task_notes = _find_task(table, columns)
     ids = _clip_ids(table)
     clips = [_read_clip(root, row, clip_id, columns, task) for row, clip_id in zip(table.rows, ids, strict=True)]
-    missing = [clip.clip_id for clip in clips if not clip.video.is_file()]
-    if len(missing) == len(clips):
-        raise CorpusError(f"none of the {len(clips)} files that {table.path} names is below {root}: {some(missing)}")
-    if missing:
-        notes.append(f"{len(missing)} clips name a file that is not there: {some(missing)}")
     clips, split_notes = _with_splits(clips, task)
     return Corpus("folder", task, tuple(clips), (*notes, *task_notes, *split_notes))
 
@@ -146,8 +145,8 @@ def _read_clip(root: Path, row: Row, clip_id: str, columns: _Columns, task: Task
     start_s, end_s, position = row.number("start_s") or 0.0, row.number("end_s"), row.number("position")
     if start_s < 0 or (end_s is not None and end_s <= start_s):
         raise row.error(f"the clip runs from {start_s} s to {end_s} s")
-    if position is not None and (position < 0 or position != int(position)):
-        raise row.error(f"position is {position:g}, expected 0, 1, 2 …")
+    if position is not None and (not 0 <= position <= MAX_POSITION or position != int(position)):
+        raise row.error(f"position is {position:g}, expected 0, 1, 2 … {MAX_POSITION}")
     return Clip(
         clip_id,
         video,

@@ -51,9 +51,6 @@ def read(root: Path, options: Options) -> Corpus:
         notes.append(f"{dropped.total()} utterances of other classes are left out: {counts}")
     if no_text:
         notes.append(f"{len(no_text)} utterances have no line in dialog/transcriptions: {some(no_text)}")
-    missing = sorted({clip.video.name for clip in clips if not clip.video.is_file()})
-    if missing:
-        notes.append(f"{len(missing)} dialogue videos are not there: {some(missing)}")
     return Corpus("iemocap", TASK, tuple(clips), tuple(notes))
 
 

@@ -51,14 +51,10 @@ def read(root: Path, options: Options) -> Corpus:
         of_part, odd = _read_part(root, part, path)
         clips += of_part
         backwards += odd
-    known = [f"{clip.clip_id} ({KNOWN_BAD[clip.clip_id]})" for clip in clips if clip.clip_id in KNOWN_BAD]
-    notes = [f"known to be broken in the download: {', '.join(known)}"] if known else []
+    notes = []
     if backwards:
         notes.append(f"time codes that run backwards (they are not used): {len(backwards)}, {some(backwards)}")
-    missing = [clip.clip_id for clip in clips if not clip.video.is_file()]
-    if missing:
-        notes.append(f"{len(missing)} of {len(clips)} video files are not there: {some(missing)}")
-    return Corpus("meld", TASK, tuple(clips), tuple(notes))
+    return Corpus("meld", TASK, tuple(clips), tuple(notes), known_bad=KNOWN_BAD)
 
 
 def _bases(root: Path) -> tuple[Path, ...]:

@@ -73,11 +73,8 @@ def _number(clip_id: str) -> tuple[int, str]:
 
 
 def clip_notes(clips: list[Clip]) -> list[str]:
-    """What a person should know of any of these corpora: files that are not there, clips without a label."""
+    """What a person should know of any of these corpora: clips without a label."""
     notes = []
-    missing = [clip.clip_id for clip in clips if not clip.video.is_file()]
-    if missing:
-        notes.append(f"{len(missing)} of {len(clips)} video files are not there: {some(missing)}")
     unlabelled = [clip.clip_id for clip in clips if "multimodal" not in clip.labels]
     if unlabelled:
         notes.append(f"{len(unlabelled)} clips have no label and so no split: {some(unlabelled)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from semanticmac.cache.task import Task
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
-from semanticmac.preprocess.corpora.options import Options, some
+from semanticmac.preprocess.corpora.options import Options
 from semanticmac.preprocess.corpora.pickles import read_plain_pickle
 from semanticmac.preprocess.corpora.splits import tenth_for_valid
 from semanticmac.preprocess.corpora.tables import read_text
@@ -40,9 +40,6 @@ def read(root: Path, options: Options) -> Corpus:
     contexts = sum(clip.position == 0 for clip in clips)
     if contexts:
         notes.append(f"{contexts} context clips stand before their utterance; they have neither label nor split")
-    missing = [clip.clip_id for clip in clips if not clip.video.is_file()]
-    if missing:
-        notes.append(f"{len(missing)} of {len(clips)} video files are not there: {some(missing)}")
     return Corpus("mustard", TASK, tuple(clips), tuple(notes))
 
 

@@ -43,6 +43,20 @@ def test_any_flipped_byte_is_found(raw):
             check(broken)
 
 
+def test_any_flipped_byte_of_what_a_record_says_is_found_without_its_pictures(raw):
+    record = pack(raw(frames=1, samples=2000), Sampling(picture="jpeg-20"))
+    end = record.index(b"}") + 1
+    for at in [*range(4), *range(8, end)]:  # bytes 4 to 8 are the CRC of the whole record
+        broken = bytearray(record)
+        broken[at] ^= 0x10
+        with pytest.raises(RecordError, match="`semanticmac cache DATASET --repair` decodes the clip again"):
+            about(broken)
+    for length in (0, 3, 15, 20, end - 1):
+        with pytest.raises(RecordError):
+            about(record[:length])
+    assert about(record[:end]) == about(record)
+
+
 def test_a_cut_record_is_found(raw):
     record = pack(raw(frames=1, samples=2000), Sampling(picture="jpeg-20"))
     for length in (0, 3, 11, 40, len(record) - 1):

@@ -106,6 +106,65 @@ def test_equal_content_is_stored_once(tmp_path, fingerprint, embeddings):
     assert [shard.keys for shard in read_index(tmp_path)] == [("same",)]
 
 
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.999])
+def test_a_pending_clip_that_changed_is_made_again(tmp_path, fingerprint, clips, damage, place):
+    write(tmp_path / "whole", fingerprint, clips)
+    stopped = EmbeddingWriter(tmp_path / "stopped", fingerprint)
+    for key in list(clips)[:4]:
+        stopped.add(key, clips[key])
+    path = tmp_path / "stopped/pending/key-02.arrow"
+    data = bytearray(path.read_bytes())
+    at = int(place * len(data))
+    data[at] ^= 1
+    path.write_bytes({"flipped": data, "cut": data[:at], "empty": b""}[damage])
+    writer = EmbeddingWriter(tmp_path / "stopped", fingerprint)
+    assert [key in writer for key in list(clips)[:5]] == [True, True, False, True, False]
+    write(tmp_path / "stopped", fingerprint, clips)
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+
+
+def test_a_pending_clip_that_changes_under_the_writer_is_never_sealed(tmp_path, fingerprint, embeddings):
+    writer = EmbeddingWriter(tmp_path, fingerprint)
+    writer.add("key", embeddings(1))
+    path = tmp_path / "pending/key.arrow"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CacheIncomplete, match=r"key.arrow is not as it was written.*Run the same command again"):
+        writer.finish()
+    write(tmp_path, fingerprint, {"key": embeddings(1)})
+    np.testing.assert_array_equal(EmbeddingReader(tmp_path).get("key").vision, embeddings(1).vision)
+
+
+@pytest.mark.parametrize("change", ["other clips", "fewer clips", "gone", "empty"])
+def test_a_reader_never_takes_one_clip_for_another(tmp_path, fingerprint, embeddings, change):
+    """The cache is repaired while a reader holds the index of before."""
+    made = {"a": embeddings(1), "b": embeddings(2)}
+    write(tmp_path, fingerprint, made)
+    reader = EmbeddingReader(tmp_path)
+    shard = tmp_path / read_index(tmp_path)[0].file
+    EmbeddingWriter(tmp_path, fingerprint).forget([shard.name])
+    if change.endswith("clips"):
+        write(tmp_path, fingerprint, dict(reversed(made.items())) if change == "other clips" else {"a": made["a"]})
+    elif change == "empty":
+        shard.write_bytes(b"")
+    with pytest.raises(CacheIncomplete, match=r"shard-00000.arrow: .*start again; else run `semanticmac verify`"):
+        reader.get("a")
+
+
+def test_a_reader_keeps_what_it_has_open_through_a_repair(tmp_path, fingerprint, clips):
+    write(tmp_path, fingerprint, clips)
+    reader = EmbeddingReader(tmp_path)
+    reader.get("key-00")
+    EmbeddingWriter(tmp_path, fingerprint).forget([shard.file for shard in read_index(tmp_path)])
+    write(tmp_path, fingerprint, dict(reversed(clips.items())))
+    np.testing.assert_array_equal(reader.get("key-00").vision, clips["key-00"].vision)
+
+
+def test_forgetting_nothing_writes_no_index(tmp_path, fingerprint):
+    EmbeddingWriter(tmp_path, fingerprint).forget([])
+    assert not (tmp_path / "index.json").exists()
+
+
 def test_a_forgotten_shard_is_made_again(tmp_path, fingerprint, clips):
     write(tmp_path, fingerprint, clips)
     before = contents(tmp_path)

@@ -62,6 +62,19 @@ def test_a_terminal_has_a_table_above_its_bars_and_a_file_has_lines() -> None:
     assert [line.split()[0] for line in plain if "0.2000 ★" in line] == ["2", "2"]
 
 
+def test_a_line_an_epoch_names_every_loss_in_full_above_its_numbers() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with Screen(console) as screen:
+        EpochLines(screen).show(epoch(1, 0.5678, best=True))
+    head, line = console.file.getvalue().splitlines()
+    assert head.split()[:-3] == ["epoch", "loss", *SUB_TASKS, "intra", "inter"] and len(head) <= 100
+    numbers = [99.875, *([10.125] * len(SUB_TASKS)), 12.5, 10.25]
+    numbers[1 + SUB_TASKS.index("text")] = 0.25
+    for name, number in zip(head.split()[1:], numbers, strict=False):
+        end = head.index(f" {name} ") + 1 + len(name)
+        assert line[:end].endswith(f" {number:.3f}"), name
+
+
 def test_a_stage_that_begins_again_is_timed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
@@ -70,4 +83,4 @@ def test_a_stage_that_begins_again_is_timed_anew(monkeypatch: pytest.MonkeyPatch
     for second, done in ((0, 0), (100, 10), (200, 0), (210, 10)):
         now[0] = float(second)
         screen.progress("training", done, 10, 0)
-    assert console.file.getvalue().splitlines() == ["training: 10/10, 0.1/s", "training: 10/10, 1.0/s"]
+    assert console.file.getvalue().splitlines() == ["training: 10/10, 10 s each", "training: 10/10, 1.0/s"]

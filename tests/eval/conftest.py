@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from semanticmac.cache.home import CacheHome
-from semanticmac.eval.run import load_run
 from semanticmac.eval.source import EvalData
+from semanticmac.eval.trained import load_run
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.loop import open_data, train
 

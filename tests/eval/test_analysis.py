@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -10,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from typer.testing import CliRunner
 
 from semanticmac.cache.dataset import Batch
@@ -19,6 +21,7 @@ from semanticmac.eval.analysis.catalogue import ANALYSES, analysis
 from semanticmac.eval.analysis.figure import AnalysisError, thinned
 from semanticmac.eval.pseudo import PseudoHistory
 from semanticmac.model.attention import split_heads
+from semanticmac.verbs import analyze as verb
 
 
 def inside_by_loop(reference: np.ndarray, points: np.ndarray, k: int) -> float:
@@ -178,3 +181,20 @@ def test_what_a_run_cannot_have_is_said(walks, tmp_path):
     done = CliRunner().invoke(app, ["analyze", "calibration", "--run", str(run), "--cache", str(walk.home.root)])
     assert done.exit_code == 0 and (run / "analysis/calibration.svg").exists()
     assert list(thinned(3, 5)) == [0, 1, 2] and list(thinned(10, 5)) == [0, 2, 4, 6, 8]
+
+
+def test_results_stand_on_lines_of_their_own_below_the_bars(walks, tmp_path, monkeypatch):
+    walk = walks["regression"]
+    terminal = io.StringIO()  # both streams end in one terminal
+    for name in ("out", "err"):
+        monkeypatch.setattr(verb, name, Console(file=terminal, force_terminal=True, width=80, color_system=None))
+    names = ["calibration", "labels"]
+    run = shutil.copytree(walk.run, tmp_path / "run")
+    verb.analyze(names, run=run, cache=walk.home.root)
+    below = terminal.getvalue().rpartition("2/2")[2].replace("\x1b[?25h", "").splitlines()[1:]
+    assert [line.partition(":")[0] for line in below if ":" in line] == names
+    shutil.rmtree(run / "pseudo_labels")  # what was done before one fails is told all the same
+    with pytest.raises(AnalysisError, match="kept no pseudo labels"):
+        verb.analyze(names, run=run, cache=walk.home.root)
+    below = terminal.getvalue().rpartition("1/2")[2].replace("\x1b[?25h", "").splitlines()[1:]
+    assert [line.partition(":")[0] for line in below if ":" in line] == names[:1]

@@ -19,7 +19,8 @@ from semanticmac.cache.home import CacheHome
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cli import app
 from semanticmac.eval.export import card, export_run
-from semanticmac.eval.run import RunError, RunInfo, load_run
+from semanticmac.eval.run import RunError, RunInfo
+from semanticmac.eval.trained import load_run
 from semanticmac.preprocess.embed import EncoderMismatch
 from semanticmac.verbs.predictor import PredictError
 

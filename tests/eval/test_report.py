@@ -20,6 +20,7 @@ from semanticmac.eval.scores import Scores, score
 SENTIMENT = Task("regression")
 IEMOCAP = Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru"))
 MELD = Task("single-label", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))
+RAVDESS = Task("single-label", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"))
 MOSEI = Task("multi-label", ("happy", "sad", "anger", "surprise", "disgust", "fear"))
 HUMOUR = Task("binary", ("serious", "humorous"))
 EVERY_DATASET = [
@@ -31,6 +32,7 @@ EVERY_DATASET = [
     ("meld", MELD),
     ("urfunny", HUMOUR),
     ("my-videos", SENTIMENT),
+    ("ravdess", RAVDESS),
 ]
 PAPER = Path(__file__).parents[3] / "shared/data/paper/results.csv"
 
@@ -151,6 +153,14 @@ def test_class_and_confusion_tables() -> None:
         class_table(scores_of("mosi", SENTIMENT))
     with pytest.raises(ValueError, match="does not give every clip one class"):
         confusion_table(scores_of("mosei-emotion", MOSEI))
+
+
+def test_many_classes_are_numbered_across_and_named_downward() -> None:
+    scores = scores_of("ravdess", RAVDESS)
+    text = printed(confusion_table(scores))
+    assert text.splitlines()[1].split() == ["true", "↓", "predicted", "→", *"12345678"]
+    for number, (name, line) in enumerate(zip(RAVDESS.classes, scores.confusion, strict=True), start=1):
+        assert row(text, f"{number} {name}") == list(map(str, line))
 
 
 def test_class_names_with_brackets_are_printed_as_they_are() -> None:

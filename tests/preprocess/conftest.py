@@ -1,5 +1,6 @@
 """A small corpus that was cached by the real build, for tests of what happens to a cache."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,12 +24,13 @@ def tiny() -> Encoder:
 def build_folder(tiny):
     """build_folder(root, home): a `folder` corpus into a cache, in one worker and small shards."""
 
-    def make(root: Path, home: Path, *, repair: bool = False) -> BuildReport:
+    def make(root: Path, home: Path, *, repair: bool = False, name: str | None = None) -> BuildReport:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
                 build_module, "EmbeddingWriter", partial(build_module.EmbeddingWriter, shard_bytes=SHARD_BYTES)
             )
             plan = Plan(root, workers=1, repair=repair)
-            return build(read_corpus("folder", root), CacheHome(home), tiny, plan, lambda *_: None)
+            corpus = replace(read_corpus("folder", root), cached_as=name)
+            return build(corpus, CacheHome(home), tiny, plan, lambda *_: None)
 
     return make

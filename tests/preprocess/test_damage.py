@@ -10,8 +10,10 @@ import pytest
 from semanticmac.cache.frames import FrameStore, StoreDamaged
 from semanticmac.cache.home import CacheHome
 from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.raw import RecordError
 from semanticmac.cache.shards import CacheIncomplete, read_index
 from semanticmac.cache.verify import verify
+from semanticmac.verbs.build import print_report
 
 CLIPS = 6
 
@@ -91,10 +93,9 @@ def test_a_damaged_shard_is_named_and_its_clips_alone_are_encoded_again(cache, w
 @pytest.mark.parametrize("damage", ["flipped", "gone"])
 def test_a_damaged_frame_record_is_named_and_it_alone_is_decoded_again(cache, whole, root, build_folder, damage):
     row = Manifest.read(CacheHome(cache).manifest("folder")).rows[3]
-    with FrameStore(cache / "frames", writable=True) as store, store._env.begin() as transaction:
-        record = bytearray(transaction.get(row.key.encode()))
-    record[len(record) // 2] ^= 1
     with FrameStore(cache / "frames", writable=True) as store:
+        record = bytearray(store.record(row.key))
+        record[len(record) // 2] ^= 1
         store.put_many([(row.key, bytes(record))]) if damage == "flipped" else store.delete(row.key)
     [found] = wrong(cache)
     assert found.startswith(f"{row.clip_id}: ") and ("CRC-32" in found or "its frames are missing" in found)
@@ -138,13 +139,105 @@ def test_a_changed_fingerprint_is_found_and_mended(cache, root, build_folder):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 1, "shards": [{"file": "a"}]}'])
 def test_a_damaged_index_is_one_clear_message(cache, text):
     (embeddings_of(cache) / "index.json").write_text(text)
-    with pytest.raises(CacheIncomplete, match=r"index.json is damaged .* run `semanticmac cache` again"):
+    with pytest.raises(
+        CacheIncomplete, match=r"index.json is damaged .* `semanticmac cache` encodes .* `semanticmac import"
+    ):
         wrong(cache)
 
 
-def test_a_key_that_the_index_lost_is_missed(cache):
+@pytest.mark.parametrize("damage", ["lost", "changed"])
+def test_an_index_that_names_other_clips_is_found_and_mended(cache, whole, root, build_folder, damage):
     path = embeddings_of(cache) / "index.json"
     index = json.loads(path.read_text())
-    index["shards"][0]["keys"].pop()
+    keys = index["shards"][0]["keys"]
+    key = keys.pop()
+    keys.extend([key[::-1]] if damage == "changed" else [])
     path.write_text(json.dumps(index))
-    assert [line.partition(": ")[2] for line in wrong(cache)] == ["its embeddings are missing"]
+    shard, clip = wrong(cache)
+    assert shard.endswith("shard-00000.arrow: it holds other clips than the index says")
+    assert clip.endswith(": its embeddings are missing")
+    build_folder(root, cache, repair=True)
+    assert wrong(cache) == [] and contents(cache) == contents(whole)
+
+
+def test_a_flipped_byte_is_found_anywhere_in_a_manifest(cache):
+    path = CacheHome(cache).manifest("folder")
+    data, dice = path.read_bytes(), np.random.default_rng(0)
+    seal = data.rindex(b"sha256:")
+    for at in [0, seal, seal + 7, seal + 70, seal + 71, len(data) - 1, *dice.integers(0, len(data), 200)]:
+        flip(path, at)
+        with pytest.raises(CacheIncomplete, match=r"not as it was written.*cache CORPUS .* --name folder` again"):
+            Manifest.read(path)
+        path.write_bytes(data)
+    Manifest.read(path)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "noise"])
+@pytest.mark.parametrize("repair", [False, True])
+def test_a_damaged_manifest_is_written_anew_and_nothing_else_made(cache, whole, root, build_folder, damage, repair):
+    path, expected = CacheHome(cache).manifest("folder"), CacheHome(whole).manifest("folder").read_bytes()
+    if damage == "flipped":
+        flip(path, len(expected) // 2)
+    else:
+        path.write_bytes({"cut": expected[:-7], "empty": b"", "noise": np.random.default_rng(0).bytes(5000)}[damage])
+    report = build_folder(root, cache, repair=repair)
+    assert (report.decoded, report.encoded, report.manifest_written) == (0, 0, True)
+    assert path.read_bytes() == expected and contents(cache) == contents(whole)
+
+
+@pytest.mark.parametrize(("was", "now"), [(b"{", b"s"), (b'"duration_s": 0', b'"duration_s": 4')])
+def test_what_a_damaged_record_says_never_enters_a_manifest(cache, whole, root, build_folder, was, now):
+    row = Manifest.read(CacheHome(cache).manifest("folder")).rows[0]
+    with FrameStore(cache / "frames", writable=True) as store:
+        record = store.record(row.key)
+        assert was in record
+        store.put_many([(row.key, record.replace(was, now, 1))])
+    with pytest.raises(RecordError, match=r"CRC-32.*`semanticmac cache DATASET --repair` decodes the clip again"):
+        build_folder(root, cache)
+    assert build_folder(root, cache, repair=True).decoded == 1
+    manifests = [CacheHome(folder).manifest("folder").read_bytes() for folder in (cache, whole)]
+    assert manifests[0] == manifests[1] and wrong(cache) == []
+
+
+def test_a_pending_clip_that_changed_is_encoded_again(cache, whole, root, build_folder):
+    """All shards but the first are gone, as where a run was stopped, and one clip is pending that changed since."""
+    folder = embeddings_of(cache)
+    index = json.loads((folder / "index.json").read_text())
+    key = index["shards"][1]["keys"][0]
+    for shard in index["shards"][1:]:
+        (folder / shard["file"]).unlink()
+    (folder / "index.json").write_text(json.dumps({**index, "shards": index["shards"][:1]}, indent=1))
+    (folder / "pending" / f"{key}.arrow").write_bytes(b"")
+    report = build_folder(root, cache)
+    assert report.encoded == CLIPS - len(index["shards"][0]["keys"])
+    assert wrong(cache) == [] and contents(cache) == contents(whole)
+
+
+@pytest.mark.parametrize("damage", ["shard", "record", "store", "manifest"])
+def test_a_repair_names_the_other_datasets_that_are_not_whole(cache, root, build_folder, tmp_path, damage, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(root / "clip1.wav", other / "seen.wav")  # a clip that both have
+    (other / "new.wav").write_bytes((root / "clip1.wav").read_bytes() + b"\0\0")
+    build_folder(other, cache, name="other")
+    assert build_folder(other, cache, name="other", repair=True).incomplete == ()
+    home = CacheHome(cache)
+    row = Manifest.read(home.manifest("folder")).rows[3]
+    if damage == "shard":
+        [lost] = [shard.file for shard in read_index(embeddings_of(cache)) if row.key in shard.keys]
+        flip(embeddings_of(cache) / lost, 1000)
+    elif damage == "record":
+        with FrameStore(home.frames, writable=True) as store:
+            store.put_many([(row.key, store.record(row.key)[:-1])])
+    else:
+        path = home.manifest("folder") if damage == "manifest" else home.frames / "data.mdb"
+        path.write_bytes(path.read_bytes()[:-1])
+    report = build_folder(other, cache, name="other", repair=True)
+    [sentence] = report.incomplete
+    command = "CORPUS --root DIR --name folder" if damage == "manifest" else "folder --root DIR"
+    assert sentence.startswith("folder is not whole: ") and f"`semanticmac cache {command}" in sentence
+    print_report(report, home.failures("other"))
+    assert sentence in capsys.readouterr().out
+    build_folder(root, cache)
+    assert wrong(cache) == []
+    assert build_folder(other, cache, name="other", repair=True).incomplete == ()

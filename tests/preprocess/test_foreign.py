@@ -13,7 +13,8 @@ from semanticmac.cache.home import CacheHome
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.shards import EmbeddingReader
 from semanticmac.cache.verify import verify
-from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora import NAMES
 from semanticmac.preprocess.foreign import TASKS, ImportReport, import_features
 
@@ -153,6 +154,15 @@ def test_a_second_import_writes_nothing_and_one_of_a_damaged_cache_mends_it(tmp_
     assert verify(home, manifest, lambda *_: None) == []
 
 
+def test_an_import_writes_a_damaged_manifest_anew(tmp_path):
+    path = save(whole(), tmp_path)
+    _, home = bring(path)
+    before = home.manifest("mosi").read_bytes()
+    home.manifest("mosi").write_bytes(before[:-9])
+    bring(path)
+    assert home.manifest("mosi").read_bytes() == before
+
+
 def test_padding_in_front_is_found_without_lengths(tmp_path):
     data = whole(with_lengths=False)
     data["train"]["audio"] = data["train"]["audio"][:, ::-1].copy()  # as aligned features are padded
@@ -288,6 +298,15 @@ def test_what_was_made_from_raw_videos_is_not_hidden(tmp_path):
     with pytest.raises(CorpusError, match="holds mosi made from raw videos"):
         bring(path)
     assert Manifest.read(home.manifest("mosi")) == raw
+
+
+def test_raw_videos_do_not_hide_what_was_imported(tmp_path):
+    _, home = bring(save(whole(), tmp_path))
+    before = home.manifest("mosi").read_bytes()
+    corpus = Corpus("mosi", None, (Clip("a", tmp_path / "a.mp4"),))
+    with pytest.raises(CorpusError, match=r"holds mosi made from imported features, .* give the videos another --name"):
+        build(corpus, home, None, Plan(tmp_path, 1), lambda *_: None)
+    assert home.manifest("mosi").read_bytes() == before
 
 
 def test_plain_arrays_with_a_table(tmp_path):

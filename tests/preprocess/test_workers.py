@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from semanticmac.cache.keys import Sampling
+from semanticmac.preprocess import isolation
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decode import decode_clip
 from semanticmac.preprocess.workers import GROUP_JOBS, LOOK_AHEAD, Result, WorkerError, run_isolated
@@ -108,6 +110,19 @@ def test_a_worker_killed_from_outside(jobs, tmp_path: Path):
     (result,) = run
     assert result.outcome == "died" and result.worker_lost and "killed by SIGKILL" in result.reason
     until(lambda: not any(map(alive, pids_in(tmp_path / "hanging"))))  # its child is not left behind either
+
+
+def test_a_killed_worker_leaves_no_child_also_where_its_parent_does_nothing(tmp_path: Path):
+    """As on a cluster, where the parent is killed with it."""
+    parent = subprocess.Popen([sys.executable, "-c", SCRIPT.format(here=str(HERE)), str(tmp_path / "a")])
+    try:
+        worker, child = pids_in(tmp_path / "a")
+        parent.send_signal(signal.SIGSTOP)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: not alive(child))
+    finally:
+        parent.kill()
+        parent.wait()
 
 
 def test_a_worker_killed_while_idle_costs_no_job(jobs, tmp_path: Path):
@@ -227,6 +242,13 @@ def test_a_worker_is_light(jobs):
     assert result.value == "1"
     code = f"import sys, semanticmac.preprocess.decode; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_an_error_that_nobody_foresaw_names_its_type(jobs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(isolation, "decode_and_pack", jobs.fail_to_decode)
+    clips = [Clip(name, Path(name)) for name in ("AssertionError", "KeyError", "DecodeError")]
+    reasons = [outcome.reason for outcome in isolation.decode_all(clips, Sampling(), 1)]
+    assert reasons == ["AssertionError: ", "KeyError: 'frames'", "the file is empty"]
 
 
 def test_decoding_in_workers(tmp_path: Path):

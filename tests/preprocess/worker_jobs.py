@@ -61,3 +61,14 @@ def pretend_to_decode(job: object) -> bytes:
 
     job.clip.video.with_suffix(".done").touch()
     return pack(RawClip(None, np.zeros(16_000, np.int16), 1.0), job.sampling)
+
+
+def fail_to_decode(job: object) -> bytes:
+    """Raises the error that the clip of a job of isolation.py is named after."""
+    from semanticmac.preprocess.clip import DecodeError
+
+    raise {
+        "AssertionError": AssertionError(),
+        "KeyError": KeyError("frames"),
+        "DecodeError": DecodeError("the file is empty"),
+    }[job.clip.clip_id]

@@ -21,7 +21,7 @@ from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.shards import EmbeddingReader
 from semanticmac.eval.evaluate import evaluate, predict_clip
 from semanticmac.eval.predict import predict
-from semanticmac.eval.run import load_run
+from semanticmac.eval.trained import load_run
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.language import LanguageModel, LanguageModelError, Tokenizer
 from semanticmac.model.semanticmac import Output, SemanticMAC

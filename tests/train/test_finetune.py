@@ -13,7 +13,8 @@ import torch
 from semanticmac.cache.dataset import loader
 from semanticmac.cache.home import CacheHome
 from semanticmac.eval.predict import predict
-from semanticmac.eval.run import RunInfo, load_run, save_best
+from semanticmac.eval.run import RunInfo
+from semanticmac.eval.trained import load_run, save_best
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.finetune import transformer_layers
 from semanticmac.model.hub import LanguageModelError

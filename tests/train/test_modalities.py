@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from semanticmac.cache.dataset import Batch
 from semanticmac.cache.home import CacheHome
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.run import RunError, load_run
+from semanticmac.eval.run import RunError
+from semanticmac.eval.trained import load_run
 from semanticmac.model.config import MODALITIES
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import open_data

@@ -20,7 +20,8 @@ import torch
 from safetensors import SafetensorError
 
 from semanticmac.cache.home import CacheHome
-from semanticmac.eval.run import RunError, RunInfo, load_run
+from semanticmac.eval.run import RunError, RunInfo
+from semanticmac.eval.trained import load_run
 from semanticmac.train import checkpoint
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import in_setting

@@ -23,7 +23,8 @@ from semanticmac.cache.home import CacheHome
 from semanticmac.cache.manifest import Manifest
 from semanticmac.console.trainings import sweep_table
 from semanticmac.eval.listing import FAILURE, run_line
-from semanticmac.eval.run import RunError, RunInfo, load_run
+from semanticmac.eval.run import RunError, RunInfo
+from semanticmac.eval.trained import load_run
 from semanticmac.model.language import LanguageModelError
 from semanticmac.train import sweep as module
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, override, preset

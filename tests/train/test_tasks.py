@@ -18,7 +18,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from semanticmac.cache.home import CacheHome
 from semanticmac.cache.task import Kind
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.run import load_run
+from semanticmac.eval.trained import load_run
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.loop import train

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from semanticmac.preprocess.corpora import NAMES, Options
+from semanticmac.preprocess.corpora import NAMES, Options, read_corpus
 from semanticmac.preprocess.corpora import check as check_module
 from semanticmac.preprocess.corpora.cards import CARDS, CorpusCard
 from semanticmac.preprocess.corpora.check import check_corpus
@@ -99,7 +99,27 @@ def test_what_is_broken_in_every_download_of_meld_does_not_count_as_missing(writ
     files = {"train_splits/dia0_utt0.mp4": b"", "output_repeated_splits_test/dia0_utt0.mp4": b""}
     report = check_corpus("meld", write(tables | files | {"dev_sent_emo.csv": header + row.format(110, 7)}))
     assert "missing" not in findings(report)
-    assert findings(report)["known-bad"] == "valid_dia110_utt7: the video file is not in the download"
+    found = findings(report)["known-bad"]
+    assert found == "known to be broken in the download: valid_dia110_utt7 (the video file is not in the download)"
+
+
+@pytest.mark.parametrize("name", ["sims", "meld", "folder"])
+def test_what_a_finding_says_no_note_says_again(write, small_card, name):
+    header = "Utterance,Speaker,Emotion,Dialogue_ID,Utterance_ID,StartTime,EndTime\n"
+    rows = "".join(f'Hi,Ann,joy,{place},"00:00:01,000","00:00:02,000"\n' for place in ("125,3", "125,4"))
+    files = {
+        "sims": SIMS,
+        "meld": {f"{part}_sent_emo.csv": header + rows for part in ("train", "dev", "test")},
+        "folder": {"clips.csv": "file,label\na.mp4,1.5\nz.mp4,-1\n"},
+    }
+    root = write(files[name])
+    report = check_corpus(name, root)
+    notes = read_corpus(name, root).notes
+    clips = sum(report.counts.values())
+    assert findings(report)["missing"].startswith(f"{clips} of {clips} clips have no file")
+    said = [note for note in notes if "video files are not there" in note or "known to be broken" in note]
+    assert len(said) == 1 + ("known-bad" in findings(report)) and said[-1].startswith(f"{clips} of {clips} ")
+    assert set(report.notes) == set(notes) - set(said)
 
 
 def test_the_real_label_files_without_their_videos_are_incomplete(shared):

@@ -42,6 +42,7 @@ def test_clips_that_are_broken_in_the_download_are_named(write):
     bad = HEADER + ROW.replace("positive,0,1", "positive,125,3")
     corpus = read_corpus("meld", write(TABLES | {"train_sent_emo.csv": bad}))
     assert "known to be broken in the download: train_dia125_utt3 (the video file is corrupt)" in corpus.notes
+    assert not any("dia110_utt7" in note for note in corpus.notes)  # no clip of it is here
 
 
 def test_time_codes_that_run_backwards_are_named(write):

@@ -150,6 +150,30 @@ def test_the_time_limit_of_ffmpeg(talk: Path):
 def test_an_ffmpeg_that_is_not_there(talk: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(ffmpeg.PROGRAM_VARIABLE, "/nowhere/ffmpeg")
     refused(talk, "there is no ffmpeg at /nowhere/ffmpeg: set SEMANTICMAC_FFMPEG")
+    with pytest.raises(ffmpeg.ProgramError, match="there is no ffmpeg at /nowhere/ffmpeg: set SEMANTICMAC_FFMPEG"):
+        ffmpeg.require_program()
+
+
+@pytest.mark.parametrize("script", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho another program\n", "no program", None])
+def test_an_ffmpeg_that_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None):
+    chosen = tmp_path / "chosen"
+    chosen.mkdir() if script is None else chosen.write_text(script)
+    chosen.chmod(0o755)
+    monkeypatch.setenv(ffmpeg.PROGRAM_VARIABLE, str(chosen))
+    with pytest.raises(ffmpeg.ProgramError, match=f"{chosen} cannot be run as ffmpeg .*: set SEMANTICMAC_FFMPEG"):
+        ffmpeg.require_program()
+
+
+def test_a_chosen_ffmpeg_may_be_named_from_here_or_by_the_search_path(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "mine").symlink_to(ffmpeg.program())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for chosen in ("./mine", "mine"):
+        monkeypatch.setenv(ffmpeg.PROGRAM_VARIABLE, chosen)
+        ffmpeg.require_program()
+        assert numbers(decode(talk, 0.0, 1.0, "ffmpeg")) == [0, 10]
 
 
 HOSTILE = [
@@ -162,7 +186,9 @@ HOSTILE = [
     b"%03d $(id) `id`.mp4",
     b"no extension",
     "表情.mp4".encode(),
+    b"bell\x07\x1b\n  Stream #0:5: Video: none.mp4",
 ]
+PLAIN = ["0", "1", "a", "e", "Video", "Audio", ":", " ", "file", "Input #0, mov, from 'x"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -173,6 +199,30 @@ def test_any_name_can_be_read(talk: Path, tmp_path: Path, name: bytes, monkeypat
     assert numbers(decode(film, 0.0, 1.0, "ffmpeg")) == expected
     monkeypatch.chdir(tmp_path)
     assert numbers(decode(Path(os.fsdecode(name)), 0.0, 1.0)) == expected
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_name_that_ffmpeg_says_of_other_things_costs_nothing(talk: Path, tmp_path: Path, name: str):
+    film = tmp_path / name
+    film.write_bytes(talk.read_bytes())
+    found, expected = decode(film), decode(talk)
+    assert np.array_equal(found.frames, expected.frames) and np.array_equal(found.waveform, expected.waveform)
+    assert (found.duration_s, found.notes) == (expected.duration_s, expected.notes) == (10.0, ())
+
+
+def test_a_name_that_tells_of_damage_or_of_pictures_is_not_believed(studio: Studio, tmp_path: Path):
+    studio.run(
+        "-f", "lavfi", "-i", "testsrc=s=96x64:r=20:d=2", "-f", "lavfi", "-i", "sine=d=4", *H264, "sound-longer.mp4"
+    )
+    expected = decode(studio.folder / "sound-longer.mp4", decoder="ffmpeg")
+    assert expected.duration_s == pytest.approx(2.0, abs=0.1)
+    shown = "[Parsed_showinfo_1 @ 0x1] n: 0 pts: 7000000 pts_time:7 duration: 40000"
+    for name in ("corrupt.mp4", f"two\n{shown}\n.mp4", f"two\n{shown}"):
+        film = tmp_path / name
+        film.write_bytes((studio.folder / "sound-longer.mp4").read_bytes())
+        found = decode(film, decoder="ffmpeg")
+        assert (found.duration_s, found.notes) == (expected.duration_s, expected.notes)
+        assert np.array_equal(found.frames, expected.frames)
 
 
 PLAYLISTS = {

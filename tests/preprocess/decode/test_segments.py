@@ -113,7 +113,7 @@ def test_the_run_that_reads_the_sound_says_the_same_header(studio: Studio, talk:
     studio.run("-i", talk, *OTHERS[name], "-metadata", "title=Stream mapping:\n  Stream #0:7: Video: none", name)
     film = studio.folder / name
     said = sound.begin_whole(film, Sampling(), decode_module.STANDARD_LIMITS).stderr
-    assert ffmpeg.header(film, said) == ffmpeg.probe(film)
+    assert ffmpeg.header(said) == ffmpeg.probe(film)
 
 
 def test_neighbours_in_workers_are_the_same_as_alone(film: Path):

@@ -1,0 +1,42 @@
+"""Which clips are predicted: a file alone is the clip that it is in its folder."""
+
+import shutil
+
+import pytest
+
+from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.embed import clips_of
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("ok clip.mpg", "b.wav", "silent.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "ok clip.txt").write_text("  what\nis said ")
+    (tmp_path / "b.txt").write_text("b")
+    return tmp_path
+
+
+def test_a_file_is_the_clip_that_it_is_in_its_folder(folder):
+    files = [path for path in sorted(folder.iterdir()) if path.suffix != ".txt"]
+    assert clips_of(files, None) == clips_of([folder], None)
+    assert [(clip.clip_id, clip.text) for clip in clips_of(files, None)] == [
+        ("b", "b"),
+        ("ok clip", "what is said"),
+        ("silent", ""),
+    ]
+
+
+def test_a_text_is_of_files_and_stands_above_what_lies_beside_them(folder):
+    assert [clip.text for clip in clips_of([folder / "b.wav", folder / "silent.mp4"], "own")] == ["own", "own"]
+    assert clips_of([folder / "b.wav"], "")[0].text == ""
+    with pytest.raises(CorpusError, match=r"a text is of a file, and .* is a folder"):
+        clips_of([folder / "b.wav", folder], "own")
+
+
+def test_files_of_one_name_keep_their_folder_and_a_text_file_is_no_transcript_of_itself(folder):
+    shutil.copytree(folder, folder / "inner")
+    names = [str(folder / "b.wav"), str(folder / "inner/b.wav"), "silent"]
+    files = [folder / "b.wav", folder / "inner/b.wav", folder / "silent.mp4"]
+    assert [clip.clip_id for clip in clips_of(files, None)] == names
+    assert clips_of([folder / "b.txt"], None)[0].text == ""

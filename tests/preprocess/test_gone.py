@@ -1,0 +1,157 @@
+"""Videos that were deleted after they were cached, or never were files: what is cached stays, the rest is named."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from semanticmac.cache.failures import read_failures
+from semanticmac.cache.home import CacheHome
+from semanticmac.cache.manifest import Manifest
+from semanticmac.preprocess import isolation
+from semanticmac.preprocess.build import GONE, Plan, build
+from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.corpora import read_corpus
+
+CLIPS = 5
+LABELS = [f"clip{i},clip{i}.{'mp4' if i == 2 else 'wav'},{i % 3}" for i in range(CLIPS)]
+
+
+def write_table(root: Path, lines: list[str]) -> None:
+    (root / "clips.csv").write_text("\n".join(["clip_id,file,label", *lines, ""]))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, film, build_folder) -> Path:
+    """A folder with a corpus of five clips and its cache; one clip has no sound and the others no picture."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "root").mkdir()
+    for i in range(CLIPS):
+        picture = i == 2
+        name = f"clip{i}.{'mp4' if picture else 'wav'}"
+        film(folder / "root" / name, 0.5 + 0.3 * i, picture=picture, sound=not picture)
+    write_table(folder / "root", LABELS)
+    assert build_folder(folder / "root", folder / "cache").encoded == CLIPS
+    return folder
+
+
+@pytest.fixture
+def here(made, tmp_path, build_folder) -> Path:
+    """A copy of it, whose cache has seen the videos where they are now."""
+    shutil.copytree(made, tmp_path / "here")
+    build_folder(tmp_path / "here/root", tmp_path / "here/cache")
+    return tmp_path / "here"
+
+
+def manifest(cache: Path) -> Manifest:
+    return Manifest.read(CacheHome(cache).manifest("folder"))
+
+
+def remarks(cache: Path) -> dict[str, tuple[str, bool]]:
+    return {line.clip_id: (line.reason, line.cached) for line in read_failures(CacheHome(cache).failures("folder"))}
+
+
+def delete(root: Path, *kept: int) -> None:
+    for line in LABELS:
+        if int(line[4]) not in kept:
+            (root / line.split(",")[1]).unlink()
+
+
+@pytest.mark.parametrize("frames", ["stored", "deleted"])
+@pytest.mark.parametrize("kept", [(1,), ()])
+def test_clips_whose_videos_are_deleted_stay_and_take_new_labels(here, build_folder, frames, kept):
+    before = manifest(here / "cache").rows
+    delete(here / "root", *kept)
+    if frames == "deleted":
+        shutil.rmtree(here / "cache/frames")
+    write_table(here / "root", [LABELS[0].replace(",0", ",2"), *LABELS[1:]])
+    report = build_folder(here / "root", here / "cache")
+    assert (report.cached, report.encoded, report.failed) == (CLIPS, 0, 0)
+    after = manifest(here / "cache").rows
+    assert [row.label for row in after] == [[2.0], *(row.label for row in before[1:])]
+    assert [vars(row) | {"label": None} for row in after] == [vars(row) | {"label": None} for row in before]
+    found = remarks(here / "cache")
+    own = {i: "no audio track" if i == 2 else "no video track" for i in range(CLIPS)}
+    gone = {i: f"{own[i]}; {GONE}" if frames == "stored" else GONE for i in range(CLIPS)}
+    assert found == {f"clip{i}": (own[i] if i in kept else gone[i], True) for i in range(CLIPS)}
+
+
+def test_frames_of_a_deleted_video_are_encoded(here, build_folder):
+    delete(here / "root")
+    shutil.rmtree(here / "cache/embeddings")
+    report = build_folder(here / "root", here / "cache")
+    assert (report.cached, report.decoded, report.encoded, report.failed) == (CLIPS, 0, CLIPS, 0)
+
+
+def test_a_deleted_video_of_which_nothing_is_cached_fails(here, build_folder):
+    delete(here / "root", 1)
+    shutil.rmtree(here / "cache/frames")
+    shutil.rmtree(here / "cache/embeddings")
+    report = build_folder(here / "root", here / "cache")
+    assert (report.cached, report.failed) == (1, CLIPS - 1)
+    failed = {f"clip{i}": ("no such file", False) for i in range(CLIPS) if i != 1}
+    assert remarks(here / "cache") == failed | {"clip1": ("no video track", True)}
+
+
+def test_the_video_of_another_name_with_the_same_content_is_decoded(here, build_folder):
+    shutil.rmtree(here / "cache/frames")
+    shutil.rmtree(here / "cache/embeddings")
+    (here / "root/clip0.wav").rename(here / "root/moved.wav")
+    write_table(here / "root", ["moved,moved.wav,0", *LABELS])
+    report = build_folder(here / "root", here / "cache")
+    assert (report.cached, report.decoded, report.failed) == (CLIPS + 1, CLIPS, 0)
+    assert remarks(here / "cache")["clip0"] == (f"no video track; {GONE}", True)
+
+
+def test_where_no_video_is_there_nor_cached_nothing_is_written(here, build_folder, tmp_path):
+    delete(here / "root")
+    (here / "cache/digests.json").unlink()
+    before = CacheHome(here / "cache").manifest("folder").read_bytes()
+    with pytest.raises(CorpusError, match=r"folder: not one of 5 clips has its file, the first is .*clip0\.wav"):
+        build_folder(here / "root", here / "cache")
+    assert CacheHome(here / "cache").manifest("folder").read_bytes() == before
+
+
+def test_embeddings_stay_where_frames_cannot_be_made_again(here, build_folder, tiny, monkeypatch):
+    shutil.rmtree(here / "cache/frames")
+    before = manifest(here / "cache").rows
+    corpus = read_corpus("folder", here / "root")
+    plan = Plan(here / "root", workers=1, frames=False)
+    report = build(corpus, CacheHome(here / "cache"), tiny, plan, lambda *_: None)
+    assert (report.cached, report.failed) == (CLIPS, 0) and manifest(here / "cache").rows == before
+    assert remarks(here / "cache")["clip0"] == ("it has no frames (not decoded yet); its embeddings are kept", True)
+    monkeypatch.setattr(isolation, "CLIP_TIMEOUT_S", 0.0)
+    report = build_folder(here / "root", here / "cache")
+    assert (report.cached, report.failed) == (CLIPS, 0) and manifest(here / "cache").rows == before
+
+
+def test_what_is_no_file_costs_itself_alone_and_is_not_waited_for(here, build_folder):
+    os.mkfifo(here / "root/pipe.wav")
+    (here / "root/round.wav").symlink_to("round.wav")
+    write_table(here / "root", [*LABELS, "pipe,pipe.wav,0", "round,round.wav,0", f"long,{'n' * 300}.wav,0"])
+    report = build_folder(here / "root", here / "cache")
+    assert (report.cached, report.failed) == (CLIPS, 3)
+    reasons = {name: reason for name, (reason, cached) in remarks(here / "cache").items() if not cached}
+    assert {name: reason.removeprefix("the file cannot be read: ") for name, reason in reasons.items()} == {
+        "pipe": "it is a folder, a device or a pipe",
+        "round": "Too many levels of symbolic links",
+        "long": "File name too long",
+    }
+
+
+def test_other_videos_under_the_same_name_are_told(here, build_folder, film, tmp_path, capfd):
+    from semanticmac.verbs.build import print_report
+
+    other = tmp_path / "other"
+    other.mkdir()
+    film(other / "another.wav", 0.9, picture=False)
+    assert build_folder(here / "root", here / "cache").replaced == 0
+    report = build_folder(other, here / "cache")
+    assert report.replaced == CLIPS
+    print_report(report, CacheHome(here / "cache").failures("folder"))
+    said = " ".join(capfd.readouterr().err.split())
+    assert "until now folder was 5 clips of other videos" in said and "another --name to keep both" in said
+    assert build_folder(other, here / "cache").replaced == 0
+    film(other / "more.wav", 1.1, picture=False)
+    assert build_folder(other, here / "cache").replaced == 0
