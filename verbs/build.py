@@ -174,9 +174,10 @@ def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
         return
     for item in damage:
         say(out, item)
-    wrong = "one thing is wrong" if len(damage) == 1 else f"{len(damage)} things are wrong"
+    wrong, it = ("one thing is wrong", "it") if len(damage) == 1 else (f"{len(damage)} things are wrong", "them")
     again = cache_command(name, manifest.corpus, manifest.fingerprint, "--repair")
-    say(out, f"{wrong}. `{again}` makes it again.", "bold red")
+    lists = "" if manifest.fingerprint.imported else ", with the --splits, --labels … that it was cached with"
+    say(out, f"{wrong}. `{again}` makes {it} again{lists}.", "bold red")
     raise typer.Exit(DAMAGED)
 
 
