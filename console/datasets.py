@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Group, RenderableType
@@ -50,6 +52,8 @@ class Report(Protocol):
     """What a check found."""
 
     @property
+    def root(self) -> Path: ...
+    @property
     def name(self) -> str: ...
     @property
     def card(self) -> Card | None: ...
@@ -95,7 +99,7 @@ def corpus_table(card: Card) -> Table:
         "terms": card.terms,
         "put it into": f"data/{card.name}, or say --root DIR",
         "expected there": card.folder,
-        "then": f"semanticmac datasets check {card.name}\nsemanticmac cache {card.name}",
+        "then": f"semanticmac datasets check {card.name} --root DIR\nsemanticmac cache {card.name} --root DIR",
     }
     for name, value in lines.items():
         if value:
@@ -116,7 +120,8 @@ def check_view(report: Report) -> RenderableType:
         parts.append(Message(mark.append(finding.message, style="not bold" if finding.problem else "default")))
     parts += [Message(f"note: {note}", "dim") for note in report.notes]
     if report.complete:
-        parts.append(Message(f"{report.name} is whole: `semanticmac cache {report.name}` can begin", "bold green"))
+        command = shlex.join(["semanticmac", "cache", report.name, "--root", str(report.root)])
+        parts.append(Message(f"{report.name} is whole: `{command}` can begin", "bold green"))
     else:
         parts.append(Message(f"{report.name} is not whole: its cache would lack what is marked ✗", "bold red"))
     return Group(*parts)

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from semanticmac.eval.report import mean_spread
-from semanticmac.eval.run import SEEDS, RunInfo, higher_is_better, is_finished
-
-FAILURE = "failure.txt"  # of a trial of a sweep that failed: why
+from semanticmac.eval.run import FAILURE, SEEDS, RunInfo, higher_is_better, is_finished
 
 
 @dataclass(frozen=True)

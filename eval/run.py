@@ -33,6 +33,7 @@ from semanticmac.cache.task import Task
 from semanticmac.model.config import ModelConfig
 
 SEEDS = "seeds.json"  # marks the folder of one model's runs over seeds
+FAILURE = "failure.txt"  # of a trial of a sweep that failed: why
 
 
 class RunError(Exception):
@@ -188,6 +189,8 @@ def _why_no_run(folder: Path) -> str:
     if not folder.is_dir():
         what = "is a file, and a run is a folder" if folder.exists() else "does not exist"
         return f"{folder} {what}: `semanticmac runs` lists the runs there are"
+    if (folder / FAILURE).exists():
+        return f"{folder} holds no trained model, it failed: {(folder / FAILURE).read_text(encoding='utf-8').strip()}"
     if (folder / "config.toml").exists():
         return f"{folder} holds no trained model yet: `semanticmac train --resume {folder}` goes on with its training"
     if inside:

@@ -76,4 +76,6 @@ def pick_device(name: str) -> torch.device:
         raise RunError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise RunError(f"device {name!r}: torch sees no GPU here; use --device cpu or auto")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise RunError(f"device {name!r}: this machine has {torch.cuda.device_count()} GPUs, counted from cuda:0")
     return device

@@ -17,8 +17,7 @@ from pathlib import Path
 import torch
 
 from semanticmac.cache.files import write_text
-from semanticmac.eval.listing import FAILURE
-from semanticmac.eval.run import higher_is_better
+from semanticmac.eval.run import FAILURE, higher_is_better
 from semanticmac.model.language import Tokenizer
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import TrainData, in_setting, resolve

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,8 +23,8 @@ from rich.console import Console
 from semanticmac.cache.home import CacheHome
 from semanticmac.cache.manifest import Manifest
 from semanticmac.console.trainings import sweep_table
-from semanticmac.eval.listing import FAILURE, run_line
-from semanticmac.eval.run import RunError, RunInfo
+from semanticmac.eval.listing import run_line
+from semanticmac.eval.run import FAILURE, RunError, RunInfo
 from semanticmac.eval.trained import load_run
 from semanticmac.model.language import LanguageModelError
 from semanticmac.train import sweep as module
@@ -259,6 +260,8 @@ def test_a_trial_that_fails_is_recorded_and_the_sweep_goes_on(
         if point.failure and (run := trial_folder(folder, point.number)).exists():
             assert {path.name for path in run.iterdir()} == {"config.toml", "log.jsonl", FAILURE}
             assert (run / FAILURE).read_text() == point.failure + "\n" and run_line(run).state == "failed"
+            with pytest.raises(RunError, match=f"it failed: {re.escape(point.failure)}"):
+                RunInfo.read(run)
     again = search(home, folder, quick(small), tmp_path / "space.toml", 12)  # a failure is a result: it stays
     assert again == points
 
