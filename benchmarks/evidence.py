@@ -144,7 +144,7 @@ def page(found: dict[str, list[Measured]], truths: list[dict[str, float]], clips
         claims.append(f"{name}: {verdict(gain)}")
     lines += ["", f"Higher than the ground truth? {'; '.join(claims)}."]
     lines += ["", "## What each part is worth", "", "Test MAE, lower is better.", ""]
-    lines += ["| | MAE | against the full model, same seed |", "| --- | --- | --- |"]
+    lines += ["| | MAE | worse than the full model, same seed? |", "| --- | --- | --- |"]
     unseen = []
     for row, runs in found.items():
         worse = [run.mae - whole.mae for run, whole in zip(runs, full, strict=True)]
@@ -154,7 +154,7 @@ def page(found: dict[str, list[Measured]], truths: list[dict[str, float]], clips
             unseen.append(row)
     lines += [
         "",
-        "“Yes”: leaving it out costs more than the spread over seeds, so the paper's claim shows up here.",
+        "“Yes”: worse by more than the spread over seeds. Where something was left out, the paper's claim shows up then.",
     ]
     if unseen:
         lines += ["", f"Claims of the paper that do not show up on this corpus: {'; '.join(unseen)}."]
