@@ -154,7 +154,8 @@ def page(found: dict[str, list[Measured]], truths: list[dict[str, float]], clips
             unseen.append(row)
     lines += [
         "",
-        "“Yes”: worse by more than the spread over seeds. Where something was left out, the paper's claim shows up then.",
+        "“Yes”: worse by more than the spread over seeds. Where something was left out, the paper's claim shows up "
+        "then.",
     ]
     if unseen:
         lines += ["", f"Claims of the paper that do not show up on this corpus: {'; '.join(unseen)}."]
