@@ -27,6 +27,8 @@ class ShardDamage:
 
 def verify(home: CacheHome, manifest: Manifest, progress: Progress) -> list[str]:
     """Everything that is wrong with what a dataset needs of the cache, one sentence each; empty = it is whole."""
+    if not manifest.rows:
+        return [f"{manifest.dataset} holds not one clip: {home.failures(manifest.dataset)} says why"]
     folder = home.embeddings(manifest.fingerprint)
     found = [f"{folder / damage.shard}: {damage.reason}" for damage in damaged_shards(folder, progress)]
     found += _fingerprint_damage(folder, manifest)

@@ -241,3 +241,11 @@ def test_a_repair_names_the_other_datasets_that_are_not_whole(cache, root, build
     build_folder(root, cache)
     assert wrong(cache) == []
     assert build_folder(other, cache, name="other", repair=True).incomplete == ()
+
+
+def test_a_dataset_of_not_one_clip_is_not_whole(tmp_path, build_folder):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "clip.mp4").write_bytes(b"no film")
+    assert build_folder(tmp_path / "root", tmp_path / "cache").failed == 1
+    [found] = wrong(tmp_path / "cache")
+    assert found.startswith("folder holds not one clip: ") and "failures.jsonl" in found
