@@ -11,6 +11,10 @@ MODALITIES = ("text", "audio", "vision")
 SUB_TASKS = ("multimodal", "shared", "text", "audio", "vision")
 
 
+class SettingsConflict(ValueError):
+    """Settings that cannot stand together, each of which could with another value of the other."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Widths, depths and ablation switches. A switch that is off removes its row of the ablation table."""
@@ -58,13 +62,14 @@ class ModelConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if self.d_model % self.heads:
-            raise ValueError(f"d_model={self.d_model} must be divisible by heads={self.heads}")
+            raise SettingsConflict(f"d_model={self.d_model} must be divisible by heads={self.heads}")
         for name, meaning in (("bridge_tokens", "plain attention"), ("train_layers", "all"), ("lora_rank", "no LoRA")):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 ({meaning}) or more")
         limits = [name for name in ("freeze_language", "train_layers", "lora_rank") if getattr(self, name)]
         if len(limits) > 1:
-            raise ValueError(f"{' and '.join(limits)} exclude each other: each says what of the language model learns")
+            which = " and ".join(limits)
+            raise SettingsConflict(f"{which} exclude each other: each says what of the language model learns")
         if self.setting not in ("utterance", "conversation"):
             raise ValueError(f"setting={self.setting!r} must be `utterance` or `conversation`")
         if not 0.0 <= self.dropout < 1.0:
@@ -77,7 +82,7 @@ class ModelConfig:
         # A list out of a TOML or JSON file, in any order, means the same model.
         object.__setattr__(self, "modalities", tuple(name for name in MODALITIES if name in self.modalities))
         if "text" in self.modalities and not self.language:
-            raise ValueError("language is empty: name a language model, or leave text out of modalities")
+            raise SettingsConflict("language is empty: name a language model, or leave text out of modalities")
 
     @property
     def clips_before(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import tomlkit
 
-from semanticmac.model.config import ModelConfig
+from semanticmac.model.config import ModelConfig, SettingsConflict
 
 PRESETS = Path(__file__).parent / "presets"
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -27,6 +27,10 @@ DECIDED = {
 
 class ConfigError(Exception):
     """A setting that does not exist or cannot have that value; the message names it."""
+
+
+class ConflictError(ConfigError):
+    """Settings that exclude each other: each may be right where the other is not."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,8 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
 def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
     """The same settings with some replaced; model settings are named like the others, without a prefix.
 
-    Raises ConfigError for an unknown key, with the nearest names, and for a value of the wrong kind.
+    Raises ConfigError for an unknown key, with the nearest names, and for a value that cannot be; a ConflictError where
+    settings exclude each other.
     """
     inner = {f.name for f in fields(ModelConfig)}
     own = names() - inner
@@ -158,7 +163,9 @@ def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
         return replace(
             config, model=model, **{key: _as(config, key, value) for key, value in settings.items() if key in own}
         )
-    except ValueError as error:  # ModelConfig refuses an impossible combination
+    except SettingsConflict as error:
+        raise ConflictError(str(error)) from None
+    except ValueError as error:
         raise ConfigError(str(error)) from None
 
 

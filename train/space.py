@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semanticmac.train.config import DECIDED, ConfigError, TrainConfig, override
+from semanticmac.train.config import DECIDED, ConfigError, ConflictError, TrainConfig, override
 from semanticmac.train.series import flat
 
 DEFAULT = Path(__file__).parent / "sweep.toml"
@@ -57,8 +57,12 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
             continue
         space[name] = domain = _domain(f"{path}: {name}", value, known[name])
         for one in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
-            if reason := _refused(config, name, one):
-                raise ConfigError(f"{path}: {reason}")
+            try:
+                override(config, {name: one})
+            except ConflictError:  # no mistake in a space: such a draw fails alone
+                continue
+            except ConfigError as error:
+                raise ConfigError(f"{path}: {error}") from None
     if not space:
         raise ConfigError(f"{path}: nothing is left to draw; a setting that --set fixes leaves the space")
     return space
@@ -69,22 +73,6 @@ def plain(space: Space) -> dict[str, Any]:
     return {
         name: list(domain.options) if isinstance(domain, Choice) else vars(domain) for name, domain in space.items()
     }
-
-
-def _refused(config: TrainConfig, name: str, value: Any) -> str | None:
-    """Why the setting can never have that value; None where it can, or could if one other setting were another.
-
-    What settings exclude in each other is no mistake in a space: such a draw fails alone.
-    """
-    others = ({other: neutral} for other in flat(config) for neutral in (False, 0, 1, value))
-    reason = None
-    for changed in ({}, *others):
-        try:
-            override(config, changed | {name: value})
-            return None
-        except ConfigError as error:
-            reason = reason or str(error)
-    return reason
 
 
 def _domain(where: str, value: Any, default: Any) -> Range | Choice:
