@@ -99,11 +99,14 @@ def _train_one(
         print_notes([f"{folder} is finished: there is nothing to go on with"])
     else:
         _print_start(settings, data, f" → {folder}")
-    how_to_go_on(f"`semanticmac train --resume {folder}` goes on")
     with ExitStack() as stack:
         screen = stack.enter_context(Screen(err))
         curves = stack.enter_context(Curves(folder)) if tensorboard and world.first else None
         lines = EpochLines(screen)
+
+        def progress(stage: str, done: int, total: int, failed: int) -> None:
+            how_to_go_on(f"`semanticmac train --resume {folder}` goes on")  # before the first step nothing is kept
+            screen.progress(stage, done, total, failed)
 
         def show(line: EpochLog) -> None:
             lines.show(line)
@@ -115,7 +118,7 @@ def _train_one(
             data,
             folder,
             chosen,
-            screen.progress,
+            progress,
             show,
             lambda note: print_notes([note]),
             on_step=curves.step if curves is not None else lambda step: None,
