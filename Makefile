@@ -24,6 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	mkdir -p $(VENV)/src && ln -sfn '$(CURDIR)' $(VENV)/src/semanticmac  # where editors and mypy find the package
 	@touch $@
 
 demo: setup
@@ -42,7 +43,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 tiny: setup
-	$(BIN)/python -m semanticmac.preprocess.contrast
+	$(BIN)/python -m semanticmac.preprocess.demo.training.contrastive
 
 bench: setup
 	for each in frames embeddings 'memory --seconds 120' fuzz \

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from semanticmac.verbs.predictor import Predictor
+    from semanticmac.inference import Predictor
 
 __version__ = "0.1.0"
 
 
-def load(folder: str | Path, *, encoder: str | Path | None = None, device: str = "auto") -> Predictor:
+def load(
+    folder: str | Path, *, encoder: str | Path | None = None, device: str = "auto"
+) -> Predictor:
     """A trained model that predicts videos: `load("runs/mosi-001").predict("clip.mp4", text="what is said")`."""
-    from semanticmac.verbs.predictor import load  # here, so that importing the package loads nothing heavy
+    from semanticmac.inference import (
+        load,  # here, so that importing the package loads nothing heavy
+    )
 
     return load(folder, encoder=encoder, device=device)

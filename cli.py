@@ -11,17 +11,28 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from semanticmac.console.screen import BAD_INPUT, STOPPED, err, going_on, how_to_go_on, out, print_stopped, say
-from semanticmac.verbs import build, corpora, learn
-from semanticmac.verbs.analyze import analyze
-from semanticmac.verbs.demo import demo
-from semanticmac.verbs.evaluate import eval_
-from semanticmac.verbs.export import export
-from semanticmac.verbs.options import SettingsCommand
-from semanticmac.verbs.predict import predict
-from semanticmac.verbs.report import report
-from semanticmac.verbs.runs import runs
-from semanticmac.verbs.search import sweep
+from semanticmac.commands import datasets
+from semanticmac.commands.analyze import analyze
+from semanticmac.commands.cache import CacheCommand, cache, import_features, inspect, verify
+from semanticmac.commands.demo import demo
+from semanticmac.commands.eval import eval_
+from semanticmac.commands.export import export
+from semanticmac.commands.options import SettingsCommand
+from semanticmac.commands.predict import predict
+from semanticmac.commands.report import report
+from semanticmac.commands.runs import runs
+from semanticmac.commands.sweep import sweep
+from semanticmac.commands.train import ablate, train
+from semanticmac.commands.ui.screen import (
+    BAD_INPUT,
+    STOPPED,
+    err,
+    out,
+    print_stopped,
+    resume_hint,
+    say,
+    set_resume_hint,
+)
 
 app = typer.Typer(
     help="Sentiment, emotion, humour and sarcasm from human-spoken videos. "
@@ -31,17 +42,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(demo)
-app.add_typer(corpora.app, name="datasets", invoke_without_command=True)
-app.command(cls=build.CacheCommand)(build.cache)
-app.command()(build.import_features)
-app.command()(build.inspect)
-app.command()(build.verify)
-app.command(cls=SettingsCommand)(learn.train)
+app.add_typer(datasets.app, name="datasets", invoke_without_command=True)
+app.command(cls=CacheCommand)(cache)
+app.command()(import_features)
+app.command()(inspect)
+app.command()(verify)
+app.command(cls=SettingsCommand)(train)
 app.command("eval")(eval_)
 app.command()(analyze)
 app.command()(report)
 app.command()(export)
-app.command(cls=SettingsCommand)(learn.ablate)
+app.command(cls=SettingsCommand)(ablate)
 app.command(cls=SettingsCommand)(sweep)
 app.command()(runs)
 app.command()(predict)
@@ -50,7 +61,9 @@ app.command()(predict)
 @app.callback(invoke_without_command=True)
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,
 ) -> None:
     if version:
         from semanticmac import __version__
@@ -60,16 +73,23 @@ def options(
 
 
 def main() -> NoReturn:
-    """Runs the program. Every error is one message; `--debug` anywhere on the line shows its traceback."""
-    how_to_go_on()
+    """Runs the program.
+
+    Every error is one message; `--debug` anywhere on the line shows its traceback.
+    """
+    set_resume_hint()
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    if arguments[:2] == ["cache", "import"]:  # reads best there; as a verb below `cache` it would hide the DATASET word
+    if arguments[:2] == [
+        "cache",
+        "import",
+    ]:  # reads best there; as a verb below `cache` it would hide the DATASET word
         arguments[:2] = ["import-features"]
     code: object = 0
     try:
         app(arguments)
-    except SystemExit as exit_:  # Typer ends every verb with one, and has said by then what was wrong with the words
+    # Typer ends every verb with one, and has said by then what was wrong with the words
+    except SystemExit as exit_:
         code = exit_.code
     except KeyboardInterrupt:
         code = STOPPED
@@ -86,8 +106,9 @@ def main() -> NoReturn:
 
 def _leave(code: int) -> NoReturn:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        # Of several processes one aborts now and then while Python takes itself apart: gloo's threads outlive their
-        # owner. All work is done by now, and torchrun would call it a failure.
+        # Of several processes one aborts now and then while Python takes itself apart: gloo's
+        # threads outlive their owner. All work is done by now, and torchrun would call it a
+        # failure.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -99,9 +120,15 @@ def _message(error: Exception) -> str:
 
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f"the disk that holds {error.filename}" if error.filename else "the disk"
-        what = "is full" if error.errno == errno.ENOSPC else "takes no more of you: your quota is used up"
-        return escape(f"{where} {what}. What is done is kept. Make space; {going_on()}.")
-    if type(error).__module__.startswith("semanticmac."):  # our own errors say what came, what was expected, what to do
+        what = (
+            "is full"
+            if error.errno == errno.ENOSPC
+            else "takes no more of you: your quota is used up"
+        )
+        return escape(f"{where} {what}. What is done is kept. Make space; {resume_hint()}.")
+    if type(error).__module__.startswith(
+        "semanticmac."
+    ):  # our own errors say what came, what was expected, what to do
         return escape(str(error))
     return escape(f"{type(error).__name__}: {error}") + " [dim](--debug shows where)[/]"
 

@@ -2,10 +2,11 @@
 
     python -m benchmarks.ablation [--clips 20] [--huge-clips 4] [--threads N]
 
-The demo corpus as it is rendered, its preset and its language model. From raw videos an epoch decodes and encodes every
-clip as `predict` does, and then takes the same training steps; that is measured on a few clips and scaled to the train
-split. From the cache an epoch reads, pads and trains. Encoders: imagebind-huge's shapes with random weights, where no
-time depends on what they are, and imagebind-tiny.
+The demo corpus as it is rendered, its preset and its language model. From raw videos an epoch
+decodes and encodes every clip as `predict` does, and then takes the same training steps; that is
+measured on a few clips and scaled to the train split. From the cache an epoch reads, pads and
+trains. Encoders: imagebind-huge's shapes with random weights, where no time depends on what they
+are, and imagebind-tiny.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ import torch
 
 from benchmarks.common import arguments, cores, interleaved, measured, report
 from semanticmac.cache.dataset import ClipDataset, loader
+from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.shards import EmbeddingReader, EmbeddingWriter
-from semanticmac.cache.task import Task
-from semanticmac.model.language import LanguageModel, Tokenizer
-from semanticmac.model.semanticmac import SemanticMAC
+from semanticmac.core import Task
+from semanticmac.model.network import SemanticMAC
+from semanticmac.model.text_encoder import LanguageModel, Tokenizer
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.corpora.demo import render
 from semanticmac.preprocess.embed import embed_clips
-from semanticmac.preprocess.encoder import Encoder, load_encoder
-from semanticmac.preprocess.imagebind import HUGE, ImageBind, draw_weights
+from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.network import HUGE, ImageBind, draw_weights
 from semanticmac.train.config import preset
-from semanticmac.train.learner import Learner
-from semanticmac.train.world import ALONE
+from semanticmac.train.distributed import SINGLE_PROCESS
+from semanticmac.train.trainer import Trainer
 
 TRAIN_CLIPS = 220  # of the demo's 320
 
@@ -62,7 +63,20 @@ def embed(clips: Sequence[Clip], encoder: Encoder, folder: Path) -> tuple[float,
         frames, label = len(embeddings.vision), clip.labels["multimodal"]
         assert isinstance(label, float)
         rows.append(
-            Row(clip.clip_id, clip.clip_id, "", 0.0, None, clip.text, "train", frames, frames / 2, True, True, [label])
+            Row(
+                clip.clip_id,
+                clip.clip_id,
+                "",
+                0.0,
+                None,
+                clip.text,
+                "train",
+                frames,
+                frames / 2,
+                True,
+                True,
+                [label],
+            )
         )
     writer.finish()
     return spent.wall_s / len(clips), rows
@@ -75,14 +89,21 @@ def epoch_from_cache(encoder: Encoder, folder: Path, rows: Sequence[Row], rounds
     manifest = Manifest("demo", Task("regression"), fingerprint, tuple(many))
     dataset = ClipDataset(manifest, EmbeddingReader(folder, fingerprint), many)
     config = preset("demo")
-    config = replace(config, precision="float32", model=replace(config.model, embedding_width=fingerprint.width))
+    config = replace(
+        config, precision="float32", model=replace(config.model, embedding_width=fingerprint.width)
+    )
     torch.manual_seed(0)
     model = SemanticMAC(config.model, LanguageModel.pretrained(config.model.language)).train()
     tokenize = Tokenizer.load(config.model.language, config.model.max_tokens)
     batches = loader(
-        dataset, config.batch_size, tokenize, 1, fingerprint.width, shuffle=torch.Generator().manual_seed(0)
+        dataset,
+        config.batch_size,
+        tokenize,
+        1,
+        fingerprint.width,
+        shuffle=torch.Generator().manual_seed(0),
     )
-    learner = Learner(config, "regression", model, dataset.labels(1), len(batches), ALONE)
+    learner = Trainer(config, "regression", model, dataset.labels(1), len(batches), SINGLE_PROCESS)
 
     def epoch() -> None:
         for batch in batches:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semanticmac.preprocess import ffmpeg
+from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ def waited_for(work: Callable[[], object], device: str) -> Callable[[], object]:
 
 
 def interleaved(
-    times: int, *works: Callable[[], object], pick: Callable[[list[float]], float] = statistics.median
+    times: int,
+    *works: Callable[[], object],
+    pick: Callable[[list[float]], float] = statistics.median,
 ) -> list[Spent]:
     """What each work takes: rounds in which every one is done once, so that what disturbs one disturbs all of them.
 
@@ -73,12 +75,25 @@ def _cpu_s() -> float:
 
 
 def film(path: Path, seconds: float, size: str = "640x360", noise: int = 4, *options: str) -> Path:
-    """An H.264 film with sound. Noise on the moving test picture costs a decoder about what real footage does."""
+    """An H.264 film with sound.
+
+    Noise on the moving test picture costs a decoder about what real footage does.
+    """
     pictures = f"testsrc2=size={size}:rate=25:duration={seconds},noise=alls={noise}:allf=t:all_seed={len(path.name)}"
     sound = f"sine=frequency=440:sample_rate=44100:duration={seconds}"
     inputs = ["-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", sound]
     coded = ["-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "fast", "-g", "250"]
-    command = [ffmpeg.program(), "-nostdin", "-v", "error", "-y", *inputs, *coded, *options, str(path)]
+    command = [
+        ffmpeg.program(),
+        "-nostdin",
+        "-v",
+        "error",
+        "-y",
+        *inputs,
+        *coded,
+        *options,
+        str(path),
+    ]
     subprocess.run(command, check=True)
     return path
 
@@ -91,7 +106,9 @@ def arguments(about: str | None, **options: float | str) -> argparse.Namespace:
     """Options of a benchmark: numbers and words by name, each with its default; False by default makes a switch."""
     parser = argparse.ArgumentParser(description=about)
     for name, default in options.items():
-        kind: dict[str, Any] = {"action": "store_true"} if default is False else {"type": type(default)}
+        kind: dict[str, Any] = (
+            {"action": "store_true"} if default is False else {"type": type(default)}
+        )
         parser.add_argument(f"--{name.replace('_', '-')}", default=default, **kind)
     return parser.parse_args()
 
@@ -103,5 +120,8 @@ def report(claim: str, goal: str, **figures: object) -> None:
         "load_1_min": round(os.getloadavg()[0], 2),
         "processor": platform.processor() or platform.machine(),
     }
-    rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
+    rounded = {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in figures.items()
+    }
     print(json.dumps({"claim": claim, "goal": goal, **rounded, "machine": machine}, indent=1))

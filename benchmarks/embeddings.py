@@ -2,10 +2,11 @@
 
     python -m benchmarks.embeddings [--blocks 2] [--rows 16] [--threads 1] [--device cuda]
 
-Random weights in imagebind-huge's shapes, with only so many blocks a tower: all blocks of a tower are alike. Beside it
-the same matrix products alone, in the same order and sizes, taking turns with it; the fraction is their time over the
-encoder's, in float32 and under autocast to bfloat16. Preparing rows (resizing pictures, the filter bank) is timed by
-itself: with all blocks it weighs less than here.
+Random weights in imagebind-huge's shapes, with only so many blocks a tower: all blocks of a tower
+are alike. Beside it the same matrix products alone, in the same order and sizes, taking turns with
+it; the fraction is their time over the encoder's, in float32 and under autocast to bfloat16.
+Preparing rows (resizing pictures, the filter bank) is timed by itself: with all blocks it weighs
+less than here.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import arguments, interleaved, report, waited_for
-from semanticmac.cache.raw import RawClip
-from semanticmac.preprocess.encoder import CHUNK_ROWS, normalise_pixels, prepare_pictures
-from semanticmac.preprocess.filterbank import mel_spectrogram, windows_at
-from semanticmac.preprocess.imagebind import (
+from semanticmac.cache.frame_codec import RawClip
+from semanticmac.preprocess.encoders.imagebind.encoder import (
+    CHUNK_ROWS,
+    normalise_pixels,
+    prepare_pictures,
+)
+from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram, windows_at
+from semanticmac.preprocess.encoders.imagebind.network import (
     AUDIO_PATCHES,
     HUGE,
     PATCH_PX,
@@ -33,7 +38,9 @@ from semanticmac.preprocess.imagebind import (
 )
 
 
-def products(tower: TowerConfig, rows: int, tokens: int, keys: int, blocks: int) -> list[tuple[Tensor, Tensor]]:
+def products(
+    tower: TowerConfig, rows: int, tokens: int, keys: int, blocks: int
+) -> list[tuple[Tensor, Tensor]]:
     """The matrix products of one forward pass, as pairs of random factors."""
     d, head = tower.width, tower.width // tower.heads
     flat, many = rows * tokens, rows * tower.heads
@@ -68,7 +75,9 @@ def main() -> None:
     options = arguments(__doc__, blocks=2, rows=CHUNK_ROWS, threads=1, rounds=5, device="cpu")
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
-    vision, audio = (TowerConfig(each.width, options.blocks, each.heads) for each in (HUGE.vision, HUGE.audio))
+    vision, audio = (
+        TowerConfig(each.width, options.blocks, each.heads) for each in (HUGE.vision, HUGE.audio)
+    )
     model = ImageBind(ImageBindConfig(vision, audio, HUGE.output, HUGE.picture_px)).eval()
     draw_weights(model, 0)
     model.to(device)
@@ -79,19 +88,29 @@ def main() -> None:
 
     def best(*works: Callable[[], object]) -> list[float]:
         """Seconds of each: on a CPU its own time, which other programs disturb least."""
-        found = interleaved(options.rounds, *[waited_for(each, device.type) for each in works], pick=min)
+        found = interleaved(
+            options.rounds, *[waited_for(each, device.type) for each in works], pick=min
+        )
         return [spent.wall_s if device.type == "cuda" else spent.cpu_s for spent in found]
 
     with torch.inference_mode():
-        for name, tower, config, inputs, tokens, extra in work(model, RawClip(frames, waveform, options.rows / 2)):
+        for name, tower, config, inputs, tokens, extra in work(
+            model, RawClip(frames, waveform, options.rows / 2)
+        ):
             moved = inputs.to(device)
             pairs = products(config, options.rows, tokens, tokens + extra, options.blocks)
             flops = sum(2 * left.numel() * right.shape[-1] for left, right in pairs)
             for prefix, dtype in (("", torch.float32), ("bf16_", torch.bfloat16)):
-                factors = [(left.to(device, dtype), right.to(device, dtype)) for left, right in pairs]
+                factors = [
+                    (left.to(device, dtype), right.to(device, dtype)) for left, right in pairs
+                ]
 
-                def forward(tower: Tower = tower, inputs: Tensor = moved, dtype: torch.dtype = dtype) -> None:
-                    with torch.autocast(device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
+                def forward(
+                    tower: Tower = tower, inputs: Tensor = moved, dtype: torch.dtype = dtype
+                ) -> None:
+                    with torch.autocast(
+                        device.type, torch.bfloat16, enabled=dtype is torch.bfloat16
+                    ):
                         tower(inputs)
 
                 def alone(factors: list[tuple[Tensor, Tensor]] = factors) -> None:

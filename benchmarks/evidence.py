@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from benchmarks.planted import NAME, write_planted
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.task import MODALITIES
+from semanticmac.core import MODALITIES
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.pseudo import read_pseudo_labels
-from semanticmac.eval.trained import load_run
+from semanticmac.run.pseudo_labels import read_pseudo_labels
+from semanticmac.run.weights import load_run
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
@@ -31,8 +31,15 @@ from semanticmac.train.loop import train
 PAGE = Path(__file__).parents[1] / "docs" / "evidence.md"
 SETTINGS: dict[str, Any] = {
     **{"epochs": 12, "batch_size": 32, "lr_rest": 1e-3, "schedule": "cosine"},
-    # The language model stays as it came: a seed then takes minutes on two cores, and every row reads the same text.
-    **{"language": "all-minilm-l6-v2", "freeze_language": True, "d_model": 64, "heads": 4, "perceiver_tokens": 4},
+    # The language model stays as it came: a seed then takes minutes on two cores, and every row
+    # reads the same text.
+    **{
+        "language": "all-minilm-l6-v2",
+        "freeze_language": True,
+        "d_model": 64,
+        "heads": 4,
+        "perceiver_tokens": 4,
+    },
 }
 ROWS: dict[str, dict[str, Any]] = {
     "full model": {},
@@ -54,21 +61,27 @@ class Measured:
 
     mae: float
     without: dict[str, float]
-    pseudo: dict[str, float]  # modality → correlation of its pseudo labels with the true unimodal ones
+    pseudo: dict[
+        str, float
+    ]  # modality → correlation of its pseudo labels with the true unimodal ones
 
 
-def measure(home: CacheHome, run: Path, row: str, seed: int) -> Measured:
+def measure(layout: CacheLayout, run: Path, row: str, seed: int) -> Measured:
     """Trains one row with one seed, or reads what it left before."""
     done = run / "evidence.json"
     if not done.exists():
         cpu = torch.device("cpu")
         config = override(TrainConfig(NAME), SETTINGS | ROWS[row] | {"seed": seed})
-        train(config, open_data(home, NAME), run, cpu, lambda *_: None, lambda _: None)
+        train(config, open_data(layout, NAME), run, cpu, lambda *_: None, lambda _: None)
         trained = load_run(run, cpu)
-        maes = {"": score(evaluate(trained, home, "test", cpu))}
+        maes = {"": score(evaluate(trained, layout, "test", cpu))}
         if row in ("full model", "with modality dropout 0.3"):
-            maes |= {name: score(evaluate(trained, home, "test", cpu, (name,))) for name in MODALITIES}
-        pseudo = correlations(run, Manifest.read(home.manifest(NAME))) if row == "full model" else {}
+            maes |= {
+                name: score(evaluate(trained, layout, "test", cpu, (name,))) for name in MODALITIES
+            }
+        pseudo = (
+            correlations(run, Manifest.read(layout.manifest(NAME))) if row == "full model" else {}
+        )
         done.write_text(json.dumps({"mae": maes.pop(""), "without": maes, "pseudo": pseudo}))
     return Measured(**json.loads(done.read_text()))
 
@@ -95,24 +108,32 @@ def truth_correlations(manifest: Manifest) -> dict[str, float]:
     """The same for the ground truth, which is what the pseudo labels start from."""
     clips = [row for row in manifest.split("train") if row.label is not None]
     truth = [clip.label[0] for clip in clips if clip.label]
-    return {name: pearson(truth, [getattr(clip, f"label_{name}")[0] for clip in clips]) for name in MODALITIES}
+    return {
+        name: pearson(truth, [getattr(clip, f"label_{name}")[0] for clip in clips])
+        for name in MODALITIES
+    }
 
 
 def pearson(first: Sequence[float], second: Sequence[float]) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def collect(folder: Path, seeds: Sequence[int], clips: int) -> tuple[dict[str, list[Measured]], list[dict[str, float]]]:
+def collect(
+    folder: Path, seeds: Sequence[int], clips: int
+) -> tuple[dict[str, list[Measured]], list[dict[str, float]]]:
     """Every row over the seeds, each seed with a corpus of its own, and what the ground truth says on each corpus."""
     found: dict[str, list[Measured]] = {row: [] for row in ROWS}
     truths = []
     for seed in seeds:
-        home = CacheHome(folder / f"seed-{seed}" / "cache")
-        truths.append(truth_correlations(write_planted(home, clips, seed)))
+        layout = CacheLayout(folder / f"seed-{seed}" / "cache")
+        truths.append(truth_correlations(write_planted(layout, clips, seed)))
         for place, row in enumerate(ROWS):
             run = folder / f"seed-{seed}" / row.replace(" ", "-")
-            found[row].append(measure(home, run, row, seed))
-            print(f"seed {seed}, {row} ({place + 1}/{len(ROWS)}): MAE {found[row][-1].mae:.3f}", flush=True)
+            found[row].append(measure(layout, run, row, seed))
+            print(
+                f"seed {seed}, {row} ({place + 1}/{len(ROWS)}): MAE {found[row][-1].mae:.3f}",
+                flush=True,
+            )
     return found, truths
 
 
@@ -158,9 +179,15 @@ def page(found: dict[str, list[Measured]], truths: list[dict[str, float]], clips
         "then.",
     ]
     if unseen:
-        lines += ["", f"Claims of the paper that do not show up on this corpus: {'; '.join(unseen)}."]
+        lines += [
+            "",
+            f"Claims of the paper that do not show up on this corpus: {'; '.join(unseen)}.",
+        ]
     lines += ["", "## A modality taken away at test time", "", "Test MAE.", ""]
-    lines += ["| taken away | full model | with modality dropout 0.3 | robust? |", "| --- | --- | --- | --- |"]
+    lines += [
+        "| taken away | full model | with modality dropout 0.3 | robust? |",
+        "| --- | --- | --- | --- |",
+    ]
     robust = found["with modality dropout 0.3"]
     for name in MODALITIES:
         plain, dropped = [r.without[name] for r in full], [r.without[name] for r in robust]
@@ -187,7 +214,12 @@ def verdict(gains: Sequence[float]) -> str:
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    words.add_argument("--folder", type=Path, default=Path("data/evidence"), help="runs that are kept and gone on with")
+    words.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("data/evidence"),
+        help="runs that are kept and gone on with",
+    )
     words.add_argument("--seeds", type=int, default=5)
     words.add_argument("--clips", type=int, default=240)
     words.add_argument("--quick", action="store_true")

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from benchmarks.common import arguments, cores, film, interleaved, report
 from semanticmac.cache.keys import Sampling
-from semanticmac.preprocess import ffmpeg
 from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.isolation import decode_all
+from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
+from semanticmac.preprocess.decoding.isolation import decode_all
 
 SEGMENT_S = 3.0
 DIFFERENT = 8  # films that are rendered; the others are links to them
@@ -32,7 +32,8 @@ def ffmpeg_alone(files: Sequence[Path], processes: int) -> None:
     def one(file: Path) -> None:
         scale = ["-vf", "fps=2,scale=-2:224", "-an", "-f", "null", "-"]
         subprocess.run(
-            [ffmpeg.program(), "-nostdin", "-v", "error", "-threads", "1", "-i", str(file), *scale], check=True
+            [ffmpeg.program(), "-nostdin", "-v", "error", "-threads", "1", "-i", str(file), *scale],
+            check=True,
         )
 
     with ThreadPoolExecutor(processes) as pool:
@@ -52,12 +53,18 @@ def main() -> None:
         files = [films[i % DIFFERENT] for i in range(options.clips)]
         clips = [Clip(str(i), file) for i, file in enumerate(files)]
         theirs, ours = interleaved(
-            options.rounds, lambda: ffmpeg_alone(files, options.workers), lambda: stage_1(clips, options.workers)
+            options.rounds,
+            lambda: ffmpeg_alone(files, options.workers),
+            lambda: stage_1(clips, options.workers),
         )
         long = film(folder / "long.mp4", options.segments * SEGMENT_S, "320x180")
-        segments = [Clip(str(i), long, i * SEGMENT_S, (i + 1) * SEGMENT_S) for i in range(options.segments)]
+        segments = [
+            Clip(str(i), long, i * SEGMENT_S, (i + 1) * SEGMENT_S) for i in range(options.segments)
+        ]
         once, cut = interleaved(
-            options.rounds, lambda: ffmpeg_alone([long], 1), lambda: stage_1(segments, options.workers)
+            options.rounds,
+            lambda: ffmpeg_alone([long], 1),
+            lambda: stage_1(segments, options.workers),
         )
         report(
             "decoding reaches most of what ffmpeg alone reaches, and a long file is not decoded again a segment",

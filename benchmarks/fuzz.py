@@ -2,9 +2,10 @@
 
     python -m benchmarks.fuzz [--count 2000] [--seed 0] [--real ../shared/data]
 
-Rendered films and sounds of eight kinds, and real ones where --real names a folder, are cut, spliced and changed by a
-seeded die; all of them are one corpus of the real build. The exit status is 1 where a clip is neither cached nor named,
-where a reason is empty, or where the cache that came of it is not whole.
+Rendered films and sounds of eight kinds, and real ones where --real names a folder, are cut,
+spliced and changed by a seeded die; all of them are one corpus of the real build. The exit status
+is 1 where a clip is neither cached nor named, where a reason is empty, or where the cache that came
+of it is not whole.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from numpy.random import Generator
 
 from benchmarks.common import cores, film, report
 from semanticmac.cache.failures import read_failures
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.verify import verify
-from semanticmac.preprocess import isolation
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.corpora import read_corpus
-from semanticmac.preprocess.encoder import load_encoder
+from semanticmac.preprocess.decoding import isolation
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 
 KINDS = {
     "h264.mp4": (),
@@ -70,9 +71,12 @@ def head_edited(data: bytearray, dice: Generator) -> bytearray:
     """Fields of the header become nothing, everything, or noise: sizes, counts, lengths."""
     for _ in range(dice.integers(1, 6)):
         at, size = int(dice.integers(0, min(HEAD_BYTES, len(data)))), int(dice.choice([1, 2, 4, 8]))
-        data[at : at + size] = [bytes(size), b"\xff" * size, b"\x7f" + b"\xff" * (size - 1), dice.bytes(size)][
-            dice.integers(4)
-        ]
+        data[at : at + size] = [
+            bytes(size),
+            b"\xff" * size,
+            b"\x7f" + b"\xff" * (size - 1),
+            dice.bytes(size),
+        ][dice.integers(4)]
     return data
 
 
@@ -92,11 +96,17 @@ def noised(data: bytearray, dice: Generator) -> bytearray:
 CHANGES = (flipped, cut, spliced, head_edited, index_edited, noised)
 
 
-def sources(folder: Path, real: Path | None) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+def sources(
+    folder: Path, real: Path | None
+) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
     """(name, bytes) of the rendered and of the real files."""
     folder.mkdir()
-    rendered = [film(folder / name, 0.6, "64x48", 4, "-ac", "1", *extra) for name, extra in KINDS.items()]
-    found = [*sorted(real.glob("grid/*.mpg")), *sorted(real.glob("ravdess/*.flac"))[:6]] if real else []
+    rendered = [
+        film(folder / name, 0.6, "64x48", 4, "-ac", "1", *extra) for name, extra in KINDS.items()
+    ]
+    found = (
+        [*sorted(real.glob("grid/*.mpg")), *sorted(real.glob("ravdess/*.flac"))[:6]] if real else []
+    )
     pairs = [[(file.name, file.read_bytes()) for file in files] for files in (rendered, found)]
     return pairs[0], pairs[1]
 
@@ -112,7 +122,9 @@ def write_mutants(root: Path, count: int, seed: int, real: Path | None) -> None:
             _, other = kind[dice.integers(len(kind))]
             whole = whole[: dice.integers(1, len(whole))] + other[dice.integers(0, len(other)) :]
         change = CHANGES[dice.integers(len(CHANGES))]
-        (root / f"{number:05d}-{change.__name__}-{name}").write_bytes(change(bytearray(whole), dice))
+        (root / f"{number:05d}-{change.__name__}-{name}").write_bytes(
+            change(bytearray(whole), dice)
+        )
 
 
 def kind_of(reason: str) -> str:
@@ -128,19 +140,19 @@ def main() -> None:
     options = parser.parse_args()
     isolation.CLIP_TIMEOUT_S = TIMEOUT_S
     with tempfile.TemporaryDirectory() as name:
-        root, home = Path(name) / "mutants", CacheHome(Path(name) / "cache")
+        root, layout = Path(name) / "mutants", CacheLayout(Path(name) / "cache")
         write_mutants(root, options.count, options.seed, options.real)
         corpus = read_corpus("folder", root)
         assert len(corpus.clips) == options.count
         encoder = load_encoder("imagebind-tiny", "cpu")
-        built = build(corpus, home, encoder, Plan(root, cores()), lambda *_: None)
-        lines = [line for line in read_failures(home.failures(corpus.name)) if not line.cached]
-        manifest = Manifest.read(home.manifest(corpus.name))
+        built = build(corpus, layout, encoder, Plan(root, cores()), lambda *_: None)
+        lines = [line for line in read_failures(layout.failures(corpus.name)) if not line.cached]
+        manifest = Manifest.read(layout.manifest(corpus.name))
         cached = {row.clip_id for row in manifest.rows}
         named = {line.clip_id for line in lines}
         unheard = [line.clip_id for line in lines if not line.reason.strip()]
         lost = {clip.clip_id for clip in corpus.clips} ^ (cached | named) | (cached & named)
-        damage = verify(home, manifest, lambda *_: None)
+        damage = verify(layout, manifest, lambda *_: None)
     report(
         "no damaged file stops a run: each is cached or named",
         "neither, unnamed and damage empty",

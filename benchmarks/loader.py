@@ -2,9 +2,10 @@
 
     python -m benchmarks.loader [--rounds 5] [--steps 3] [--threads N] [--workers 0] [--device cuda --bf16]
 
-MOSI's sizes: 1,284 train clips in batches of 32, 16 frames × 2 modalities × 1024 in the cache, texts of 50 tokens, the
-tokenizer of the demo's language model. A pass is an epoch in a new order: reading, tokenising, padding, no model. The
-first epoch tokenises every text, later ones find them tokenised. The step is that of benchmarks/train_step.py.
+MOSI's sizes: 1,284 train clips in batches of 32, 16 frames × 2 modalities × 1024 in the cache,
+texts of 50 tokens, the tokenizer of the demo's language model. A pass is an epoch in a new order:
+reading, tokenising, padding, no model. The first epoch tokenises every text, later ones find them
+tokenised. The step is that of benchmarks/train_step.py.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ import torch
 from benchmarks.common import arguments, cores, interleaved, report, waited_for
 from benchmarks.train_step import CLIPS, CONFIG, FRAMES, TOKENS, Whole
 from semanticmac.cache.dataset import ClipDataset, loader
-from semanticmac.cache.embeddings import Embeddings
+from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.shards import EmbeddingReader, EmbeddingWriter
-from semanticmac.cache.task import Task
-from semanticmac.model.language import Tokenizer
+from semanticmac.cache.records import Embeddings
+from semanticmac.core import Task
+from semanticmac.model.text_encoder import Tokenizer
 
 WIDTH = CONFIG.model.embedding_width
 SPECIAL_TOKENS = 2
@@ -33,10 +34,27 @@ SPECIAL_TOKENS = 2
 
 def dataset(folder: Path, clips: int) -> ClipDataset:
     """A cache of random embeddings, and texts of short words, a token each."""
-    fingerprint = Fingerprint("random", "none", "none", trained=False, width=WIDTH, sampling=Sampling())
+    fingerprint = Fingerprint(
+        "random", "none", "none", trained=False, width=WIDTH, sampling=Sampling()
+    )
     writer = EmbeddingWriter(folder, fingerprint)
     dice, words = np.random.default_rng(0), random.Random(0)
-    vocabulary = ["i", "we", "they", "you", "love", "like", "hate", "see", "the", "film", "book", "day", "good", "bad"]
+    vocabulary = [
+        "i",
+        "we",
+        "they",
+        "you",
+        "love",
+        "like",
+        "hate",
+        "see",
+        "the",
+        "film",
+        "book",
+        "day",
+        "good",
+        "bad",
+    ]
     rows = []
     for i in range(clips):
         vision, audio = dice.standard_normal((2, FRAMES, WIDTH), np.float32).astype(np.float16)
@@ -64,7 +82,9 @@ def dataset(folder: Path, clips: int) -> ClipDataset:
 
 
 def main() -> None:
-    options = arguments(__doc__, rounds=5, steps=3, threads=cores(), workers=0, device="cpu", bf16=False)
+    options = arguments(
+        __doc__, rounds=5, steps=3, threads=cores(), workers=0, device="cpu", bf16=False
+    )
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     with tempfile.TemporaryDirectory() as name:
@@ -81,7 +101,9 @@ def main() -> None:
             pin_memory=device.type == "cuda",
         )
         tokens = next(iter(batches)).token_ids.shape[1]
-        tokenize = Tokenizer.load("all-minilm-l6-v2", CONFIG.model.max_tokens)  # which knows no text yet
+        tokenize = Tokenizer.load(
+            "all-minilm-l6-v2", CONFIG.model.max_tokens
+        )  # which knows no text yet
         tokenize(["once, for what is made at the first call"])
         start = time.perf_counter()
         texts = [row.text for row in clips.rows]

@@ -2,8 +2,9 @@
 
     python -m benchmarks.memory [--clips 5000] [--seconds 600]
 
-Half-second sounds, each with other bytes, through the whole of stage 1; every 40th is a film. What fits in the time
-counts. Resident memory of the building process and of its workers, without the pages of LMDB's file that it maps.
+Half-second sounds, each with other bytes, through the whole of stage 1; every 40th is a film. What
+fits in the time counts. Resident memory of the building process and of its workers, without the
+pages of LMDB's file that it maps.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import time
 from pathlib import Path
 
 from benchmarks.common import anonymous_mib, arguments, cores, film, report
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.clip import Clip, Corpus
-from semanticmac.preprocess.encoder import load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 
 FILM_EVERY = 40
 LOOK_EVERY = 10
 WARM = 0.2  # of the clips: what is allocated once is allocated by then
-WORKER = "semanticmac.preprocess.workers"
+WORKER = "semanticmac.preprocess.process_pool"
 
 
 class TimeUp(Exception):
@@ -58,16 +59,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         picture = film(folder / "film.mp4", 0.6, "96x64").read_bytes()
-        sound = film(folder / "sound.wav", 0.6, "96x64", 0, "-map", "1", "-c:v", "copy").read_bytes()
+        sound = film(
+            folder / "sound.wav", 0.6, "96x64", 0, "-map", "1", "-c:v", "copy"
+        ).read_bytes()
         clips = []
         for i in range(options.clips):
             file = folder / (f"{i}.mp4" if i % FILM_EVERY == 0 else f"{i}.wav")
-            file.write_bytes((picture if file.suffix == ".mp4" else sound) + i.to_bytes(4, "little"))
+            file.write_bytes(
+                (picture if file.suffix == ".mp4" else sound) + i.to_bytes(4, "little")
+            )
             clips.append(Clip(str(i), file))
         try:
             corpus = Corpus("memory", None, tuple(clips))
             build(
-                corpus, CacheHome(folder / "cache"), load_encoder("imagebind-tiny", "cpu"), Plan(folder, cores()), watch
+                corpus,
+                CacheLayout(folder / "cache"),
+                load_encoder("imagebind-tiny", "cpu"),
+                Plan(folder, cores()),
+                watch,
             )
         except TimeUp:
             pass

@@ -13,30 +13,36 @@ from pathlib import Path
 import torch
 
 from benchmarks.tiny_probe import CARD, put
-from semanticmac.cache.files import write_text
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.task import MODALITIES
+from semanticmac.core import MODALITIES
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.trained import load_run
-from semanticmac.preprocess.encoder import load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
+from semanticmac.run.weights import load_run
 from semanticmac.train.config import override, preset
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
 
-ROWS: dict[str, tuple[str, ...]] = {"all three": MODALITIES, **{f"{name} alone": (name,) for name in MODALITIES}}
+ROWS: dict[str, tuple[str, ...]] = {
+    "all three": MODALITIES,
+    **{f"{name} alone": (name,) for name in MODALITIES},
+}
 
 
-def mae(home: CacheHome, run: Path, modalities: tuple[str, ...], seed: int) -> dict[str, float]:
+def mae(layout: CacheLayout, run: Path, modalities: tuple[str, ...], seed: int) -> dict[str, float]:
     """Trains one model with the demo's preset and those modalities, or reads what it left: MAE by split."""
     done = run / "mae.json"
     if not done.exists():
         cpu = torch.device("cpu")
         config = override(preset("demo"), {"modalities": list(modalities), "seed": seed})
-        train(config, open_data(home, "demo"), run, cpu, lambda *_: None, lambda _: None)
+        train(config, open_data(layout, "demo"), run, cpu, lambda *_: None, lambda _: None)
         trained = load_run(run, cpu)
-        scores = {split: float(evaluate(trained, home, split, cpu).scores["MAE"].value) for split in ("valid", "test")}
+        scores = {
+            split: float(evaluate(trained, layout, split, cpu).scores["MAE"].value)
+            for split in ("valid", "test")
+        }
         write_text(done, json.dumps(scores))
     found: dict[str, float] = json.loads(done.read_text(encoding="utf-8"))
     return found
@@ -54,9 +60,14 @@ def table(found: dict[str, list[dict[str, float]]]) -> str:
         widest = max(_spread(ours), _spread(theirs))
         clear &= row == "all three" or margin > widest
         beside = "" if row == "all three" else f"{margin:+.3f}"
-        lines.append(f"| {row} | {statistics.mean(theirs):.3f} ± {_spread(theirs):.3f} | {beside} |")
+        lines.append(
+            f"| {row} | {statistics.mean(theirs):.3f} ± {_spread(theirs):.3f} | {beside} |"
+        )
     verdict = "larger" if clear else "not everywhere larger"
-    lines += ["", f"Mean ± sample standard deviation over {seeds} seeds; every margin is {verdict} than both spreads."]
+    lines += [
+        "",
+        f"Mean ± sample standard deviation over {seeds} seeds; every margin is {verdict} than both spreads.",
+    ]
     if not clear:
         lines[-1] = lines[-1].replace("every margin is", "the margins are")
     return "\n".join(lines)
@@ -69,22 +80,29 @@ def _spread(values: list[float]) -> float:
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument(
-        "--folder", type=Path, default=Path("data/tiny/probe"), help="where tiny_probe.py left its cache"
+        "--folder",
+        type=Path,
+        default=Path("data/tiny/probe"),
+        help="where tiny_probe.py left its cache",
     )
     words.add_argument("--seeds", type=int, default=3)
     asked = words.parse_args()
-    home = CacheHome(asked.folder / "cache")
+    layout = CacheLayout(asked.folder / "cache")
     weights = load_encoder("imagebind-tiny", "cpu").fingerprint(Sampling())
-    if Manifest.read(home.manifest("demo")).fingerprint != weights:
-        raise SystemExit(f"{home.manifest('demo')} is of other weights: run python benchmarks/tiny_probe.py first")
+    if Manifest.read(layout.manifest("demo")).fingerprint != weights:
+        raise SystemExit(
+            f"{layout.manifest('demo')} is of other weights: run python benchmarks/tiny_probe.py first"
+        )
     found: dict[str, list[dict[str, float]]] = {row: [] for row in ROWS}
     for seed in range(1, asked.seeds + 1):
         for row, modalities in ROWS.items():
             run = asked.folder / "runs" / f"{weights.weights[:12]}-{row.replace(' ', '-')}-{seed}"
-            found[row].append(mae(home, run, modalities, seed))
+            found[row].append(mae(layout, run, modalities, seed))
             print(f"seed {seed}, {row}: {found[row][-1]}", flush=True)
         write_text(asked.folder / "modalities.json", json.dumps(found, indent=1))
-        put(CARD, "modalities", table(found))  # after every seed: a stopped run leaves what it knows
+        put(
+            CARD, "modalities", table(found)
+        )  # after every seed: a stopped run leaves what it knows
     print(table(found))
 
 

@@ -1,7 +1,8 @@
 """A corpus of planted embeddings: unimodal affects are known exactly, and no video is needed.
 
-The clips, texts and labels are those of a demo corpus (preprocess/demo/plan.py); in place of rendered faces and voices,
-each frame's embedding is drawn around its modality's true affect, buried in what does not matter: identity, noise.
+The clips, texts and labels are those of a demo corpus (preprocess/demo/plan.py); in place of
+rendered faces and voices, each frame's embedding is drawn around its modality's true affect, buried
+in what does not matter: identity, noise.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from semanticmac.cache.embeddings import Embeddings
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.embedding_store import EmbeddingWriter
 from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.shards import EmbeddingWriter
-from semanticmac.cache.task import Task
+from semanticmac.cache.records import Embeddings
+from semanticmac.core import Task
 from semanticmac.preprocess.demo.plan import DemoSpec, Record, plan
 
 NAME = "planted"
@@ -33,22 +34,30 @@ class _World:
     affect: dict[str, np.ndarray]
     seed: int
 
-    def frames(self, modality: str, affect: float, record: Record, rng: np.random.Generator, count: int) -> np.ndarray:
+    def frames(
+        self, modality: str, affect: float, record: Record, rng: np.random.Generator, count: int
+    ) -> np.ndarray:
         """(count, WIDTH) float16 around an affect in −3 … 3."""
-        identity = np.random.default_rng((self.seed, 7, record.speaker_number)).standard_normal(WIDTH) * IDENTITY
+        identity = (
+            np.random.default_rng((self.seed, 7, record.speaker_number)).standard_normal(WIDTH)
+            * IDENTITY
+        )
         level = affect / np.sqrt(3)  # spread 1
-        # The second direction is affect squared: strength without its sign, so that a line is not all there is to find.
+        # The second direction is affect squared: strength without its sign, so that a line is not
+        # all there is to find.
         signal = np.array([level, level**2 - 1]) @ self.affect[modality]
         noise = rng.standard_normal((count, WIDTH)) * FRAME_NOISE
         return (signal + identity + noise).astype(np.float16)
 
 
-def write_planted(home: CacheHome, clips: int, seed: int) -> Manifest:
+def write_planted(layout: CacheLayout, clips: int, seed: int) -> Manifest:
     """Fills a cache with a planted corpus of so many clips (11 : 2 : 3 over train, valid, test)."""
     rng = np.random.default_rng((seed, 5))
     world = _World({name: rng.standard_normal((2, WIDTH)) for name in ("audio", "vision")}, seed)
-    fingerprint = Fingerprint("planted", f"seed {seed}", "none", trained=True, width=WIDTH, sampling=Sampling())
-    writer = EmbeddingWriter(home.embeddings(fingerprint), fingerprint)
+    fingerprint = Fingerprint(
+        "planted", f"seed {seed}", "none", trained=True, width=WIDTH, sampling=Sampling()
+    )
+    writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
     rows = []
     for record in plan(DemoSpec(seed=seed, clips=clips)):
         draw = np.random.default_rng((seed, 6, record.index))
@@ -60,7 +69,7 @@ def write_planted(home: CacheHome, clips: int, seed: int) -> Manifest:
         rows.append(_row(record, key, count))
     writer.finish()
     manifest = Manifest(NAME, Task("regression", low=-3.0, high=3.0), fingerprint, tuple(rows))
-    manifest.write(home.manifest(NAME))
+    manifest.write(layout.manifest(NAME))
     return manifest
 
 

@@ -23,7 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common import anonymous_mib, arguments, cores, interleaved, report
-from semanticmac.train.labels import PseudoLabelConfig, PseudoLabels, neighbours
+from semanticmac.train.pseudo_labels import PseudoLabelConfig, PseudoLabels, neighbours
 
 WIDTH, NEIGHBOURS = 256, 10
 MISSING = 0.05  # of the clips lack a modality
@@ -51,7 +51,9 @@ def points(labels: PseudoLabels) -> list[np.ndarray]:
 
 
 def brute_force(each: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    distances, indices = NearestNeighbors(n_neighbors=NEIGHBOURS, algorithm="brute").fit(each).kneighbors()
+    distances, indices = (
+        NearestNeighbors(n_neighbors=NEIGHBOURS, algorithm="brute").fit(each).kneighbors()
+    )
     return distances, indices
 
 
@@ -64,7 +66,9 @@ def products(each: np.ndarray) -> None:
 
 def check_same(each: np.ndarray) -> float:
     """The share of clips for which both name the same neighbours in the same order; the others must be ties."""
-    indices, distances = neighbours(torch.from_numpy(each), NEIGHBOURS, torch.ones(len(each), dtype=torch.bool))
+    indices, distances = neighbours(
+        torch.from_numpy(each), NEIGHBOURS, torch.ones(len(each), dtype=torch.bool)
+    )
     theirs, places = brute_force(each)
     np.testing.assert_allclose(distances.numpy() * math.sqrt(WIDTH), theirs, rtol=1e-5)
     same: np.ndarray = (indices.numpy() == places).all(1)
@@ -114,7 +118,10 @@ def main() -> None:
     with threadpool_limits(options.threads):
         same = min(check_same(each) for each in banks)
         ours, theirs, floor = interleaved(
-            options.rounds, lambda: update(labels), lambda: each_bank(brute_force), lambda: each_bank(products)
+            options.rounds,
+            lambda: update(labels),
+            lambda: each_bank(brute_force),
+            lambda: each_bank(products),
         )
     many: dict[str, float] = {}
     if options.many:

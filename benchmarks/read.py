@@ -2,9 +2,10 @@
 
     python -m benchmarks.read [--clips 10000] [--rounds 5]
 
-Clips of 16 frames × 2 modalities × 1024 float16, written by EmbeddingWriter: 625 MiB. A pass opens the files and copies
-every clip's bytes into a buffer, in the order of the shards or shuffled as in training. Files are in the page cache,
-as they are from the second epoch on: a disk would hide what the reader itself costs. The passes take turns.
+Clips of 16 frames × 2 modalities × 1024 float16, written by EmbeddingWriter: 625 MiB. A pass opens
+the files and copies every clip's bytes into a buffer, in the order of the shards or shuffled as in
+training. Files are in the page cache, as they are from the second epoch on: a disk would hide what
+the reader itself costs. The passes take turns.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import anonymous_mib, arguments, interleaved, report
-from semanticmac.cache.embeddings import Embeddings
+from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.shards import EmbeddingReader, EmbeddingWriter
+from semanticmac.cache.records import Embeddings
 
 FRAMES, WIDTH = 16, 1024
 LOOK_EVERY = 100
@@ -29,7 +30,9 @@ LOOK_EVERY = 100
 
 def write(folder: Path, clips: int) -> None:
     """The same bytes three times: shards, flat, pickled."""
-    fingerprint = Fingerprint("random", "none", "none", trained=False, width=WIDTH, sampling=Sampling())
+    fingerprint = Fingerprint(
+        "random", "none", "none", trained=False, width=WIDTH, sampling=Sampling()
+    )
     writer = EmbeddingWriter(folder / "shards", fingerprint)
     dice = np.random.default_rng(0)
     pickled = {}
@@ -63,7 +66,9 @@ class Passes:
                 watch.append(anonymous_mib())
 
     def memmap(self, order: Sequence[int]) -> None:
-        flat = np.asarray(np.memmap(self.folder / "flat", np.float16, "r", shape=(self.clips, 2, FRAMES, WIDTH)))
+        flat = np.asarray(
+            np.memmap(self.folder / "flat", np.float16, "r", shape=(self.clips, 2, FRAMES, WIDTH))
+        )
         vision, audio = self.buffer
         for i in order:
             vision[:], audio[:] = flat[i, 0], flat[i, 1]

@@ -2,10 +2,11 @@
 
     python -m benchmarks.scale [--clips 16] [--seconds 7.3]
 
-Clips of 640 × 360 with sound, each a file. Rates are CPU time of one core, the start of the worker left out. For
-imagebind-huge two blocks a tower are timed, with random weights, and multiplied: all blocks of a tower are alike; its
-embeddings' bytes are those of imagebind-tiny times the widths. What is printed below `extrapolated` was not measured.
-No GPU is: hours = clips / (its clips a second × GPUs) / 3600.
+Clips of 640 × 360 with sound, each a file. Rates are CPU time of one core, the start of the worker
+left out. For imagebind-huge two blocks a tower are timed, with random weights, and multiplied: all
+blocks of a tower are alike; its embeddings' bytes are those of imagebind-tiny times the widths.
+What is printed below `extrapolated` was not measured. No GPU is: hours = clips / (its clips a
+second × GPUs) / 3600.
 """
 
 from __future__ import annotations
@@ -17,26 +18,41 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import arguments, film, measured, report
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.frame_codec import RawClip, unpack
 from semanticmac.cache.keys import Sampling
-from semanticmac.cache.raw import RawClip, unpack
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.clip import Clip, Corpus
-from semanticmac.preprocess.encoder import Encoder, load_encoder
-from semanticmac.preprocess.imagebind import HUGE, ImageBind, ImageBindConfig, TowerConfig, draw_weights
-from semanticmac.preprocess.isolation import decode_all
+from semanticmac.preprocess.decoding.isolation import decode_all
+from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.network import (
+    HUGE,
+    ImageBind,
+    ImageBindConfig,
+    TowerConfig,
+    draw_weights,
+)
 
 CORPORA = {"mosei": 23_000, "ten_million": 10_000_000}
 BLOCKS = 2
 
 
 def decoded(clips: Sequence[Clip]) -> list[RawClip]:
-    return [unpack(outcome.record) for outcome in decode_all(clips, Sampling(), 1) if outcome.record is not None]
+    return [
+        unpack(outcome.record)
+        for outcome in decode_all(clips, Sampling(), 1)
+        if outcome.record is not None
+    ]
 
 
-def seconds_a_clip(encoder: Encoder, raws: Sequence[RawClip], *, vision: bool = True, audio: bool = True) -> float:
+def seconds_a_clip(
+    encoder: Encoder, raws: Sequence[RawClip], *, vision: bool = True, audio: bool = True
+) -> float:
     """CPU time of the clips with one modality or both."""
-    kept = [RawClip(raw.frames if vision else None, raw.waveform if audio else None, raw.duration_s) for raw in raws]
+    kept = [
+        RawClip(raw.frames if vision else None, raw.waveform if audio else None, raw.duration_s)
+        for raw in raws
+    ]
     encoder.encode(kept[0])
     return measured(lambda: [encoder.encode(raw) for raw in kept]).cpu_s / len(kept)
 
@@ -46,14 +62,16 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = [film(folder / f"{'x' * i}.mp4", options.seconds) for i in range(1, options.clips + 1)]
+        files = [
+            film(folder / f"{'x' * i}.mp4", options.seconds) for i in range(1, options.clips + 1)
+        ]
         clips = tuple(Clip(str(i), file) for i, file in enumerate(files))
         first, all_ = measured(lambda: decoded(clips[:1])), measured(lambda: decoded(clips))
         decode_s = (all_.cpu_s - first.cpu_s) / (len(clips) - 1)
-        tiny, home = load_encoder("imagebind-tiny", "cpu"), CacheHome(folder / "cache")
-        build(Corpus("films", None, clips), home, tiny, Plan(folder, 1), lambda *_: None)
-        record_bytes = (home.frames / "data.mdb").stat().st_size / len(clips)
-        shards = home.embeddings(tiny.fingerprint(Sampling())).glob("shard-*.arrow")
+        tiny, layout = load_encoder("imagebind-tiny", "cpu"), CacheLayout(folder / "cache")
+        build(Corpus("films", None, clips), layout, tiny, Plan(folder, 1), lambda *_: None)
+        record_bytes = (layout.frames / "data.mdb").stat().st_size / len(clips)
+        shards = layout.embeddings(tiny.fingerprint(Sampling())).glob("shard-*.arrow")
         tiny_bytes = sum(shard.stat().st_size for shard in shards) / len(clips)
         huge_bytes = tiny_bytes * HUGE.output / tiny.width
         raws = decoded(clips)
@@ -65,7 +83,9 @@ def main() -> None:
     draw_weights(model, 0)
     cut = Encoder(model, "cut", "", False, "cpu")
     huge_s = sum(
-        seconds_a_clip(cut, raws[:1], vision=tower is HUGE.vision, audio=tower is HUGE.audio) * tower.blocks / BLOCKS
+        seconds_a_clip(cut, raws[:1], vision=tower is HUGE.vision, audio=tower is HUGE.audio)
+        * tower.blocks
+        / BLOCKS
         for tower in (HUGE.vision, HUGE.audio)
     )
     report(

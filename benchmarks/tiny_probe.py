@@ -17,24 +17,33 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.shards import EmbeddingReader
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.clip import RawClip
-from semanticmac.preprocess.contrast_pool import strangers
 from semanticmac.preprocess.corpora.demo import render
 from semanticmac.preprocess.demo.face import random_face
 from semanticmac.preprocess.demo.film import DRAWINGS_PER_S, shoot
 from semanticmac.preprocess.demo.phones import babble
+from semanticmac.preprocess.demo.training.pool import strangers
 from semanticmac.preprocess.demo.voice import random_voice
-from semanticmac.preprocess.encoder import FRAMES_PER_S, TINY_SEED, Encoder, digest_weights, load_encoder
-from semanticmac.preprocess.imagebind import TINY, ImageBind, draw_weights
+from semanticmac.preprocess.encoders.imagebind.encoder import (
+    FRAMES_PER_S,
+    TINY_SEED,
+    Encoder,
+    digest_weights,
+    load_encoder,
+)
+from semanticmac.preprocess.encoders.imagebind.network import TINY, ImageBind, draw_weights
 
 CARD = Path(__file__).parents[1] / "docs" / "imagebind-tiny.md"
 SEED = 1  # of the demo corpus, as `semanticmac demo` renders it
-PAIRS, DRAWS = 64, 20  # candidates of one retrieval, and how often 64 of the rendered pairs are drawn
+PAIRS, DRAWS = (
+    64,
+    20,
+)  # candidates of one retrieval, and how often 64 of the rendered pairs are drawn
 RENDERED_PAIRS = 128
 
 
@@ -63,9 +72,15 @@ def read_out(reader: EmbeddingReader, manifest: Manifest, modality: str) -> floa
 
     def frames(split: str) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
         rows = manifest.split(split)
-        embeddings = [np.asarray(getattr(reader.get(row.key), modality), np.float64) for row in rows]
-        truth = np.repeat([_truth(row, modality) for row in rows], [len(each) for each in embeddings])
-        people = [str(row.speaker) for row, each in zip(rows, embeddings, strict=True) for _ in each]
+        embeddings = [
+            np.asarray(getattr(reader.get(row.key), modality), np.float64) for row in rows
+        ]
+        truth = np.repeat(
+            [_truth(row, modality) for row in rows], [len(each) for each in embeddings]
+        )
+        people = [
+            str(row.speaker) for row, each in zip(rows, embeddings, strict=True) for _ in each
+        ]
         return np.concatenate(embeddings), truth, people
 
     inputs, truth, people = frames("train")
@@ -87,7 +102,9 @@ def pairs() -> list[RawClip]:
     rng = strangers(SEED, 5)
     clips = []
     for affect in np.linspace(-3, 3, RENDERED_PAIRS):
-        take = shoot(babble(8, rng), random_face(rng), random_voice(rng), float(affect), float(affect), rng)
+        take = shoot(
+            babble(8, rng), random_face(rng), random_voice(rng), float(affect), float(affect), rng
+        )
         frames = take.frames[:: DRAWINGS_PER_S // FRAMES_PER_S]
         clips.append(RawClip(frames, take.waveform, len(take.waveform) / 16_000))
     return clips
@@ -117,22 +134,44 @@ def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def measure(encoder: Encoder, folder: Path, clips: list[RawClip], workers: int) -> Measured:
     corpus = render(folder / "demo", seed=SEED, workers=workers)
-    home = CacheHome(folder / "cache")
-    build(corpus, home, encoder, Plan(folder / "demo", workers), lambda *_: None)
-    manifest = Manifest.read(home.manifest("demo"))
-    reader = EmbeddingReader(home.embeddings(encoder.fingerprint(Sampling())))
+    layout = CacheLayout(folder / "cache")
+    build(corpus, layout, encoder, Plan(folder / "demo", workers), lambda *_: None)
+    manifest = Manifest.read(layout.manifest("demo"))
+    reader = EmbeddingReader(layout.embeddings(encoder.fingerprint(Sampling())))
     return Measured(
-        read_out(reader, manifest, "vision"), read_out(reader, manifest, "audio"), *retrieval(encoder, clips)
+        read_out(reader, manifest, "vision"),
+        read_out(reader, manifest, "audio"),
+        *retrieval(encoder, clips),
     )
 
 
 def table(before: Measured, after: Measured) -> str:
     """The model card's table; chance is what guessing gives."""
     rows = (
-        ("one frame → the face's affect, correlation, test speakers", before.vision, after.vision, "0"),
-        ("one 2 s window → the voice's affect, correlation, test speakers", before.audio, after.audio, "0"),
-        ("sound → its picture among 64, recall@1", before.sound_to_picture, after.sound_to_picture, f"{1 / PAIRS:.3f}"),
-        ("picture → its sound among 64, recall@1", before.picture_to_sound, after.picture_to_sound, f"{1 / PAIRS:.3f}"),
+        (
+            "one frame → the face's affect, correlation, test speakers",
+            before.vision,
+            after.vision,
+            "0",
+        ),
+        (
+            "one 2 s window → the voice's affect, correlation, test speakers",
+            before.audio,
+            after.audio,
+            "0",
+        ),
+        (
+            "sound → its picture among 64, recall@1",
+            before.sound_to_picture,
+            after.sound_to_picture,
+            f"{1 / PAIRS:.3f}",
+        ),
+        (
+            "picture → its sound among 64, recall@1",
+            before.picture_to_sound,
+            after.picture_to_sound,
+            f"{1 / PAIRS:.3f}",
+        ),
     )
     lines = ["| | random weights | these weights | chance |", "| --- | --- | --- | --- |"]
     lines += [f"| {what} | {old:.3f} | {new:.3f} | {chance} |" for what, old, new, chance in rows]
@@ -151,13 +190,21 @@ def put(page: Path, name: str, text: str) -> None:
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--folder", type=Path, default=Path("data/tiny/probe"), help="the rendered corpus and its cache")
+    words.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("data/tiny/probe"),
+        help="the rendered corpus and its cache",
+    )
     words.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    words.add_argument("--weights", default="imagebind-tiny", help="another weights file; printed, not written")
+    words.add_argument(
+        "--weights", default="imagebind-tiny", help="another weights file; printed, not written"
+    )
     asked = words.parse_args()
     clips = pairs()
     found = [
-        measure(each, asked.folder, clips, asked.workers) for each in (untrained(), load_encoder(asked.weights, "cpu"))
+        measure(each, asked.folder, clips, asked.workers)
+        for each in (untrained(), load_encoder(asked.weights, "cpu"))
     ]
     text = table(found[0], found[1])
     print(text)

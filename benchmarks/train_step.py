@@ -2,10 +2,11 @@
 
     python -m benchmarks.train_step [--rounds 7] [--threads N] [--device cuda --bf16]
 
-A BERT of base size with random weights, 50 tokens and 16 frames a clip, the sizes of the MOSI preset. The bare step has
-a linear head on the first token; forward, backward, AdamW. The whole step is that of training (train/learner.py): all
-modules, all losses, pseudo labels, the norm of the gradients, AdamW. The steps take turns. `parts_ms`: what everything
-besides the language model takes alone, modules forward and backward.
+A BERT of base size with random weights, 50 tokens and 16 frames a clip, the sizes of the MOSI
+preset. The bare step has a linear head on the first token; forward, backward, AdamW. The whole step
+is that of training (train/trainer.py): all modules, all losses, pseudo labels, the norm of the
+gradients, AdamW. The steps take turns. `parts_ms`: what everything besides the language model takes
+alone, modules forward and backward.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from transformers import BertConfig, BertModel
 
 from benchmarks.common import arguments, cores, interleaved, report, waited_for
 from semanticmac.cache.dataset import Batch
-from semanticmac.model.language import LanguageModel
-from semanticmac.model.semanticmac import SUB_TASKS, Output, SemanticMAC
+from semanticmac.model.network import SUB_TASKS, Output, SemanticMAC
+from semanticmac.model.text_encoder import LanguageModel
 from semanticmac.train.config import preset
-from semanticmac.train.learner import Learner
-from semanticmac.train.objective import objective
+from semanticmac.train.distributed import SINGLE_PROCESS
+from semanticmac.train.objectives.semanticmac import objective
 from semanticmac.train.optim import optimizer, parameter_groups
-from semanticmac.train.world import ALONE
+from semanticmac.train.trainer import Trainer
 
 CONFIG = preset("mosi")
 CLIPS = 1284  # of MOSI's train split
@@ -58,10 +59,14 @@ class Whole:
         config = replace(CONFIG, precision="bfloat16" if bf16 else "float32")
         self.device, self.bf16 = device, bf16
         self.batch = random_batch().to(device)
-        language = LanguageModel(BertModel(BertConfig()))  # BERT-base's shape; nothing is asked of the model hub
+        language = LanguageModel(
+            BertModel(BertConfig())
+        )  # BERT-base's shape; nothing is asked of the model hub
         self.model = SemanticMAC(config.model, language).to(device).train()
         truth = torch.randn(CLIPS, 1, device=device)
-        self.learner = Learner(config, "regression", self.model, truth, CLIPS // config.batch_size, ALONE)
+        self.learner = Trainer(
+            config, "regression", self.model, truth, CLIPS // config.batch_size, SINGLE_PROCESS
+        )
         self.places, self.ids = list(range(len(self.batch))), list(map(str, range(CLIPS)))
 
     def step(self) -> None:
@@ -73,8 +78,10 @@ class Whole:
         b, d = len(batch), CONFIG.model.d_model
         hidden = self.leaf(b, TOKENS, 768)
         tokens = [self.leaf(b, each, d) for each in (TOKENS, *[CONFIG.model.perceiver_tokens] * 2)]
-        masks = [torch.ones(b, each.shape[1], dtype=torch.bool, device=self.device) for each in tokens]
-        evidence, joined = [self.leaf(b, d) for _ in SUB_TASKS], self.leaf(b, 6 * d)
+        masks = [
+            torch.ones(b, each.shape[1], dtype=torch.bool, device=self.device) for each in tokens
+        ]
+        evidence, init_distributed = [self.leaf(b, d) for _ in SUB_TASKS], self.leaf(b, 6 * d)
         said = Output(
             self.leaf(b, 5, 1),
             self.leaf(b, 3, d),
@@ -83,21 +90,33 @@ class Whole:
             torch.ones_like(masks[1][:, :3]),
         )
         assert model.language is not None
-        inner, learning = {id(weight) for weight in model.language.parameters()}, self.learner.learning
+        inner, learning = (
+            {id(weight) for weight in model.language.parameters()},
+            self.learner.learning,
+        )
         rest = optimizer([{"params": [weight for weight in learning if id(weight) not in inner]}])
         for weight in learning:
             weight.grad = torch.zeros_like(weight)
 
         def heads() -> list[Tensor]:
-            return [model.fuse(joined), *(model.heads[name](x) for name, x in zip(SUB_TASKS, evidence, strict=True))]
+            return [
+                model.fuse(init_distributed),
+                *(model.heads[name](x) for name, x in zip(SUB_TASKS, evidence, strict=True)),
+            ]
 
         modules: dict[str, Callable[[], list[Tensor]]] = {
             "text_map": lambda: [model.project_text(hidden)],
-            "perceiver_audio": lambda: [model.encode_frames("audio", batch.audio, batch.audio_mask)[0]],
-            "perceiver_vision": lambda: [model.encode_frames("vision", batch.vision, batch.vision_mask)[0]],
+            "perceiver_audio": lambda: [
+                model.encode_frames("audio", batch.audio, batch.audio_mask)[0]
+            ],
+            "perceiver_vision": lambda: [
+                model.encode_frames("vision", batch.vision, batch.vision_mask)[0]
+            ],
             "interaction": lambda: [*model.interaction(tokens, masks)],
             "heads": heads,
-            "losses": lambda: [objective(CONFIG, "regression", said, labels.targets(batch.rows), None).total],
+            "losses": lambda: [
+                objective(CONFIG, "regression", said, labels.targets(batch.rows), None).total
+            ],
         }
         return {name: self.forth_and_back(module) for name, module in modules.items()} | {
             "gradient_norm": lambda: nn.utils.clip_grad_norm_(learning, float("inf")),
@@ -144,7 +163,9 @@ def busy_share(step: Step) -> float:
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
         [spent] = interleaved(times, step)
     kernels = [
-        event for event in seen.events() if event.device_type is DeviceType.CUDA and not event.is_user_annotation
+        event
+        for event in seen.events()
+        if event.device_type is DeviceType.CUDA and not event.is_user_annotation
     ]
     kernels_us = sum(event.self_device_time_total for event in kernels)
     return kernels_us / 1e6 / (times + 1) / spent.wall_s
@@ -171,7 +192,9 @@ def main() -> None:
         step_ms=1000 * ours.wall_s,
         step_over_bare=ours.wall_s / theirs.wall_s,
         step_over_bare_by_cpu=ours.cpu_s / theirs.cpu_s,
-        parts_ms={name: round(1000 * spent.wall_s, 2) for name, spent in zip(parts, alone, strict=True)},
+        parts_ms={
+            name: round(1000 * spent.wall_s, 2) for name, spent in zip(parts, alone, strict=True)
+        },
         **({"gpu_busy": busy_share(steps[1])} if device.type == "cuda" else {}),
     )
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from semanticmac.cache.context import Before, rows_before, what_was_said
-from semanticmac.cache.home import cache_command
+from semanticmac.cache.dialogue import ContextClip, context_text, preceding_rows
+from semanticmac.cache.embedding_store import CacheIncomplete, EmbeddingReader
+from semanticmac.cache.layout import cache_command
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.shards import CacheIncomplete, EmbeddingReader
 
 
 class Tokens(Protocol):
@@ -27,7 +27,9 @@ class Tokens(Protocol):
     @property
     def mask(self) -> Tensor: ...  # (B, L) bool
     @property
-    def types(self) -> Tensor | None: ...  # (B, L) int64 segment of each token, where the tokenizer tells them
+    def types(
+        self,
+    ) -> Tensor | None: ...  # (B, L) int64 segment of each token, where the tokenizer tells them
 
 
 class Tokenize(Protocol):
@@ -47,12 +49,17 @@ class NoTokens:
 
 def no_text(texts: Sequence[str], contexts: Sequence[str] | None = None) -> NoTokens:
     """A `Tokenize` for models that do not look at text: every text is absent."""
-    return NoTokens(torch.zeros(len(texts), 1, dtype=torch.int64), torch.zeros(len(texts), 1, dtype=torch.bool))
+    return NoTokens(
+        torch.zeros(len(texts), 1, dtype=torch.int64), torch.zeros(len(texts), 1, dtype=torch.bool)
+    )
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One clip. vision and audio are read-only views of the cache, or None where the clip has none."""
+    """One clip.
+
+    vision and audio are read-only views of the cache, or None where the clip has none.
+    """
 
     clip_id: str
     row: int  # position in the split, which is the clip's row in the pseudo-label banks
@@ -60,15 +67,17 @@ class Sample:
     vision: np.ndarray | None  # (F, E) float16
     audio: np.ndarray | None
     label: list[float] | None
-    context: tuple[Before, ...] | None = None  # the clips before it, oldest first; None in the utterance setting
+    # the clips before it, oldest first; None in the utterance setting
+    context: tuple[ContextClip, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
     """B clips. A modality is absent in a clip where its whole mask row is False.
 
-    In the conversation setting each row holds the clips before the target too: text as a pair, frames before frames. A
-    modality is then absent where neither the target nor the clips before it have it.
+    In the conversation setting each row holds the clips before the target too: text as a pair,
+    frames before frames. A modality is then absent where neither the target nor the clips before it
+    have it.
     """
 
     clip_ids: tuple[str, ...]
@@ -80,8 +89,10 @@ class Batch:
     audio: Tensor  # (B, F, E) float32
     audio_mask: Tensor  # (B, F) bool
     labels: Tensor  # (B, K) float32, NaN = not labelled
-    token_types: Tensor | None = None  # (B, L) int64, conversation setting, where the tokenizer tells segments
-    frame_context: Tensor | None = None  # (B, F) bool, conversation setting, True = frame of a clip before the target
+    # (B, L) int64, conversation setting, where the tokenizer tells segments
+    token_types: Tensor | None = None
+    # (B, F) bool, conversation setting, True = frame of a clip before the target
+    frame_context: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -97,7 +108,9 @@ class Batch:
     def _changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with something done to every tensor."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        changed: dict[str, Any] = {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
+        changed: dict[str, Any] = {
+            name: change(value) for name, value in values.items() if isinstance(value, Tensor)
+        }
         return replace(self, **changed)
 
     def keep(self, kept: Tensor) -> Batch:
@@ -115,13 +128,17 @@ class ClipDataset(Dataset[Sample]):
     """The clips of one split, read from the cache alone."""
 
     def __init__(
-        self, manifest: Manifest, reader: EmbeddingReader, rows: Sequence[Row], context_clips: int = 0
+        self,
+        manifest: Manifest,
+        reader: EmbeddingReader,
+        rows: Sequence[Row],
+        context_clips: int = 0,
     ) -> None:
         """context_clips: how many clips of the dialogue come before each clip; 0 = the utterance setting.
 
         Raises CacheIncomplete where a clip of the manifest has no embeddings.
         """
-        self.before = rows_before(manifest.rows, rows, context_clips) if context_clips else None
+        self.before = preceding_rows(manifest.rows, rows, context_clips) if context_clips else None
         needed = {row.clip_id: row.key for row in (*rows, *chain.from_iterable(self.before or ()))}
         missing = [clip_id for clip_id, key in needed.items() if key not in reader]
         if missing:
@@ -144,28 +161,36 @@ class ClipDataset(Dataset[Sample]):
         row = self.rows[index]
         embeddings = self._reader.get(row.key)
         context = None if self.before is None else tuple(map(self._read_before, self.before[index]))
-        return Sample(row.clip_id, index, row.text, embeddings.vision, embeddings.audio, row.label, context)
+        return Sample(
+            row.clip_id, index, row.text, embeddings.vision, embeddings.audio, row.label, context
+        )
 
-    def _read_before(self, row: Row) -> Before:
+    def _read_before(self, row: Row) -> ContextClip:
         embeddings = self._reader.get(row.key)
-        return Before(row.text, embeddings.vision, embeddings.audio)
+        return ContextClip(row.text, embeddings.vision, embeddings.audio)
 
     def texts(self) -> tuple[list[str], list[str] | None]:
         """What is said in every clip, and what was said before it; None in the utterance setting."""
-        return [row.text for row in self.rows], None if self.before is None else list(map(what_was_said, self.before))
+        return [row.text for row in self.rows], None if self.before is None else list(
+            map(context_text, self.before)
+        )
 
     def labels(self, width: int) -> Tensor:
         """The targets of every clip, (N, K) float32, NaN = not labelled."""
         return _targets([row.label for row in self.rows], width)
 
 
-def collate(samples: Sequence[Sample], tokenize: Tokenize, label_width: int, embedding_width: int) -> Batch:
+def collate(
+    samples: Sequence[Sample], tokenize: Tokenize, label_width: int, embedding_width: int
+) -> Batch:
     """Pads B clips to the longest of them, with what comes before each in the conversation setting."""
     texts = [sample.text for sample in samples]
     conversation = any(sample.context is not None for sample in samples)
-    said_before = [[what_was_said(sample.context or ()) for sample in samples]] if conversation else []
+    said_before = (
+        [[context_text(sample.context or ()) for sample in samples]] if conversation else []
+    )
     tokens = tokenize(texts, *said_before)
-    clips = [in_time(sample) for sample in samples]
+    clips = [timeline(sample) for sample in samples]
     frames = max([1, *(row[-1][2] for row in clips)])
     pictures = [[(start, clip.vision) for clip, start, _ in row] for row in clips]
     sounds = [[(start, clip.audio) for clip, start, _ in row] for row in clips]
@@ -187,22 +212,27 @@ def collate(samples: Sequence[Sample], tokenize: Tokenize, label_width: int, emb
     )
 
 
-def in_time(sample: Sample) -> list[tuple[Sample | Before, int, int]]:
+def timeline(sample: Sample) -> list[tuple[Sample | ContextClip, int, int]]:
     """The clips before the target, then the target: (clip, its first frame, the frame after its last).
 
-    Both modalities of a clip start at the same frame: one that the clip lacks leaves a gap, so that they stay aligned.
+    Both modalities of a clip start at the same frame: one that the clip lacks leaves a gap, so that
+    they stay aligned.
     """
-    placed: list[tuple[Sample | Before, int, int]] = []
-    clips: tuple[Sample | Before, ...] = (*(sample.context or ()), sample)
+    placed: list[tuple[Sample | ContextClip, int, int]] = []
+    clips: tuple[Sample | ContextClip, ...] = (*(sample.context or ()), sample)
     start = 0
     for clip in clips:
-        end = start + max((len(frames) for frames in (clip.vision, clip.audio) if frames is not None), default=0)
+        end = start + max(
+            (len(frames) for frames in (clip.vision, clip.audio) if frames is not None), default=0
+        )
         placed.append((clip, start, end))
         start = end
     return placed
 
 
-def _pad(rows: Sequence[Sequence[tuple[int, np.ndarray | None]]], frames: int, width: int) -> tuple[Tensor, Tensor]:
+def _pad(
+    rows: Sequence[Sequence[tuple[int, np.ndarray | None]]], frames: int, width: int
+) -> tuple[Tensor, Tensor]:
     """Each row's clips with the frame at which each starts → (B, F, E) and its mask (B, F), True = real frame."""
     # Clips are copied as they are, and all of them made float32 at once.
     padded = np.zeros((len(rows), frames, width), np.float16)
@@ -216,7 +246,9 @@ def _pad(rows: Sequence[Sequence[tuple[int, np.ndarray | None]]], frames: int, w
 
 
 def _targets(labels: Sequence[list[float] | None], width: int) -> Tensor:
-    return torch.tensor([label if label is not None else [float("nan")] * width for label in labels]).reshape(-1, width)
+    return torch.tensor(
+        [label if label is not None else [float("nan")] * width for label in labels]
+    ).reshape(-1, width)
 
 
 def loader(
@@ -233,15 +265,22 @@ def loader(
 ) -> DataLoader[Sample]:
     """Batches of a split, in its order or, with a generator, in a new random order each time it is iterated.
 
-    batches: the places in the split of each batch's clips, instead of batch_size and shuffle. workers: processes that
-    make batches ahead of their use, 0 = they are made when asked for. pin_memory: for training on a GPU, which then
-    copies a batch while it computes. Neither changes a batch.
+    batches: the places in the split of each batch's clips, instead of batch_size and shuffle.
+    workers: processes that make batches ahead of their use, 0 = they are made when asked for.
+    pin_memory: for training on a GPU, which then copies a batch while it computes. Neither changes
+    a batch.
     """
-    order: dict[str, Any] = {"batch_size": batch_size, "shuffle": shuffle is not None, "generator": shuffle}
+    order: dict[str, Any] = {
+        "batch_size": batch_size,
+        "shuffle": shuffle is not None,
+        "generator": shuffle,
+    }
     return DataLoader(
         dataset,
         num_workers=workers,
         pin_memory=pin_memory,
-        collate_fn=partial(collate, tokenize=tokenize, label_width=label_width, embedding_width=embedding_width),
+        collate_fn=partial(
+            collate, tokenize=tokenize, label_width=label_width, embedding_width=embedding_width
+        ),
         **(order if batches is None else {"batch_sampler": batches}),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from semanticmac.cache.files import as_text, write_text
+from semanticmac.cache.atomic_io import as_text, write_text
 
 
 @dataclass(frozen=True)
@@ -30,4 +30,6 @@ def read_failures(path: Path) -> list[Failure]:
     """What the last build wrote; nothing where none has run."""
     if not path.exists():
         return []
-    return [Failure(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    return [
+        Failure(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line
+    ]

@@ -7,8 +7,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-IMPORTED = "imported:"  # how the architecture of a fingerprint begins where features were made elsewhere
-PREPROCESS_VERSION = 2  # raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt
+# how the architecture of a fingerprint begins where features were made elsewhere
+IMPORTED = "imported:"
+# raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt
+PREPROCESS_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,12 @@ class Sampling:
 
     def __post_init__(self) -> None:
         kind, _, quality = self.picture.partition("-")
-        if self.picture != "png" and not (kind == "jpeg" and quality.isdigit() and 1 <= int(quality) <= 100):
-            raise ValueError(f"picture={self.picture!r}: expected `png` or `jpeg-<quality 1 to 100>`")
+        if self.picture != "png" and not (
+            kind == "jpeg" and quality.isdigit() and 1 <= int(quality) <= 100
+        ):
+            raise ValueError(
+                f"picture={self.picture!r}: expected `png` or `jpeg-<quality 1 to 100>`"
+            )
 
 
 def file_digest(path: Path) -> str:
@@ -33,14 +39,21 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def content_key(digest: str, start_s: float, end_s: float | None, sampling: Sampling, crop: str | None = None) -> str:
+def content_key(
+    digest: str, start_s: float, end_s: float | None, sampling: Sampling, crop: str | None = None
+) -> str:
     """The name of a clip's frames and embeddings: what it shows, not what it is called (32 hex digits).
 
-    digest: SHA-256 of the video file; start_s, end_s: the segment in seconds, to the microsecond; crop: the half of
-    the picture that is kept, None = all of it.
+    digest: SHA-256 of the video file; start_s, end_s: the segment in seconds, to the microsecond;
+    crop: the half of the picture that is kept, None = all of it.
     """
     end = None if end_s is None else round(end_s, 6)
-    content = {"file": digest, "start_s": round(start_s, 6), "end_s": end, "sampling": asdict(sampling)}
+    content = {
+        "file": digest,
+        "start_s": round(start_s, 6),
+        "end_s": end,
+        "sampling": asdict(sampling),
+    }
     return _digest(content | ({} if crop is None else {"crop": crop}))[:32]
 
 
@@ -55,7 +68,10 @@ def _digest(content: object) -> str:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What made a folder of embeddings. Two caches are interchangeable exactly if these are equal."""
+    """What made a folder of embeddings.
+
+    Two caches are interchangeable exactly if these are equal.
+    """
 
     encoder: str  # "imagebind-huge", "imagebind-tiny", or the file's name
     architecture: str  # digest of the encoder's configuration
@@ -83,7 +99,11 @@ class Fingerprint:
     def differences(self, other: Fingerprint) -> list[str]:
         """The fields in which two fingerprints differ, as `field: mine, not theirs`."""
         mine, theirs = asdict(self), asdict(other)
-        return [f"{field}: {mine[field]}, not {theirs[field]}" for field in mine if mine[field] != theirs[field]]
+        return [
+            f"{field}: {mine[field]}, not {theirs[field]}"
+            for field in mine
+            if mine[field] != theirs[field]
+        ]
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)

@@ -1,6 +1,7 @@
 """Manifest: clips, texts, labels and splits of one dataset, as one Parquet file.
 
-It holds all that is known of a clip besides pixels and sound: labels, texts and splits change without encoding again.
+It holds all that is known of a clip besides pixels and sound: labels, texts and splits change
+without encoding again.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from semanticmac.cache.checksummed import (
+    EMPTY_CHECKSUM,
+    ChecksumMismatch,
+    read_checksummed,
+    write_checksummed,
+)
+from semanticmac.cache.embedding_store import CacheIncomplete
 from semanticmac.cache.keys import Fingerprint
-from semanticmac.cache.sealed import UNSEALED, SealBroken, read_sealed, write_sealed
-from semanticmac.cache.shards import CacheIncomplete
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 
 _FORMAT = 3
 _TARGET = pa.list_(pa.float64())  # as read from the label file, so that a second run sees no change
@@ -58,7 +64,7 @@ class Row:
     duration_s: float
     has_vision: bool
     has_audio: bool
-    label: list[float] | None  # target vectors (cache/task.py), None = not annotated
+    label: list[float] | None  # target vectors (core.py), None = not annotated
     label_text: list[float] | None = None
     label_audio: list[float] | None = None
     label_vision: list[float] | None = None
@@ -76,7 +82,8 @@ class Manifest:
     fingerprint: Fingerprint
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
-    corpus: str = ""  # the corpus's own name, which settings and metric rules go by; empty = the same as `dataset`
+    # the corpus's own name, which settings and metric rules go by; empty = the same as `dataset`
+    corpus: str = ""
 
     def __post_init__(self) -> None:
         if not self.corpus:
@@ -97,20 +104,20 @@ class Manifest:
             "task": None if self.task is None else asdict(self.task),
             "fingerprint": self.fingerprint.to_json(),
             "notes": list(self.notes),
-            "seal": UNSEALED,
+            "seal": EMPTY_CHECKSUM,
         }
         table = pa.Table.from_pylist([asdict(row) for row in self.rows], schema=_SCHEMA)
         file = pa.BufferOutputStream()
         pq.write_table(table.replace_schema_metadata({"semanticmac": json.dumps(about)}), file)
-        write_sealed(path, file.getvalue().to_pybytes())
+        write_checksummed(path, file.getvalue().to_pybytes())
         return True
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
         """Raises CacheIncomplete where the file is damaged, or not a manifest that this version reads."""
         try:
-            table = pq.read_table(pa.BufferReader(read_sealed(path)))
-        except SealBroken as error:
+            table = pq.read_table(pa.BufferReader(read_checksummed(path)))
+        except ChecksumMismatch as error:
             command = f"semanticmac cache CORPUS --root DIR --name {path.parent.name}"
             raise CacheIncomplete(
                 f"{error}, or an older version wrote it. Run `{command}` again (where its features were imported, "

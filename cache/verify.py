@@ -6,12 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semanticmac.cache.frames import FrameStore, StoreDamaged
-from semanticmac.cache.home import CacheHome, cache_command
+from semanticmac.cache.embedding_store import (
+    CacheIncomplete,
+    Shard,
+    ShardError,
+    map_shard,
+    read_index,
+)
+from semanticmac.cache.frame_codec import RecordError
+from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, file_digest
+from semanticmac.cache.layout import CacheLayout, cache_command
 from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.raw import RecordError
-from semanticmac.cache.shards import CacheIncomplete, Shard, ShardError, map_shard, read_index
 
 Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
 NAMED = 5  # clips that a sentence about many names
@@ -25,23 +31,31 @@ class ShardDamage:
     reason: str
 
 
-def verify(home: CacheHome, manifest: Manifest, progress: Progress) -> list[str]:
+def verify(layout: CacheLayout, manifest: Manifest, progress: Progress) -> list[str]:
     """Everything that is wrong with what a dataset needs of the cache, one sentence each; empty = it is whole."""
     if not manifest.rows:
-        return [f"{manifest.dataset} holds not one clip: {home.failures(manifest.dataset)} says why"]
-    folder = home.embeddings(manifest.fingerprint)
-    found = [f"{folder / damage.shard}: {damage.reason}" for damage in damaged_shards(folder, progress)]
+        return [
+            f"{manifest.dataset} holds not one clip: {layout.failures(manifest.dataset)} says why"
+        ]
+    folder = layout.embeddings(manifest.fingerprint)
+    found = [
+        f"{folder / damage.shard}: {damage.reason}" for damage in damaged_shards(folder, progress)
+    ]
     found += _fingerprint_damage(folder, manifest)
     held = _embedded(folder)
-    found += _of_clips({row.clip_id: "its embeddings are missing" for row in manifest.rows if row.key not in held})
+    found += _of_clips(
+        {row.clip_id: "its embeddings are missing" for row in manifest.rows if row.key not in held}
+    )
     if manifest.fingerprint.imported:  # there are no frames that imported features were made from
         return found
     try:
-        with FrameStore(home.frames) as store:
+        with FrameStore(layout.frames) as store:
             broken = damaged_records(store, progress, {row.key for row in manifest.rows})
     except (StoreDamaged, FileNotFoundError) as error:
         return [*found, str(error)]
-    return found + _of_clips({row.clip_id: broken[row.key] for row in manifest.rows if row.key in broken})
+    return found + _of_clips(
+        {row.clip_id: broken[row.key] for row in manifest.rows if row.key in broken}
+    )
 
 
 def _of_clips(reasons: Mapping[str, str]) -> list[str]:
@@ -70,8 +84,13 @@ def damaged_shards(folder: Path, progress: Progress) -> list[ShardDamage]:
     return found
 
 
-def damaged_records(store: FrameStore, progress: Progress, keys: Iterable[str] | None = None) -> dict[str, str]:
-    """Content keys of frame records that are missing or changed, with the reason. Without keys: of all stored."""
+def damaged_records(
+    store: FrameStore, progress: Progress, keys: Iterable[str] | None = None
+) -> dict[str, str]:
+    """Content keys of frame records that are missing or changed, with the reason.
+
+    Without keys: of all stored.
+    """
     found: dict[str, str] = {}
     todo = sorted(store.keys() if keys is None else keys)
     for done, key in enumerate(todo, 1):
@@ -85,13 +104,13 @@ def damaged_records(store: FrameStore, progress: Progress, keys: Iterable[str] |
     return found
 
 
-def incomplete(home: CacheHome, store: FrameStore) -> list[str]:
+def incomplete(layout: CacheLayout, store: FrameStore) -> list[str]:
     """The datasets that are not whole, one sentence each: they share what a repair of one of them drops."""
     found = []
-    for name in sorted(home.datasets()):
+    for name in sorted(layout.datasets()):
         try:
-            manifest = Manifest.read(home.manifest(name))
-            held = _embedded(home.embeddings(manifest.fingerprint))
+            manifest = Manifest.read(layout.manifest(name))
+            held = _embedded(layout.embeddings(manifest.fingerprint))
         except CacheIncomplete as error:
             found.append(f"{name} is not whole: {error}")
             continue
@@ -111,7 +130,9 @@ def _fingerprint_damage(folder: Path, manifest: Manifest) -> list[str]:
         whole = Fingerprint.read(folder) == manifest.fingerprint
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
-    return [] if whole else [f"{folder / 'fingerprint.json'}: missing or changed since it was written"]
+    return (
+        [] if whole else [f"{folder / 'fingerprint.json'}: missing or changed since it was written"]
+    )
 
 
 def _shard_damage(path: Path, shard: Shard) -> str | None:

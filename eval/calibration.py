@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semanticmac.cache.task import Task
-from semanticmac.eval.metrics import Floats
-from semanticmac.eval.scores import Pair, labelled
+from semanticmac.core import Task
+from semanticmac.eval.metrics.functions import Floats
+from semanticmac.eval.metrics.scores import Pair, labelled
 
 BINS = 10
 _GOLDEN = (np.sqrt(5) - 1) / 2
@@ -28,7 +28,10 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Classes: how often the model is right when it says how sure it is. A temperature comes from validation alone."""
+    """Classes: how often the model is right when it says how sure it is.
+
+    A temperature comes from validation alone.
+    """
 
     answers: int  # clips, or clips × classes where a clip may have several
     temperature: float
@@ -40,7 +43,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Regression: prediction against truth. truth ≈ intercept + slope · prediction by least squares."""
+    """Regression: prediction against truth.
+
+    truth ≈ intercept + slope · prediction by least squares.
+    """
 
     clips: int
     bias: float  # mean of prediction − truth
@@ -52,14 +58,22 @@ class Agreement:
 
 
 def calibration(task: Task, test: Pair, valid: Pair) -> Calibration:
-    """test, valid: truth and logits (N, K) of each split. Raises ValueError for regression, which has no classes."""
+    """test, valid: truth and logits (N, K) of each split.
+
+    Raises ValueError for regression, which has no classes.
+    """
     if task.kind == "regression":
         raise ValueError("a regression task has no classes to be sure of: see `agreement`")
     truth, logits = labelled(task, *test, "this split")
     temperature = fit_temperature(task, *labelled(task, *valid, "valid"))
     plain, scaled = answers(task, truth, logits), answers(task, truth, logits / temperature)
     return Calibration(
-        len(plain[0]), temperature, expected_error(*plain), expected_error(*scaled), bins_of(*plain), bins_of(*scaled)
+        len(plain[0]),
+        temperature,
+        expected_error(*plain),
+        expected_error(*scaled),
+        bins_of(*plain),
+        bins_of(*scaled),
     )
 
 
@@ -70,7 +84,9 @@ def answers(task: Task, truth: Floats, logits: Floats) -> tuple[Floats, Floats]:
     """
     if task.kind == "single-label":
         shares = softmax(logits)
-        return shares.max(axis=1), (shares.argmax(axis=1) == truth.argmax(axis=1)).astype(np.float64)
+        return shares.max(axis=1), (shares.argmax(axis=1) == truth.argmax(axis=1)).astype(
+            np.float64
+        )
     present = (1 / (1 + np.exp(-logits))).ravel()
     right = (logits.ravel() > 0) == (truth.ravel() > 0.5)
     return np.maximum(present, 1 - present), right.astype(np.float64)
@@ -83,7 +99,9 @@ def bins_of(confidence: Floats, right: Floats, count: int = BINS) -> tuple[Bin, 
     found = []
     for b in range(count):
         own = place == b
-        said, true = (float(side[own].mean()) if own.any() else None for side in (confidence, right))
+        said, true = (
+            float(side[own].mean()) if own.any() else None for side in (confidence, right)
+        )
         found.append(Bin(float(edges[b]), float(edges[b + 1]), int(own.sum()), said, true))
     return tuple(found)
 
@@ -119,10 +137,18 @@ def agreement(task: Task, truth: Floats, prediction: Floats) -> Agreement:
     intercept = None if slope is None else float(y.mean() - slope * p.mean())
     order = np.argsort(p, kind="stable")
     bins = tuple(
-        Bin(float(p[own].min()), float(p[own].max()), len(own), float(p[own].mean()), float(y[own].mean()))
+        Bin(
+            float(p[own].min()),
+            float(p[own].max()),
+            len(own),
+            float(p[own].mean()),
+            float(y[own].mean()),
+        )
         for own in np.array_split(order, min(BINS, len(p)))
     )
-    return Agreement(len(p), float((p - y).mean()), slope, intercept, float(y.std()), float(p.std()), bins)
+    return Agreement(
+        len(p), float((p - y).mean()), slope, intercept, float(y.std()), float(p.std()), bins
+    )
 
 
 def softmax(logits: Floats) -> Floats:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.eval.evaluate import Evaluation
-from semanticmac.eval.metrics_paired import Difference, paired_bootstrap
+from semanticmac.eval.metrics.paired import Difference, paired_bootstrap
 from semanticmac.eval.predict import Predictions
-from semanticmac.eval.run import RunError
+from semanticmac.run.folder import RunError
 
 
 @dataclass(frozen=True)
@@ -35,22 +35,35 @@ def compare(task: Task, evaluations: Sequence[tuple[str, Evaluation]]) -> list[C
     for name, b in others:
         left, right = on_same_clips(a.predictions, b.predictions)
         if a.scores.main != b.scores.main or left.truth.shape != right.truth.shape:
-            raise RunError(f"{first} and {name} are scored by different rules: they cannot be compared")
+            raise RunError(
+                f"{first} and {name} are scored by different rules: they cannot be compared"
+            )
         if not np.array_equal(left.truth, right.truth, equal_nan=True):
-            raise RunError(f"{first} and {name} were given different labels for the same clips: cache both anew")
+            raise RunError(
+                f"{first} and {name} were given different labels for the same clips: cache both anew"
+            )
         sides = (left.truth, left.multimodal, right.multimodal)
         differences = paired_bootstrap(a.corpus, task, *sides, valid_a=a.valid, valid_b=b.valid)
         everyone = set(a.predictions.clip_ids) | set(b.predictions.clip_ids)
-        comparisons.append(Comparison(first, name, len(left.clip_ids), len(everyone) - len(left.clip_ids), differences))
+        comparisons.append(
+            Comparison(
+                first, name, len(left.clip_ids), len(everyone) - len(left.clip_ids), differences
+            )
+        )
     return comparisons
 
 
 def on_same_clips(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
-    """Both on the clips that both have, in the order of the first. Raises RunError where there are none."""
+    """Both on the clips that both have, in the order of the first.
+
+    Raises RunError where there are none.
+    """
     there = {clip_id: row for row, clip_id in enumerate(b.clip_ids)}
     pairs = [(row, there[clip_id]) for row, clip_id in enumerate(a.clip_ids) if clip_id in there]
     if not pairs:
-        raise RunError("these runs have no clip in common: compare runs that were trained on the same corpus")
+        raise RunError(
+            "these runs have no clip in common: compare runs that were trained on the same corpus"
+        )
     mine, theirs = (list(side) for side in zip(*pairs, strict=True))
     return pick(a, mine), pick(b, theirs)
 

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import torch
 
+from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.dataset import Sample, collate
-from semanticmac.cache.embeddings import Embeddings
-from semanticmac.cache.files import write_text
-from semanticmac.cache.home import CacheHome
 from semanticmac.cache.keys import Fingerprint
-from semanticmac.eval.metrics_bootstrap import Interval, bootstrap
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.records import Embeddings
+from semanticmac.eval.eval_data import EvalData
+from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
+from semanticmac.eval.metrics.scores import Pair, Scores, score
 from semanticmac.eval.predict import Predictions, predict
-from semanticmac.eval.report import scores_json
-from semanticmac.eval.run import RunError
-from semanticmac.eval.scores import Pair, Scores, score
-from semanticmac.eval.source import EvalData
-from semanticmac.eval.trained import TrainedModel
+from semanticmac.eval.report.formatting import scores_json
 from semanticmac.model.config import MODALITIES
+from semanticmac.run.folder import RunError
+from semanticmac.run.weights import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,15 @@ class Evaluation:
         return json.dumps(self.as_dict(run), indent=1, allow_nan=False)
 
     def as_dict(self, run: Path) -> dict[str, object]:
-        scores = scores_json(self.scores, self.dataset, self.split, intervals=self.intervals, notes=self.notes)
+        scores = scores_json(
+            self.scores, self.dataset, self.split, intervals=self.intervals, notes=self.notes
+        )
         return {"run": run.name, "without": list(self.without), **scores}
 
 
 def evaluate(
     trained: TrainedModel,
-    home: CacheHome,
+    layout: CacheLayout,
     split: str,
     device: torch.device,
     without: Sequence[str] = (),
@@ -63,10 +65,10 @@ def evaluate(
 
     Thresholds, where a task has them, come from validation; constant baselines from train.
 
-    Raises CacheIncomplete where the cache was made by another encoder than the model was trained on, and RunError
-    where the split has no labelled clips.
+    Raises CacheIncomplete where the cache was made by another encoder than the model was trained
+    on, and RunError where the split has no labelled clips.
     """
-    data = EvalData.open(trained, home, device)
+    data = EvalData.open(trained, layout, device)
     without = left_out(trained, without)
     predictions = data.predict(data.rows(split), without)
     valid = valid_pair(data, without)
@@ -75,7 +77,17 @@ def evaluate(
     scores = score(corpus, task, truth, predicted, train_truth=data.train_truth(), valid=valid)
     intervals = bootstrap(corpus, task, truth, predicted, valid=valid)
     notes = (*encoder_notes(trained.info.fingerprint), *absent_notes(without))
-    return Evaluation(trained.info.dataset, split, predictions, scores, tuple(intervals), notes, without, corpus, valid)
+    return Evaluation(
+        trained.info.dataset,
+        split,
+        predictions,
+        scores,
+        tuple(intervals),
+        notes,
+        without,
+        corpus,
+        valid,
+    )
 
 
 def valid_pair(data: EvalData, without: Sequence[str] = ()) -> Pair | None:
@@ -95,19 +107,28 @@ def predict_clip(
 ) -> Predictions:
     """One clip that is in no cache, by itself: a model of the conversation setting sees a dialogue's first clip."""
     sample = Sample("", 0, text, embeddings.vision, embeddings.audio, label=None)
-    batch = collate([sample], trained.tokenize, trained.info.task.width, trained.info.fingerprint.width)
+    batch = collate(
+        [sample], trained.tokenize, trained.info.task.width, trained.info.fingerprint.width
+    )
     return predict(trained.model, [batch], device, left_out(trained, without))
 
 
 def left_out(trained: TrainedModel, without: Sequence[str]) -> tuple[str, ...]:
-    """The modalities of the model that are named, in their order. Raises RunError where nothing would be left."""
+    """The modalities of the model that are named, in their order.
+
+    Raises RunError where nothing would be left.
+    """
     used = trained.info.model.modalities
     unknown = [name for name in without if name not in MODALITIES]
     if unknown:
-        raise RunError(f"there is no modality {unknown[0]!r} to leave out: expected {', '.join(MODALITIES)}")
+        raise RunError(
+            f"there is no modality {unknown[0]!r} to leave out: expected {', '.join(MODALITIES)}"
+        )
     absent = tuple(name for name in used if name in without)
     if absent == used:
-        raise RunError(f"without {', '.join(used)} nothing is left of what this model was trained with")
+        raise RunError(
+            f"without {', '.join(used)} nothing is left of what this model was trained with"
+        )
     return absent
 
 
@@ -119,7 +140,9 @@ def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
         )
     if fingerprint.trained:
         return ()
-    return (f"{fingerprint.encoder} is untrained (random weights): what it makes of pictures and sound means little",)
+    return (
+        f"{fingerprint.encoder} is untrained (random weights): what it makes of pictures and sound means little",
+    )
 
 
 def absent_notes(without: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import torch
 
 from semanticmac.cache.dataset import Batch
 from semanticmac.model.config import MODALITIES
-from semanticmac.model.semanticmac import SemanticMAC
+from semanticmac.model.network import SemanticMAC
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,11 @@ class Predictions:
 def join(parts: Sequence[Predictions]) -> Predictions:
     """The clips of all parts, one part after the other."""
     ids = tuple(clip_id for part in parts for clip_id in part.clip_ids)
-    arrays = [[part.truth for part in parts], [part.scores for part in parts], [part.present for part in parts]]
+    arrays = [
+        [part.truth for part in parts],
+        [part.scores for part in parts],
+        [part.present for part in parts],
+    ]
     return Predictions(ids, *map(np.concatenate, arrays))
 
 
@@ -55,4 +59,6 @@ def predict(
         scores.append(output.predictions.double().cpu().numpy())
         present.append(output.present.cpu().numpy())
     model.train(was_training)
-    return Predictions(tuple(ids), np.concatenate(truth), np.concatenate(scores), np.concatenate(present))
+    return Predictions(
+        tuple(ids), np.concatenate(truth), np.concatenate(scores), np.concatenate(present)
+    )

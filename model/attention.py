@@ -1,4 +1,7 @@
-"""Masked attention and pooling, and the layer that SGFI stacks: gated bridge attention (eq. 6-9)."""
+"""Masked attention and pooling, and the layer that SGFI stacks: gated bridge attention (eq.
+
+6-9).
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,14 @@ from semanticmac.model.config import ModelConfig
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
     """Scaled dot-product attention, softmax(Q Kᵀ/√d_h) V, that is zero where there is nothing to attend to.
 
-    queries (…, T_q, d_h); keys and values (…, T_kv, d_h); mask broadcastable to (…, T_q, T_kv), True = may be attended
-    to → (…, T_q, d_h).
+    queries (…, T_q, d_h); keys and values (…, T_kv, d_h); mask broadcastable to (…, T_q, T_kv),
+    True = may be attended to → (…, T_q, d_h).
     """
     if mask is None:
         return F.scaled_dot_product_attention(queries, keys, values)
     nothing = ~mask.any(-1, keepdim=True)
-    # A softmax over nothing is NaN, and so is its gradient: such a row attends to everything, then is set to zero.
+    # A softmax over nothing is NaN, and so is its gradient: such a row attends to everything, then
+    # is set to zero.
     attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask | nothing)
     return attended.masked_fill(nothing, 0.0)
 
@@ -32,9 +36,10 @@ def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
 def adaptive_pool_weights(mask: Tensor, bins: int, dtype: torch.dtype) -> Tensor:
     """Adaptive average pooling over each clip's own real tokens, as a matrix (eq. 7).
 
-    mask (B, T), True = real token, in any pattern: the real tokens are taken in order as if nothing stood between
-    them → weights (B, bins, T), each row summing to 1; all zero for a clip without real tokens. Bin i of n tokens
-    averages tokens ⌊i·n/bins⌋ … ⌈(i+1)·n/bins⌉ − 1, so that n < bins repeats tokens.
+    mask (B, T), True = real token, in any pattern: the real tokens are taken in order as if nothing
+    stood between them → weights (B, bins, T), each row summing to 1; all zero for a clip without
+    real tokens. Bin i of n tokens averages tokens ⌊i·n/bins⌋ … ⌈(i+1)·n/bins⌉ − 1, so that n < bins
+    repeats tokens.
     """
     rank = (mask.cumsum(1) - 1)[:, None, :]  # (B, 1, T): which real token stands here
     count = mask.sum(1)[:, None, None]  # (B, 1, 1)
@@ -60,7 +65,9 @@ class FeedForward(nn.Sequential):
 
     def __init__(self, width: int, multiple: int, dropout: float) -> None:
         hidden = width * multiple
-        super().__init__(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width))
+        super().__init__(
+            nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width)
+        )
 
 
 class GatedBridgeAttention(nn.Module):
@@ -71,7 +78,11 @@ class GatedBridgeAttention(nn.Module):
         d, self.heads, self.bridge_tokens = config.d_model, config.heads, config.bridge_tokens
         self.key_heads = 1 if config.multi_query else config.heads
         key_width = self.key_heads * (d // config.heads)
-        self.norm_query, self.norm_source, self.norm_hidden = nn.LayerNorm(d), nn.LayerNorm(d), nn.LayerNorm(d)
+        self.norm_query, self.norm_source, self.norm_hidden = (
+            nn.LayerNorm(d),
+            nn.LayerNorm(d),
+            nn.LayerNorm(d),
+        )
         self.to_query = nn.Linear(d, d, bias=False)
         self.to_key = nn.Linear(d, key_width, bias=False)
         self.to_value = nn.Linear(d, key_width, bias=False)
@@ -80,18 +91,23 @@ class GatedBridgeAttention(nn.Module):
         self.feed_forward = FeedForward(d, config.feed_forward, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, queries: Tensor, query_mask: Tensor, source: Tensor, source_mask: Tensor) -> Tensor:
+    def forward(
+        self, queries: Tensor, query_mask: Tensor, source: Tensor, source_mask: Tensor
+    ) -> Tensor:
         """queries X_q (B, T_q, d); source X_kv (B, T_kv, d); masks (B, T_q), (B, T_kv), True = real → (B, T_q, d).
 
-        O = concat(A_i), Y = X_q + ReLU(O W_g) ⊙ (O W_o), out = Y + FFN(LN(Y)) (eq. 9); without the gate
-        Y = X_q + O W_o. With no real source token O is zero.
+        O = concat(A_i), Y = X_q + ReLU(O W_g) ⊙ (O W_o), out = Y + FFN(LN(Y)) (eq. 9); without the
+        gate Y = X_q + O W_o. With no real source token O is zero.
 
-        Masks of several groups, (B, G, T_q) and (B, G, T_kv), give the same as a call a group would: a query token, of
-        one group at most, attends to its group's source tokens through its group's bridge tokens.
+        Masks of several groups, (B, G, T_q) and (B, G, T_kv), give the same as a call a group
+        would: a query token, of one group at most, attends to its group's source tokens through its
+        group's bridge tokens.
         """
         if query_mask.dim() == 2:
             query_mask, source_mask = query_mask[:, None], source_mask[:, None]
-        attended = self.bridge(self.norm_query(queries), query_mask, self.norm_source(source), source_mask)
+        attended = self.bridge(
+            self.norm_query(queries), query_mask, self.norm_source(source), source_mask
+        )
         update = self.to_output(attended)
         if self.to_gate is not None:
             update = F.relu(self.to_gate(attended)) * update
@@ -99,7 +115,9 @@ class GatedBridgeAttention(nn.Module):
         out: Tensor = hidden + self.dropout(self.feed_forward(self.norm_hidden(hidden)))
         return out
 
-    def bridge(self, queries: Tensor, groups: Tensor, source: Tensor, source_groups: Tensor) -> Tensor:
+    def bridge(
+        self, queries: Tensor, groups: Tensor, source: Tensor, source_groups: Tensor
+    ) -> Tensor:
         """Attention of normalised tokens, shapes as in `forward`; groups (B, G, T_q), (B, G, T_kv) → O (B, T_q, d).
 
         A_i = softmax(Q_i G_iᵀ/√d_h) · softmax(G_i Kᵀ/√d_h) · V with G_i = pool_b(Q_i) (eq. 7-8);
@@ -108,15 +126,22 @@ class GatedBridgeAttention(nn.Module):
         whole = self.to_query(queries)  # (B, T_q, d)
         q = split_heads(whole, self.heads)  # (B, h, T_q, d_h)
         # One key and one value for all heads (eq. 6): a view of the same memory, not h copies.
-        k = split_heads(self.to_key(source), self.key_heads).expand(-1, self.heads, -1, -1)  # (B, h, T_kv, d_h)
+        k = split_heads(self.to_key(source), self.key_heads).expand(
+            -1, self.heads, -1, -1
+        )  # (B, h, T_kv, d_h)
         v = split_heads(self.to_value(source), self.key_heads).expand(-1, self.heads, -1, -1)
         if self.bridge_tokens == 0:
             may_attend = (groups[..., None] & source_groups[:, :, None]).any(1)  # (B, T_q, T_kv)
             return merge_heads(attend(q, k, v, may_attend[:, None]))
-        pool = adaptive_pool_weights(groups.flatten(0, 1), self.bridge_tokens, whole.dtype)  # (B·G, b, T_q)
-        pool = pool.reshape(len(whole), -1, pool.shape[2])  # (B, G·b, T_q): each group's bridges after one another
+        pool = adaptive_pool_weights(
+            groups.flatten(0, 1), self.bridge_tokens, whole.dtype
+        )  # (B·G, b, T_q)
+        pool = pool.reshape(
+            len(whole), -1, pool.shape[2]
+        )  # (B, G·b, T_q): each group's bridges after one another
         bridges = split_heads(pool @ whole, self.heads)  # (B, h, G·b, d_h)
         of_bridges, of_queries = (
-            each.repeat_interleave(self.bridge_tokens, dim=1)[:, None] for each in (source_groups, groups)
+            each.repeat_interleave(self.bridge_tokens, dim=1)[:, None]
+            for each in (source_groups, groups)
         )  # (B, 1, G·b, T_kv), (B, 1, G·b, T_q)
         return merge_heads(attend(q, bridges, attend(bridges, k, v, of_bridges), of_queries.mT))

@@ -17,27 +17,37 @@ class SettingsConflict(ValueError):
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Widths, depths and ablation switches. A switch that is off removes its row of the ablation table."""
+    """Widths, depths and ablation switches.
 
-    outputs: int = 1  # K, width of every prediction: 1 for a score or a binary class, else the number of classes
+    A switch that is off removes its row of the ablation table.
+    """
+
+    # K, width of every prediction: 1 for a score or a binary class, else the number of classes
+    outputs: int = 1
     embedding_width: int = 1024  # width of the cached frame embeddings
-    modalities: tuple[str, ...] = MODALITIES  # those that the model looks at; any other is absent in every clip
+    # those that the model looks at; any other is absent in every clip
+    modalities: tuple[str, ...] = MODALITIES
 
-    language: str = "all-minilm-l6-v2"  # folder, the packaged "all-minilm-l6-v2", or a name on the model hub
+    # folder, the packaged "all-minilm-l6-v2", or a name on the model hub
+    language: str = "all-minilm-l6-v2"
     max_tokens: int = 128  # a longer text is cut here, special tokens included
     # How much of the language model is fine-tuned; at most one of the three
     freeze_language: bool = False  # nothing: it keeps its weights and runs without dropout
     train_layers: int = 0  # only the last so many transformer layers; 0: all of it
-    lora_rank: int = 0  # low-rank updates of its linear layers (LoRA) instead of the layers themselves; 0: none
+    # low-rank updates of its linear layers (LoRA) instead of the layers themselves; 0: none
+    lora_rank: int = 0
 
-    setting: Literal["utterance", "conversation"] = "utterance"  # conversation: the clips before it come too
+    # conversation: the clips before it come too
+    setting: Literal["utterance", "conversation"] = "utterance"
     context_clips: int = 3  # how many of them at most
-    context_embedding: bool = True  # conversation: a learned embedding tells context frames from the target's
+    # conversation: a learned embedding tells context frames from the target's
+    context_embedding: bool = True
 
     d_model: int = 256  # d, width of every token after the encoders
     heads: int = 8
     feed_forward: int = 4  # hidden width of every feed-forward block, in units of d_model
-    dropout: float = 0.1  # on every branch that a residual connection adds, and inside feed-forward blocks and heads
+    # on every branch that a residual connection adds, and inside feed-forward blocks and heads
+    dropout: float = 0.1
 
     max_frames: int = 256  # a longer clip is uniformly subsampled to so many frames
     frame_embedding: bool = True  # eq. 3
@@ -62,27 +72,45 @@ class ModelConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if self.d_model % self.heads:
-            raise SettingsConflict(f"d_model={self.d_model} must be divisible by heads={self.heads}")
-        for name, meaning in (("bridge_tokens", "plain attention"), ("train_layers", "all"), ("lora_rank", "no LoRA")):
+            raise SettingsConflict(
+                f"d_model={self.d_model} must be divisible by heads={self.heads}"
+            )
+        for name, meaning in (
+            ("bridge_tokens", "plain attention"),
+            ("train_layers", "all"),
+            ("lora_rank", "no LoRA"),
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 ({meaning}) or more")
-        limits = [name for name in ("freeze_language", "train_layers", "lora_rank") if getattr(self, name)]
+        limits = [
+            name for name in ("freeze_language", "train_layers", "lora_rank") if getattr(self, name)
+        ]
         if len(limits) > 1:
             which = " and ".join(limits)
-            raise SettingsConflict(f"{which} exclude each other: each says what of the language model learns")
+            raise SettingsConflict(
+                f"{which} exclude each other: each says what of the language model learns"
+            )
         if self.setting not in ("utterance", "conversation"):
             raise ValueError(f"setting={self.setting!r} must be `utterance` or `conversation`")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout={self.dropout} must lie in [0, 1)")
         if self.max_tokens < 3:
-            raise ValueError(f"max_tokens={self.max_tokens} must be at least 3: two special tokens and one of the text")
+            raise ValueError(
+                f"max_tokens={self.max_tokens} must be at least 3: two special tokens and one of the text"
+            )
         unknown = [name for name in self.modalities if name not in MODALITIES]
         if unknown or not self.modalities:
-            raise ValueError(f"modalities={self.modalities} must name one or more of {', '.join(MODALITIES)}")
+            raise ValueError(
+                f"modalities={self.modalities} must name one or more of {', '.join(MODALITIES)}"
+            )
         # A list out of a TOML or JSON file, in any order, means the same model.
-        object.__setattr__(self, "modalities", tuple(name for name in MODALITIES if name in self.modalities))
+        object.__setattr__(
+            self, "modalities", tuple(name for name in MODALITIES if name in self.modalities)
+        )
         if "text" in self.modalities and not self.language:
-            raise SettingsConflict("language is empty: name a language model, or leave text out of modalities")
+            raise SettingsConflict(
+                "language is empty: name a language model, or leave text out of modalities"
+            )
 
     @property
     def clips_before(self) -> int:

@@ -1,4 +1,7 @@
-"""Semantic-centric gated feature interaction: what each modality says alone and what it shares (eq. 10-11)."""
+"""Semantic-centric gated feature interaction: what each modality says alone and what it shares (eq.
+
+10-11).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ class InteractionStack(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(GatedBridgeAttention(config) for _ in range(config.sgfi_layers))
 
-    def forward(self, tokens: Tensor, groups: Tensor, source: Tensor, source_groups: Tensor) -> Tensor:
+    def forward(
+        self, tokens: Tensor, groups: Tensor, source: Tensor, source_groups: Tensor
+    ) -> Tensor:
         """tokens (B, T, d), source (B, T_kv, d), masks of groups (B, G, T), (B, G, T_kv), True = real → (B, T, d)."""
         for layer in self.layers:
             tokens = layer(tokens, groups, source, source_groups)
@@ -36,16 +41,24 @@ class SemanticInteraction(nn.Module):
     def forward(self, tokens: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """X_m (B, T_m, d) and masks (B, T_m), True = real, one a modality → pooled s_m and h_m, each (B, M, d).
 
-        S_m = SGFI_specific(X_m, X_m) (eq. 10); H_m = SGFI_shared(X_m, [X_n : n ≠ m]) (eq. 11); both are averaged over
-        the real tokens of m and are zero where m has none.
+        S_m = SGFI_specific(X_m, X_m) (eq. 10); H_m = SGFI_shared(X_m, [X_n : n ≠ m]) (eq. 11); both
+        are averaged over the real tokens of m and are zero where m has none.
         """
-        # All modalities at once, as groups of one row of tokens: a third of the calls, each three times as large.
+        # All modalities at once, as groups of one row of tokens: a third of the calls, each three
+        # times as large.
         x = torch.cat(list(tokens), dim=1)  # (B, Σ T_m, d)
         own = torch.stack(
-            [torch.cat([mask & (n == m) for n, mask in enumerate(masks)], dim=1) for m in range(len(masks))], dim=1
+            [
+                torch.cat([mask & (n == m) for n, mask in enumerate(masks)], dim=1)
+                for m in range(len(masks))
+            ],
+            dim=1,
         )  # (B, M, Σ T_m): the real tokens of m
         others = own.any(1, keepdim=True) & ~own  # those of all n ≠ m
-        specific, shared = self.specific(x, own, x, own), self.shared(x, own, x, others)  # (B, Σ T_m, d)
+        specific, shared = (
+            self.specific(x, own, x, own),
+            self.shared(x, own, x, others),
+        )  # (B, Σ T_m, d)
         return masked_mean(specific[:, None], own), masked_mean(shared[:, None], own)
 
 
@@ -59,6 +72,10 @@ class PooledMaps(nn.Module):
 
     def forward(self, tokens: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Shapes and masks as in `SemanticInteraction.forward`."""
-        pooled = torch.stack([masked_mean(x, mask) for x, mask in zip(tokens, masks, strict=True)], dim=1)  # (B, M, d)
+        pooled = torch.stack(
+            [masked_mean(x, mask) for x, mask in zip(tokens, masks, strict=True)], dim=1
+        )  # (B, M, d)
         absent = ~torch.stack([mask.any(1) for mask in masks], dim=1)[..., None]  # (B, M, 1)
-        return self.specific(pooled).masked_fill(absent, 0.0), self.shared(pooled).masked_fill(absent, 0.0)
+        return self.specific(pooled).masked_fill(absent, 0.0), self.shared(pooled).masked_fill(
+            absent, 0.0
+        )

@@ -13,16 +13,21 @@ from semanticmac.model.config import ModelConfig
 def compact_frames(frames: Tensor, mask: Tensor, limit: int) -> tuple[Tensor, Tensor]:
     """Each clip's real frames moved to the front; of more than `limit`, `limit` of them uniformly spaced.
 
-    frames (B, F, E); mask (B, F), True = real frame, in any pattern → frames (B, F′, E) and mask (B, F′) with
-    F′ = min(F, limit), at least 1. A clip of n > limit frames keeps ⌊j·n/limit⌋, j = 0 … limit − 1: a rule of its own
-    length alone. What stands in padding is replaced by zeros, whatever it was.
+    frames (B, F, E); mask (B, F), True = real frame, in any pattern → frames (B, F′, E) and mask
+    (B, F′) with F′ = min(F, limit), at least 1. A clip of n > limit frames keeps ⌊j·n/limit⌋, j = 0
+    … limit − 1: a rule of its own length alone. What stands in padding is replaced by zeros,
+    whatever it was.
     """
     if frames.shape[1] == 0:
         frames, mask = F.pad(frames, (0, 0, 0, 1)), F.pad(mask, (0, 1))
     length = mask.sum(1, keepdim=True)  # (B, 1)
     place = torch.arange(min(frames.shape[1], limit), device=frames.device)[None]  # (1, F′)
-    rank = torch.where(length > limit, place * length // limit, place)  # (B, F′): which real frame stands here
-    order = mask.int().argsort(dim=1, descending=True, stable=True)  # (B, F): real frames first, in time
+    rank = torch.where(
+        length > limit, place * length // limit, place
+    )  # (B, F′): which real frame stands here
+    order = mask.int().argsort(
+        dim=1, descending=True, stable=True
+    )  # (B, F): real frames first, in time
     chosen = order.gather(1, rank)
     kept = place < length
     frames = frames.gather(1, chosen[..., None].expand(-1, -1, frames.shape[2]))  # (B, F′, E)
@@ -57,7 +62,9 @@ class PerceiverLayer(nn.Module):
         q = split_heads(self.to_query(self.norm_tokens(tokens)), self.heads)  # (B, h, n, d_h)
         k = split_heads(self.to_key(frames), self.heads)  # (B, h, F, d_h)
         v = split_heads(self.to_value(frames), self.heads)
-        attended = self.dropout(self.to_output(merge_heads(attend(q, k, v, mask[:, None, None, :]))))
+        attended = self.dropout(
+            self.to_output(merge_heads(attend(q, k, v, mask[:, None, None, :])))
+        )
         hidden = tokens + attended if self.residual else attended
         thought: Tensor = self.dropout(self.feed_forward(self.norm_hidden(hidden)))
         return hidden + thought if self.residual else thought
@@ -91,22 +98,30 @@ class FrameEncoder(nn.Module):
             else None
         )
         self.context = (
-            nn.Parameter(torch.randn(2, config.embedding_width) * 0.02)  # of the target's frames, of the context's
+            nn.Parameter(
+                torch.randn(2, config.embedding_width) * 0.02
+            )  # of the target's frames, of the context's
             if config.setting == "conversation" and config.context_embedding
             else None
         )
         self.perceiver = AffectivePerceiver(config) if config.perceiver else None
-        self.project = None if config.perceiver else nn.Linear(config.embedding_width, config.d_model)
+        self.project = (
+            None if config.perceiver else nn.Linear(config.embedding_width, config.d_model)
+        )
 
-    def forward(self, frames: Tensor, mask: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, frames: Tensor, mask: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """frames (B, F, E); mask (B, F), True = real frame → X_m (B, T, d) and its mask (B, T).
 
-        Ê = E + P[0:F] (eq. 3). With the perceiver T = n_m and a clip's tokens are all real or, where it has no frame,
-        all padding; without it X_m is a linear map of the frames and T = min(F, max_frames). In the conversation
-        setting Ê = E + P + C[context]; context (B, F), True = frame of a clip before the target, None = there is none.
+        Ê = E + P[0:F] (eq. 3). With the perceiver T = n_m and a clip's tokens are all real or,
+        where it has no frame, all padding; without it X_m is a linear map of the frames and T =
+        min(F, max_frames). In the conversation setting Ê = E + P + C[context]; context (B, F), True
+        = frame of a clip before the target, None = there is none.
         """
         if self.context is not None:
-            # Before frames are moved and chosen, so that each keeps the embedding of the clip it comes from.
+            # Before frames are moved and chosen, so that each keeps the embedding of the clip it
+            # comes from.
             frames = frames + (self.context[0] if context is None else self.context[context.long()])
         frames, mask = compact_frames(frames, mask, self.max_frames)
         if self.position is not None:

@@ -6,23 +6,31 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from semanticmac.cache.atomic_io import as_text
+from semanticmac.cache.embedding_store import EmbeddingWriter
 from semanticmac.cache.failures import Failure, write_failures
-from semanticmac.cache.files import as_text
-from semanticmac.cache.frames import FrameStore, StoreDamaged
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.frame_codec import About
+from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.raw import About
-from semanticmac.cache.shards import EmbeddingWriter
-from semanticmac.cache.task import MODALITIES
 from semanticmac.cache.verify import damaged_records, damaged_shards, incomplete
+from semanticmac.core import MODALITIES
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
-from semanticmac.preprocess.contents import NO_FILE, content_keys, failure_of
-from semanticmac.preprocess.encoder import Encoder
-from semanticmac.preprocess.former import embedded_rows, read_former, replaced
-from semanticmac.preprocess.stages import Engine, Here, Keyed, Progress, Tally, decode_missing, encode_missing
+from semanticmac.preprocess.content_keys import NO_FILE, content_keys, failure_of
+from semanticmac.preprocess.encoders.imagebind.encoder import Encoder
+from semanticmac.preprocess.pipeline import (
+    Backend,
+    BuildStats,
+    Keyed,
+    LocalBackend,
+    Progress,
+    decode_missing,
+    encode_missing,
+)
+from semanticmac.preprocess.previous_build import embedded_rows, read_previous, replaced
 
-GONE = "the video is gone; what is cached of it is kept"
+VIDEO_MISSING = "the video is gone; what is cached of it is kept"
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,9 @@ class BuildReport:
     encoded: int  # by this build
     failed: int
     manifest_written: bool
-    incomplete: tuple[str, ...] = ()  # after a repair, which others share: each dataset that is not whole, a sentence
+    incomplete: tuple[
+        str, ...
+    ] = ()  # after a repair, which others share: each dataset that is not whole, a sentence
     replaced: int = 0  # clips of other videos that this name stood for until now
 
     @property
@@ -58,45 +68,55 @@ class BuildReport:
 
 def build(
     corpus: Corpus,
-    home: CacheHome,
+    layout: CacheLayout,
     encoder: Encoder | None,
     plan: Plan,
     progress: Progress,
-    cluster: Engine | None = None,
+    cluster: Backend | None = None,
 ) -> BuildReport:
     """Caches a corpus: what is cached already is not touched, what fails is named and does not stop the rest.
 
-    Without an encoder only frames are stored, and the manifest waits for a build with one. cluster: what decodes and
-    encodes instead of this machine, with an encoder of its own; it changes no byte of the cache. A clip whose video is
-    gone stays as it is cached. Raises CorpusError for a label that the task does not have, where not one video is
-    there or cached, and where imported features have the name, all before anything is decoded; and CacheBusy where
-    another builder is at work.
+    Without an encoder only frames are stored, and the manifest waits for a build with one. cluster:
+    what decodes and encodes instead of this machine, with an encoder of its own; it changes no byte
+    of the cache. A clip whose video is gone stays as it is cached. Raises CorpusError for a label
+    that the task does not have, where not one video is there or cached, and where imported features
+    have the name, all before anything is decoded; and CacheBusy where another builder is at work.
     """
-    corpus = replace(corpus, clips=tuple(replace(clip, clip_id=as_text(clip.clip_id)) for clip in corpus.clips))
+    corpus = replace(
+        corpus, clips=tuple(replace(clip, clip_id=as_text(clip.clip_id)) for clip in corpus.clips)
+    )
     targets = {clip.clip_id: _targets(corpus, clip) for clip in corpus.clips}
     written = False
-    tally = Tally()
-    engine = cluster or Here(encoder, plan.workers, plan.sampling)
-    with home.building():
-        former = read_former(home, corpus.dataset)
+    tally = BuildStats()
+    engine = cluster or LocalBackend(encoder, plan.workers, plan.sampling)
+    with layout.building():
+        former = read_previous(layout, corpus.dataset)
         fingerprint = engine.fingerprint()
         if plan.repair:
-            drop_damaged(home, fingerprint, progress)
-        keyed, gone, failures = content_keys(corpus.clips, home, plan.sampling, progress)
+            drop_damaged(layout, fingerprint, progress)
+        keyed, gone, failures = content_keys(corpus.clips, layout, plan.sampling, progress)
         if not keyed and {failure.reason for failure in failures} == {NO_FILE}:
             clips = f"not one of {len(corpus.clips)} clips has its file, the first is {corpus.clips[0].video}"
             raise CorpusError(f"{corpus.name}: {clips}; is this the folder of the download?")
-        with FrameStore(home.frames, writable=True) as store:
+        with FrameStore(layout.frames, writable=True) as store:
             todo = [(clip, key) for clip, key in keyed if clip.clip_id not in gone or key in store]
             ready = decode_missing(todo, store, engine if plan.frames else None, tally, progress)
             if fingerprint is not None:
-                writer = EmbeddingWriter(home.embeddings(fingerprint), fingerprint)
+                writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
                 encode_missing(ready, todo, store, writer, engine, tally, progress)
             for _ in ready:  # without an encoder, decoding is all there is to do
                 pass
             tally.lost = {key: NO_FILE for _, key in keyed if key not in store} | tally.lost
-            kept = {} if fingerprint is None else embedded_rows(former, tally.lost, home.embeddings(fingerprint))
-            failures += [failure_of(clip, tally.lost[key]) for clip, key in keyed if key in tally.lost.keys() - kept]
+            kept = (
+                {}
+                if fingerprint is None
+                else embedded_rows(former, tally.lost, layout.embeddings(fingerprint))
+            )
+            failures += [
+                failure_of(clip, tally.lost[key])
+                for clip, key in keyed
+                if key in tally.lost.keys() - kept
+            ]
             failed = {failure.clip_id for failure in failures}
             cached = [(clip, key) for clip, key in keyed if clip.clip_id not in failed]
             if fingerprint is not None:
@@ -105,11 +125,16 @@ def build(
                     _row(clip, key, plan.root, about, targets[clip.clip_id])
                     for (clip, key), about in zip(cached, abouts, strict=True)
                 )
-                manifest = Manifest(corpus.dataset, corpus.task, fingerprint, tuple(rows), corpus.notes, corpus.name)
-                written = manifest.write(home.manifest(corpus.dataset))
-                home.built(corpus.dataset)
-            write_failures(home.failures(corpus.dataset), [*failures, *_remarks(cached, store, gone, tally.lost)])
-            lacking = tuple(incomplete(home, store)) if plan.repair else ()
+                manifest = Manifest(
+                    corpus.dataset, corpus.task, fingerprint, tuple(rows), corpus.notes, corpus.name
+                )
+                written = manifest.write(layout.manifest(corpus.dataset))
+                layout.built(corpus.dataset)
+            write_failures(
+                layout.failures(corpus.dataset),
+                [*failures, *_remarks(cached, store, gone, tally.lost)],
+            )
+            lacking = tuple(incomplete(layout, store)) if plan.repair else ()
     others = replaced(former, (key for _, key in keyed), plan.sampling) if written else 0
     return BuildReport(
         corpus.dataset,
@@ -124,21 +149,24 @@ def build(
     )
 
 
-def drop_damaged(home: CacheHome, fingerprint: Fingerprint | None, progress: Progress) -> None:
+def drop_damaged(layout: CacheLayout, fingerprint: Fingerprint | None, progress: Progress) -> None:
     """Takes out of the cache what `verify` finds changed, so that the build makes it again, and only it.
 
-    It goes whichever dataset it is of, as datasets share clips and shards; BuildReport names those that lack it then.
+    It goes whichever dataset it is of, as datasets share clips and shards; BuildReport names those
+    that lack it then.
     """
-    if home.frames.exists():
+    if layout.frames.exists():
         try:
-            with FrameStore(home.frames, writable=True) as store:
+            with FrameStore(layout.frames, writable=True) as store:
                 for key in damaged_records(store, progress):
                     store.delete(key)
         except StoreDamaged:
-            FrameStore.drop(home.frames)
+            FrameStore.drop(layout.frames)
     if fingerprint is not None:
-        shards = [damage.shard for damage in damaged_shards(home.embeddings(fingerprint), progress)]
-        EmbeddingWriter(home.embeddings(fingerprint), fingerprint).forget(shards)
+        shards = [
+            damage.shard for damage in damaged_shards(layout.embeddings(fingerprint), progress)
+        ]
+        EmbeddingWriter(layout.embeddings(fingerprint), fingerprint).forget(shards)
 
 
 def _targets(corpus: Corpus, clip: Clip) -> dict[str, list[float] | None]:
@@ -147,16 +175,24 @@ def _targets(corpus: Corpus, clip: Clip) -> dict[str, list[float] | None]:
     if corpus.task is None:
         return dict.fromkeys(columns.values())
     try:
-        return {column: corpus.task.encode(clip.labels.get(name)) for name, column in columns.items()}
+        return {
+            column: corpus.task.encode(clip.labels.get(name)) for name, column in columns.items()
+        }
     except ValueError as error:
         raise CorpusError(f"{corpus.name}: clip {clip.clip_id!r}: {error}") from None
 
 
-def _row(clip: Clip, key: str, root: Path, about: About | Row, targets: dict[str, list[float] | None]) -> Row:
+def _row(
+    clip: Clip, key: str, root: Path, about: About | Row, targets: dict[str, list[float] | None]
+) -> Row:
     return Row(
         clip_id=clip.clip_id,
         key=key,
-        video=as_text(clip.video.relative_to(root).as_posix() if clip.video.is_relative_to(root) else clip.video.name),
+        video=as_text(
+            clip.video.relative_to(root).as_posix()
+            if clip.video.is_relative_to(root)
+            else clip.video.name
+        ),
         start_s=clip.start_s,
         end_s=clip.end_s,
         text=clip.text,
@@ -175,11 +211,14 @@ def _row(clip: Clip, key: str, root: Path, about: About | Row, targets: dict[str
 def _remarks(
     cached: Iterable[Keyed], store: FrameStore, gone: Container[str], lost: Mapping[str, str]
 ) -> Iterator[Failure]:
-    """Clips that are cached, but not as a person would expect. gone: clip ids; lost: content key → why."""
+    """Clips that are cached, but not as a person would expect.
+
+    gone: clip ids; lost: content key → why.
+    """
     for clip, key in cached:
         notes = list(store.about(key).notes) if key in store else []
         if clip.clip_id in gone:
-            notes.append(GONE)
+            notes.append(VIDEO_MISSING)
         elif key in lost:
             notes.append(f"it has no frames ({lost[key]}); its embeddings are kept")
         if notes:

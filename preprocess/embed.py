@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from semanticmac.cache.embeddings import Embeddings
+from semanticmac.cache.frame_codec import unpack
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.raw import unpack
+from semanticmac.cache.records import Embeddings
 from semanticmac.preprocess.clip import Clip, CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.corpora.folder import transcript_of
-from semanticmac.preprocess.encoder import EncodeError, Encoder
-from semanticmac.preprocess.isolation import decode_all
+from semanticmac.preprocess.decoding.isolation import decode_all
+from semanticmac.preprocess.encoders.imagebind.encoder import EncodeError, Encoder
 
 
 class EncoderMismatch(Exception):
@@ -33,8 +33,8 @@ def require_same(encoder: Encoder, fingerprint: Fingerprint) -> None:
 def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
     """Folders as `folder` corpora; a file as the same clip that it is in its folder, with the `.txt` beside it.
 
-    text: what is said in every file, in place of a transcript beside it. Raises CorpusError for a text of a folder,
-    whose clips say what they say, and where there is no clip.
+    text: what is said in every file, in place of a transcript beside it. Raises CorpusError for a
+    text of a folder, whose clips say what they say, and where there is no clip.
     """
     stems = Counter(video.stem for video in videos)
     clips: list[Clip] = []
@@ -59,7 +59,8 @@ def embed_clips(
 ) -> Iterator[tuple[Clip, Embeddings | None, str]]:
     """Every clip in order, with its embeddings, or None and the reason why there are none.
 
-    A clip passes through the frame store's own record, so that its pictures are compressed as the cached ones are.
+    A clip passes through the frame store's own record, so that its pictures are compressed as the
+    cached ones are.
     """
     for outcome in decode_all(clips, sampling, workers):
         if outcome.record is None:

@@ -1,9 +1,10 @@
 """Runs the program again and again, each time to be killed at one numbered step of its writing; tests talk to it.
 
-A line on standard input, `STEP FOLDER WORD …` as JSON, runs `semanticmac WORD …` in FOLDER in a process of its own,
-which ends itself by SIGKILL just before that step. The answer, a JSON line, is its exit status and the steps it took.
-A step is everything that changes the cache: a file opened, renamed or removed, a clip put into LMDB, a commit. They are
-counted, so a moment is the same moment on any machine. The program is imported once and then forked.
+A line on standard input, `STEP FOLDER WORD …` as JSON, runs `semanticmac WORD …` in FOLDER in a
+process of its own, which ends itself by SIGKILL just before that step. The answer, a JSON line, is
+its exit status and the steps it took. A step is everything that changes the cache: a file opened,
+renamed or removed, a clip put into LMDB, a commit. They are counted, so a moment is the same moment
+on any machine. The program is imported once and then forked.
 """
 
 import json
@@ -14,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import semanticmac.cache.frames as frames
+import semanticmac.cache.frame_store as frames
 import semanticmac.preprocess.build as build
-import semanticmac.preprocess.encoder  # noqa: F401  heavy, and so before the fork
-import semanticmac.preprocess.stages as stages
+import semanticmac.preprocess.encoders.imagebind.encoder  # noqa: F401  heavy, and so before the fork
+import semanticmac.preprocess.pipeline as stages
 from semanticmac import cli
 
 WATCHED = {"open", "os.rename", "os.remove", "os.utime", "os.mkdir"}
@@ -38,7 +39,11 @@ class Steps:
 
     def watch(self, event: str, words: tuple[Any, ...]) -> None:
         """An audit hook (sys.addaudithook): what happens to files of the cache."""
-        if event in WATCHED and isinstance(words[0], str | os.PathLike) and "data/cache" in os.fspath(words[0]):
+        if (
+            event in WATCHED
+            and isinstance(words[0], str | os.PathLike)
+            and "data/cache" in os.fspath(words[0])
+        ):
             self.take()
 
 
@@ -105,7 +110,9 @@ def main() -> None:
                 os.dup2(said.fileno(), 2)
             run(last, folder, words, counted)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(json.dumps([status, int(counted.read_text()) if counted.exists() else None]), flush=True)
+        print(
+            json.dumps([status, int(counted.read_text()) if counted.exists() else None]), flush=True
+        )
 
 
 if __name__ == "__main__":

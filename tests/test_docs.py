@@ -17,7 +17,11 @@ COMMANDS = typer.main.get_command(app).commands
 def typed(page: Path, program: str) -> list[str]:
     """Lines and `spans` of a page that call a program, without their remarks."""
     text = page.read_text(encoding="utf-8")
-    blocks = [line for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    blocks = [
+        line
+        for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+    ]
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     calls = [line.split("#")[0].strip() for line in (*blocks, *spans)]
     return [call for call in calls if call.split(" ")[0] == program and " " in call]
@@ -33,10 +37,16 @@ def test_every_command_in_a_page_exists(page):
         assert command is not None, f"{page.name} says `{call}`, and there is no verb {words[0]!r}"
         if hasattr(command, "commands") and len(words) > 1:
             command = command.commands[words[1]]
-        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        known = {
+            option
+            for parameter in command.params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         for word in words:
             if word.startswith("--") and word != "--debug":
-                assert word.split("=")[0] in known, f"{page.name} says `{call}`, and {words[0]} has no {word}"
+                assert word.split("=")[0] in known, (
+                    f"{page.name} says `{call}`, and {words[0]} has no {word}"
+                )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -44,7 +54,9 @@ def test_every_make_target_in_a_page_exists(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for call in typed(page, "make"):
         target = call.split()[1]
-        assert target in targets, f"{page.name} says `{call}`, and the Makefile has no target {target}"
+        assert target in targets, (
+            f"{page.name} says `{call}`, and the Makefile has no target {target}"
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -12,9 +12,21 @@ COUNT = 40
 
 def test_each_of_forty_damaged_files_is_cached_or_named():
     real = ROOT.parent / "shared/data"
-    words = ["--count", str(COUNT), "--seed", "7", *(["--real", str(real)] if real.is_dir() else [])]
+    words = [
+        "--count",
+        str(COUNT),
+        "--seed",
+        "7",
+        *(["--real", str(real)] if real.is_dir() else []),
+    ]
     command = [sys.executable, "-m", "benchmarks.fuzz", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert found["cached"] + found["failed"] == found["files"] == COUNT

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from semanticmac.cache.frames import FrameStore
-from semanticmac.cache.shards import EmbeddingReader, read_index
+from semanticmac.cache.embedding_store import EmbeddingReader, read_index
+from semanticmac.cache.frame_store import FrameStore
 
 MOMENTS = 30 if os.environ.get("SEMANTICMAC_ALL_MOMENTS") else 4
 NEVER = 1_000_000
@@ -40,7 +40,8 @@ def corpus(tmp_path_factory, film) -> Path:
     (root / "broken.mp4").write_text("no video")
     named = [*enumerate(names), ("again", names[1]), ("broken", "broken.mp4")]
     rows = [
-        {"clip_id": name, "file": file, "text": f"line {name}", "label": n % 3} for n, (name, file) in enumerate(named)
+        {"clip_id": name, "file": file, "text": f"line {name}", "label": n % 3}
+        for n, (name, file) in enumerate(named)
     ]
     write_table(root / "clips.csv", rows)
     return root
@@ -59,9 +60,14 @@ def run(corpus) -> Iterator[Run]:
     )
     assert server.stdin and server.stdout
 
-    def once(folder: Path, at: int = NEVER, *more: str, root: Path = corpus) -> tuple[int, int | None]:
+    def once(
+        folder: Path, at: int = NEVER, *more: str, root: Path = corpus
+    ) -> tuple[int, int | None]:
         folder.mkdir(exist_ok=True)
-        server.stdin.write(json.dumps([at, str(folder), *words, "--root", str(root), "--workers", "1", *more]) + "\n")
+        server.stdin.write(
+            json.dumps([at, str(folder), *words, "--root", str(root), "--workers", "1", *more])
+            + "\n"
+        )
         server.stdin.flush()
         status, steps = json.loads(server.stdout.readline())
         return status, steps
@@ -74,11 +80,13 @@ def run(corpus) -> Iterator[Run]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Everything in a cache, byte for byte; LMDB, whose pages lie in the order of writing, record for record."""
-    home = folder / "data/cache"
-    files = [file for file in home.rglob("*") if file.is_file() and file.parent.name != "frames"]
-    with FrameStore(home / "frames") as store, store._env.begin() as transaction:
-        records = {f"frames/{bytes(key).decode()}": bytes(value) for key, value in transaction.cursor()}
-    return {str(file.relative_to(home)): file.read_bytes() for file in files} | records
+    layout = folder / "data/cache"
+    files = [file for file in layout.rglob("*") if file.is_file() and file.parent.name != "frames"]
+    with FrameStore(layout / "frames") as store, store._env.begin() as transaction:
+        records = {
+            f"frames/{bytes(key).decode()}": bytes(value) for key, value in transaction.cursor()
+        }
+    return {str(file.relative_to(layout)): file.read_bytes() for file in files} | records
 
 
 def clips_of(folder: Path) -> dict[str, bytes]:
@@ -88,7 +96,10 @@ def clips_of(folder: Path) -> dict[str, bytes]:
     reader = EmbeddingReader(embeddings)
     for key in (key for shard in read_index(embeddings) for key in shard.keys):
         made = reader.get(key)
-        found |= {f"{key} {name}": b"" if rows is None else rows.tobytes() for name, rows in vars(made).items()}
+        found |= {
+            f"{key} {name}": b"" if rows is None else rows.tobytes()
+            for name, rows in vars(made).items()
+        }
     return found
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from semanticmac.eval.paper import quoted_ablation
+from semanticmac.eval.report.paper import quoted_ablation
 from semanticmac.model.config import ModelConfig
-from semanticmac.train.ablate import ROWS
 from semanticmac.train.config import TrainConfig, override, parse_settings
+from semanticmac.train.experiments.ablation import ROWS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "method.md"
@@ -52,12 +52,24 @@ def test_every_choice_has_its_key_and_its_default() -> None:
         value = defaults[key.strip("`")]
         written = ", ".join(value) if isinstance(value, tuple) else str(value)
         assert default == (written.lower() if isinstance(value, bool) else written), choice
-    # What is left is the paper's: a row of its ablation table, a line of its settings table, or read from the cache.
+    # What is left is the paper's: a row of its ablation table, a line of its settings table, or
+    # read from the cache.
     of_paper = {key for row in ROWS.values() for key in row}
-    of_paper |= {"dataset", "seed", "epochs", "batch_size", "lr_language", "lr_rest", "weight_decay", "schedule"}
+    of_paper |= {
+        "dataset",
+        "seed",
+        "epochs",
+        "batch_size",
+        "lr_language",
+        "lr_rest",
+        "weight_decay",
+        "schedule",
+    }
     of_paper |= {"language", "dropout", "outputs", "embedding_width", "model"}
     named = {key.strip("`") for _, key, _ in rows}
-    assert {field.name for config in (TrainConfig, ModelConfig) for field in fields(config)} == named | of_paper
+    assert {
+        field.name for config in (TrainConfig, ModelConfig) for field in fields(config)
+    } == named | of_paper
 
 
 def test_every_ablation_row_is_there_with_its_setting() -> None:
@@ -67,5 +79,7 @@ def test_every_ablation_row_is_there_with_its_setting() -> None:
         row = name.strip("`")
         words = [setting.strip("`")] if setting else []
         assert parse_settings(words) == ROWS[row]
-        assert override(TrainConfig("mosei"), parse_settings(words)) == override(TrainConfig("mosei"), ROWS[row])
+        assert override(TrainConfig("mosei"), parse_settings(words)) == override(
+            TrainConfig("mosei"), ROWS[row]
+        )
         assert (in_paper == "yes") == (row in quoted_ablation())

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from semanticmac import cli
-from semanticmac.cache.shards import read_index
+from semanticmac.cache.embedding_store import read_index
 
 SMALL = ["d_model=16", "heads=2", "perceiver_layers=1", "sgfi_layers=1", "epochs=1", "batch_size=8"]
 NO_TEXT = [*SMALL, 'modalities=["audio", "vision"]']
@@ -46,7 +46,9 @@ def semanticmac(folder: Path, *words: object, expect: int = 0) -> Answer:
         with pytest.raises(SystemExit) as exit_:
             cli.main()
     answer = Answer(stdout.getvalue(), stderr.getvalue())
-    assert exit_.value.code == expect, f"exit code {exit_.value.code}\n{answer.stdout}\n{answer.stderr}"
+    assert exit_.value.code == expect, (
+        f"exit code {exit_.value.code}\n{answer.stdout}\n{answer.stderr}"
+    )
     return answer
 
 
@@ -61,7 +63,11 @@ def failures(folder: Path, name: str = "folder") -> dict[str, dict]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     files = [*folder.rglob("*.arrow"), *folder.rglob("*.json"), *folder.rglob("*.parquet")]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.name != "digests.json"}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in files
+        if file.name != "digests.json"
+    }
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,15 @@ def clips(tmp_path_factory, film) -> Path:
         name = f"clip{i:02d}.mp4"
         film(root / name, 1.0 + 0.1 * i, picture=i != 4, sound=i != 5)
         split = "train" if i < 6 else "valid" if i < 9 else "test"
-        rows.append({"clip_id": f"{i:02d}", "file": name, "text": f"line {i}", "label": (i % 7) - 3, "split": split})
+        rows.append(
+            {
+                "clip_id": f"{i:02d}",
+                "file": name,
+                "text": f"line {i}",
+                "label": (i % 7) - 3,
+                "split": split,
+            }
+        )
     with (root / "clips.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -93,11 +107,17 @@ def walked(clips, tmp_path_factory) -> Path:
 def test_an_absent_modality_is_marked_and_named(walked):
     from semanticmac.cache.manifest import Manifest
 
-    rows = {row.clip_id: row for row in Manifest.read(walked / "data/cache/datasets/folder/manifest.parquet").rows}
+    rows = {
+        row.clip_id: row
+        for row in Manifest.read(walked / "data/cache/datasets/folder/manifest.parquet").rows
+    }
     assert len(rows) == 12
     assert (rows["04"].has_vision, rows["04"].has_audio) == (False, True)
     assert (rows["05"].has_vision, rows["05"].has_audio) == (True, False)
-    assert {name: line["cached"] for name, line in failures(walked).items()} == {"04": True, "05": True}
+    assert {name: line["cached"] for name, line in failures(walked).items()} == {
+        "04": True,
+        "05": True,
+    }
 
 
 def test_a_second_run_does_nothing_and_says_so(clips, walked):
@@ -113,7 +133,9 @@ def test_a_changed_label_rewrites_the_manifest_alone(clips, walked, tmp_path):
     table = tmp_path / "clips/clips.csv"
     table.write_text(table.read_text().replace("line 3,0,train", "line 3,2.5,train"))
     before = contents(tmp_path / "data")
-    done = semanticmac(tmp_path, "cache", "folder", "--root", tmp_path / "clips", "--encoder", "imagebind-tiny")
+    done = semanticmac(
+        tmp_path, "cache", "folder", "--root", tmp_path / "clips", "--encoder", "imagebind-tiny"
+    )
     assert "(0 decoded, 0 encoded now)" in done.stdout
     after = contents(tmp_path / "data")
     changed = {name for name in after if after[name] != before.get(name)}
@@ -124,7 +146,9 @@ def test_a_changed_video_is_encoded_again_alone(clips, walked, tmp_path, film):
     shutil.copytree(clips, tmp_path / "clips")
     shutil.copytree(walked / "data", tmp_path / "data")
     film(tmp_path / "clips/clip02.mp4", 2.35)
-    done = semanticmac(tmp_path, "cache", "folder", "--root", tmp_path / "clips", "--encoder", "imagebind-tiny")
+    done = semanticmac(
+        tmp_path, "cache", "folder", "--root", tmp_path / "clips", "--encoder", "imagebind-tiny"
+    )
     assert "(1 decoded, 1 encoded now)" in done.stdout
 
 
@@ -135,7 +159,15 @@ def test_training_and_scoring_need_no_video(clips, walked, tmp_path):
         if name == "without":
             shutil.rmtree(tmp_path / "clips")
         else:
-            semanticmac(tmp_path, "cache", "folder", "--root", tmp_path / "clips", "--encoder", "imagebind-tiny")
+            semanticmac(
+                tmp_path,
+                "cache",
+                "folder",
+                "--root",
+                tmp_path / "clips",
+                "--encoder",
+                "imagebind-tiny",
+            )
         semanticmac(tmp_path, "train", "--from-cache", "--run", tmp_path / name, *settings(NO_TEXT))
         semanticmac(tmp_path, "eval", "--split", "test", "--run", tmp_path / name)
         runs.append(json.loads((tmp_path / name / "eval-test.json").read_text()))
@@ -155,21 +187,27 @@ def test_eval_takes_the_run_trained_last_and_prints_json(walked):
 
 def test_predict_sees_what_the_cache_saw(clips, walked):
     """A raw video gives the prediction that its cached embeddings give."""
-    from semanticmac.cache.home import CacheHome
+    from semanticmac.cache.layout import CacheLayout
     from semanticmac.eval.evaluate import evaluate
-    from semanticmac.eval.trained import load_run, pick_device
+    from semanticmac.run.weights import load_run, pick_device
 
     cpu = pick_device("cpu")
-    cached = evaluate(load_run(walked / "runs/folder-001", cpu), CacheHome(walked / "data/cache"), "test", cpu)
+    cached = evaluate(
+        load_run(walked / "runs/folder-001", cpu), CacheLayout(walked / "data/cache"), "test", cpu
+    )
     done = semanticmac(walked, "predict", clips / "clip09.mp4", clips / "clip10.mp4", "--json")
-    for row, expected in zip(json.loads(done.stdout)["predictions"], cached.predictions.multimodal, strict=False):
+    for row, expected in zip(
+        json.loads(done.stdout)["predictions"], cached.predictions.multimodal, strict=False
+    ):
         assert row["scores"]["multimodal"] == pytest.approx(list(expected), abs=2e-3)
         assert row["scores"]["text"] is None
 
 
 def test_predict_names_what_it_cannot_read_and_answers_the_rest(clips, walked, tmp_path):
     (tmp_path / "broken.mp4").write_text("not a video")
-    done = semanticmac(walked, "predict", tmp_path / "broken.mp4", clips / "clip04.mp4", "--json", expect=3)
+    done = semanticmac(
+        walked, "predict", tmp_path / "broken.mp4", clips / "clip04.mp4", "--json", expect=3
+    )
     answer = json.loads(done.stdout)
     assert [row["clip"] for row in answer["predictions"]] == ["clip04"]
     assert answer["predictions"][0]["scores"]["vision"] is None  # it has no picture
@@ -192,13 +230,25 @@ def test_damage_is_found_named_and_repaired_alone(clips, walked, tmp_path):
     broken[len(broken) // 2] ^= 1
     (folder / shard.file).write_bytes(broken)
     assert f"{shard.file}: its SHA-256" in semanticmac(tmp_path, "verify", expect=1).stdout
-    semanticmac(tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", "--repair")
+    semanticmac(
+        tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", "--repair"
+    )
     assert contents(tmp_path / "data") == before
     semanticmac(tmp_path, "verify")
 
 
 def test_what_verify_and_train_advise_makes_a_cache_with_a_name_whole_again(clips, tmp_path):
-    semanticmac(tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", "--name", "mine")
+    semanticmac(
+        tmp_path,
+        "cache",
+        "folder",
+        "--root",
+        clips,
+        "--encoder",
+        "imagebind-tiny",
+        "--name",
+        "mine",
+    )
     [folder] = (tmp_path / "data/cache/embeddings").iterdir()
     [shard] = read_index(folder)
     index = folder / "index.json"
@@ -209,12 +259,17 @@ def test_what_verify_and_train_advise_makes_a_cache_with_a_name_whole_again(clip
     semanticmac(tmp_path, *again)
     semanticmac(tmp_path, "verify", "mine")
 
-    index.write_text(json.dumps(json.loads(whole) | {"shards": []}))  # of many clips the same is wrong
-    told = semanticmac(tmp_path, "verify", "mine", expect=1).stdout.splitlines()
-    assert [line for line in told if "missing" in line] == [
+    index.write_text(
+        json.dumps(json.loads(whole) | {"shards": []})
+    )  # of many clips the same is wrong
+    broadcast = semanticmac(tmp_path, "verify", "mine", expect=1).stdout.splitlines()
+    assert [line for line in broadcast if "missing" in line] == [
         "12 clips (00, 01, 02, 03, 04 …): its embeddings are missing"
     ]
-    semanticmac(tmp_path, *advised(semanticmac(tmp_path, "train", "--dataset", "mine", expect=2).stderr, clips))
+    semanticmac(
+        tmp_path,
+        *advised(semanticmac(tmp_path, "train", "--dataset", "mine", expect=2).stderr, clips),
+    )
     assert "mine is whole" in semanticmac(tmp_path, "verify", "mine").stdout
 
 
@@ -227,9 +282,21 @@ def advised(text: str, root: Path) -> list[str]:
 def test_a_dataset_without_labels_says_where_they_go_and_which_have_some(clips, walked, tmp_path):
     shutil.copytree(walked / "data", tmp_path / "data")
     shutil.copytree(clips, tmp_path / "bare", ignore=shutil.ignore_patterns("clips.csv"))
-    semanticmac(tmp_path, "cache", "folder", "--root", "bare", "--encoder", "imagebind-tiny", "--name", "bare")
+    semanticmac(
+        tmp_path,
+        "cache",
+        "folder",
+        "--root",
+        "bare",
+        "--encoder",
+        "imagebind-tiny",
+        "--name",
+        "bare",
+    )
     said = semanticmac(tmp_path, "train", "--from-cache", expect=2).stderr
-    assert "bare has no labels" in said and "clips.csv" in said and "docs/datasets/folder.md" in said
+    assert (
+        "bare has no labels" in said and "clips.csv" in said and "docs/datasets/folder.md" in said
+    )
     assert "`semanticmac cache folder --root DIR --name bare --encoder imagebind-tiny`" in said
     assert "or train on one that has labels: --dataset folder." in said
 
@@ -252,21 +319,39 @@ def test_ten_broken_files_cost_only_themselves(film, tmp_path):
     film(root / "blind.mp4", 1.0, picture=False)
     (root / "folder.mp4").mkdir()
     film(root / "short.mp4", 0.2)
-    files = ["good0", "good1", "empty", "text", "header", "middle", "silent", "blind", "missing", "folder", "short"]
+    files = [
+        "good0",
+        "good1",
+        "empty",
+        "text",
+        "header",
+        "middle",
+        "silent",
+        "blind",
+        "missing",
+        "folder",
+        "short",
+    ]
     rows = [f"{name},{name}.mp4,," for name in files] + ["past,good1.mp4,60,62"]
     (root / "clips.csv").write_text("clip_id,file,start_s,end_s\n" + "\n".join(rows) + "\n")
 
-    done = semanticmac(tmp_path, "cache", "folder", "--root", root, "--encoder", "imagebind-tiny", expect=3)
+    done = semanticmac(
+        tmp_path, "cache", "folder", "--root", root, "--encoder", "imagebind-tiny", expect=3
+    )
     assert "5 of 12 clips are cached" in done.stdout
     named = failures(tmp_path)
     cached = {name for name, line in named.items() if line["cached"]}
     assert cached == {"silent", "blind", "short"}
     assert set(named) - cached == {"empty", "text", "header", "middle", "missing", "folder", "past"}
     reasons = {name: line["reason"] for name, line in named.items()}
-    assert len(set(reasons.values())) == len(reasons), f"every reason tells its own story: {reasons}"
+    assert len(set(reasons.values())) == len(reasons), (
+        f"every reason tells its own story: {reasons}"
+    )
     for name in named:
         assert name in done.stdout
-    again = semanticmac(tmp_path, "cache", "folder", "--root", root, "--encoder", "imagebind-tiny", expect=3)
+    again = semanticmac(
+        tmp_path, "cache", "folder", "--root", root, "--encoder", "imagebind-tiny", expect=3
+    )
     assert "(0 decoded, 0 encoded now)" in again.stdout
 
 
@@ -304,7 +389,10 @@ def test_a_killed_run_continues_to_the_same_cache(clips, walked, tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of its own; grows when told to. Mounting one takes rights that not everyone has."""
+    """A file system of its own; grows when told to.
+
+    Mounting one takes rights that not everyone has.
+    """
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
@@ -318,7 +406,10 @@ def test_a_full_disk_is_named_and_the_run_goes_on_after_it(clips, walked, small_
     disk, grow = small_disk
     words = ("cache", "folder", "--root", clips, "--encoder", "imagebind-tiny")
     done = semanticmac(disk, *words, expect=2)
-    assert "is full. What is done is kept. Make space; run the same command again to go on." in done.stderr
+    assert (
+        "is full. What is done is kept. Make space; run the same command again to go on."
+        in done.stderr
+    )
     grow()
     semanticmac(disk, *words)
     assert contents(disk / "data") == contents(walked / "data")
@@ -347,10 +438,12 @@ def test_ctrl_c_stops_at_once_and_says_how_to_go_on(clips, tmp_path):
 
 
 def test_a_second_builder_is_refused(clips, tmp_path):
-    from semanticmac.cache.home import CacheHome
+    from semanticmac.cache.layout import CacheLayout
 
-    with CacheHome(tmp_path / "data/cache").building():
-        done = semanticmac(tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", expect=2)
+    with CacheLayout(tmp_path / "data/cache").building():
+        done = semanticmac(
+            tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", expect=2
+        )
     assert "another `semanticmac cache` is building" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -369,9 +462,15 @@ def test_a_second_builder_is_refused(clips, tmp_path):
         (["cache", "mosi"], "`semanticmac datasets show mosi` says where to get it"),
         (["cache", "demo"], "`semanticmac demo` renders it"),
         (["datasets", "check", "mosi"], "data/mosi is not a folder"),
-        (["cache", "folder", "--root", ".", "--only", "sound"], "expected `frames` or `embeddings`"),
+        (
+            ["cache", "folder", "--root", ".", "--only", "sound"],
+            "expected `frames` or `embeddings`",
+        ),
         (["cache", "folder", "--root", ".", "--picture", "gif"], "expected `png` or `jpeg-"),
-        (["cache", "folder", "--root", ".", "--device", "foo"], "device 'foo': expected auto, cpu, cuda or cuda:N"),
+        (
+            ["cache", "folder", "--root", ".", "--device", "foo"],
+            "device 'foo': expected auto, cpu, cuda or cuda:N",
+        ),
     ],
 )
 def test_a_mistake_is_one_clear_message(words, message, tmp_path):
@@ -386,8 +485,12 @@ def test_a_gpu_that_is_not_there_is_named(clips, tmp_path, monkeypatch):
     assert "device 'cuda': torch sees no GPU here" in semanticmac(tmp_path, *words, expect=2).stderr
 
 
-@pytest.mark.parametrize("words", [("cache", "folder", "--root", "CLIPS"), ("predict", "CLIPS/clip01.mp4")])
-def test_an_ffmpeg_that_does_not_run_is_told_before_anything_is_written(clips, walked, tmp_path, monkeypatch, words):
+@pytest.mark.parametrize(
+    "words", [("cache", "folder", "--root", "CLIPS"), ("predict", "CLIPS/clip01.mp4")]
+)
+def test_an_ffmpeg_that_does_not_run_is_told_before_anything_is_written(
+    clips, walked, tmp_path, monkeypatch, words
+):
     monkeypatch.setenv("SEMANTICMAC_FFMPEG", "./nowhere")
     done = semanticmac(tmp_path, *(word.replace("CLIPS", str(clips)) for word in words), expect=2)
     assert f"there is no ffmpeg at {tmp_path}/nowhere: set SEMANTICMAC_FFMPEG" in done.stderr
@@ -398,9 +501,14 @@ def test_a_used_up_quota_is_told_like_a_full_disk(clips, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.EDQUOT, "Disk quota exceeded", "data/cache/frames")
 
-    monkeypatch.setattr("semanticmac.cache.frames.FrameStore.put_many", full)
-    done = semanticmac(tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", expect=2)
-    assert "the disk that holds data/cache/frames takes no more of you: your quota is used up." in done.stderr
+    monkeypatch.setattr("semanticmac.cache.frame_store.FrameStore.put_many", full)
+    done = semanticmac(
+        tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", expect=2
+    )
+    assert (
+        "the disk that holds data/cache/frames takes no more of you: your quota is used up."
+        in done.stderr
+    )
     assert "Make space; run the same command again to go on." in done.stderr
 
 
@@ -414,7 +522,9 @@ def test_debug_shows_where(tmp_path):
 
 
 def test_real_clips_of_a_strange_container(shared_data, tmp_path):
-    done = semanticmac(tmp_path, "cache", "folder", "--root", shared_data / "grid", "--encoder", "imagebind-tiny")
+    done = semanticmac(
+        tmp_path, "cache", "folder", "--root", shared_data / "grid", "--encoder", "imagebind-tiny"
+    )
     assert "6 of 6 clips are cached" in done.stdout
     assert failures(tmp_path) == {}
     shown = semanticmac(tmp_path, "inspect").stdout.split("\n")
@@ -423,8 +533,18 @@ def test_real_clips_of_a_strange_container(shared_data, tmp_path):
 
 
 def test_real_speech_without_pictures_trains(shared_data, tmp_path):
-    semanticmac(tmp_path, "cache", "folder", "--root", shared_data / "ravdess", "--encoder", "imagebind-tiny")
-    trained = semanticmac(tmp_path, "train", "--from-cache", *settings([*SMALL, 'modalities=["audio", "vision"]']))
+    semanticmac(
+        tmp_path,
+        "cache",
+        "folder",
+        "--root",
+        shared_data / "ravdess",
+        "--encoder",
+        "imagebind-tiny",
+    )
+    trained = semanticmac(
+        tmp_path, "train", "--from-cache", *settings([*SMALL, 'modalities=["audio", "vision"]'])
+    )
     assert "no train clip has vision" in trained.stderr
     assert "majority" in semanticmac(tmp_path, "eval").stdout
     done = semanticmac(tmp_path, "predict", shared_data / "grid", "--json")

@@ -35,7 +35,10 @@ class ConflictError(ConfigError):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Every setting of a run. The defaults are this project's choices; a preset holds what the paper fixed."""
+    """Every setting of a run.
+
+    The defaults are this project's choices; a preset holds what the paper fixed.
+    """
 
     dataset: str
     seed: int = 1
@@ -46,12 +49,15 @@ class TrainConfig:
     weight_decay: float = 5e-4
     schedule: Literal["constant", "cosine"] = "constant"  # after the warm-up over the first epoch
     regression_loss: Literal["l1", "mse"] = "l1"
-    class_weights: Literal["none", "balanced"] = "none"  # balanced: a rare class weighs more in the task loss
-    accumulate: int = 1  # batches whose gradients are averaged before a step; contrastive losses stay within a batch
+    # balanced: a rare class weighs more in the task loss
+    class_weights: Literal["none", "balanced"] = "none"
+    # batches whose gradients are averaged before a step; contrastive losses stay within a batch
+    accumulate: int = 1
     clip_norm: float = 0.0  # greatest norm of all gradients together; 0: they are not clipped
     precision: Precision = "auto"  # of the model; auto: bfloat16 on a GPU that has it
     compile: bool = False  # torch.compile: minutes at the start, faster steps
-    modality_dropout: float = 0.0  # probability that a clip's modality is absent in an epoch of training; never all
+    # probability that a clip's modality is absent in an epoch of training; never all
+    modality_dropout: float = 0.0
     multi_task: bool = True  # off: only the multimodal sub-task is trained (ablation)
     # SCLG, eq. 13-15
     pseudo_labels: bool = True  # off: every sub-task learns the ground truth (ablation)
@@ -90,7 +96,9 @@ class TrainConfig:
         if self.class_weights not in ("none", "balanced"):
             raise ConfigError(f"class_weights={self.class_weights!r} must be `none` or `balanced`")
         if self.precision not in ("auto", "float32", "bfloat16"):
-            raise ConfigError(f"precision={self.precision!r} must be `auto`, `float32` or `bfloat16`")
+            raise ConfigError(
+                f"precision={self.precision!r} must be `auto`, `float32` or `bfloat16`"
+            )
         if not 0.0 <= self.modality_dropout < 1.0:
             raise ConfigError(f"modality_dropout={self.modality_dropout} must lie in [0, 1)")
 
@@ -146,22 +154,33 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
 def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
     """The same settings with some replaced; model settings are named like the others, without a prefix.
 
-    Raises ConfigError for an unknown key, with the nearest names, and for a value that cannot be; a ConflictError where
-    settings exclude each other.
+    Raises ConfigError for an unknown key, with the nearest names, and for a value that cannot be; a
+    ConflictError where settings exclude each other.
     """
     inner = {f.name for f in fields(ModelConfig)}
     own = names() - inner
     for key in settings:
         if key not in names():
             near = difflib.get_close_matches(key, sorted(names()), n=3, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(sorted(names()))}"
+            hint = (
+                f"; did you mean {' or '.join(near)}?"
+                if near
+                else f"; known: {', '.join(sorted(names()))}"
+            )
             raise ConfigError(f"there is no setting {key!r}{hint}")
     try:
         model = replace(
-            config.model, **{key: _as(config.model, key, value) for key, value in settings.items() if key in inner}
+            config.model,
+            **{
+                key: _as(config.model, key, value)
+                for key, value in settings.items()
+                if key in inner
+            },
         )
         return replace(
-            config, model=model, **{key: _as(config, key, value) for key, value in settings.items() if key in own}
+            config,
+            model=model,
+            **{key: _as(config, key, value) for key, value in settings.items() if key in own},
         )
     except SettingsConflict as error:
         raise ConflictError(str(error)) from None
@@ -175,11 +194,15 @@ def _as(config: object, key: str, value: Any) -> Any:
     if isinstance(default, tuple):
         names = value.split(",") if isinstance(value, str) else value
         if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-            raise ConfigError(f"{key}={value!r} must be names with commas between, as {','.join(default)}")
+            raise ConfigError(
+                f"{key}={value!r} must be names with commas between, as {','.join(default)}"
+            )
         return tuple(name.strip() for name in names)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(default):
         usual = str(default).lower() if isinstance(default, bool) else default
-        raise ConfigError(f"{key}={value!r} must be {KINDS[type(default)]}, like its default {usual}")
+        raise ConfigError(
+            f"{key}={value!r} must be {KINDS[type(default)]}, like its default {usual}"
+        )
     return value

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from semanticmac.train.log import EpochLog, StepLog
+from semanticmac.train.logger import EpochLog, StepLog
 
 FOLDER = "tensorboard"
 
@@ -34,7 +34,12 @@ class Curves:
     def __enter__(self) -> Curves:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         if self._writer is not None:
             self._writer.close()
 

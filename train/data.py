@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from semanticmac.cache.dataset import ClipDataset
-from semanticmac.cache.home import CacheHome, cache_command
+from semanticmac.cache.embedding_store import CacheIncomplete, EmbeddingReader
+from semanticmac.cache.layout import CacheLayout, cache_command
 from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.shards import CacheIncomplete, EmbeddingReader
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.train.config import Precision, TrainConfig
 
 CPU = torch.device("cpu")
@@ -33,7 +33,10 @@ class TrainData:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Those that some train clip has. What no clip shows cannot be learned, and would be noise at prediction."""
+        """Those that some train clip has.
+
+        What no clip shows cannot be learned, and would be noise at prediction.
+        """
         rows = self.train.rows
         has = {
             "text": any(row.text.strip() for row in rows),
@@ -53,18 +56,21 @@ class TrainData:
         return seen.hexdigest()
 
 
-def open_data(home: CacheHome, dataset: str) -> TrainData:
-    """The labelled train and validation clips of a cached dataset. Raises TrainError where there are none."""
-    manifest = Manifest.read(home.manifest(dataset))
+def open_data(layout: CacheLayout, dataset: str) -> TrainData:
+    """The labelled train and validation clips of a cached dataset.
+
+    Raises TrainError where there are none.
+    """
+    manifest = Manifest.read(layout.manifest(dataset))
     if manifest.task is None:
         again = cache_command(dataset, manifest.corpus, manifest.fingerprint)
-        labelled = " or ".join(_labelled(home))
+        labelled = " or ".join(_labelled(layout))
         raise TrainError(
             f"{dataset} has no labels: it can be cached and predicted, not trained. Give the clips.csv in its folder a "
             f"`label` column (docs/datasets/folder.md) and run `{again}`"
             f"{f', or train on one that has labels: --dataset {labelled}' if labelled else ''}."
         )
-    reader = EmbeddingReader(home.embeddings(manifest.fingerprint), manifest.fingerprint)
+    reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), manifest.fingerprint)
     splits = {}
     for name in ("train", "valid"):
         rows = [row for row in manifest.split(name) if row.label is not None]
@@ -77,12 +83,12 @@ def open_data(home: CacheHome, dataset: str) -> TrainData:
     return TrainData(manifest.task, manifest, **splits)
 
 
-def _labelled(home: CacheHome) -> list[str]:
+def _labelled(layout: CacheLayout) -> list[str]:
     """Names of the cached datasets that can be trained on, the one built last first."""
     found = []
-    for name in home.datasets():
+    for name in layout.datasets():
         with suppress(CacheIncomplete):  # a damaged one is none of them
-            if Manifest.read(home.manifest(name)).task is not None:
+            if Manifest.read(layout.manifest(name)).task is not None:
                 found.append(name)
     return found
 
@@ -93,11 +99,18 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
     Raises TrainError for settings that this dataset cannot have.
     """
     if config.class_weights == "balanced" and data.task.kind == "regression":
-        raise TrainError("class_weights=balanced needs classes, but the task is regression: use class_weights=none")
+        raise TrainError(
+            "class_weights=balanced needs classes, but the task is regression: use class_weights=none"
+        )
     seen = tuple(name for name in config.model.modalities if name in data.modalities)
     if not seen:
-        asked, there = ",".join(config.model.modalities), " and ".join(data.modalities) or "nothing at all"
-        raise TrainError(f"modalities={asked}: the train clips of {data.manifest.dataset} have {there}")
+        asked, there = (
+            ",".join(config.model.modalities),
+            " and ".join(data.modalities) or "nothing at all",
+        )
+        raise TrainError(
+            f"modalities={asked}: the train clips of {data.manifest.dataset} have {there}"
+        )
     outputs, width = data.task.width, data.manifest.fingerprint.width
     model = replace(config.model, outputs=outputs, embedding_width=width, modalities=seen)
     return replace(config, precision=_precision(config.precision, device), model=model)
@@ -106,11 +119,16 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
 def _precision(asked: Precision, device: torch.device) -> Precision:
     if asked != "auto":
         return asked
-    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
+    return (
+        "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
+    )
 
 
 def in_setting(data: TrainData, clips_before: int) -> TrainData:
-    """The same clips with those of their dialogue before them. Raises TrainError where no train clip has any."""
+    """The same clips with those of their dialogue before them.
+
+    Raises TrainError where no train clip has any.
+    """
     if not clips_before:
         return data
     train, valid = data.train.with_context(clips_before), data.valid.with_context(clips_before)

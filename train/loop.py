@@ -1,4 +1,4 @@
-"""train: the visible loop. Reads the cache, never a video; leaves a run folder (eval/run.py)."""
+"""train: the visible loop. Reads the cache, never a video; leaves a run folder (run/folder.py)."""
 
 from __future__ import annotations
 
@@ -15,34 +15,44 @@ import transformers
 from torch import Tensor
 
 from semanticmac import __version__
+from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.dataset import Batch, ClipDataset, Tokenize, loader, no_text
-from semanticmac.cache.files import write_text
 from semanticmac.eval.predict import Predictions, join, predict
-from semanticmac.eval.pseudo import write_pseudo_labels
-from semanticmac.eval.run import RunInfo
-from semanticmac.eval.trained import save_best
-from semanticmac.model.language import LanguageModel, Tokenizer, save_language
-from semanticmac.model.semanticmac import SemanticMAC
+from semanticmac.model.network import SemanticMAC
+from semanticmac.model.text_encoder import LanguageModel, Tokenizer, save_language
+from semanticmac.run.folder import RunInfo
+from semanticmac.run.pseudo_labels import write_pseudo_labels
+from semanticmac.run.weights import save_best
 from semanticmac.train import checkpoint
-from semanticmac.train.batches import epoch_batches, in_buckets, in_order
-from semanticmac.train.checkpoint import Place
+from semanticmac.train.augment import drop_modalities, dropout_draw
+from semanticmac.train.checkpoint import CheckpointMetadata
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, TrainError, in_setting, open_data, resolve
-from semanticmac.train.interrupt import held_back
-from semanticmac.train.learner import Learner
-from semanticmac.train.log import NUMBERS, WAITING, EpochLog, RunLog, StepLog, epoch_log, read_epochs, refuse_shorter
-from semanticmac.train.modalities import drop_modalities, dropout_draw
-from semanticmac.train.randomness import repeatable, seed_everything
-from semanticmac.train.selection import refuse_not_finite, validation_score
-from semanticmac.train.series import is_trained
-from semanticmac.train.texts import count_cut, cut_note
-from semanticmac.train.world import ALONE, World
+from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
+from semanticmac.train.experiments.resumable import is_trained
+from semanticmac.train.interrupts import deferred_sigint
+from semanticmac.train.logger import (
+    NUMBERS,
+    WAITING,
+    EpochLog,
+    RunLog,
+    StepLog,
+    epoch_log,
+    read_epochs,
+    refuse_shorter,
+)
+from semanticmac.train.sampler import epoch_batches, in_order, pad_to_bucket
+from semanticmac.train.seeding import deterministic, seed_everything
+from semanticmac.train.trainer import Trainer
+from semanticmac.train.truncation import count_cut, cut_note
+from semanticmac.train.validation import refuse_not_finite, validation_score
 
 __all__ = ["EpochLog", "StepLog", "TrainData", "TrainError", "open_data", "train"]
 
 Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
 LANGUAGE = "language"  # in the run: tokenizer and configuration of its language model
-SAVE_EVERY_S = 600.0  # between two checkpoints within an epoch; one is written after every epoch too
+# between two checkpoints within an epoch; one is written after every epoch too
+SAVE_EVERY_S = 600.0
 
 
 def train(
@@ -57,16 +67,18 @@ def train(
     on_step: Callable[[StepLog], None] = lambda step: None,
     resume: bool = False,
     save_every_s: float = SAVE_EVERY_S,
-    world: World = ALONE,
+    world: DistributedContext = SINGLE_PROCESS,
 ) -> RunInfo:
     """Trains one model and leaves the best epoch's weights in `run`. Same seed, machine and cache: same weights.
 
-    on_note is told what a person should know before it starts. resume: go on where the run in the folder was stopped;
-    it ends with the files that it would have had without the stop. One that is finished stays as it is, and one that
-    was not begun is begun. world: the processes that train together, this function running in each of them.
+    on_note is told what a person should know before it starts. resume: go on where the run in the
+    folder was stopped; it ends with the files that it would have had without the stop. One that is
+    finished stays as it is, and one that was not begun is begun. world: the processes that train
+    together, this function running in each of them.
 
-    Raises TrainError where a loss is not finite, naming the clips of that step, and where a run cannot go on: the data,
-    the number of processes or the checkpoint are not those it was begun with; ConfigError where it has other settings.
+    Raises TrainError where a loss is not finite, naming the clips of that step, and where a run
+    cannot go on: the data, the number of processes or the checkpoint are not those it was begun
+    with; ConfigError where it has other settings.
     """
     config = resolve(config, data, device)
     data = in_setting(data, config.model.clips_before)
@@ -81,7 +93,7 @@ def train(
     texts = _open_texts(config, data, run, begun=found is not None)
     if note := cut_note(texts.cut, config.model.max_tokens):
         on_note(note)
-    with checkpoint.training(run) if world.first else nullcontext(), repeatable(device):
+    with checkpoint.training(run) if world.first else nullcontext(), deterministic(device):
         if world.first:
             if not found:
                 checkpoint.forget(run)
@@ -90,20 +102,22 @@ def train(
         model = SemanticMAC(config.model, texts.language).to(device)
         batches = -(-len(data.train) // config.batch_size)
         truth = data.train.labels(data.task.width).to(device)
-        learner = Learner(config, data.task.kind, model, truth, -(-batches // config.accumulate), world)
+        learner = Trainer(
+            config, data.task.kind, model, truth, -(-batches // config.accumulate), world
+        )
         sums = torch.zeros(NUMBERS, device=device)
         if found:
             for line in islice(read_epochs(run / "log.jsonl"), place.epoch - 1):
                 on_epoch(line)
             sums = found[1].pop("sums").to(device)
             learner.load(found[1])
-        watch = Watch(progress, on_epoch, on_step, save_every_s)
+        watch = Callbacks(progress, on_epoch, on_step, save_every_s)
         _epochs(learner, data, texts, run, place, sums, watch)
-    return world.told(RunInfo.read(run) if world.first else None)  # type: ignore[return-value]
+    return world.broadcast(RunInfo.read(run) if world.first else None)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
-class Watch:
+class Callbacks:
     """Who is told what while a run trains, and how often it is saved."""
 
     progress: Progress
@@ -128,9 +142,18 @@ class Texts:
 
 
 def _epochs(
-    learner: Learner, data: TrainData, texts: Texts, run: Path, place: Place, sums: Tensor, watch: Watch
+    learner: Trainer,
+    data: TrainData,
+    texts: Texts,
+    run: Path,
+    place: CheckpointMetadata,
+    sums: Tensor,
+    watch: Callbacks,
 ) -> None:
-    """From where the run stands to its end. sums (NUMBERS,): of the steps of the epoch that were done."""
+    """From where the run stands to its end.
+
+    sums (NUMBERS,): of the steps of the epoch that were done.
+    """
     config, world, task = learner.config, learner.world, data.task
     clip_ids = [row.clip_id for row in data.train.rows]
     read = Reader(texts.tokenize, task.width, config, learner.device.type == "cuda")
@@ -144,18 +167,25 @@ def _epochs(
 
     waiting = WAITING if learner.device.type == "cuda" else 1
     with (
-        RunLog(run / "log.jsonl" if world.first else None, place.log_bytes, waiting, watch.on_step) as log,
+        RunLog(
+            run / "log.jsonl" if world.first else None, place.log_bytes, waiting, watch.on_step
+        ) as log,
         # Several processes do not stop after the same step: there Ctrl-C is not held back.
-        held_back() if world.size == 1 else nullcontext(lambda: False) as stopped,
+        deferred_sigint() if world.size == 1 else nullcontext(lambda: False) as stopped,
     ):
         for epoch in range(place.epoch, config.epochs + 1):
             learner.model.train()
             done = place.steps if epoch == place.epoch else 0
-            todo = epoch_batches(len(data.train), config.batch_size, config.seed, epoch)[done * config.accumulate :]
+            todo = epoch_batches(len(data.train), config.batch_size, config.seed, epoch)[
+                done * config.accumulate :
+            ]
             draw = dropout_draw(len(data.train), config.seed, epoch)
             local = read(data.train, [world.share(batch) for batch in todo])
             if config.modality_dropout:
-                local = (drop_modalities(b, config.modality_dropout, draw, config.model.modalities) for b in local)
+                local = (
+                    drop_modalities(b, config.modality_dropout, draw, config.model.modalities)
+                    for b in local
+                )
             for steps, group in enumerate(_groups(todo, local, config.accumulate), done + 1):
                 taken = learner.learn(epoch, group, clip_ids)
                 sums += taken.numbers
@@ -174,7 +204,9 @@ def _epochs(
             said = _validate(learner, data, read)
             refuse_not_finite(said, epoch)
             score = validation_score(task, said, config.regression_loss)
-            line = epoch_log(epoch, sums / learner.steps_an_epoch, score.name, score.value, score.beats(best))
+            line = epoch_log(
+                epoch, sums / learner.steps_an_epoch, score.name, score.value, score.beats(best)
+            )
             log.epoch(line)
             if line.best:
                 best = score
@@ -204,7 +236,11 @@ class Reader:
         widths = (self.label_width, model.embedding_width)
         size, pin = self.config.batch_size, self.pin_memory
         read = loader(dataset, size, self.tokenize, *widths, batches=batches, pin_memory=pin)
-        return (in_buckets(batch, model.max_tokens) for batch in read) if self.config.compile else read
+        return (
+            (pad_to_bucket(batch, model.max_tokens) for batch in read)
+            if self.config.compile
+            else read
+        )
 
 
 def _groups(
@@ -216,7 +252,7 @@ def _groups(
         yield group
 
 
-def _validate(learner: Learner, data: TrainData, read: Reader) -> Predictions:
+def _validate(learner: Trainer, data: TrainData, read: Reader) -> Predictions:
     """What the model says of every validation clip, once; each process asks it about a part of them."""
     mine = learner.world.part(len(data.valid))
     batches = read(data.valid, in_order(mine, learner.config.batch_size))
@@ -229,15 +265,20 @@ def _open_texts(config: TrainConfig, data: TrainData, run: Path, *, begun: bool)
     if "text" not in config.model.modalities:
         return Texts(no_text, None, {})
     source = str(run / LANGUAGE) if begun else config.model.language
-    language = LanguageModel.untrained(run / LANGUAGE) if begun else LanguageModel.pretrained(source)
+    language = (
+        LanguageModel.untrained(run / LANGUAGE) if begun else LanguageModel.pretrained(source)
+    )
     tokenizer = Tokenizer.load(source, config.model.max_tokens)
     return Texts(tokenizer, language, count_cut(tokenizer, (data.train, data.valid)))
 
 
 def _last_checkpoint(
-    run: Path, data: TrainData, world: World, on_note: Callable[[str], None]
-) -> tuple[Place, dict[str, Tensor]] | None:
-    """Where the run stands, or None where it must begin. Raises TrainError where it cannot go on."""
+    run: Path, data: TrainData, world: DistributedContext, on_note: Callable[[str], None]
+) -> tuple[CheckpointMetadata, dict[str, Tensor]] | None:
+    """Where the run stands, or None where it must begin.
+
+    Raises TrainError where it cannot go on.
+    """
     found = checkpoint.load(run)
     if found is None:
         return None
@@ -257,15 +298,21 @@ def _last_checkpoint(
     if place.torch != now.torch:
         on_note(f"begun with torch {place.torch}, goes on with {now.torch}: last bits may differ")
     if place.threads != now.threads:
-        on_note(f"begun on {place.threads} CPU threads, goes on with {now.threads}: last bits may differ")
+        on_note(
+            f"begun on {place.threads} CPU threads, goes on with {now.threads}: last bits may differ"
+        )
     return found
 
 
-def _beginning(data: TrainData, world: World) -> Place:
-    return Place(1, 0, 0, None, data.digest, world.size, torch.__version__, torch.get_num_threads())
+def _beginning(data: TrainData, world: DistributedContext) -> CheckpointMetadata:
+    return CheckpointMetadata(
+        1, 0, 0, None, data.digest, world.size, torch.__version__, torch.get_num_threads()
+    )
 
 
-def _run_info(config: TrainConfig, data: TrainData, line: EpochLog, texts_cut: dict[str, int]) -> RunInfo:
+def _run_info(
+    config: TrainConfig, data: TrainData, line: EpochLog, texts_cut: dict[str, int]
+) -> RunInfo:
     versions = {
         "semanticmac": __version__,
         "python": platform.python_version(),

@@ -12,16 +12,26 @@ LANGUAGE, REST = "language", "rest"
 
 
 def parameter_groups(
-    model: nn.Module, language: nn.Module | None, lr_language: float, lr_rest: float, weight_decay: float
+    model: nn.Module,
+    language: nn.Module | None,
+    lr_language: float,
+    lr_rest: float,
+    weight_decay: float,
 ) -> list[dict[str, object]]:
     """Four groups: language model and the rest (method.md §5), each with and without weight decay.
 
     Biases and norms are not decayed: shrinking them regularises nothing.
     """
-    inner = {id(parameter) for parameter in language.parameters()} if language is not None else set()
+    inner = (
+        {id(parameter) for parameter in language.parameters()} if language is not None else set()
+    )
     groups: list[dict[str, object]] = []
     for name, rate in ((LANGUAGE, lr_language), (REST, lr_rest)):
-        mine = [p for p in model.parameters() if p.requires_grad and (id(p) in inner) == (name == LANGUAGE)]
+        mine = [
+            p
+            for p in model.parameters()
+            if p.requires_grad and (id(p) in inner) == (name == LANGUAGE)
+        ]
         matrices = [p for p in mine if p.dim() >= 2]
         vectors = [p for p in mine if p.dim() < 2]
         groups += [
@@ -37,7 +47,9 @@ def optimizer(groups: list[dict[str, object]]) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, fused=True)
 
 
-def rate_factor(step: int, warmup_steps: int, total_steps: int, schedule: Literal["constant", "cosine"]) -> float:
+def rate_factor(
+    step: int, warmup_steps: int, total_steps: int, schedule: Literal["constant", "cosine"]
+) -> float:
     """What both learning rates are multiplied by at step 0, 1, …: a linear rise over the warm-up, then the schedule.
 
     Cosine falls to 0 at `total_steps`; a run no longer than its warm-up only rises.

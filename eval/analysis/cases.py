@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from semanticmac.cache.manifest import Row
-from semanticmac.cache.task import MODALITIES, Task
+from semanticmac.core import MODALITIES, Task
 from semanticmac.eval.analysis.figure import (
     INK,
     QUIET,
@@ -24,11 +24,11 @@ from semanticmac.eval.analysis.figure import (
 )
 from semanticmac.eval.analysis.thumbnails import Film, films
 from semanticmac.eval.calibration import softmax
+from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.predict import Predictions
-from semanticmac.eval.pseudo import SUB_TASKS as PSEUDO
-from semanticmac.eval.pseudo import read_pseudo_labels
-from semanticmac.eval.source import EvalData
 from semanticmac.model.config import SUB_TASKS
+from semanticmac.run.pseudo_labels import SUB_TASKS as PSEUDO
+from semanticmac.run.pseudo_labels import read_pseudo_labels
 
 SHOWN = 6
 WORDS = (
@@ -55,24 +55,36 @@ def analyse(data: EvalData, run: Path, split: str) -> Found:
         raise AnalysisError(f"no clip of {split} has two modalities that could disagree")
     shown = found[:SHOWN]
     per_s = data.manifest.fingerprint.sampling.frames_per_s
-    picture = _draw(task, shown, films(data.home, [case.row for case in shown], per_s))
+    picture = _draw(task, shown, films(data.layout, [case.row for case in shown], per_s))
     numbers = Numbers(_columns(task), tuple(_line(task, case) for case in found))
-    return Found("cases", "Where modalities disagree", WORDS, {"": picture}, {"": numbers}, photographs=True)
+    return Found(
+        "cases", "Where modalities disagree", WORDS, {"": picture}, {"": numbers}, photographs=True
+    )
 
 
 def find_cases(
-    task: Task, rows: tuple[Row, ...], predictions: Predictions, pseudo: dict[str, dict[str, np.ndarray]]
+    task: Task,
+    rows: tuple[Row, ...],
+    predictions: Predictions,
+    pseudo: dict[str, dict[str, np.ndarray]],
 ) -> list[Case]:
     """Clips with two modalities or more, the greatest disagreement first."""
     cases = []
     by_id = {row.clip_id: row for row in rows}
     for n, clip_id in enumerate(predictions.clip_ids):
         there = [True, True, *predictions.present[n]]
-        said = {name: probable(task, predictions.scores[n, s]) for s, name in enumerate(SUB_TASKS) if there[s]}
+        said = {
+            name: probable(task, predictions.scores[n, s])
+            for s, name in enumerate(SUB_TASKS)
+            if there[s]
+        }
         alone = [said[name] for name in MODALITIES if name in said]
         if len(alone) > 1:
-            # Scores: the widest gap. Classes: the greatest total variation between two of the distributions.
-            gap = max(0.5 * np.abs(a - b).sum() for a in alone for b in alone) * (2 if task.kind == "regression" else 1)
+            # Scores: the widest gap. Classes: the greatest total variation between two of the
+            # distributions.
+            gap = max(0.5 * np.abs(a - b).sum() for a in alone for b in alone) * (
+                2 if task.kind == "regression" else 1
+            )
             cases.append(Case(by_id[clip_id], said, float(gap), pseudo.get(clip_id, {})))
     return sorted(cases, key=lambda case: -case.disagreement)
 
@@ -93,18 +105,30 @@ def _pseudo(run: Path, epoch: int) -> dict[str, dict[str, np.ndarray]]:
     if history is None or epoch not in history.epochs:
         return {}
     labels = history.labels[history.epochs.index(epoch)]
-    return {c: {name: labels[s, n] for s, name in enumerate(PSEUDO)} for n, c in enumerate(history.clip_ids)}
+    return {
+        c: {name: labels[s, n] for s, name in enumerate(PSEUDO)}
+        for n, c in enumerate(history.clip_ids)
+    }
 
 
 def _columns(task: Task) -> tuple[str, ...]:
     names = [f"predicted_{name}" for name in SUB_TASKS] + [f"pseudo_{name}" for name in PSEUDO]
-    return ("clip_id", "disagreement", "text", "truth", *(f"annotated_{name}" for name in MODALITIES), *names)
+    return (
+        "clip_id",
+        "disagreement",
+        "text",
+        "truth",
+        *(f"annotated_{name}" for name in MODALITIES),
+        *names,
+    )
 
 
 def _line(task: Task, case: Case) -> tuple[object, ...]:
     row = case.row
     people = [_flat(getattr(row, f"label_{name}")) for name in MODALITIES]
-    said = [_flat(case.said.get(name)) for name in SUB_TASKS] + [_flat(case.pseudo.get(name)) for name in PSEUDO]
+    said = [_flat(case.said.get(name)) for name in SUB_TASKS] + [
+        _flat(case.pseudo.get(name)) for name in PSEUDO
+    ]
     return (row.clip_id, case.disagreement, row.text, _flat(row.label), *people, *said)
 
 
@@ -119,11 +143,19 @@ def _draw(task: Task, cases: list[Case], seen: list[Film]) -> Figure:
         left, right = panels[2 * place], panels[2 * place + 1]
         _strip(left, film)
         said = textwrap.shorten(case.row.text or "(no text)", 88, placeholder=" …")
-        left.set_title(f"{case.row.clip_id} · {said}", fontsize=7.5, fontweight="normal", color=INK, parse_math=False)
+        left.set_title(
+            f"{case.row.clip_id} · {said}",
+            fontsize=7.5,
+            fontweight="normal",
+            color=INK,
+            parse_math=False,
+        )
         _dots(right, task, case)
         right.tick_params(labelbottom=place == len(cases) - 1)
     if task.kind == "regression":
-        picture.supxlabel("● predicted   ◇ annotated by people   | pseudo label   ┊ the clip's label", fontsize=7)
+        picture.supxlabel(
+            "● predicted   ◇ annotated by people   | pseudo label   ┊ the clip's label", fontsize=7
+        )
     return picture
 
 
@@ -132,7 +164,12 @@ def _strip(ax: Axes, film: Film) -> None:
     if not film.pictures:
         ax.text(0, 0.5, "no picture is stored", color=QUIET, transform=ax.transAxes, va="center")
         return
-    ax.imshow(np.concatenate([np.pad(p, ((0, 0), (0, 4), (0, 0)), constant_values=255) for p in film.pictures], axis=1))
+    ax.imshow(
+        np.concatenate(
+            [np.pad(p, ((0, 0), (0, 4), (0, 0)), constant_values=255) for p in film.pictures],
+            axis=1,
+        )
+    )
     ax.set_anchor("W")
 
 
@@ -146,10 +183,16 @@ def _dots(ax: Axes, task: Task, case: Case) -> None:
         ax.plot(x, y, "o", color=colour_of(name), ms=6, clip_on=False)
         if not score:
             ax.annotate(
-                task.classes[int(said.argmax())], (x, y), xytext=(6, -3), textcoords="offset points", fontsize=7
+                task.classes[int(said.argmax())],
+                (x, y),
+                xytext=(6, -3),
+                textcoords="offset points",
+                fontsize=7,
             )
         if name in case.pseudo and score:
-            ax.plot(float(case.pseudo[name][0]), y, "|", color=colour_of(name), ms=11, clip_on=False)
+            ax.plot(
+                float(case.pseudo[name][0]), y, "|", color=colour_of(name), ms=11, clip_on=False
+            )
         people = getattr(case.row, f"label_{name}", None)
         if people is not None and score:
             ax.plot(people[0], y, "D", mfc="none", color=colour_of(name), ms=5, clip_on=False)

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from semanticmac.eval.analysis.figure import AnalysisError, Found, styled
-from semanticmac.eval.source import EvalData
+from semanticmac.eval.eval_data import EvalData
 
 Analysis = Callable[[EvalData, Path, str], Found]
 

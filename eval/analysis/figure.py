@@ -1,4 +1,7 @@
-"""What every analysis leaves: pictures as PNG and SVG, numbers as CSV. The only door to matplotlib."""
+"""What every analysis leaves: pictures as PNG and SVG, numbers as CSV.
+
+The only door to matplotlib.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from semanticmac.cache.files import write_text, written_aside
+from semanticmac.cache.atomic_io import atomic_write, write_text
 
 try:
     import matplotlib
@@ -38,7 +41,13 @@ __all__ = [
 
 INK, QUIET, RULE = "#1d2530", "#6b7480", "#d9dde2"
 # Okabe and Ito's colours, which colour-blind eyes tell apart too.
-COLOURS = {"text": "#0072b2", "audio": "#d55e00", "vision": "#009e73", "shared": "#8a5a9e", "multimodal": INK}
+COLOURS = {
+    "text": "#0072b2",
+    "audio": "#d55e00",
+    "vision": "#009e73",
+    "shared": "#8a5a9e",
+    "multimodal": INK,
+}
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a5a9e")
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -104,7 +113,7 @@ class Found:
         for suffix, picture in self.pictures.items():
             for ending in ("png", "svg"):
                 path = folder / f"{_file(self.name, suffix)}.{ending}"
-                with written_aside(path) as aside:
+                with atomic_write(path) as aside:
                     aside.write_bytes(render(picture, ending))
                 written.append(path)
         for suffix, numbers in self.numbers.items():
@@ -142,7 +151,10 @@ def render(picture: Figure, ending: str) -> bytes:
             picture.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
         else:
             picture.savefig(
-                buffer, format="png", dpi=200, metadata={"Software": f"Matplotlib {matplotlib.__version__}"}
+                buffer,
+                format="png",
+                dpi=200,
+                metadata={"Software": f"Matplotlib {matplotlib.__version__}"},
             )
     return buffer.getvalue()
 

@@ -10,11 +10,19 @@ import torch
 from torch import Tensor
 
 from semanticmac.cache.dataset import Batch
-from semanticmac.eval.analysis.figure import SERIES, AnalysisError, Figure, Found, Numbers, axes, figure
+from semanticmac.eval.analysis.figure import (
+    SERIES,
+    AnalysisError,
+    Figure,
+    Found,
+    Numbers,
+    axes,
+    figure,
+)
+from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import valid_pair
-from semanticmac.eval.paper import quoted_frames
-from semanticmac.eval.scores import Scores, score
-from semanticmac.eval.source import EvalData
+from semanticmac.eval.metrics.scores import Scores, score
+from semanticmac.eval.report.paper import quoted_frames
 
 FIXED = (5, 100)
 WORDS = (
@@ -40,7 +48,9 @@ def analyse(data: EvalData, run: Path, split: str) -> Found:
         rules = (data.manifest.corpus, data.trained.info.task, said.truth, said.multimodal)
         scored[name] = score(*rules, train_truth=data.train_truth(), valid=valid)
     ours = tuple(
-        (name, metric.name, metric.value, "measured") for name, found in scored.items() for metric in found.metrics
+        (name, metric.name, metric.value, "measured")
+        for name, found in scored.items()
+        for metric in found.metrics
     )
     quoted = tuple((*row, "quoted, MOSEI") for row in quoted_frames())
     numbers = Numbers(("frames", "metric", "value", "origin"), (*ours, *quoted))
@@ -51,14 +61,18 @@ def choose_frames(batch: Batch, count: int) -> Batch:
     """Every clip with exactly `count` frames of sound and picture: its ⌊j·F/count⌋-th, j = 0 … count − 1."""
     vision, vision_mask = _choose(batch.vision, batch.vision_mask, count)
     audio, audio_mask = _choose(batch.audio, batch.audio_mask, count)
-    return replace(batch, vision=vision, vision_mask=vision_mask, audio=audio, audio_mask=audio_mask)
+    return replace(
+        batch, vision=vision, vision_mask=vision_mask, audio=audio, audio_mask=audio_mask
+    )
 
 
 def _choose(frames: Tensor, mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """frames (B, F, E), mask (B, F), real frames first → (B, count, E), (B, count)."""
     length = mask.sum(1, keepdim=True)  # (B, 1)
     place = torch.arange(count)[None] * length // count  # (B, count)
-    chosen = frames.gather(1, place.clamp(max=frames.shape[1] - 1)[..., None].expand(-1, -1, frames.shape[2]))
+    chosen = frames.gather(
+        1, place.clamp(max=frames.shape[1] - 1)[..., None].expand(-1, -1, frames.shape[2])
+    )
     return chosen, (length > 0).expand(-1, count)
 
 
@@ -73,7 +87,10 @@ def _draw(scored: dict[str, Scores]) -> Figure:
             if value is not None:
                 ax.bar(x, value, 0.6, color=SERIES[0], alpha=1.0 if x == len(values) - 1 else 0.4)
         ax.set_title(metric)
-        ax.set_xticks(range(len(scored)), [name.replace(", varying", "").replace("fixed ", "") for name in scored])
+        ax.set_xticks(
+            range(len(scored)),
+            [name.replace(", varying", "").replace("fixed ", "") for name in scored],
+        )
         ax.grid(True, axis="y")
     picture.supxlabel("frames a clip", fontsize=8)
     return picture

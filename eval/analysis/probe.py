@@ -9,16 +9,26 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from semanticmac.cache.task import Task
-from semanticmac.eval import metrics as m
-from semanticmac.eval.analysis.figure import AnalysisError, Figure, Found, Numbers, axes, colour_of, figure
+from semanticmac.core import Task
+from semanticmac.eval.analysis.figure import (
+    AnalysisError,
+    Figure,
+    Found,
+    Numbers,
+    axes,
+    colour_of,
+    figure,
+)
 from semanticmac.eval.analysis.represent import FRAMES, Representations, represent
-from semanticmac.eval.metrics_rules import Metric
-from semanticmac.eval.paper import quoted_probe
-from semanticmac.eval.scores import score
-from semanticmac.eval.source import EvalData
+from semanticmac.eval.eval_data import EvalData
+from semanticmac.eval.metrics import functions as m
+from semanticmac.eval.metrics.rules import Metric
+from semanticmac.eval.metrics.scores import score
+from semanticmac.eval.report.paper import quoted_probe
 
-STRENGTHS = tuple(10.0**power for power in range(-2, 5))  # of the regularisation; one is chosen on validation
+STRENGTHS = tuple(
+    10.0**power for power in range(-2, 5)
+)  # of the regularisation; one is chosen on validation
 WORDS = (
     "A linear map from the mean of a clip's frames to its label, before and after the perceiver. Its regularisation is "
     "chosen on validation. The perceiver has been trained on these labels, the frozen embeddings have not."
@@ -40,7 +50,9 @@ def analyse(data: EvalData, run: Path, split: str) -> Found:
             for metric in (*metrics, *_acc3(task, sides[2][1], said)):
                 rows.append((name, feature, metric.name, metric.value, strength, "measured"))
     if not rows:
-        raise AnalysisError("probe needs audio or vision in train, valid and the split that is scored")
+        raise AnalysisError(
+            "probe needs audio or vision in train, valid and the split that is scored"
+        )
     quoted = [(*row, None, "quoted, MOSEI") for row in quoted_probe()]
     columns = ("modality", "feature", "metric", "value", "strength", "origin")
     numbers = Numbers(columns, (*rows, *quoted))
@@ -48,7 +60,10 @@ def analyse(data: EvalData, run: Path, split: str) -> Found:
 
 
 def fit(
-    task: Task, train: tuple[np.ndarray, np.ndarray], valid: tuple[np.ndarray, np.ndarray], points: np.ndarray
+    task: Task,
+    train: tuple[np.ndarray, np.ndarray],
+    valid: tuple[np.ndarray, np.ndarray],
+    points: np.ndarray,
 ) -> tuple[np.ndarray, float]:
     """(features (N, E), truth (N, K)) of train and valid → (raw prediction of `points` (M, K), strength)."""
     tried = []
@@ -60,7 +75,9 @@ def fit(
     return _say(task, heads, points), strength
 
 
-def _side(of: Representations, feature: str, name: str, place: int) -> tuple[np.ndarray, np.ndarray]:
+def _side(
+    of: Representations, feature: str, name: str, place: int
+) -> tuple[np.ndarray, np.ndarray]:
     keep = of.present[:, place] & ~np.isnan(of.truth).any(axis=1)
     return getattr(of, feature)[name][keep], of.truth[keep]
 
@@ -70,7 +87,9 @@ def _head(task: Task, strength: float, points: np.ndarray, target: np.ndarray) -
         return make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(points, target)
     if len(set(target)) < 2:
         return float(20 * target[0] - 10)  # a class that all or none have needs no map
-    return make_pipeline(StandardScaler(), LogisticRegression(C=1 / strength, max_iter=500)).fit(points, target > 0.5)
+    return make_pipeline(StandardScaler(), LogisticRegression(C=1 / strength, max_iter=500)).fit(
+        points, target > 0.5
+    )
 
 
 def _say(task: Task, heads: list[object], points: np.ndarray) -> np.ndarray:
@@ -98,7 +117,16 @@ def _acc3(task: Task, truth: np.ndarray, said: np.ndarray) -> tuple[Metric, ...]
 
 
 def _draw(rows: list[tuple[object, ...]]) -> Figure:
-    wanted = ("Acc-2 (non-zero)", "Acc-2", "Accuracy", "Acc-3", "weighted F1", "mean w-F1", "MAE", "Corr")
+    wanted = (
+        "Acc-2 (non-zero)",
+        "Acc-2",
+        "Accuracy",
+        "Acc-3",
+        "weighted F1",
+        "mean w-F1",
+        "MAE",
+        "Corr",
+    )
     names = [name for name in wanted if any(row[2] == name for row in rows)][:4]
     picture = figure(2.1 * len(names), 2.6)
     for ax, metric in zip(axes(picture, 1, len(names)), names, strict=True):
@@ -107,7 +135,9 @@ def _draw(rows: list[tuple[object, ...]]) -> Figure:
                 value = next((r[3] for r in rows if r[:3] == (modality, feature, metric)), None)
                 if isinstance(value, float):
                     alpha = 0.4 if feature == "cached" else 1.0
-                    ax.bar(x + 0.38 * step - 0.19, value, 0.34, color=colour_of(modality), alpha=alpha)
+                    ax.bar(
+                        x + 0.38 * step - 0.19, value, 0.34, color=colour_of(modality), alpha=alpha
+                    )
         ax.set_title(metric)
         ax.set_xticks(range(2), FRAMES)
         ax.grid(True, axis="y")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semanticmac.cache.dataset import Batch
 from semanticmac.cache.manifest import Row
-from semanticmac.eval.source import EvalData
+from semanticmac.eval.eval_data import EvalData
 from semanticmac.model.attention import masked_mean
 
 FRAMES = ("audio", "vision")
@@ -28,7 +28,9 @@ class Representations:
     fused: np.ndarray  # (N, d) z
     present: np.ndarray  # (N, 3) bool
     cached: dict[str, np.ndarray]  # audio, vision → (N, E) mean of the cached frame embeddings
-    perceived: dict[str, np.ndarray]  # audio, vision → (N, d) mean of the tokens after the perceiver
+    perceived: dict[
+        str, np.ndarray
+    ]  # audio, vision → (N, d) mean of the tokens after the perceiver
 
 
 @torch.inference_mode()
@@ -51,12 +53,19 @@ def represent(data: EvalData, rows: Sequence[Row]) -> Representations:
         for name in FRAMES:
             frames, mask = frames_of(batch, name)
             tokens, token_mask = model.encode_frames(name, frames, mask, context_of(data, batch))
-            found |= {f"cached {name}": masked_mean(frames, mask), f"perceived {name}": masked_mean(tokens, token_mask)}
+            found |= {
+                f"cached {name}": masked_mean(frames, mask),
+                f"perceived {name}": masked_mean(tokens, token_mask),
+            }
         for key, tensor in found.items():
             parts.setdefault(key, []).append(tensor.cpu())
     whole = {key: torch.cat(tensors) for key, tensors in parts.items()}
-    arrays = {key: t.numpy() if t.dtype == torch.bool else t.double().numpy() for key, t in whole.items()}
-    cached, perceived = ({name: arrays[f"{kind} {name}"] for name in FRAMES} for kind in ("cached", "perceived"))
+    arrays = {
+        key: t.numpy() if t.dtype == torch.bool else t.double().numpy() for key, t in whole.items()
+    }
+    cached, perceived = (
+        {name: arrays[f"{kind} {name}"] for name in FRAMES} for kind in ("cached", "perceived")
+    )
     return Representations(
         tuple(ids),
         truth=arrays["truth"],
@@ -71,7 +80,11 @@ def represent(data: EvalData, rows: Sequence[Row]) -> Representations:
 
 def frames_of(batch: Batch, modality: str) -> tuple[Tensor, Tensor]:
     """(B, F, E) and mask (B, F) of one frame modality."""
-    return (batch.audio, batch.audio_mask) if modality == "audio" else (batch.vision, batch.vision_mask)
+    return (
+        (batch.audio, batch.audio_mask)
+        if modality == "audio"
+        else (batch.vision, batch.vision_mask)
+    )
 
 
 def context_of(data: EvalData, batch: Batch) -> Tensor | None:

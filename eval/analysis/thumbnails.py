@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from semanticmac.cache.frames import FrameStore
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.frame_codec import RecordError
+from semanticmac.cache.frame_store import FrameStore
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Row
-from semanticmac.cache.raw import RecordError
 
 HEIGHT_PX = 112
 
@@ -23,16 +23,23 @@ class Film:
     places: tuple[int, ...]  # which of the clip's frames
     times_s: tuple[float, ...]
     pictures: tuple[np.ndarray, ...]  # (h, w, 3) uint8, small
-    peaks: np.ndarray  # (P,) loudest sample of each of P equal parts of the sound, 0 … 1; empty where there is no sound
+    # (P,) loudest sample of each of P equal parts of the sound, 0 … 1; empty where there is no
+    # sound
+    peaks: np.ndarray
 
 
 NOTHING = Film((), (), (), np.zeros(0))
 
 
-def films(home: CacheHome, rows: Sequence[Row], frames_per_s: int, count: int = 6, parts: int = 240) -> list[Film]:
-    """At most `count` pictures of each clip, evenly spread over it. Imported features have neither frames nor sound."""
+def films(
+    layout: CacheLayout, rows: Sequence[Row], frames_per_s: int, count: int = 6, parts: int = 240
+) -> list[Film]:
+    """At most `count` pictures of each clip, evenly spread over it.
+
+    Imported features have neither frames nor sound.
+    """
     try:
-        store = FrameStore(home.frames)
+        store = FrameStore(layout.frames)
     except FileNotFoundError:
         return [NOTHING] * len(rows)
     with store:
@@ -45,12 +52,19 @@ def _film(store: FrameStore, row: Row, frames_per_s: int, count: int, parts: int
     except (KeyError, RecordError):
         return NOTHING
     total = 0 if raw.frames is None else len(raw.frames)
-    # The middle of each of `count` equal parts, so that a first black frame does not stand for a clip.
-    places = tuple(range(total)) if total <= count else tuple((2 * i + 1) * total // (2 * count) for i in range(count))
+    # The middle of each of `count` equal parts, so that a first black frame does not stand for a
+    # clip.
+    places = (
+        tuple(range(total))
+        if total <= count
+        else tuple((2 * i + 1) * total // (2 * count) for i in range(count))
+    )
     pictures = () if raw.frames is None else tuple(small(raw.frames[place]) for place in places)
     peaks = np.zeros(0)
     if raw.waveform is not None and len(raw.waveform):
-        chunks = np.array_split(np.abs(raw.waveform.astype(np.float64)) / 32768, min(parts, len(raw.waveform)))
+        chunks = np.array_split(
+            np.abs(raw.waveform.astype(np.float64)) / 32768, min(parts, len(raw.waveform))
+        )
         peaks = np.array([chunk.max() for chunk in chunks])
     return Film(places, tuple(place / frames_per_s for place in places), pictures, peaks)
 

@@ -57,7 +57,10 @@ class CheckReport:
 
 
 def check_corpus(name: str, root: Path, options: Options = Options()) -> CheckReport:  # noqa: B008
-    """Reads the label files and looks at which media files are there. A corpus that cannot be read is a finding too."""
+    """Reads the label files and looks at which media files are there.
+
+    A corpus that cannot be read is a finding too.
+    """
     card = CARDS.get(name)
     try:
         corpus = read_lists(name, root, options)
@@ -74,11 +77,20 @@ def check_corpus(name: str, root: Path, options: Options = Options()) -> CheckRe
     without_split = sum(clip.split is None for clip in corpus.clips)
     in_order = {split: counts[split] for split in SPLITS}
     return CheckReport(
-        name, root, card, in_order, without_split, describe_labels(corpus), tuple(findings), corpus.notes
+        name,
+        root,
+        card,
+        in_order,
+        without_split,
+        describe_labels(corpus),
+        tuple(findings),
+        corpus.notes,
     )
 
 
-def _count_findings(counts: Counter[str], card: CorpusCard | None, official_lists: bool) -> Iterable[Finding]:
+def _count_findings(
+    counts: Counter[str], card: CorpusCard | None, official_lists: bool
+) -> Iterable[Finding]:
     """The counts beside the official ones and the paper's; only the official ones say that something is amiss."""
     if card is None:
         return
@@ -89,7 +101,9 @@ def _count_findings(counts: Counter[str], card: CorpusCard | None, official_list
         yield Finding("counts", message, problem=official_lists)
     if card.paper and _slashes(card.paper_counts()) != found:
         remark = f"; {card.remark}" if card.remark else ""
-        yield Finding("counts", f"{found} clips, in the paper {_slashes(card.paper_counts())}{remark}")
+        yield Finding(
+            "counts", f"{found} clips, in the paper {_slashes(card.paper_counts())}{remark}"
+        )
 
 
 def _slashes(counts: Mapping[str, int]) -> str:
@@ -146,7 +160,12 @@ def _absent_classes(corpus: Corpus) -> Iterable[Finding]:
     present = {name for clip in corpus.clips if clip.split == "train" for name in _classes(clip)}
     absent = [name for name in corpus.task.classes if name not in present] if corpus.task else []
     if absent and any(clip.split for clip in corpus.clips):
-        yield Finding("absent-class", f"no training clip is {', '.join(absent)}", problem=True, ids=tuple(absent))
+        yield Finding(
+            "absent-class",
+            f"no training clip is {', '.join(absent)}",
+            problem=True,
+            ids=tuple(absent),
+        )
 
 
 CHECKS: tuple[Callable[[Corpus], Iterable[Finding]], ...] = (
@@ -164,7 +183,11 @@ def _unlabelled_files(corpus: Corpus, root: Path) -> Iterable[Finding]:
     used = {str(clip.video) for clip in corpus.clips}
     suffixes = {clip.video.suffix.lower() for clip in corpus.clips}
     top = Path(os.path.commonpath({str(clip.video.parent) for clip in corpus.clips}))
-    paths = (path for path in top.rglob("*") if path.suffix.lower() in suffixes and not path.name.startswith("."))
+    paths = (
+        path
+        for path in top.rglob("*")
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
+    )
     unused = tuple(sorted(str(path.relative_to(root)) for path in paths if str(path) not in used))
     if unused:
         message = f"{len(unused)} files below {top} belong to no clip: {some(unused)}"

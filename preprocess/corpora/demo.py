@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from semanticmac.cache.task import MODALITIES, Label, Task
+from semanticmac.core import MODALITIES, Label, Task
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, check_clips, inside
 from semanticmac.preprocess.demo import render as rendering
 from semanticmac.preprocess.demo.plan import DemoSpec
@@ -22,15 +22,19 @@ def render(
 ) -> Corpus:
     """Render the demo corpus into root, or what is missing of it, and read it. workers None = one a core.
 
-    The multimodal label is clip(0.4·text + 0.3·audio + 0.3·vision + N(0, 0.2²), −3, 3) of three affects that often
-    contradict one another, so that no modality alone suffices. Raises CorpusError if root holds something else.
+    The multimodal label is clip(0.4·text + 0.3·audio + 0.3·vision + N(0, 0.2²), −3, 3) of three
+    affects that often contradict one another, so that no modality alone suffices. Raises
+    CorpusError if root holds something else.
     """
     rendering.render(root, DemoSpec(seed=seed, clips=clips), workers, progress)
     return read(root)
 
 
 def read(root: Path) -> Corpus:
-    """The corpus of a rendered folder. Whether each video is there, and whole, is for the decoder to say."""
+    """The corpus of a rendered folder.
+
+    Whether each video is there, and whole, is for the decoder to say.
+    """
     table = root / "clips.csv"
     if not table.is_file():
         if (root / "spec.json").is_file():

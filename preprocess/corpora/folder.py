@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.preprocess.clip import MAX_POSITION, Clip, Corpus, CorpusError, inside, is_there
 from semanticmac.preprocess.corpora.options import (
     LABEL_COLUMNS,
@@ -37,7 +37,16 @@ VIDEO_SUFFIXES = {
 AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma"}
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 
-PLAIN_COLUMNS = ("clip_id", "file", "start_s", "end_s", "split", "dialogue_id", "position", "speaker")
+PLAIN_COLUMNS = (
+    "clip_id",
+    "file",
+    "start_s",
+    "end_s",
+    "split",
+    "dialogue_id",
+    "position",
+    "speaker",
+)
 TEXT_NAMES = ("text", "transcript")  # the first that is there is read
 LABEL_NAMES = ("label", "emotion", "sentiment")
 USUAL_RANGE = 3.0  # −3 … 3, the scale of MOSI and MOSEI: the only range that is ever assumed
@@ -63,7 +72,12 @@ def _read_files(root: Path) -> Corpus:
     for path, clip_id in zip(files, _file_ids(names), strict=True):
         inside(root, path.relative_to(root).as_posix())
         clips.append(Clip(clip_id, path, text=transcript_of(path)))
-    return Corpus("folder", None, tuple(clips), ("no clips.csv: nothing is labelled, so nothing can be trained on",))
+    return Corpus(
+        "folder",
+        None,
+        tuple(clips),
+        ("no clips.csv: nothing is labelled, so nothing can be trained on",),
+    )
 
 
 def transcript_of(path: Path) -> str:
@@ -84,7 +98,10 @@ def _file_ids(names: Sequence[str]) -> list[str]:
     files_of_stem: dict[str, set[str]] = {}
     for name, stem in zip(names, stems, strict=True):
         files_of_stem.setdefault(stem, set()).add(name)
-    return [stem if len(files_of_stem[stem]) == 1 else name for name, stem in zip(names, stems, strict=True)]
+    return [
+        stem if len(files_of_stem[stem]) == 1 else name
+        for name, stem in zip(names, stems, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -99,7 +116,11 @@ class _Columns:
 def _columns(table: Table) -> _Columns:
     text = next((name for name in TEXT_NAMES if name in table.columns), None)
     label = next((name for name in LABEL_NAMES if name in table.columns), None)
-    labels = {name: modality for name, modality in LABEL_COLUMNS.items() if name != "label" and name in table.columns}
+    labels = {
+        name: modality
+        for name, modality in LABEL_COLUMNS.items()
+        if name != "label" and name in table.columns
+    }
     if label is not None:
         labels = {label: "multimodal"} | labels
     read_columns = {*PLAIN_COLUMNS, text, *labels}
@@ -110,10 +131,17 @@ def _read_table(root: Path, table: Table) -> Corpus:
     if not table.rows:
         raise CorpusError(f"{table.path} names no clips")
     columns = _columns(table)
-    notes = [f"columns of {table.path.name} that are not read: {', '.join(columns.ignored)}"] if columns.ignored else []
+    notes = (
+        [f"columns of {table.path.name} that are not read: {', '.join(columns.ignored)}"]
+        if columns.ignored
+        else []
+    )
     task, task_notes = _find_task(table, columns)
     ids = _clip_ids(table)
-    clips = [_read_clip(root, row, clip_id, columns, task) for row, clip_id in zip(table.rows, ids, strict=True)]
+    clips = [
+        _read_clip(root, row, clip_id, columns, task)
+        for row, clip_id in zip(table.rows, ids, strict=True)
+    ]
     clips, split_notes = _with_splits(clips, task)
     return Corpus("folder", task, tuple(clips), (*notes, *task_notes, *split_notes))
 
@@ -132,7 +160,9 @@ def _clip_ids(table: Table) -> list[str]:
     line_of: dict[str, int] = {}
     for row, clip_id in zip(table.rows, ids, strict=True):
         if clip_id in line_of:
-            raise row.error(f"the clip id {clip_id!r} stands twice; it is also in line {line_of[clip_id]}")
+            raise row.error(
+                f"the clip id {clip_id!r} stands twice; it is also in line {line_of[clip_id]}"
+            )
         line_of[clip_id] = row.line
     return ids
 
@@ -142,7 +172,11 @@ def _read_clip(root: Path, row: Row, clip_id: str, columns: _Columns, task: Task
         video = inside(root, row.name("file"))
     except CorpusError as error:
         raise row.error(str(error)) from error
-    start_s, end_s, position = row.number("start_s") or 0.0, row.number("end_s"), row.number("position")
+    start_s, end_s, position = (
+        row.number("start_s") or 0.0,
+        row.number("end_s"),
+        row.number("position"),
+    )
     if start_s < 0 or (end_s is not None and end_s <= start_s):
         raise row.error(f"the clip runs from {start_s} s to {end_s} s")
     if position is not None and (not 0 <= position <= MAX_POSITION or position != int(position)):
@@ -162,8 +196,16 @@ def _read_clip(root: Path, row: Row, clip_id: str, columns: _Columns, task: Task
 
 
 def _find_task(table: Table, columns: _Columns) -> tuple[Task | None, list[str]]:
-    """The task that the label columns ask for. All labels count together: text, audio and vision share the scale."""
-    cells = [(row, name, row.text(name)) for row in table.rows for name in columns.labels if row.text(name)]
+    """The task that the label columns ask for.
+
+    All labels count together: text, audio and vision share the scale.
+    """
+    cells = [
+        (row, name, row.text(name))
+        for row in table.rows
+        for name in columns.labels
+        if row.text(name)
+    ]
     names = sorted({value for _, _, value in cells})
     if not names:
         return None, [f"{table.path.name} labels nothing, so nothing can be trained on"]
@@ -171,7 +213,9 @@ def _find_task(table: Table, columns: _Columns) -> tuple[Task | None, list[str]]
         return Task("binary", (names[0], names[1])), []
     if not all(is_number(name) for name in names):
         if len(names) < 2:
-            raise CorpusError(f"{table.path}: every label is {names[0]!r}; a task needs at least two classes")
+            raise CorpusError(
+                f"{table.path}: every label is {names[0]!r}; a task needs at least two classes"
+            )
         return Task("single-label", tuple(names)), []
     scores = [row.parse_number(value, f"the {name}") for row, name, value in cells]
     if all(abs(score) <= USUAL_RANGE for score in scores):

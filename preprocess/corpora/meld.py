@@ -6,16 +6,25 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
 from semanticmac.preprocess.corpora.options import Options, read_labels, some
 from semanticmac.preprocess.corpora.tables import Row, read_table
 
 TASK = Task("single-label", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))
-REQUIRED = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
+REQUIRED = (
+    "Utterance",
+    "Speaker",
+    "Emotion",
+    "Dialogue_ID",
+    "Utterance_ID",
+    "StartTime",
+    "EndTime",
+)
 TIME_CODE = re.compile(r"(\d+):(\d\d):(\d\d),(\d{1,3})")
 
-# Clips of the official download that are broken; with their label rows the counts are 9989 / 1109 / 2610 all the same.
+# Clips of the official download that are broken; with their label rows the counts are 9989 / 1109 /
+# 2610 all the same.
 KNOWN_BAD = {
     "train_dia125_utt3": "the video file is corrupt",
     "valid_dia110_utt7": "the video file is not in the download",
@@ -45,15 +54,21 @@ def read(root: Path, options: Options) -> Corpus:
     clips: list[Clip] = []
     backwards: list[str] = []
     for part in PARTS:
-        path = next((base / part.table for base in _bases(root) if (base / part.table).is_file()), None)
+        path = next(
+            (base / part.table for base in _bases(root) if (base / part.table).is_file()), None
+        )
         if path is None:
-            raise CorpusError(f"meld: {root} holds no {part.table}; expected it beside {part.folder}/dia0_utt0.mp4")
+            raise CorpusError(
+                f"meld: {root} holds no {part.table}; expected it beside {part.folder}/dia0_utt0.mp4"
+            )
         of_part, odd = _read_part(root, part, path)
         clips += of_part
         backwards += odd
     notes = []
     if backwards:
-        notes.append(f"time codes that run backwards (they are not used): {len(backwards)}, {some(backwards)}")
+        notes.append(
+            f"time codes that run backwards (they are not used): {len(backwards)}, {some(backwards)}"
+        )
     return Corpus("meld", TASK, tuple(clips), tuple(notes), known_bad=KNOWN_BAD)
 
 
@@ -63,7 +78,10 @@ def _bases(root: Path) -> tuple[Path, ...]:
 
 def _read_part(root: Path, part: _Part, path: Path) -> tuple[list[Clip], list[str]]:
     """The clips of one label file in its order, and the ids whose time codes run backwards."""
-    folder = next((base / part.folder for base in _bases(root) if (base / part.folder).is_dir()), root / part.folder)
+    folder = next(
+        (base / part.folder for base in _bases(root) if (base / part.folder).is_dir()),
+        root / part.folder,
+    )
     clips: dict[str, Clip] = {}
     backwards: list[str] = []
     for row in read_table(path, REQUIRED).rows:
@@ -98,9 +116,14 @@ def _whole_number(row: Row, column: str) -> int:
 
 
 def time_code_s(row: Row, column: str) -> float:
-    """`00:16:16,059` as seconds into the episode. The clips are cut, so this places nothing; it is only checked."""
+    """`00:16:16,059` as seconds into the episode.
+
+    The clips are cut, so this places nothing; it is only checked.
+    """
     found = TIME_CODE.fullmatch(row.name(column))
     if found is None:
-        raise row.error(f"{column} is {row.text(column)!r}, expected hours:minutes:seconds,milliseconds")
+        raise row.error(
+            f"{column} is {row.text(column)!r}, expected hours:minutes:seconds,milliseconds"
+        )
     hours, minutes, seconds, milliseconds = found.groups()
     return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{milliseconds}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
 from semanticmac.preprocess.corpora.options import read_labels, some
 from semanticmac.preprocess.corpora.splits import parse_split
@@ -29,11 +29,15 @@ def read_common(name: str, root: Path, task: Task, labels: Path) -> Corpus:
     for row in table.rows:
         clip = _read_clip(root, row, task)
         if clip.clip_id in clips:
-            raise row.error(f"the clip id {clip.clip_id!r} stands twice; it is also in line {line_of[clip.clip_id]}")
+            raise row.error(
+                f"the clip id {clip.clip_id!r} stands twice; it is also in line {line_of[clip.clip_id]}"
+            )
         clips[clip.clip_id], line_of[clip.clip_id] = clip, row.line
     if not clips:
         raise CorpusError(f"{labels} names no clips")
-    return Corpus(name, task, tuple(in_order(list(clips.values()))), tuple(clip_notes(list(clips.values()))))
+    return Corpus(
+        name, task, tuple(in_order(list(clips.values()))), tuple(clip_notes(list(clips.values())))
+    )
 
 
 def _read_clip(root: Path, row: Row, task: Task) -> Clip:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from semanticmac.cache.task import Label, Task
+from semanticmac.core import Label, Task
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
 from semanticmac.preprocess.corpora.mmsa import clip_notes, in_order, label_file, read_common
 from semanticmac.preprocess.corpora.options import Options, complete_from_root, some
@@ -15,7 +15,9 @@ from semanticmac.preprocess.corpora.tables import Row, read_table, read_text
 
 SENTIMENT = Task("regression", low=-3.0, high=3.0)
 EMOTION = Task("multi-label", ("happy", "sad", "anger", "surprise", "disgust", "fear"))
-EMOTION_COLUMNS = tuple(f"Answer.{name}" for name in ("happiness", "sadness", "anger", "surprise", "disgust", "fear"))
+EMOTION_COLUMNS = tuple(
+    f"Answer.{name}" for name in ("happiness", "sadness", "anger", "surprise", "disgust", "fear")
+)
 EMOTION_HIGH = 3.0  # 0 = absent … 3 = strong
 SENTIMENT_COLUMN = "Answer.sentiment"
 ID_COLUMNS = ("Input.VIDEO_ID", "Input.CLIP")
@@ -31,7 +33,10 @@ def read(root: Path, options: Options) -> Corpus:
 
 
 def read_emotion(root: Path, options: Options) -> Corpus:
-    """MOSEI with its six emotions, of which a clip may show several or none. Only the official download has them."""
+    """MOSEI with its six emotions, of which a clip may show several or none.
+
+    Only the official download has them.
+    """
     if _base(root) is None and label_file(root) is not None:
         raise CorpusError(
             f"mosei-emotion: {root} holds the common layout, whose label.csv has sentiment only; the emotions are in "
@@ -41,7 +46,14 @@ def read_emotion(root: Path, options: Options) -> Corpus:
 
 
 def _base(root: Path) -> Path | None:
-    return next((base for base in (root, root / "Raw") if (base / "Transcript/Segmented/Combined").is_dir()), None)
+    return next(
+        (
+            base
+            for base in (root, root / "Raw")
+            if (base / "Transcript/Segmented/Combined").is_dir()
+        ),
+        None,
+    )
 
 
 def _read_official(name: str, root: Path, task: Task, options: Options) -> Corpus:
@@ -58,12 +70,20 @@ def _read_official(name: str, root: Path, task: Task, options: Options) -> Corpu
     for path in transcripts:
         _read_transcript(path, lines)
     if not lines.good:
-        raise CorpusError(f"{name}: no line `{'___'.join(FIELDS)}` in {base / 'Transcript/Segmented/Combined'}/*.txt")
+        raise CorpusError(
+            f"{name}: no line `{'___'.join(FIELDS)}` in {base / 'Transcript/Segmented/Combined'}/*.txt"
+        )
     clips = [_clip(root, base, line, labels) for line in lines.good.values()]
     left_over = [clip_id for clip_id in labels if clip_id not in lines.good]
-    notes = [f"{len(left_over)} labels have no transcript and are left out: {some(left_over)}"] if left_over else []
+    notes = (
+        [f"{len(left_over)} labels have no transcript and are left out: {some(left_over)}"]
+        if left_over
+        else []
+    )
     if lines.bad:
-        notes.append(f"{len(lines.bad)} transcript lines are not `{'___'.join(FIELDS)}`: {some(lines.bad)}")
+        notes.append(
+            f"{len(lines.bad)} transcript lines are not `{'___'.join(FIELDS)}`: {some(lines.bad)}"
+        )
     corpus = Corpus(name, task, tuple(in_order(clips)), tuple(notes))
     corpus = complete_from_root(corpus, root, options, "Labels/*.csv")
     return Corpus(name, task, corpus.clips, (*corpus.notes, *clip_notes(list(corpus.clips))))
@@ -99,7 +119,10 @@ def _read_transcript(path: Path, lines: _Lines) -> None:
             lines.bad.append(f"{path.name}:{number}")
             continue
         row = Row(path, number, {})
-        start_s, end_s = row.parse_number(cells[1], "the start"), row.parse_number(cells[2], "the end")
+        start_s, end_s = (
+            row.parse_number(cells[1], "the start"),
+            row.parse_number(cells[2], "the end"),
+        )
         clip_id = f"{head}_{cells[0].strip()}"
         if clip_id in lines.good:
             raise row.error(f"the clip {clip_id} stands twice")
@@ -133,7 +156,9 @@ def _read_labels(paths: Iterable[Path], task: Task) -> dict[str, Label]:
     answers: dict[str, list[list[float]]] = {}
     for path in paths:
         for row in read_table(path, (*ID_COLUMNS, *columns)).rows:
-            of_clip = answers.setdefault(f"{row.name(ID_COLUMNS[0])}_{row.name(ID_COLUMNS[1])}", [[] for _ in columns])
+            of_clip = answers.setdefault(
+                f"{row.name(ID_COLUMNS[0])}_{row.name(ID_COLUMNS[1])}", [[] for _ in columns]
+            )
             for column, given in zip(columns, of_clip, strict=True):
                 score = row.number(column)
                 if score is None:
@@ -146,6 +171,8 @@ def _read_labels(paths: Iterable[Path], task: Task) -> dict[str, Label]:
         if not all(of_clip):
             continue  # unanswered by everybody: the clip is unlabelled, and is counted as that
         means = [fmean(given) for given in of_clip]
-        present = tuple(name for name, mean in zip(EMOTION.classes, means, strict=False) if mean > 0)
+        present = tuple(
+            name for name, mean in zip(EMOTION.classes, means, strict=False) if mean > 0
+        )
         labels[clip_id] = present if task.kind == "multi-label" else means[0]
     return labels

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
 from semanticmac.preprocess.corpora.options import Options
 from semanticmac.preprocess.corpora.pickles import read_plain_pickle
@@ -16,9 +16,18 @@ from semanticmac.preprocess.corpora.tables import read_text
 
 TASK = Task("binary", ("false", "true"))  # true = sarcastic
 DATA = "sarcasm_data.json"
-FOLDS = ("split_indices.json", "split_indices.p")  # [[train positions, test positions], …] into the order of DATA
+FOLDS = (
+    "split_indices.json",
+    "split_indices.p",
+)  # [[train positions, test positions], …] into the order of DATA
 DEFAULT_FOLD = 0
-FIELDS = {"utterance": str, "speaker": str, "context": list, "context_speakers": list, "sarcasm": bool}
+FIELDS = {
+    "utterance": str,
+    "speaker": str,
+    "context": list,
+    "context_speakers": list,
+    "sarcasm": bool,
+}
 
 
 def read(root: Path, options: Options) -> Corpus:
@@ -39,12 +48,22 @@ def read(root: Path, options: Options) -> Corpus:
         clips.append(_clip(root, clip_id, entry, split_of.get(clip_id)))
     contexts = sum(clip.position == 0 for clip in clips)
     if contexts:
-        notes.append(f"{contexts} context clips stand before their utterance; they have neither label nor split")
+        notes.append(
+            f"{contexts} context clips stand before their utterance; they have neither label nor split"
+        )
     return Corpus("mustard", TASK, tuple(clips), tuple(notes))
 
 
 def _find(root: Path, names: tuple[str, ...]) -> Path | None:
-    return next((base / name for name in names for base in (root, root / "data") if (base / name).is_file()), None)
+    return next(
+        (
+            base / name
+            for name in names
+            for base in (root, root / "data")
+            if (base / name).is_file()
+        ),
+        None,
+    )
 
 
 def _read_entries(path: Path) -> dict[str, Mapping[str, Any]]:
@@ -62,7 +81,9 @@ def _read_json(path: Path) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         if len(set(keys)) != len(keys):
-            raise CorpusError(f"{path}: {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+            raise CorpusError(
+                f"{path}: {next(key for key in keys if keys.count(key) > 1)!r} stands twice"
+            )
         return dict(pairs)
 
     try:
@@ -93,16 +114,24 @@ def _read_fold(root: Path, ids: list[str], fold: int) -> tuple[dict[str, str], l
     """The split of each clip in one fold; a seeded tenth of its train part is valid, because the folds name none."""
     path = _find(root, FOLDS)
     if path is None:
-        return {}, [f"no {' or '.join(FOLDS)} in {root}: no clip has a split; name a list with --splits"]
+        return {}, [
+            f"no {' or '.join(FOLDS)} in {root}: no clip has a split; name a list with --splits"
+        ]
     folds = _read_json(path) if path.suffix == ".json" else read_plain_pickle(path, arrays=True)
-    if not isinstance(folds, list) or not all(isinstance(parts, list | tuple) and len(parts) == 2 for parts in folds):
-        raise CorpusError(f"{path}: expected a list of [train positions, test positions], one a fold")
+    if not isinstance(folds, list) or not all(
+        isinstance(parts, list | tuple) and len(parts) == 2 for parts in folds
+    ):
+        raise CorpusError(
+            f"{path}: expected a list of [train positions, test positions], one a fold"
+        )
     if not 0 <= fold < len(folds):
         raise CorpusError(f"{path} has the folds 0 … {len(folds) - 1}, asked for was {fold}")
     train, test = folds[fold]
     positions = [*train, *test]
     if not all(type(position) is int and 0 <= position < len(ids) for position in positions):
-        raise CorpusError(f"{path}: fold {fold} holds something other than positions 0 … {len(ids) - 1} in {DATA}")
+        raise CorpusError(
+            f"{path}: fold {fold} holds something other than positions 0 … {len(ids) - 1} in {DATA}"
+        )
     if len(set(positions)) != len(positions):
         raise CorpusError(f"{path}: a clip stands twice in fold {fold}")
     valid = tenth_for_valid(ids[position] for position in train)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.cache.task import MODALITIES, Label, Task
+from semanticmac.core import MODALITIES, Label, Task
 from semanticmac.preprocess.clip import SPLITS, Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora.splits import SHARES, assign_splits, parse_split
 from semanticmac.preprocess.corpora.tables import Row, read_table
@@ -21,15 +21,19 @@ NAMED = 5  # ids that a note prints before it says "and N more"
 class Options:
     """What a person may ask of any corpus; the defaults are its official lists."""
 
-    splits: Path | None = None  # CSV clip_id (or video_id), split: this and nothing else is trained and tested on
+    # CSV clip_id (or video_id), split: this and nothing else is trained and tested on
+    splits: Path | None = None
     exclude: Path | None = None  # CSV clip_id: these clips are left out altogether
     labels: Path | None = None  # CSV clip_id, label[, label_text, label_audio, label_vision]
-    split_by: Literal["video"] | None = None  # a new split that keeps the clips of one source video together
+    # a new split that keeps the clips of one source video together
+    split_by: Literal["video"] | None = None
     fold: int | None = None  # MUStARD: which of the official folds, from 0
 
     def __post_init__(self) -> None:
         if self.splits is not None and self.split_by is not None:
-            raise ValueError("splits and split_by exclude each other: the list decides, or the rule does")
+            raise ValueError(
+                "splits and split_by exclude each other: the list decides, or the rule does"
+            )
         if self.split_by not in (None, "video"):
             raise ValueError(f"split_by={self.split_by!r}, expected 'video'")
 
@@ -55,7 +59,9 @@ def complete_from_root(corpus: Corpus, root: Path, options: Options, labels_from
     if options.labels is None and not any(clip.labels for clip in corpus.clips):
         path = root / "labels.csv"
         if not path.is_file():
-            raise CorpusError(f"{corpus.name}: no labels in {root}; expected {labels_from}, or {path} (clip_id, label)")
+            raise CorpusError(
+                f"{corpus.name}: no labels in {root}; expected {labels_from}, or {path} (clip_id, label)"
+            )
         corpus = apply_labels(corpus, path)
     if options.splits is None and options.split_by is None:
         path = root / "splits.csv"
@@ -72,7 +78,9 @@ def complete_from_root(corpus: Corpus, root: Path, options: Options, labels_from
 def apply_splits(corpus: Corpus, path: Path) -> Corpus:
     """Every clip gets the split that the list names for it, or for its source video; others get none."""
     by_video = "video_id" in read_table(path).columns
-    split_of = {name: parse_split(row) for name, row in _rows_by_id(path, ("split",), by_video).items()}
+    split_of = {
+        name: parse_split(row) for name, row in _rows_by_id(path, ("split",), by_video).items()
+    }
     names = [source_of(clip) if by_video else clip.clip_id for clip in corpus.clips]
     pairs = list(zip(corpus.clips, names, strict=True))
     clips = tuple(replace(clip, split=split_of.get(name)) for clip, name in pairs)
@@ -84,7 +92,9 @@ def apply_splits(corpus: Corpus, path: Path) -> Corpus:
     notes = [f"splits are read from {path}", *_unknown_note(corpus, path, split_of, names)]
     unlisted = [clip.clip_id for clip, name in pairs if name not in split_of]
     if unlisted:
-        notes.append(f"{len(unlisted)} clips are not in {path.name} and have no split: {some(unlisted)}")
+        notes.append(
+            f"{len(unlisted)} clips are not in {path.name} and have no split: {some(unlisted)}"
+        )
     return replace(corpus, clips=clips, notes=(*corpus.notes, *notes))
 
 
@@ -95,22 +105,32 @@ def apply_exclude(corpus: Corpus, path: Path) -> Corpus:
     if not clips:
         raise CorpusError(f"{path} excludes every clip of {corpus.name}")
     note = f"{len(corpus.clips) - len(clips)} clips are left out by {path}"
-    return replace(corpus, clips=clips, notes=(*corpus.notes, note, *_unknown_note(corpus, path, excluded)))
+    return replace(
+        corpus, clips=clips, notes=(*corpus.notes, note, *_unknown_note(corpus, path, excluded))
+    )
 
 
 def apply_labels(corpus: Corpus, path: Path) -> Corpus:
     """The corpus with the labels of the clips that the list names replaced; `|` separates the classes of one clip."""
     if corpus.task is None:
-        raise CorpusError(f"{corpus.name} has no task, so {path} cannot label it; write the labels into its clips.csv")
+        raise CorpusError(
+            f"{corpus.name} has no task, so {path} cannot label it; write the labels into its clips.csv"
+        )
     table = _rows_by_id(path, ("label",))
     labels = {clip_id: read_labels(row, corpus.task) for clip_id, row in table.items()}
-    clips = tuple(replace(clip, labels=labels.get(clip.clip_id, clip.labels)) for clip in corpus.clips)
+    clips = tuple(
+        replace(clip, labels=labels.get(clip.clip_id, clip.labels)) for clip in corpus.clips
+    )
     named = sum(clip.clip_id in labels for clip in corpus.clips)
     note = f"the labels of {named} clips are read from {path}"
-    return replace(corpus, clips=clips, notes=(*corpus.notes, note, *_unknown_note(corpus, path, labels)))
+    return replace(
+        corpus, clips=clips, notes=(*corpus.notes, note, *_unknown_note(corpus, path, labels))
+    )
 
 
-def read_labels(row: Row, task: Task, columns: Mapping[str, str] = LABEL_COLUMNS) -> dict[str, Label]:
+def read_labels(
+    row: Row, task: Task, columns: Mapping[str, str] = LABEL_COLUMNS
+) -> dict[str, Label]:
     """The labels of one table row that are annotated; `columns` maps a column to text, audio, vision or multimodal."""
     labels: dict[str, Label] = {}
     for column, modality in columns.items():
@@ -134,9 +154,13 @@ def read_labels(row: Row, task: Task, columns: Mapping[str, str] = LABEL_COLUMNS
 
 def split_by_video(corpus: Corpus) -> Corpus:
     """A new split with the shares of the old one, in which the clips of one source video stay together."""
-    clips = [clip for clip in corpus.clips if clip.split] or [clip for clip in corpus.clips if clip.labels]
+    clips = [clip for clip in corpus.clips if clip.split] or [
+        clip for clip in corpus.clips if clip.labels
+    ]
     if not clips:
-        raise CorpusError(f"{corpus.name} has neither a split nor a label, so there is nothing to split by video")
+        raise CorpusError(
+            f"{corpus.name} has neither a split nor a label, so there is nothing to split by video"
+        )
     sizes = Counter(clip.split for clip in clips)
     shares = SHARES if sizes[None] else {split: sizes[split] / len(clips) for split in SPLITS}
     assigned = assign_splits([source_of(clip) for clip in clips], shares)
@@ -158,18 +182,28 @@ def some(ids: Iterable[str]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
-def _rows_by_id(path: Path, required: tuple[str, ...] = (), by_video: bool = False) -> dict[str, Row]:
+def _rows_by_id(
+    path: Path, required: tuple[str, ...] = (), by_video: bool = False
+) -> dict[str, Row]:
     column = "video_id" if by_video else "clip_id"
     rows: dict[str, Row] = {}
     for row in read_table(path, (column, *required)).rows:
         name = row.name(column)
         if name in rows:
-            raise row.error(f"the {column} {name!r} stands twice; it is also in line {rows[name].line}")
+            raise row.error(
+                f"the {column} {name!r} stands twice; it is also in line {rows[name].line}"
+            )
         rows[name] = row
     return rows
 
 
-def _unknown_note(corpus: Corpus, path: Path, ids: Iterable[str], known: Iterable[str] = ()) -> list[str]:
+def _unknown_note(
+    corpus: Corpus, path: Path, ids: Iterable[str], known: Iterable[str] = ()
+) -> list[str]:
     known = set(known) or {clip.clip_id for clip in corpus.clips}
     unknown = [name for name in ids if name not in known]
-    return [f"{len(unknown)} ids of {path.name} are not in {corpus.name}: {some(unknown)}"] if unknown else []
+    return (
+        [f"{len(unknown)} ids of {path.name} are not in {corpus.name}: {some(unknown)}"]
+        if unknown
+        else []
+    )

@@ -12,9 +12,12 @@ import numpy as np
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora.tables import MAX_LABEL_FILE_BYTES
 
-Known = dict[tuple[str, str], Callable[..., Any]]  # (module, name) in the pickle → what is called in its place
+Known = dict[
+    tuple[str, str], Callable[..., Any]
+]  # (module, name) in the pickle → what is called in its place
 
-# The only builtins that a pickle of plain data fetches by name; dict, list, str and numbers have opcodes of their own.
+# The only builtins that a pickle of plain data fetches by name; dict, list, str and numbers have
+# opcodes of their own.
 PLAIN: Known = {
     (module, name): kind
     for module in ("builtins", "__builtin__")
@@ -24,7 +27,8 @@ PLAIN: Known = {
 
 class _PlainUnpickler(pickle.Unpickler):
     def __init__(self, stream: BinaryIO, known: Known) -> None:
-        # Python 2 wrote some of these files; latin-1 reads its byte strings and changes nothing in later ones.
+        # Python 2 wrote some of these files; latin-1 reads its byte strings and changes nothing in
+        # later ones.
         super().__init__(stream, encoding="latin-1")
         self.known = known
 
@@ -77,19 +81,28 @@ def read_plain_pickle(path: Path, arrays: bool = False) -> object:
     Anything else could run code while it is read. It is refused, and the message names it.
     """
     known = PLAIN | ARRAYS if arrays else PLAIN
-    return read_restricted(path, known, MAX_LABEL_FILE_BYTES, "dict, list, str, numbers", _plain if arrays else None)
+    return read_restricted(
+        path, known, MAX_LABEL_FILE_BYTES, "dict, list, str, numbers", _plain if arrays else None
+    )
 
 
 def read_restricted(
-    path: Path, known: Known, max_bytes: int | None, readable: str, finish: Callable[[object], object] | None = None
+    path: Path,
+    known: Known,
+    max_bytes: int | None,
+    readable: str,
+    finish: Callable[[object], object] | None = None,
 ) -> object:
     """A pickle that may name nothing but what is `known`; `finish` turns what stands in for arrays into values.
 
-    Raises CorpusError for a file that asks for anything else, naming it, and for one that is no whole pickle.
+    Raises CorpusError for a file that asks for anything else, naming it, and for one that is no
+    whole pickle.
     """
     try:
         if max_bytes is not None and path.stat().st_size > max_bytes:
-            raise CorpusError(f"{path} is {path.stat().st_size // 2**20} MiB large; that is no label file")
+            raise CorpusError(
+                f"{path} is {path.stat().st_size // 2**20} MiB large; that is no label file"
+            )
         with path.open("rb") as stream:
             data = _PlainUnpickler(stream, known).load()
         return data if finish is None else finish(data)
@@ -98,9 +111,15 @@ def read_restricted(
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
-        raise CorpusError(f"{path} is refused: {error}. Only plain data ({readable}) is read from a pickle") from error
-    except Exception as error:  # a damaged pickle can raise nearly anything: EOFError, KeyError, MemoryError
-        raise CorpusError(f"{path} is not a whole pickle ({type(error).__name__}: {error})") from error
+        raise CorpusError(
+            f"{path} is refused: {error}. Only plain data ({readable}) is read from a pickle"
+        ) from error
+    except (
+        Exception
+    ) as error:  # a damaged pickle can raise nearly anything: EOFError, KeyError, MemoryError
+        raise CorpusError(
+            f"{path} is not a whole pickle ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _plain(data: object) -> object:

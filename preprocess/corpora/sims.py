@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.preprocess.clip import Corpus, CorpusError
 from semanticmac.preprocess.corpora.mmsa import label_file, read_common
 from semanticmac.preprocess.corpora.options import Options

@@ -23,8 +23,9 @@ SHARES = {"train": 0.70, "valid": 0.15, "test": 0.15}
 def assign_splits(groups: Sequence[str], shares: Mapping[str, float] = SHARES) -> list[str]:
     """A split for each clip, given its group (speaker, video); a group stays whole. The same groups, the same split.
 
-    The groups stand in the order of their SHA-256, which neither the machine nor the file system can change; test takes
-    those that bring it nearest to its share, then valid, and train keeps the rest. Two groups make train and valid.
+    The groups stand in the order of their SHA-256, which neither the machine nor the file system
+    can change; test takes those that bring it nearest to its share, then valid, and train keeps the
+    rest. Two groups make train and valid.
     """
     sizes = Counter(groups)
     waiting = sorted(sizes, key=sha256_order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
 from semanticmac.preprocess.corpora.options import Options, some
 from semanticmac.preprocess.corpora.pickles import read_plain_pickle
@@ -23,14 +23,26 @@ def read(root: Path, options: Options) -> Corpus:
     clips = []
     for clip_id, label in labels.items():
         if label not in (0, 1):  # True and 1.0 count as 1
-            raise CorpusError(f"{_find(root, LABELS)}: the label of {clip_id!r} is {label!r}, expected 0 or 1")
+            raise CorpusError(
+                f"{_find(root, LABELS)}: the label of {clip_id!r} is {label!r}, expected 0 or 1"
+            )
         text = _punchline(language.get(clip_id), clip_id)
         video = inside(root, f"{VIDEOS}/{clip_id}.mp4")
         labels_of_clip = {"multimodal": str(int(bool(label)))}
-        clips.append(Clip(clip_id, video, text=text, labels=labels_of_clip, split=split_of.get(clip_id)))
-    notes = _note("labelled excerpts are in no fold and have no split", (c.clip_id for c in clips if c.split is None))
-    notes += _note("excerpts of the folds have no label and are left out", (i for i in split_of if i not in labels))
-    notes += _note("labelled excerpts have no text", (clip.clip_id for clip in clips if not clip.text))
+        clips.append(
+            Clip(clip_id, video, text=text, labels=labels_of_clip, split=split_of.get(clip_id))
+        )
+    notes = _note(
+        "labelled excerpts are in no fold and have no split",
+        (c.clip_id for c in clips if c.split is None),
+    )
+    notes += _note(
+        "excerpts of the folds have no label and are left out",
+        (i for i in split_of if i not in labels),
+    )
+    notes += _note(
+        "labelled excerpts have no text", (clip.clip_id for clip in clips if not clip.text)
+    )
     return Corpus("urfunny", TASK, tuple(clips), tuple(notes))
 
 
@@ -78,7 +90,9 @@ def _read_folds(root: Path) -> dict[str, str]:
     path = _find(root, FOLDS)
     for fold, ids in _mapping(root, FOLDS).items():
         if fold not in SPLIT_NAMES or not isinstance(ids, list | tuple | set | frozenset):
-            raise CorpusError(f"{path}: expected the keys train, dev and test with a list of ids each, got {fold!r}")
+            raise CorpusError(
+                f"{path}: expected the keys train, dev and test with a list of ids each, got {fold!r}"
+            )
         for clip_id in map(str, ids):
             if split_of.setdefault(clip_id, SPLIT_NAMES[fold]) != SPLIT_NAMES[fold]:
                 raise CorpusError(f"{path}: {clip_id!r} is in {split_of[clip_id]} and in {fold}")

@@ -21,7 +21,12 @@ from semanticmac.preprocess.demo.hair import draw_beard, draw_hair, draw_hair_be
 from semanticmac.preprocess.demo.identity import Face, random_face
 from semanticmac.preprocess.demo.paint import SUPERSAMPLING, Canvas
 from semanticmac.preprocess.demo.scene import draw_scene
-from semanticmac.preprocess.demo.wardrobe import draw_body, draw_freckles, draw_glasses, head_outline
+from semanticmac.preprocess.demo.wardrobe import (
+    draw_body,
+    draw_freckles,
+    draw_glasses,
+    head_outline,
+)
 
 __all__ = ["Face", "Pose", "draw_face", "random_face"]
 
@@ -30,7 +35,10 @@ Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is at one moment, relative to the face's own place in the picture. Independent of affect."""
+    """Where the head is at one moment, relative to the face's own place in the picture.
+
+    Independent of affect.
+    """
 
     shift: tuple[float, float] = (0.0, 0.0)  # shares of the picture's side
     roll: float = 0.0  # radians
@@ -41,14 +49,26 @@ class Pose:
 STILL = Pose()
 
 
-def draw_face(face: Face, affect: float, mouth: float, size_px: int = 224, pose: Pose = STILL) -> Picture:
+def draw_face(
+    face: Face, affect: float, mouth: float, size_px: int = 224, pose: Pose = STILL
+) -> Picture:
     """`face` feeling `affect` (−3 … 3), its mouth `mouth` (0 … 1) open → (size_px, size_px, 3) uint8.
 
-    The same arguments give the same pixels. All lengths are relative to the picture, so any size shows the same.
+    The same arguments give the same pixels. All lengths are relative to the picture, so any size
+    shows the same.
     """
     side = size_px * SUPERSAMPLING
-    centre = ((0.5 + face.offset[0] + pose.shift[0]) * side, (0.47 + face.offset[1] + pose.shift[1]) * side)
-    canvas = Canvas(_scene(face, side).copy(), centre, face.scale * side, face.roll + pose.roll, face.yaw + pose.yaw)
+    centre = (
+        (0.5 + face.offset[0] + pose.shift[0]) * side,
+        (0.47 + face.offset[1] + pose.shift[1]) * side,
+    )
+    canvas = Canvas(
+        _scene(face, side).copy(),
+        centre,
+        face.scale * side,
+        face.roll + pose.roll,
+        face.yaw + pose.yaw,
+    )
     look = expression(face, affect)
     draw_hair_behind(canvas, face)
     draw_body(canvas, face)
@@ -76,7 +96,9 @@ def _camera(face: Face, size_px: int) -> tuple[NDArray[np.float32], NDArray[np.f
     ramp = np.linspace(-1, 1, size_px, dtype=np.float32)
     light = face.exposure * (1 + face.light[0] * ramp[None, :] + face.light[1] * ramp[:, None])
     tint = np.array([1 + face.warmth, 1, 1 - face.warmth], dtype=np.float32)
-    grain = np.random.default_rng(face.scene_seed).standard_normal((size_px, size_px, 1), dtype=np.float32)
+    grain = np.random.default_rng(face.scene_seed).standard_normal(
+        (size_px, size_px, 1), dtype=np.float32
+    )
     return (light[:, :, None] * tint).astype(np.float32), face.grain * grain
 
 

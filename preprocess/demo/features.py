@@ -46,7 +46,8 @@ def draw_eyes(canvas: Canvas, face: Face, look: Expression, blink: float) -> Non
     span = np.linspace(-1, 1, 17)  # from the outer corner to the inner one
     arc = 1 - np.abs(span) ** 2.2
     half = 0.185 * face.eye_size
-    slant = -0.28 * look.brow_tilt * span * (span > -0.6)  # sad: inner part higher; angry: cut from the inside
+    # sad: inner part higher; angry: cut from the inside
+    slant = -0.28 * look.brow_tilt * span * (span > -0.6)
     up = 0.165 * face.eye_size * (1 + look.lids) * (arc + slant * arc) * (1 - blink)
     low = 0.12 * face.eye_size * arc * (1 - 0.85 * look.squint) * (1 - blink) + 0.015 * blink * arc
     line = shade(face.skin, 0.28)
@@ -56,7 +57,13 @@ def draw_eyes(canvas: Canvas, face: Face, look: Expression, blink: float) -> Non
         lower = np.stack([x, EYE_Y + low], axis=1)
         canvas.fill(np.concatenate([upper, lower[::-1]]), (250, 250, 246), depth=0.45)
         for radius, colour in ((0.112, face.iris), (0.058, (18, 14, 14))):
-            iris = ellipse(side * face.eye_gap, EYE_Y - 0.01, radius * face.eye_size, radius * face.eye_size, 20)
+            iris = ellipse(
+                side * face.eye_gap,
+                EYE_Y - 0.01,
+                radius * face.eye_size,
+                radius * face.eye_size,
+                20,
+            )
             order = np.argsort(x)
             top, bottom = (
                 np.interp(iris[:, 0], x[order], upper[order, 1]),
@@ -66,13 +73,19 @@ def draw_eyes(canvas: Canvas, face: Face, look: Expression, blink: float) -> Non
             canvas.fill(iris, colour, depth=0.45)
         if blink < 0.5:
             canvas.fill(
-                ellipse(side * face.eye_gap + 0.035, EYE_Y - 0.05, 0.024, 0.024, 10), (255, 255, 255), depth=0.45
+                ellipse(side * face.eye_gap + 0.035, EYE_Y - 0.05, 0.024, 0.024, 10),
+                (255, 255, 255),
+                depth=0.45,
             )
         canvas.stroke(upper, 0.05, line, depth=0.45, taper=0.4)
         canvas.stroke(lower, 0.018, mix(face.skin, line, 0.5), depth=0.45)
         if look.squint > 0.15:  # the cheek's fold under a smiling eye
-            fold = np.stack([x * 1.02, EYE_Y + 0.15 - 0.05 * look.squint + 0.05 * (1 - span**2)], axis=1)
-            canvas.stroke(fold[3:-3], 0.022, shade(face.skin, 1 - 0.3 * look.squint), depth=0.45, taper=0.9)
+            fold = np.stack(
+                [x * 1.02, EYE_Y + 0.15 - 0.05 * look.squint + 0.05 * (1 - span**2)], axis=1
+            )
+            canvas.stroke(
+                fold[3:-3], 0.022, shade(face.skin, 1 - 0.3 * look.squint), depth=0.45, taper=0.9
+            )
 
 
 def draw_brows(canvas: Canvas, face: Face, look: Expression) -> None:
@@ -105,10 +118,14 @@ def draw_cheeks(canvas: Canvas, face: Face, look: Expression) -> None:
     rosy = mix(face.skin, (232, 84, 84), 0.12 + 0.22 * max(-0.5, look.blush))
     radius = 0.2 + 0.04 * max(0.0, look.blush)
     for side in (-1, 1):
-        canvas.fill(ellipse(side * 0.62, 0.34 - 0.05 * look.squint, radius, radius * 0.7), rosy, depth=0.3)
+        canvas.fill(
+            ellipse(side * 0.62, 0.34 - 0.05 * look.squint, radius, radius * 0.7), rosy, depth=0.3
+        )
         bad = max(0.0, -look.smile)
         fold = curve(
-            (side * 0.24, 0.40), (side * (0.40 + 0.05 * look.smile), 0.52), (side * (0.47 + 0.06 * look.smile), 0.68)
+            (side * 0.24, 0.40),
+            (side * (0.40 + 0.05 * look.smile), 0.52),
+            (side * (0.47 + 0.06 * look.smile), 0.68),
         )
         strength = max(bad, look.squint)
         if strength > 0.15:
@@ -135,8 +152,9 @@ def draw_nose(canvas: Canvas, face: Face) -> None:
 def draw_mouth(canvas: Canvas, face: Face, look: Expression, opening: float) -> None:
     """The mouth as two curves over its width: lips outside them, teeth, dark and tongue between.
 
-    Speech moves the lips apart; the corners stay where the affect has put them. A happy mouth opens downwards (a D
-    lying on its back), an unhappy one upwards, so that a talking mouth shows the affect as clearly as a shut one.
+    Speech moves the lips apart; the corners stay where the affect has put them. A happy mouth opens
+    downwards (a D lying on its back), an unhappy one upwards, so that a talking mouth shows the
+    affect as clearly as a shut one.
     """
     smile = float(np.clip(look.smile, -1.25, 1.25))
     good, bad = max(smile, 0.0), max(-smile, 0.0)
@@ -161,7 +179,9 @@ def draw_mouth(canvas: Canvas, face: Face, look: Expression, opening: float) -> 
         canvas.fill(outline(upper, lower), MOUTH_INSIDE, 0.6)
         tongue = np.maximum(upper, lower - 0.4 * gap * np.clip(1 - (t / 0.7) ** 2, 0, 1))
         canvas.fill(outline(tongue, lower), TONGUE, 0.6)
-        teeth = np.minimum(lower, upper + min(0.13, 0.05 + 0.10 * good) * arc**0.4 * min(1.0, gap / 0.06))
+        teeth = np.minimum(
+            lower, upper + min(0.13, 0.05 + 0.10 * good) * arc**0.4 * min(1.0, gap / 0.06)
+        )
         canvas.fill(outline(upper, teeth), TEETH, 0.6)
     else:
         canvas.stroke(outline(middle, middle)[: len(t)], 0.035, shade(face.lip, 0.4), 0.6, 0.3)

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from semanticmac.preprocess.demo.face import Face, Picture, Pose, draw_face, random_face
 from semanticmac.preprocess.demo.phones import babble
-from semanticmac.preprocess.demo.voice import SAMPLE_RATE_HZ, TRACK_HZ, Track, Voice, random_voice, speak
+from semanticmac.preprocess.demo.voice import (
+    SAMPLE_RATE_HZ,
+    TRACK_HZ,
+    Track,
+    Voice,
+    random_voice,
+    speak,
+)
 
 DRAWINGS_PER_S = 6  # the film shows each drawing twice, as drawn films do
 
@@ -23,7 +30,15 @@ class Film:
     waveform: NDArray[np.int16]  # (N,) 16 kHz mono, as long as the pictures
 
 
-def shoot(text: str, face: Face, voice: Voice, vision: float, audio: float, rng: Generator, size_px: int = 224) -> Film:
+def shoot(
+    text: str,
+    face: Face,
+    voice: Voice,
+    vision: float,
+    audio: float,
+    rng: Generator,
+    size_px: int = 224,
+) -> Film:
     """`text` said by `voice` in the affect `audio`, by a `face` that shows the affect `vision` (both −3 … 3)."""
     speech = speak(text, voice, audio, rng)
     frames = act(face, vision, speech.opening, rng, size_px)
@@ -33,11 +48,15 @@ def shoot(text: str, face: Face, voice: Voice, vision: float, audio: float, rng:
     return Film(frames, waveform)
 
 
-def act(face: Face, affect: float, opening: Track, rng: Generator, size_px: int = 224) -> NDArray[np.uint8]:
+def act(
+    face: Face, affect: float, opening: Track, rng: Generator, size_px: int = 224
+) -> NDArray[np.uint8]:
     """The drawings (n, S, S, 3) of a face over the lips' track `opening`, 5 ms a value; the affect wavers a little."""
     seconds = len(opening) / TRACK_HZ
     times = np.arange(int(np.ceil(seconds * DRAWINGS_PER_S))) / DRAWINGS_PER_S
-    middle = np.minimum(((times + 0.5 / DRAWINGS_PER_S) * TRACK_HZ).astype(np.int64), len(opening) - 1)
+    middle = np.minimum(
+        ((times + 0.5 / DRAWINGS_PER_S) * TRACK_HZ).astype(np.int64), len(opening) - 1
+    )
     felt = np.clip(affect + 0.15 * _sway(times, rng), -3.3, 3.3)
     x, y, roll, yaw = (
         0.008 * _sway(times, rng),
@@ -65,11 +84,19 @@ def _sway(times: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
     """A slow random movement (n,) between about −1.5 and 1.5."""
     slow, fast = rng.uniform(0.15, 0.35), rng.uniform(0.5, 0.9)  # Hz
     phase = rng.uniform(0, 2 * np.pi, 2)
-    return np.asarray(np.sin(2 * np.pi * slow * times + phase[0]) + 0.4 * np.sin(2 * np.pi * fast * times + phase[1]))
+    return np.asarray(
+        np.sin(2 * np.pi * slow * times + phase[0])
+        + 0.4 * np.sin(2 * np.pi * fast * times + phase[1])
+    )
 
 
-def random_picture(rng: Generator, affect: float, size_px: int = 224, face: Face | None = None) -> Picture:
-    """A stranger, or `face`, who talks, feeling `affect` (−3 … 3): a frame of no corpus. (S, S, 3) uint8."""
+def random_picture(
+    rng: Generator, affect: float, size_px: int = 224, face: Face | None = None
+) -> Picture:
+    """A stranger, or `face`, who talks, feeling `affect` (−3 … 3): a frame of no corpus.
+
+    (S, S, 3) uint8.
+    """
     pose = Pose(
         shift=(float(rng.uniform(-0.01, 0.01)), float(rng.uniform(-0.01, 0.01))),
         roll=float(rng.uniform(-0.03, 0.03)),
@@ -77,13 +104,20 @@ def random_picture(rng: Generator, affect: float, size_px: int = 224, face: Face
         blink=0.9 if rng.random() < 0.04 else 0.0,
     )
     talking = rng.random() < 0.8
-    return draw_face(face or random_face(rng), affect, float(rng.beta(1.2, 2.0)) if talking else 0.0, size_px, pose)
+    return draw_face(
+        face or random_face(rng),
+        affect,
+        float(rng.beta(1.2, 2.0)) if talking else 0.0,
+        size_px,
+        pose,
+    )
 
 
 def random_sound(rng: Generator, affect: float, seconds: float = 2.0) -> NDArray[np.int16]:
     """A stranger's meaningless words in the affect `affect` (−3 … 3): (N,) int16 at 16 kHz, N = round(seconds · 16000).
 
-    The window is centred anywhere in what is said, so at the ends it holds silence, as a clip's first and last do.
+    The window is centred anywhere in what is said, so at the ends it holds silence, as a clip's
+    first and last do.
     """
     text = babble(int(rng.integers(8, 12)), rng)
     waveform = speak(text, random_voice(rng), affect, rng).waveform

@@ -7,7 +7,16 @@ import math
 import numpy as np
 
 from semanticmac.preprocess.demo.identity import Face
-from semanticmac.preprocess.demo.paint import Canvas, Points, arch, curve, ellipse, mirrored, mix, shade
+from semanticmac.preprocess.demo.paint import (
+    Canvas,
+    Points,
+    arch,
+    curve,
+    ellipse,
+    mirrored,
+    mix,
+    shade,
+)
 from semanticmac.preprocess.demo.wardrobe import CROWN, head_outline
 
 
@@ -21,7 +30,11 @@ def draw_hair_behind(canvas: Canvas, face: Face) -> None:
     elif face.hair_style == "curly":
         for step in range(11):
             angle = math.pi * (0.98 + 0.104 * step)
-            canvas.fill(ellipse(1.08 * math.cos(angle), 0.05 + 1.2 * math.sin(angle), 0.34, 0.34, 16), dark, -0.3)
+            canvas.fill(
+                ellipse(1.08 * math.cos(angle), 0.05 + 1.2 * math.sin(angle), 0.34, 0.34, 16),
+                dark,
+                -0.3,
+            )
     elif face.hair_style == "bun":
         canvas.fill(ellipse(0, -1.42, 0.42, 0.38), dark, -0.4)
     elif face.hair_style == "scarf":
@@ -41,7 +54,11 @@ def draw_hair(canvas: Canvas, face: Face) -> None:
     style, hair, cloth = face.hair_style, face.hair, shade(face.clothes, 1.2)
     if style in ("short", "bun"):
         canvas.fill(
-            _cap(arch((1.07, 0.0), (0.94, -0.02), (0.88, -0.42), (0.62, -0.78), (0.0, -0.86)), 1.07), hair, 0.05
+            _cap(
+                arch((1.07, 0.0), (0.94, -0.02), (0.88, -0.42), (0.62, -0.78), (0.0, -0.86)), 1.07
+            ),
+            hair,
+            0.05,
         )
     elif style in ("parted", "long"):
         line = curve(
@@ -51,18 +68,30 @@ def draw_hair(canvas: Canvas, face: Face) -> None:
         canvas.fill(_cap(line, 1.1), hair, 0.05)
         canvas.stroke(curve((-0.3, -1.0), (-0.22, -1.28)), 0.04, shade(hair, 0.7), 0.15, 0.6)
     elif style in ("bangs", "bob"):
-        canvas.fill(_cap(arch((1.1, 0.15), (0.92, 0.1), (0.88, -0.3), (0.7, -0.6), (0.0, -0.66)), 1.1), hair, 0.05)
+        canvas.fill(
+            _cap(arch((1.1, 0.15), (0.92, 0.1), (0.88, -0.3), (0.7, -0.6), (0.0, -0.66)), 1.1),
+            hair,
+            0.05,
+        )
     elif style == "curly":
         for step in range(8):
             angle = math.pi * (1.05 + 0.129 * step)
-            canvas.fill(ellipse(0.86 * math.cos(angle), -0.1 + 0.98 * math.sin(angle), 0.27, 0.25, 16), hair, 0.15)
+            canvas.fill(
+                ellipse(0.86 * math.cos(angle), -0.1 + 0.98 * math.sin(angle), 0.27, 0.25, 16),
+                hair,
+                0.15,
+            )
     elif style == "bald":
         canvas.stroke(curve((0.42, -0.98), (0.62, -0.8)), 0.07, shade(face.skin, 1.2), 0.3, 0.7)
     elif style == "beanie":
         canvas.fill(_cap(arch((1.05, -0.5), (0.6, -0.68), (0.0, -0.74)), 1.14), cloth, 0.15)
-        canvas.stroke(arch((-1.08, -0.52), (-0.6, -0.76), (0, -0.83)), 0.24, shade(face.clothes, 0.85), 0.2)
+        canvas.stroke(
+            arch((-1.08, -0.52), (-0.6, -0.76), (0, -0.83)), 0.24, shade(face.clothes, 0.85), 0.2
+        )
     else:  # scarf
-        canvas.fill(_cap(arch((1.18, 0.6), (0.96, -0.2), (0.7, -0.66), (0, -0.84)), 1.16), cloth, 0.15)
+        canvas.fill(
+            _cap(arch((1.18, 0.6), (0.96, -0.2), (0.7, -0.66), (0, -0.84)), 1.16), cloth, 0.15
+        )
 
 
 def draw_beard(canvas: Canvas, face: Face) -> None:

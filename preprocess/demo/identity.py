@@ -54,18 +54,23 @@ class Face:
     glasses: str  # none, round or square
     freckles: bool
     earrings: bool
-    # What the face looks like when nothing is felt, and how it feels: a person at rest may seem to smile or to frown.
+    # What the face looks like when nothing is felt, and how it feels: a person at rest may seem to
+    # smile or to frown.
     resting_mouth: float
     resting_brow: float
     resting_lids: float
     gain: float  # how strongly this face shows what it feels
-    temper: float  # 0 = bad feelings look sad (inner brows up), 1 = they look angry (inner brows down)
+    temper: (
+        float  # 0 = bad feelings look sad (inner brows up), 1 = they look angry (inner brows down)
+    )
     # The camera and the room.
     scene: str
     wall: Colour
     scene_seed: int  # where the things in the background stand, and the sensor's grain
     scale: float  # half head width, as a share of the picture's side
-    offset: tuple[float, float]  # middle of the head from the middle of the picture, as shares of its side
+    offset: tuple[
+        float, float
+    ]  # middle of the head from the middle of the picture, as shares of its side
     roll: float
     yaw: float
     light: tuple[float, float]  # brightness slope to the right and down, as shares over the picture
@@ -91,8 +96,12 @@ def random_face(rng: Generator) -> Face:
         hair_style=style,
         clothes=_pick(rng, CLOTHES),
         collar=str(rng.choice(("crew", "shirt", "hood"))),
-        lip=_pick(rng, LIPS) if painted else mix(skin, (150, 48, 54), float(rng.uniform(0.35, 0.6))),
-        iris=((70, 44, 28), (92, 66, 36), (60, 96, 128), (70, 110, 80), (44, 34, 30))[int(rng.integers(5))],
+        lip=_pick(rng, LIPS)
+        if painted
+        else mix(skin, (150, 48, 54), float(rng.uniform(0.35, 0.6))),
+        iris=((70, 44, 28), (92, 66, 36), (60, 96, 128), (70, 110, 80), (44, 34, 30))[
+            int(rng.integers(5))
+        ],
         jaw=float(rng.uniform(1.9, 2.9)),
         length=float(rng.uniform(1.18, 1.42)),
         eye_gap=float(rng.uniform(0.38, 0.46)),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from semanticmac.preprocess.clip import SPLITS
 
-# Sentiment of the words alone, from −3 (very negative) to 3 (very positive). Each level mixes opinions, events and
-# feelings, and a few lines whose single words mislead: negation ("not bad at all") and irony ("just what I needed").
+# Sentiment of the words alone, from −3 (very negative) to 3 (very positive). Each level mixes
+# opinions, events and feelings, and a few lines whose single words mislead: negation ("not bad at
+# all") and irony ("just what I needed").
 LINES: dict[int, tuple[str, ...]] = {
     3: (
         "This is the best day I have had in years.",
@@ -237,9 +238,12 @@ LINES: dict[int, tuple[str, ...]] = {
 def lines_of(split: str, sentiment: int) -> tuple[str, ...]:
     """The lines of one split at one sentiment level (−3 … 3): every fifth is test's, three of thirty are valid's.
 
-    The division is fixed, so no line that a model is tested on was ever trained on, whatever the seed.
+    The division is fixed, so no line that a model is tested on was ever trained on, whatever the
+    seed.
     """
     if split not in SPLITS:
         raise ValueError(f"split={split!r}, expected one of {', '.join(SPLITS)}")
-    places = {"test": {4, 9}, "valid": {8}, "train": {0, 1, 2, 3, 5, 6, 7}}[split]  # of every ten lines
+    places = {"test": {4, 9}, "valid": {8}, "train": {0, 1, 2, 3, 5, 6, 7}}[
+        split
+    ]  # of every ten lines
     return tuple(line for place, line in enumerate(LINES[sentiment]) if place % 10 in places)

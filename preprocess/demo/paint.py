@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
-Points = NDArray[np.float64]  # (n, 2): x to the right, y down, in half head widths from the middle of the head
+Points = NDArray[
+    np.float64
+]  # (n, 2): x to the right, y down, in half head widths from the middle of the head
 
 SUPERSAMPLING = 2  # drawn at this multiple of the final size, then averaged: smooth edges
 
@@ -36,7 +38,11 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 def shade(colour: Colour, factor: float) -> Colour:
     """The colour made darker (factor < 1) or lighter (factor > 1)."""
-    return mix(colour, (0, 0, 0), 1 - factor) if factor < 1 else mix(colour, (255, 255, 255), factor - 1)
+    return (
+        mix(colour, (0, 0, 0), 1 - factor)
+        if factor < 1
+        else mix(colour, (255, 255, 255), factor - 1)
+    )
 
 
 @lru_cache(maxsize=512)  # most of a face's lines stay the same through a clip
@@ -83,12 +89,18 @@ def _ends(count: int) -> Points:
 class Canvas:
     """One square picture, and where the head stands in it.
 
-    Whatever is drawn names its depth in front of the middle of the head (half head widths): turning the head by `yaw`
-    moves what is in front sideways, so that nose, eyes and hair shift against each other.
+    Whatever is drawn names its depth in front of the middle of the head (half head widths): turning
+    the head by `yaw` moves what is in front sideways, so that nose, eyes and hair shift against
+    each other.
     """
 
     def __init__(
-        self, background: Image.Image, centre: tuple[float, float], unit: float, roll: float, yaw: float
+        self,
+        background: Image.Image,
+        centre: tuple[float, float],
+        unit: float,
+        roll: float,
+        yaw: float,
     ) -> None:
         """background (S, S) is drawn upon; centre and unit (half a head) in its pixels; roll and yaw in radians."""
         self.image = background
@@ -101,7 +113,8 @@ class Canvas:
         self._swing = math.sin(yaw)
 
     def _pixels(self, points: Points, depth: float) -> list[float]:
-        # Turning by yaw: x becomes x·cos + depth·sin; then roll, scale and the head's place in the picture.
+        # Turning by yaw: x becomes x·cos + depth·sin; then roll, scale and the head's place in the
+        # picture.
         place = self._centre + self._swing * depth * self._matrix[0]
         flat: list[float] = (points @ self._turned + place).ravel().tolist()
         return flat
@@ -110,7 +123,9 @@ class Canvas:
         """Fill the outline points (n, 2)."""
         self._draw.polygon(self._pixels(points, depth), fill=colour)
 
-    def stroke(self, points: Points, width: float, colour: Colour, depth: float = 0.0, taper: float = 0.0) -> None:
+    def stroke(
+        self, points: Points, width: float, colour: Colour, depth: float = 0.0, taper: float = 0.0
+    ) -> None:
         """Draw along points (n, 2) with a brush `width` half heads wide; taper 1 thins it to nothing at both ends."""
         half = 0.5 * width * (1 - taper * _ends(len(points)))
         tangent = np.empty_like(points)

@@ -64,7 +64,8 @@ PHONES: dict[str, Phone] = {
     ",": Phone((500, 1500, 2500), 0.0, 0.0, 0, 0.120, 0.1),
 }
 
-# Spelling to sounds, longest spelling first. Rough on purpose: the words need rhythm and colour, not intelligibility.
+# Spelling to sounds, longest spelling first. Rough on purpose: the words need rhythm and colour,
+# not intelligibility.
 SPELLINGS: dict[str, str] = {
     "tion": "SH AH N", "ough": "AO", "augh": "AE F", "igh": "AA IH", "ould": "UH D", "eigh": "EH IY", "tch": "T SH",
     "ee": "IY", "ea": "IY", "oo": "UW", "ou": "AA UH", "ow": "AO UH", "ai": "EH IY", "ay": "EH IY", "oi": "AO IY",

@@ -16,8 +16,9 @@ VERSION = 1  # raised whenever the same seed would give other pictures or other 
 CLIPS_PER_SPEAKER = 5
 SMALLEST = 8  # clips: fewer leave a split empty
 
-# The multimodal label is this mixture of the three unimodal ones, plus noise. The weights are near equal and the three
-# agree only mildly, so that the best guess from any one modality leaves much of the label unexplained.
+# The multimodal label is this mixture of the three unimodal ones, plus noise. The weights are near
+# equal and the three agree only mildly, so that the best guess from any one modality leaves much of
+# the label unexplained.
 MIXTURE = {"text": 0.4, "audio": 0.3, "vision": 0.3}
 NOISE = 0.2  # standard deviation of what no modality explains: people who label do not agree either
 AGREEMENT = 0.2  # correlation of the unimodal affects: people mostly agree with themselves
@@ -25,7 +26,10 @@ AGREEMENT = 0.2  # correlation of the unimodal affects: people mostly agree with
 
 @dataclass(frozen=True)
 class DemoSpec:
-    """What determines a demo corpus, down to its pixels and samples. Kept in the folder as spec.json."""
+    """What determines a demo corpus, down to its pixels and samples.
+
+    Kept in the folder as spec.json.
+    """
 
     seed: int = 0
     clips: int = 320
@@ -34,7 +38,9 @@ class DemoSpec:
 
     def __post_init__(self) -> None:
         if self.clips < SMALLEST:
-            raise ValueError(f"clips={self.clips}, expected at least {SMALLEST}, so that every split has one")
+            raise ValueError(
+                f"clips={self.clips}, expected at least {SMALLEST}, so that every split has one"
+            )
         if self.seed < 0:
             raise ValueError(f"seed={self.seed} must not be negative")
         if self.size_px < 32 or self.size_px % 2:
@@ -65,7 +71,8 @@ class Record:
 def plan(spec: DemoSpec) -> list[Record]:
     """The records of a demo corpus: train, then valid, then test, in the proportion 11 : 2 : 3.
 
-    No speaker and no line stands in two splits. Unimodal labels are uniform in −3 … 3 (text: the levels of the lines).
+    No speaker and no line stands in two splits. Unimodal labels are uniform in −3 … 3 (text: the
+    levels of the lines).
     """
     test, valid = round(spec.clips * 3 / 16), round(spec.clips / 8)
     sizes = dict(zip(SPLITS, (spec.clips - test - valid, valid, test), strict=True))
@@ -85,7 +92,10 @@ def _record(spec: DemoSpec, split: str, index: int, speaker: int) -> Record:
     affects = [3 * math.erf(value / math.sqrt(2)) for value in normal]  # normal → uniform in −3 … 3
     text = max(-3, min(3, round(affects[0] * 7 / 6)))  # seven levels, equally often
     labels = {"text": float(text), "audio": round(affects[1], 2), "vision": round(affects[2], 2)}
-    mixed = sum(weight * labels[modality] for modality, weight in MIXTURE.items()) + NOISE * rng.standard_normal()
+    mixed = (
+        sum(weight * labels[modality] for modality, weight in MIXTURE.items())
+        + NOISE * rng.standard_normal()
+    )
     return Record(
         index=index,
         clip_id=f"demo_{index:04d}",

@@ -22,7 +22,17 @@ from semanticmac.preprocess.demo.film import DRAWINGS_PER_S, Film, shoot
 from semanticmac.preprocess.demo.plan import AGREEMENT, MIXTURE, NOISE, DemoSpec, Record, cast, plan
 from semanticmac.preprocess.demo.voice import SAMPLE_RATE_HZ
 
-COLUMNS = ("clip_id", "file", "text", "label", "label_text", "label_audio", "label_vision", "split", "speaker")
+COLUMNS = (
+    "clip_id",
+    "file",
+    "text",
+    "label",
+    "label_text",
+    "label_audio",
+    "label_vision",
+    "split",
+    "speaker",
+)
 FPS = 2 * DRAWINGS_PER_S
 ENCODING_LIMIT_S = 120  # one clip takes a fraction of a second; past this, ffmpeg hangs
 
@@ -33,14 +43,18 @@ def film(spec: DemoSpec, record: Record) -> Film:
     """One clip of the plan, uncompressed; it depends on spec and record alone, not on what was rendered before."""
     face, voice = cast(spec, record.speaker_number)
     rng = np.random.default_rng((spec.seed, 3, record.index))
-    return shoot(record.text, face, voice, record.label_vision, record.label_audio, rng, spec.size_px)
+    return shoot(
+        record.text, face, voice, record.label_vision, record.label_audio, rng, spec.size_px
+    )
 
 
-def render(root: Path, spec: DemoSpec, workers: int | None = None, progress: Progress | None = None) -> int:
+def render(
+    root: Path, spec: DemoSpec, workers: int | None = None, progress: Progress | None = None
+) -> int:
     """Render the corpus of `spec` into root; the number of clips that were not there yet.
 
-    Interrupted, it resumes: each clip is written aside and renamed, clips.csv comes last. Raises CorpusError for a
-    folder that holds another demo corpus, or something else.
+    Interrupted, it resumes: each clip is written aside and renamed, clips.csv comes last. Raises
+    CorpusError for a folder that holds another demo corpus, or something else.
     """
     _claim(root, spec)
     records = plan(spec)
@@ -55,21 +69,28 @@ def render(root: Path, spec: DemoSpec, workers: int | None = None, progress: Pro
     return len(missing)
 
 
-def _render_clips(root: Path, aside: Path, spec: DemoSpec, records: list[Record], workers: int) -> Iterator[None]:
+def _render_clips(
+    root: Path, aside: Path, spec: DemoSpec, records: list[Record], workers: int
+) -> Iterator[None]:
     """Render the records on `workers` processes; yields once for every clip that stands in its place."""
     if min(workers, len(records)) <= 1:
         for record in records:
             _render_clip(root, aside, spec, record)
             yield
         return
-    # Spawned, not forked: whoever calls this may hold threads (torch), which a fork would copy half.
+    # Spawned, not forked: whoever calls this may hold threads (torch), which a fork would copy
+    # half.
     pool = ProcessPoolExecutor(min(workers, len(records)), mp_context=get_context("spawn"))
     try:
-        for job in as_completed([pool.submit(_render_clip, root, aside, spec, record) for record in records]):
+        for job in as_completed(
+            [pool.submit(_render_clip, root, aside, spec, record) for record in records]
+        ):
             job.result()
             yield
     finally:
-        pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C, only the clips in work are finished
+        pool.shutdown(
+            cancel_futures=True
+        )  # after a failure or Ctrl-C, only the clips in work are finished
 
 
 def _claim(root: Path, spec: DemoSpec) -> None:
@@ -122,7 +143,10 @@ def _render_clip(root: Path, aside: Path, spec: DemoSpec, record: Record) -> Non
 
 
 def encode(take: Film, path: Path) -> None:
-    """Write a film as .mp4 with one ffmpeg process of one thread. Raises RuntimeError with ffmpeg's last words."""
+    """Write a film as .mp4 with one ffmpeg process of one thread.
+
+    Raises RuntimeError with ffmpeg's last words.
+    """
     height, width = take.frames.shape[1:3]
     sound = path.with_suffix(".pcm")
     sound.write_bytes(take.waveform.astype("<i2").tobytes())
@@ -136,8 +160,12 @@ def encode(take: Film, path: Path) -> None:
         "-threads", "1", "-movflags", "+faststart", "-f", "mp4", str(path),
     ]  # fmt: skip
     try:
-        ran = subprocess.run(command, input=take.frames.tobytes(), capture_output=True, timeout=ENCODING_LIMIT_S)
+        ran = subprocess.run(
+            command, input=take.frames.tobytes(), capture_output=True, timeout=ENCODING_LIMIT_S
+        )
     finally:
         sound.unlink()
     if ran.returncode:
-        raise RuntimeError(f"ffmpeg could not write {path.name}: {ran.stderr.decode(errors='replace').strip()[-500:]}")
+        raise RuntimeError(
+            f"ffmpeg could not write {path.name}: {ran.stderr.decode(errors='replace').strip()[-500:]}"
+        )

@@ -18,18 +18,31 @@ def draw_scene(face: Face, side_px: int) -> Image.Image:
     draw = ImageDraw.Draw(image)
 
     def box(x: float, y: float, width: float, height: float, colour: Colour) -> None:
-        draw.rectangle((x * side_px, y * side_px, (x + width) * side_px, (y + height) * side_px), fill=colour)
+        draw.rectangle(
+            (x * side_px, y * side_px, (x + width) * side_px, (y + height) * side_px), fill=colour
+        )
 
     def disc(x: float, y: float, radius: float, colour: Colour) -> None:
         draw.ellipse(
-            ((x - radius) * side_px, (y - radius) * side_px, (x + radius) * side_px, (y + radius) * side_px),
+            (
+                (x - radius) * side_px,
+                (y - radius) * side_px,
+                (x + radius) * side_px,
+                (y + radius) * side_px,
+            ),
             fill=colour,
         )
 
     if face.scene == "window":
         x, y = float(rng.choice((-0.1, 0.68))), float(rng.uniform(0.02, 0.12))
         box(x, y, 0.42, 0.5, shade(face.wall, 1.3))
-        box(x + 0.03, y + 0.03, 0.36, 0.44, mix((164, 206, 234), (250, 240, 220), float(rng.random())))
+        box(
+            x + 0.03,
+            y + 0.03,
+            0.36,
+            0.44,
+            mix((164, 206, 234), (250, 240, 220), float(rng.random())),
+        )
         box(x + 0.2, y, 0.02, 0.5, shade(face.wall, 1.3))
     elif face.scene == "lights":
         for _ in range(14):
@@ -48,7 +61,10 @@ def draw_scene(face: Face, side_px: int) -> Image.Image:
             tip_x, tip_y = x + 0.26 * np.sin(angle), 0.75 - 0.42 * np.cos(angle)
             middle = ((x + tip_x) / 2 + 0.05, (0.75 + tip_y) / 2)
             leaf = [(x, 0.75), middle, (tip_x, tip_y), (middle[0] - 0.1, middle[1])]
-            draw.polygon([(a * side_px, b * side_px) for a, b in leaf], fill=mix(face.wall, (60, 128, 76), 0.7))
+            draw.polygon(
+                [(a * side_px, b * side_px) for a, b in leaf],
+                fill=mix(face.wall, (60, 128, 76), 0.7),
+            )
     elif face.scene == "stripes":
         for x in np.arange(float(rng.uniform(0, 0.1)), 1, 0.14):
             box(float(x), 0, 0.06, 1, shade(face.wall, 0.93))

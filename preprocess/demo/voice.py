@@ -84,8 +84,8 @@ def random_voice(rng: Generator, deep: bool | None = None) -> Voice:
 def manner(affect: float, rng: Generator) -> Manner:
     """The prosody of an affect of −3 … 3, with the spread that two readings of one line have.
 
-    Pleased speech is higher, livelier, rising, faster, louder, brighter; displeased speech is lower, flat, falling,
-    slower, softer, darker, breathy and rough.
+    Pleased speech is higher, livelier, rising, faster, louder, brighter; displeased speech is
+    lower, flat, falling, slower, softer, darker, breathy and rough.
     """
 
     def cue() -> float:
@@ -107,7 +107,8 @@ def manner(affect: float, rng: Generator) -> Manner:
 def speak(text: str, voice: Voice, affect: float, rng: Generator) -> Speech:
     """`text` as `voice` says it when feeling `affect` (−3 … 3); the length follows from text and tempo.
 
-    The same arguments, rng state included, give the same samples. Raises ValueError for a text without a sound in it.
+    The same arguments, rng state included, give the same samples. Raises ValueError for a text
+    without a sound in it.
     """
     phones = pronounce(text)
     if not phones:
@@ -118,20 +119,30 @@ def speak(text: str, voice: Voice, affect: float, rng: Generator) -> Speech:
     edges = np.concatenate([[0.0], np.cumsum(spans)]) + 0.12  # a breath before the first sound
     count = int((edges[-1] + 0.25) * TRACK_HZ)
     times = np.arange(count) / TRACK_HZ
-    place = np.searchsorted(edges, times, side="right") - 1  # −1 before the first sound, len(phones) after the last
+    # −1 before the first sound, len(phones) after the last
+    place = np.searchsorted(edges, times, side="right") - 1
     silent = (place < 0) | (place >= len(phones))
     place = np.clip(place, 0, len(phones) - 1)
 
     def track(values: list[float], smooth: int) -> Track:
         return _smooth(np.where(silent, 0.0, np.array(values)[place]), smooth)
 
-    formants = np.stack([_smooth(np.array([phone.formants[i] for phone in phones])[place], 9) for i in range(3)])
-    formants = np.concatenate([formants, np.full((1, count), 3500.0)]) * voice.tract * (1 + how.smile)  # (4, n)
-    voicing, hiss = track([phone.voiced for phone in phones], 5), track([phone.noise for phone in phones], 3)
+    formants = np.stack(
+        [_smooth(np.array([phone.formants[i] for phone in phones])[place], 9) for i in range(3)]
+    )
+    formants = (
+        np.concatenate([formants, np.full((1, count), 3500.0)]) * voice.tract * (1 + how.smile)
+    )  # (4, n)
+    voicing, hiss = (
+        track([phone.voiced for phone in phones], 5),
+        track([phone.noise for phone in phones], 3),
+    )
     hiss_hz = np.array([phone.noise_hz for phone in phones])[place]
     pitch = _pitch(phones, edges, times, voice, how, rng)
     breath = voicing * (voice.breath + how.breath)
-    sound = _pulses(pitch, voicing, formants, voice, how, rng) + _noise(breath, hiss, hiss_hz, formants, how, rng)
+    sound = _pulses(pitch, voicing, formants, voice, how, rng) + _noise(
+        breath, hiss, hiss_hz, formants, how, rng
+    )
     waveform = _record(sound, voice, how, rng)
     opening = np.clip(track([phone.opening for phone in phones], 13), 0, 1)
     return Speech(np.clip(waveform * 32767, -32768, 32767).astype(np.int16), opening)
@@ -143,11 +154,16 @@ def _smooth(track: Track, width: int) -> Track:
     return np.convolve(padded, np.full(width, 1 / width), mode="valid")
 
 
-def _pitch(phones: list[Phone], edges: Track, times: Track, voice: Voice, how: Manner, rng: Generator) -> Track:
+def _pitch(
+    phones: list[Phone], edges: Track, times: Track, voice: Voice, how: Manner, rng: Generator
+) -> Track:
     """Hz over time: a random melody with one point a vowel, on a slope."""
-    at = [float(edges[i] + edges[i + 1]) / 2 for i, phone in enumerate(phones) if phone.syllabic] or [float(edges[0])]
+    at = [
+        float(edges[i] + edges[i + 1]) / 2 for i, phone in enumerate(phones) if phone.syllabic
+    ] or [float(edges[0])]
     spread = max(0.3, voice.range_st + how.range_st)
-    # Vowels alternate around the middle, as stressed and unstressed syllables do: every two seconds show the range.
+    # Vowels alternate around the middle, as stressed and unstressed syllables do: every two seconds
+    # show the range.
     swing = np.where(np.arange(len(at)) % 2 == 0, 0.9, -0.9) + rng.normal(0, 0.5, len(at))
     melody = _smooth(np.interp(times, at, spread * swing), 15)
     progress = np.clip((times - edges[0]) / (edges[-1] - edges[0]), 0, 1)
@@ -155,8 +171,13 @@ def _pitch(phones: list[Phone], edges: Track, times: Track, voice: Voice, how: M
     return np.asarray(voice.pitch_hz * 2 ** (semitones / 12))
 
 
-def _pulses(pitch: Track, voicing: Track, formants: Track, voice: Voice, how: Manner, rng: Generator) -> Samples:
-    """Each opening of the glottis rings in the vocal tract of its moment; the echoes are added up. (N,)"""
+def _pulses(
+    pitch: Track, voicing: Track, formants: Track, voice: Voice, how: Manner, rng: Generator
+) -> Samples:
+    """Each opening of the glottis rings in the vocal tract of its moment; the echoes are added up.
+
+    (N,)
+    """
     cycles = np.cumsum(pitch) / TRACK_HZ
     number = np.arange(1, int(cycles[-1]))
     wobble = rng.normal(0, 1, len(number)) * (voice.roughness + how.roughness)
@@ -169,7 +190,8 @@ def _pulses(pitch: Track, voicing: Track, formants: Track, voice: Voice, how: Ma
     spectrum = _resonance(formants[:, nearest], frequency) * _tilt(frequency, voice, how)  # (P, K)
     start = when * HOP
     whole = np.floor(start).astype(np.int64)
-    late = 2 * np.pi / SAMPLE_RATE_HZ * (start - whole + 16)  # the fraction of a sample, and room before the peak
+    # the fraction of a sample, and room before the peak
+    late = 2 * np.pi / SAMPLE_RATE_HZ * (start - whole + 16)
     spectrum *= np.exp(-1j * late.astype(np.float32)[:, None] * frequency)
     echoes = np.fft.irfft(spectrum, axis=1) * (strength / np.sqrt(pitch[nearest]))[:, None]
     places = whole[:, None] + np.arange(PULSE_SAMPLES)
@@ -180,7 +202,9 @@ def _pulses(pitch: Track, voicing: Track, formants: Track, voice: Voice, how: Ma
 def _resonance(formants: Track, frequency: NDArray[np.float32]) -> NDArray[np.complex64]:
     """formants (4, P), frequency (K,) Hz → (P, K), four resonators in a row, each 1 at 0 Hz."""
     result = np.ones((formants.shape[1], len(frequency)), dtype=np.complex64)
-    for centre, width in zip(formants.astype(np.float32), BANDWIDTHS_HZ.astype(np.float32), strict=True):
+    for centre, width in zip(
+        formants.astype(np.float32), BANDWIDTHS_HZ.astype(np.float32), strict=True
+    ):
         square = (centre**2)[:, None]
         denominator = (square - frequency**2).astype(np.complex64)
         denominator.imag = frequency * width
@@ -195,7 +219,9 @@ def _tilt(frequency: NDArray[np.float32], voice: Voice, how: Manner) -> NDArray[
     return np.asarray(10 ** (db / 20) * (frequency > 50), dtype=np.float32)
 
 
-def _noise(breath: Track, hiss: Track, hiss_hz: Track, formants: Track, how: Manner, rng: Generator) -> Samples:
+def _noise(
+    breath: Track, hiss: Track, hiss_hz: Track, formants: Track, how: Manner, rng: Generator
+) -> Samples:
     """Breath, coloured by the formants, and the hiss of consonants: noise in overlapping windows of 10 ms. (N,)"""
     size = 2 * HOP
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ).astype(np.float32)
@@ -203,7 +229,9 @@ def _noise(breath: Track, hiss: Track, hiss_hz: Track, formants: Track, how: Man
     aspirated = np.abs(_resonance(formants, frequency)) * (frequency / 4000 + 0.15)
     shape = breath[:, None] * aspirated + 0.3 * 10 ** (how.tilt_db / 40) * hiss[:, None] * bell
     white = rng.standard_normal((2, *shape.shape), dtype=np.float32)
-    pieces = np.fft.irfft(shape * (white[0] + 1j * white[1]), axis=1) * np.hanning(size)  # (n, 2·HOP)
+    pieces = np.fft.irfft(shape * (white[0] + 1j * white[1]), axis=1) * np.hanning(
+        size
+    )  # (n, 2·HOP)
     sound = np.zeros((len(breath) + 1) * HOP)
     sound[:-HOP] += pieces[:, :HOP].ravel()
     sound[HOP:] += pieces[:, HOP:].ravel()
@@ -213,7 +241,11 @@ def _noise(breath: Track, hiss: Track, hiss_hz: Track, formants: Track, how: Man
 def _record(sound: Samples, voice: Voice, how: Manner, rng: Generator) -> Samples:
     """sound (N,) in a room with an echo and a noise floor, at the recording's level; full scale is 1."""
     speech_rms = 0.06
-    sound = sound * (speech_rms / max(1e-9, float(np.sqrt(np.mean(sound**2))))) * 10 ** (how.gain_db / 20)
+    sound = (
+        sound
+        * (speech_rms / max(1e-9, float(np.sqrt(np.mean(sound**2)))))
+        * 10 ** (how.gain_db / 20)
+    )
     decay = np.arange(int(voice.reverb_s * SAMPLE_RATE_HZ)) / (voice.reverb_s * SAMPLE_RATE_HZ)
     echo = rng.standard_normal(len(decay)) * 10 ** (-3 * decay)
     echo *= voice.reverb / np.sqrt(np.sum(echo**2))
@@ -224,4 +256,6 @@ def _record(sound: Samples, voice: Voice, how: Manner, rng: Generator) -> Sample
     smooth = np.convolve(hum, np.full(8, 8**-0.5), mode="same")
     hum = (1 - voice.noise_colour) * hum + voice.noise_colour * smooth
     recorded = (wet + hum * speech_rms * 10 ** (-voice.noise_db / 20)) * 10 ** (voice.level_db / 20)
-    return np.asarray(np.tanh(recorded))  # a microphone's soft limit, so that the loudest do not wrap
+    return np.asarray(
+        np.tanh(recorded)
+    )  # a microphone's soft limit, so that the loudest do not wrap

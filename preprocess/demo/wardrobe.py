@@ -38,7 +38,9 @@ def draw_body(canvas: Canvas, face: Face) -> None:
             canvas.fill(side, shade(face.clothes, 1.25), -0.2)
     elif face.collar == "hood":
         for x in (-0.22, 0.22):
-            canvas.stroke(curve((x, chin + 0.75), (x * 1.3, chin + 1.3)), 0.06, shade(face.clothes, 1.5), -0.2)
+            canvas.stroke(
+                curve((x, chin + 0.75), (x * 1.3, chin + 1.3)), 0.06, shade(face.clothes, 1.5), -0.2
+            )
     for x in (-1.0, 1.0):
         canvas.fill(ellipse(x, 0.06, 0.17, 0.27), shade(face.skin, 0.92), -0.1)
         canvas.fill(ellipse(1.02 * x, 0.07, 0.09, 0.17), shade(face.skin, 0.78), -0.1)
@@ -49,7 +51,9 @@ def draw_body(canvas: Canvas, face: Face) -> None:
 def draw_freckles(canvas: Canvas, face: Face) -> None:
     """A few dots over nose and cheeks."""
     if face.freckles:
-        spots = np.random.default_rng(face.scene_seed + 1).uniform((-0.7, 0.18), (0.7, 0.44), size=(16, 2))
+        spots = np.random.default_rng(face.scene_seed + 1).uniform(
+            (-0.7, 0.18), (0.7, 0.44), size=(16, 2)
+        )
         for x, y in spots.tolist():
             canvas.fill(ellipse(x, y, 0.02, 0.02, 8), shade(face.skin, 0.78), 0.4)
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from semanticmac.cache.embeddings import Embeddings
+from semanticmac.cache.frame_codec import RawClip
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.raw import RawClip
+from semanticmac.cache.records import Embeddings
 
 WIDTH = 8
 
@@ -23,7 +23,9 @@ def raw():
 
 @pytest.fixture
 def fingerprint() -> Fingerprint:
-    return Fingerprint("tiny", "architecture", "weights", trained=False, width=WIDTH, sampling=Sampling())
+    return Fingerprint(
+        "tiny", "architecture", "weights", trained=False, width=WIDTH, sampling=Sampling()
+    )
 
 
 @pytest.fixture

@@ -10,16 +10,18 @@ import torch
 from torch import Tensor
 
 from semanticmac.cache.dataset import Batch, ClipDataset, NoTokens, loader
+from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.shards import EmbeddingReader, EmbeddingWriter
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 
 CLIPS = 11
 
 
 def lengths(texts, contexts=None) -> NoTokens:
     """A tokenizer whose tokens tell the text: its length."""
-    return NoTokens(torch.tensor([[len(text)] for text in texts]), torch.ones(len(texts), 1, dtype=torch.bool))
+    return NoTokens(
+        torch.tensor([[len(text)] for text in texts]), torch.ones(len(texts), 1, dtype=torch.bool)
+    )
 
 
 @pytest.fixture
@@ -31,7 +33,22 @@ def dataset(tmp_path, fingerprint, embeddings) -> ClipDataset:
         frames, sees, hears = 1 + i % 4, i % 3 != 1, i % 3 != 0
         writer.add(str(i), embeddings(i, frames, sees, hears))
         label = None if i == 5 else [float(i)]
-        rows.append(Row(f"clip {i}", str(i), "", 0.0, None, "x" * i, "train", frames, frames / 2, sees, hears, label))
+        rows.append(
+            Row(
+                f"clip {i}",
+                str(i),
+                "",
+                0.0,
+                None,
+                "x" * i,
+                "train",
+                frames,
+                frames / 2,
+                sees,
+                hears,
+                label,
+            )
+        )
     writer.finish()
     manifest = Manifest("some", Task("regression", high=20.0), fingerprint, tuple(rows))
     return ClipDataset(manifest, EmbeddingReader(tmp_path), rows)
@@ -64,7 +81,9 @@ def test_a_batch_holds_every_clip_as_the_cache_has_it(dataset: ClipDataset, embe
 
 
 @pytest.mark.parametrize("batches", [None, [[3, 1], [4], [10, 0, 5]]])
-def test_worker_processes_make_the_same_batches(dataset: ClipDataset, batches: list[list[int]] | None) -> None:
+def test_worker_processes_make_the_same_batches(
+    dataset: ClipDataset, batches: list[list[int]] | None
+) -> None:
     def read(workers: int) -> list[Batch]:
         order = torch.Generator().manual_seed(0)
         return list(loader(dataset, 4, lengths, 1, 8, order, batches=batches, workers=workers))

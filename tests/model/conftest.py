@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.semanticmac import SemanticMAC
+from semanticmac.model.network import SemanticMAC
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 VOCABULARY = 50
@@ -45,7 +45,10 @@ class TinyLanguage(nn.Module):
 
 
 def make_batch(texts: list[int], audio: list[int], vision: list[int], width: int = 16) -> Batch:
-    """One clip an entry: numbers of tokens and frames, 0 = absent. What stands in padding is large garbage."""
+    """One clip an entry: numbers of tokens and frames, 0 = absent.
+
+    What stands in padding is large garbage.
+    """
 
     def frames(lengths: list[int], longest: int) -> tuple[Tensor, Tensor]:
         mask = torch.arange(longest)[None] < torch.tensor(lengths)[:, None]
@@ -60,7 +63,14 @@ def make_batch(texts: list[int], audio: list[int], vision: list[int], width: int
 
 def make_model(**settings: object) -> SemanticMAC:
     """A small model in float64 and evaluation mode."""
-    small = {"d_model": 16, "heads": 4, "embedding_width": 16, "outputs": 3, "perceiver_tokens": 3, "max_frames": 6}
+    small = {
+        "d_model": 16,
+        "heads": 4,
+        "embedding_width": 16,
+        "outputs": 3,
+        "perceiver_tokens": 3,
+        "max_frames": 6,
+    }
     model = SemanticMAC(ModelConfig(**(small | settings)), TinyLanguage())  # type: ignore[arg-type]
     # Every weight counts in a test: initial zeros and ones would hide a forgotten bias or norm.
     for weight in model.parameters():

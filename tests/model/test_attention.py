@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from semanticmac.model.attention import GatedBridgeAttention, adaptive_pool_weights, attend, masked_mean
+from semanticmac.model.attention import (
+    GatedBridgeAttention,
+    adaptive_pool_weights,
+    attend,
+    masked_mean,
+)
 from semanticmac.model.config import ModelConfig
 
 
@@ -20,7 +25,11 @@ def exactly(actual: Tensor, expected: Tensor) -> None:
 
 
 def attention_loop(layer: GatedBridgeAttention, queries: Tensor, source: Tensor) -> Tensor:
-    """Eq. 6-9 for one clip without padding: queries (T_q, d), source (T_kv, d); head by head, token by token."""
+    """Eq.
+
+    6-9 for one clip without padding: queries (T_q, d), source (T_kv, d); head by head, token by
+    token.
+    """
     d_h = queries.shape[1] // layer.heads
     q_all = layer.norm_query(queries) @ layer.to_query.weight.T
     k_all = layer.norm_source(source) @ layer.to_key.weight.T
@@ -34,7 +43,10 @@ def attention_loop(layer: GatedBridgeAttention, queries: Tensor, source: Tensor)
         if layer.bridge_tokens:
             bridges = F.adaptive_avg_pool1d(q.T[None], layer.bridge_tokens)[0].T  # (b, d_h)
         read = torch.stack(
-            [sum((g @ k.T / math.sqrt(d_h)).softmax(0)[j] * v[j] for j in range(len(v))) for g in bridges]
+            [
+                sum((g @ k.T / math.sqrt(d_h)).softmax(0)[j] * v[j] for j in range(len(v)))
+                for g in bridges
+            ]
         )
         if layer.bridge_tokens:
             read = torch.stack([(t @ bridges.T / math.sqrt(d_h)).softmax(0) @ read for t in q])
@@ -50,28 +62,52 @@ def attention_loop(layer: GatedBridgeAttention, queries: Tensor, source: Tensor)
 @pytest.mark.parametrize("bridge_tokens", [0, 1, 4])
 @pytest.mark.parametrize("multi_query", [True, False])
 @pytest.mark.parametrize("gated_relu", [True, False])
-def test_gated_bridge_attention_equals_the_loop(bridge_tokens: int, multi_query: bool, gated_relu: bool) -> None:
+def test_gated_bridge_attention_equals_the_loop(
+    bridge_tokens: int, multi_query: bool, gated_relu: bool
+) -> None:
     config = ModelConfig(
-        d_model=12, heads=3, bridge_tokens=bridge_tokens, multi_query=multi_query, gated_relu=gated_relu
+        d_model=12,
+        heads=3,
+        bridge_tokens=bridge_tokens,
+        multi_query=multi_query,
+        gated_relu=gated_relu,
     )
     layer = GatedBridgeAttention(config).double().eval()
     for norm in (layer.norm_query, layer.norm_source, layer.norm_hidden):
         torch.nn.init.normal_(norm.weight), torch.nn.init.normal_(norm.bias)
-    queries, source = torch.randn(4, 7, 12, dtype=torch.float64), torch.randn(4, 5, 12, dtype=torch.float64)
-    query_mask, source_mask = torch.rand(4, 7) < 0.6, torch.rand(4, 5) < 0.6  # holes, not only an end
-    query_mask[0], source_mask[0] = torch.arange(7) == 3, torch.arange(5) == 4  # fewer tokens than bridges
+    queries, source = (
+        torch.randn(4, 7, 12, dtype=torch.float64),
+        torch.randn(4, 5, 12, dtype=torch.float64),
+    )
+    query_mask, source_mask = (
+        torch.rand(4, 7) < 0.6,
+        torch.rand(4, 5) < 0.6,
+    )  # holes, not only an end
+    query_mask[0], source_mask[0] = (
+        torch.arange(7) == 3,
+        torch.arange(5) == 4,
+    )  # fewer tokens than bridges
     query_mask[:, 0], source_mask[1:, 0] = True, True
     out = layer(queries, query_mask, source, source_mask)
     for clip in range(4):
-        expected = attention_loop(layer, queries[clip, query_mask[clip]], source[clip, source_mask[clip]])
+        expected = attention_loop(
+            layer, queries[clip, query_mask[clip]], source[clip, source_mask[clip]]
+        )
         exactly(out[clip, query_mask[clip]], expected)
 
 
 @pytest.mark.parametrize("bridge_tokens", [0, 4])
 def test_groups_of_tokens_are_strangers_to_each_other(bridge_tokens: int) -> None:
     """Two groups in one call, a call each, and a third group without source tokens."""
-    layer = GatedBridgeAttention(ModelConfig(d_model=12, heads=3, bridge_tokens=bridge_tokens)).double().eval()
-    queries, source = torch.randn(4, 9, 12, dtype=torch.float64), torch.randn(4, 7, 12, dtype=torch.float64)
+    layer = (
+        GatedBridgeAttention(ModelConfig(d_model=12, heads=3, bridge_tokens=bridge_tokens))
+        .double()
+        .eval()
+    )
+    queries, source = (
+        torch.randn(4, 9, 12, dtype=torch.float64),
+        torch.randn(4, 7, 12, dtype=torch.float64),
+    )
     group = torch.randint(4, (4, 9))  # 3: padding
     groups = torch.stack([group == g for g in range(3)], dim=1)  # (B, G, T_q)
     source_groups = torch.rand(4, 3, 7) < 0.6  # a source token may be in several
@@ -84,8 +120,16 @@ def test_groups_of_tokens_are_strangers_to_each_other(bridge_tokens: int) -> Non
 
 def test_without_source_tokens_the_attention_adds_nothing() -> None:
     layer = GatedBridgeAttention(ModelConfig(d_model=8, heads=2)).double().eval()
-    queries, mask = torch.randn(2, 3, 8, dtype=torch.float64, requires_grad=True), torch.ones(2, 3, dtype=torch.bool)
-    out = layer(queries, mask, torch.randn(2, 4, 8, dtype=torch.float64), torch.zeros(2, 4, dtype=torch.bool))
+    queries, mask = (
+        torch.randn(2, 3, 8, dtype=torch.float64, requires_grad=True),
+        torch.ones(2, 3, dtype=torch.bool),
+    )
+    out = layer(
+        queries,
+        mask,
+        torch.randn(2, 4, 8, dtype=torch.float64),
+        torch.zeros(2, 4, dtype=torch.bool),
+    )
     exactly(out, queries + layer.feed_forward(layer.norm_hidden(queries)))
     out.sum().backward()
     assert queries.grad is not None and queries.grad.isfinite().all()
@@ -96,7 +140,9 @@ def test_without_source_tokens_the_attention_adds_nothing() -> None:
     st.lists(st.lists(st.booleans(), min_size=9, max_size=9), min_size=1, max_size=4),
     st.integers(min_value=1, max_value=12),
 )
-def test_adaptive_pooling_equals_torch_on_the_real_tokens(masks: list[list[bool]], bins: int) -> None:
+def test_adaptive_pooling_equals_torch_on_the_real_tokens(
+    masks: list[list[bool]], bins: int
+) -> None:
     mask = torch.tensor(masks)
     tokens = torch.randn(*mask.shape, 2, dtype=torch.float64)
     pooled = adaptive_pool_weights(mask, bins, torch.float64) @ tokens

@@ -20,8 +20,14 @@ from semanticmac.model.config import ModelConfig
         ({"language": ""}, "language is empty"),
         ({"train_layers": -1}, r"train_layers=-1 must be 0 \(all\) or more"),
         ({"lora_rank": -1}, r"lora_rank=-1 must be 0 \(no LoRA\) or more"),
-        ({"freeze_language": True, "lora_rank": 2}, "freeze_language and lora_rank exclude each other"),
-        ({"freeze_language": True, "train_layers": 2}, "freeze_language and train_layers exclude each other"),
+        (
+            {"freeze_language": True, "lora_rank": 2},
+            "freeze_language and lora_rank exclude each other",
+        ),
+        (
+            {"freeze_language": True, "train_layers": 2},
+            "freeze_language and train_layers exclude each other",
+        ),
         ({"train_layers": 2, "lora_rank": 2}, "train_layers and lora_rank exclude each other"),
         ({"setting": "dialogue"}, "setting='dialogue' must be `utterance` or `conversation`"),
         ({"context_clips": 0}, "context_clips=0 must be at least 1"),

@@ -15,7 +15,10 @@ from semanticmac.model.perceiver import FrameEncoder, compact_frames
 
 
 def frame_encoder_loop(encoder: FrameEncoder, frames: Tensor) -> Tensor:
-    """Eq. 3-4 for one clip without padding, shorter than max_frames: frames (F, E) → tokens (T, d)."""
+    """Eq.
+
+    3-4 for one clip without padding, shorter than max_frames: frames (F, E) → tokens (T, d).
+    """
     if encoder.position is not None:
         frames = torch.stack([frame + encoder.position[k] for k, frame in enumerate(frames)])
     if encoder.perceiver is None:
@@ -60,9 +63,13 @@ def test_frame_encoder_equals_the_loop(switches: dict[str, bool]) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.booleans(), max_size=20), st.integers(min_value=1, max_value=8), st.integers(min_value=0, max_value=5)
+    st.lists(st.booleans(), max_size=20),
+    st.integers(min_value=1, max_value=8),
+    st.integers(min_value=0, max_value=5),
 )
-def test_a_long_clip_is_subsampled_evenly_whatever_its_padding(real: list[bool], limit: int, padding: int) -> None:
+def test_a_long_clip_is_subsampled_evenly_whatever_its_padding(
+    real: list[bool], limit: int, padding: int
+) -> None:
     mask = torch.tensor([real + [False] * padding], dtype=torch.bool)
     frames = torch.arange(mask.shape[1], dtype=torch.float64)[None, :, None]
     kept, kept_mask = compact_frames(torch.where(mask[..., None], frames, torch.nan), mask, limit)

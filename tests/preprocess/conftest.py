@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.preprocess import build as build_module
 from semanticmac.preprocess.build import BuildReport, Plan, build
 from semanticmac.preprocess.corpora import read_corpus
-from semanticmac.preprocess.encoder import Encoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
 
 SHARD_BYTES = 5_000  # two or three clips of the tiny encoder
 
@@ -24,13 +24,17 @@ def tiny() -> Encoder:
 def build_folder(tiny):
     """build_folder(root, home): a `folder` corpus into a cache, in one worker and small shards."""
 
-    def make(root: Path, home: Path, *, repair: bool = False, name: str | None = None) -> BuildReport:
+    def make(
+        root: Path, layout: Path, *, repair: bool = False, name: str | None = None
+    ) -> BuildReport:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                build_module, "EmbeddingWriter", partial(build_module.EmbeddingWriter, shard_bytes=SHARD_BYTES)
+                build_module,
+                "EmbeddingWriter",
+                partial(build_module.EmbeddingWriter, shard_bytes=SHARD_BYTES),
             )
             plan = Plan(root, workers=1, repair=repair)
             corpus = replace(read_corpus("folder", root), cached_as=name)
-            return build(corpus, CacheHome(home), tiny, plan, lambda *_: None)
+            return build(corpus, CacheLayout(layout), tiny, plan, lambda *_: None)
 
     return make

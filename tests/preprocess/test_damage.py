@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semanticmac.cache.frames import FrameStore, StoreDamaged
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.embedding_store import CacheIncomplete, read_index
+from semanticmac.cache.frame_codec import RecordError
+from semanticmac.cache.frame_store import FrameStore, StoreDamaged
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.raw import RecordError
-from semanticmac.cache.shards import CacheIncomplete, read_index
 from semanticmac.cache.verify import verify
-from semanticmac.verbs.build import print_report
+from semanticmac.commands.cache import print_report
 
 CLIPS = 6
 
@@ -41,8 +41,8 @@ def cache(whole, tmp_path) -> Path:
 
 
 def wrong(cache: Path) -> list[str]:
-    home = CacheHome(cache)
-    return verify(home, Manifest.read(home.manifest("folder")), lambda *_: None)
+    layout = CacheLayout(cache)
+    return verify(layout, Manifest.read(layout.manifest("folder")), lambda *_: None)
 
 
 def embeddings_of(cache: Path) -> Path:
@@ -51,7 +51,10 @@ def embeddings_of(cache: Path) -> Path:
 
 
 def contents(cache: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(cache)): file.read_bytes() for file in embeddings_of(cache).rglob("*.*")}
+    return {
+        str(file.relative_to(cache)): file.read_bytes()
+        for file in embeddings_of(cache).rglob("*.*")
+    }
 
 
 def flip(file: Path, at: int) -> None:
@@ -72,10 +75,17 @@ def test_a_flipped_byte_is_found_anywhere_in_a_shard(cache):
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "gone"])
-def test_a_damaged_shard_is_named_and_its_clips_alone_are_encoded_again(cache, whole, root, build_folder, damage):
+def test_a_damaged_shard_is_named_and_its_clips_alone_are_encoded_again(
+    cache, whole, root, build_folder, damage
+):
     lost = read_index(embeddings_of(cache))[1]
     shard = embeddings_of(cache) / lost.file
-    reason = {"flipped": "its SHA-256", "cut": "expected", "empty": "0 bytes, expected", "gone": "missing"}[damage]
+    reason = {
+        "flipped": "its SHA-256",
+        "cut": "expected",
+        "empty": "0 bytes, expected",
+        "gone": "missing",
+    }[damage]
     if damage == "flipped":
         flip(shard, lost.bytes // 2)
     elif damage == "gone":
@@ -91,14 +101,18 @@ def test_a_damaged_shard_is_named_and_its_clips_alone_are_encoded_again(cache, w
 
 
 @pytest.mark.parametrize("damage", ["flipped", "gone"])
-def test_a_damaged_frame_record_is_named_and_it_alone_is_decoded_again(cache, whole, root, build_folder, damage):
-    row = Manifest.read(CacheHome(cache).manifest("folder")).rows[3]
+def test_a_damaged_frame_record_is_named_and_it_alone_is_decoded_again(
+    cache, whole, root, build_folder, damage
+):
+    row = Manifest.read(CacheLayout(cache).manifest("folder")).rows[3]
     with FrameStore(cache / "frames", writable=True) as store:
         record = bytearray(store.record(row.key))
         record[len(record) // 2] ^= 1
         store.put_many([(row.key, bytes(record))]) if damage == "flipped" else store.delete(row.key)
     [found] = wrong(cache)
-    assert found.startswith(f"{row.clip_id}: ") and ("CRC-32" in found or "its frames are missing" in found)
+    assert found.startswith(f"{row.clip_id}: ") and (
+        "CRC-32" in found or "its frames are missing" in found
+    )
     report = build_folder(root, cache, repair=True)
     assert (report.decoded, report.encoded) == (1, 0)
     assert wrong(cache) == [] and contents(cache) == contents(whole)
@@ -109,10 +123,17 @@ def test_a_store_that_lmdb_cannot_read_is_one_clear_message(cache, whole, root, 
     file = cache / "frames/data.mdb"
     data = file.read_bytes()
     noise = np.random.default_rng(0).bytes(len(data))
-    file.write_bytes(noise if keep == "noise" else data[: int(keep * len(data)) if isinstance(keep, float) else keep])
+    file.write_bytes(
+        noise
+        if keep == "noise"
+        else data[: int(keep * len(data)) if isinstance(keep, float) else keep]
+    )
     [found] = wrong(cache)
     assert "data.mdb cannot be read by LMDB" in found
-    assert "`semanticmac cache DATASET --repair` decodes the videos again; embeddings that are made already" in found
+    assert (
+        "`semanticmac cache DATASET --repair` decodes the videos again; embeddings that are made already"
+        in found
+    )
     if keep:  # an empty file is how LMDB begins: a build fills it
         with pytest.raises(StoreDamaged, match="cannot be read by LMDB"):
             build_folder(root, cache)
@@ -136,17 +157,22 @@ def test_a_changed_fingerprint_is_found_and_mended(cache, root, build_folder):
     assert (report.decoded, report.encoded) == (0, 0) and wrong(cache) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 1, "shards": [{"file": "a"}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"format": 1}', '{"format": 1, "shards": [{"file": "a"}]}']
+)
 def test_a_damaged_index_is_one_clear_message(cache, text):
     (embeddings_of(cache) / "index.json").write_text(text)
     with pytest.raises(
-        CacheIncomplete, match=r"index.json is damaged .* `semanticmac cache` encodes .* `semanticmac import"
+        CacheIncomplete,
+        match=r"index.json is damaged .* `semanticmac cache` encodes .* `semanticmac import",
     ):
         wrong(cache)
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed"])
-def test_an_index_that_names_other_clips_is_found_and_mended(cache, whole, root, build_folder, damage):
+def test_an_index_that_names_other_clips_is_found_and_mended(
+    cache, whole, root, build_folder, damage
+):
     path = embeddings_of(cache) / "index.json"
     index = json.loads(path.read_text())
     keys = index["shards"][0]["keys"]
@@ -161,12 +187,22 @@ def test_an_index_that_names_other_clips_is_found_and_mended(cache, whole, root,
 
 
 def test_a_flipped_byte_is_found_anywhere_in_a_manifest(cache):
-    path = CacheHome(cache).manifest("folder")
+    path = CacheLayout(cache).manifest("folder")
     data, dice = path.read_bytes(), np.random.default_rng(0)
     seal = data.rindex(b"sha256:")
-    for at in [0, seal, seal + 7, seal + 70, seal + 71, len(data) - 1, *dice.integers(0, len(data), 200)]:
+    for at in [
+        0,
+        seal,
+        seal + 7,
+        seal + 70,
+        seal + 71,
+        len(data) - 1,
+        *dice.integers(0, len(data), 200),
+    ]:
         flip(path, at)
-        with pytest.raises(CacheIncomplete, match=r"not as it was written.*cache CORPUS .* --name folder` again"):
+        with pytest.raises(
+            CacheIncomplete, match=r"not as it was written.*cache CORPUS .* --name folder` again"
+        ):
             Manifest.read(path)
         path.write_bytes(data)
     Manifest.read(path)
@@ -174,28 +210,41 @@ def test_a_flipped_byte_is_found_anywhere_in_a_manifest(cache):
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "noise"])
 @pytest.mark.parametrize("repair", [False, True])
-def test_a_damaged_manifest_is_written_anew_and_nothing_else_made(cache, whole, root, build_folder, damage, repair):
-    path, expected = CacheHome(cache).manifest("folder"), CacheHome(whole).manifest("folder").read_bytes()
+def test_a_damaged_manifest_is_written_anew_and_nothing_else_made(
+    cache, whole, root, build_folder, damage, repair
+):
+    path, expected = (
+        CacheLayout(cache).manifest("folder"),
+        CacheLayout(whole).manifest("folder").read_bytes(),
+    )
     if damage == "flipped":
         flip(path, len(expected) // 2)
     else:
-        path.write_bytes({"cut": expected[:-7], "empty": b"", "noise": np.random.default_rng(0).bytes(5000)}[damage])
+        path.write_bytes(
+            {"cut": expected[:-7], "empty": b"", "noise": np.random.default_rng(0).bytes(5000)}[
+                damage
+            ]
+        )
     report = build_folder(root, cache, repair=repair)
     assert (report.decoded, report.encoded, report.manifest_written) == (0, 0, True)
     assert path.read_bytes() == expected and contents(cache) == contents(whole)
 
 
 @pytest.mark.parametrize(("was", "now"), [(b"{", b"s"), (b'"duration_s": 0', b'"duration_s": 4')])
-def test_what_a_damaged_record_says_never_enters_a_manifest(cache, whole, root, build_folder, was, now):
-    row = Manifest.read(CacheHome(cache).manifest("folder")).rows[0]
+def test_what_a_damaged_record_says_never_enters_a_manifest(
+    cache, whole, root, build_folder, was, now
+):
+    row = Manifest.read(CacheLayout(cache).manifest("folder")).rows[0]
     with FrameStore(cache / "frames", writable=True) as store:
         record = store.record(row.key)
         assert was in record
         store.put_many([(row.key, record.replace(was, now, 1))])
-    with pytest.raises(RecordError, match=r"CRC-32.*`semanticmac cache DATASET --repair` decodes the clip again"):
+    with pytest.raises(
+        RecordError, match=r"CRC-32.*`semanticmac cache DATASET --repair` decodes the clip again"
+    ):
         build_folder(root, cache)
     assert build_folder(root, cache, repair=True).decoded == 1
-    manifests = [CacheHome(folder).manifest("folder").read_bytes() for folder in (cache, whole)]
+    manifests = [CacheLayout(folder).manifest("folder").read_bytes() for folder in (cache, whole)]
     assert manifests[0] == manifests[1] and wrong(cache) == []
 
 
@@ -206,7 +255,9 @@ def test_a_pending_clip_that_changed_is_encoded_again(cache, whole, root, build_
     key = index["shards"][1]["keys"][0]
     for shard in index["shards"][1:]:
         (folder / shard["file"]).unlink()
-    (folder / "index.json").write_text(json.dumps({**index, "shards": index["shards"][:1]}, indent=1))
+    (folder / "index.json").write_text(
+        json.dumps({**index, "shards": index["shards"][:1]}, indent=1)
+    )
     (folder / "pending" / f"{key}.arrow").write_bytes(b"")
     report = build_folder(root, cache)
     assert report.encoded == CLIPS - len(index["shards"][0]["keys"])
@@ -214,29 +265,33 @@ def test_a_pending_clip_that_changed_is_encoded_again(cache, whole, root, build_
 
 
 @pytest.mark.parametrize("damage", ["shard", "record", "store", "manifest"])
-def test_a_repair_names_the_other_datasets_that_are_not_whole(cache, root, build_folder, tmp_path, damage, capsys):
+def test_a_repair_names_the_other_datasets_that_are_not_whole(
+    cache, root, build_folder, tmp_path, damage, capsys
+):
     other = tmp_path / "other"
     other.mkdir()
     shutil.copy(root / "clip1.wav", other / "seen.wav")  # a clip that both have
     (other / "new.wav").write_bytes((root / "clip1.wav").read_bytes() + b"\0\0")
     build_folder(other, cache, name="other")
     assert build_folder(other, cache, name="other", repair=True).incomplete == ()
-    home = CacheHome(cache)
-    row = Manifest.read(home.manifest("folder")).rows[3]
+    layout = CacheLayout(cache)
+    row = Manifest.read(layout.manifest("folder")).rows[3]
     if damage == "shard":
         [lost] = [shard.file for shard in read_index(embeddings_of(cache)) if row.key in shard.keys]
         flip(embeddings_of(cache) / lost, 1000)
     elif damage == "record":
-        with FrameStore(home.frames, writable=True) as store:
+        with FrameStore(layout.frames, writable=True) as store:
             store.put_many([(row.key, store.record(row.key)[:-1])])
     else:
-        path = home.manifest("folder") if damage == "manifest" else home.frames / "data.mdb"
+        path = layout.manifest("folder") if damage == "manifest" else layout.frames / "data.mdb"
         path.write_bytes(path.read_bytes()[:-1])
     report = build_folder(other, cache, name="other", repair=True)
     [sentence] = report.incomplete
     command = "CORPUS --root DIR --name folder" if damage == "manifest" else "folder --root DIR"
-    assert sentence.startswith("folder is not whole: ") and f"`semanticmac cache {command}" in sentence
-    print_report(report, home.failures("other"))
+    assert (
+        sentence.startswith("folder is not whole: ") and f"`semanticmac cache {command}" in sentence
+    )
+    print_report(report, layout.failures("other"))
     assert sentence in capsys.readouterr().out
     build_folder(root, cache)
     assert wrong(cache) == []

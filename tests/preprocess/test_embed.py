@@ -28,7 +28,10 @@ def test_a_file_is_the_clip_that_it_is_in_its_folder(folder):
 
 
 def test_a_text_is_of_files_and_stands_above_what_lies_beside_them(folder):
-    assert [clip.text for clip in clips_of([folder / "b.wav", folder / "silent.mp4"], "own")] == ["own", "own"]
+    assert [clip.text for clip in clips_of([folder / "b.wav", folder / "silent.mp4"], "own")] == [
+        "own",
+        "own",
+    ]
     assert clips_of([folder / "b.wav"], "")[0].text == ""
     with pytest.raises(CorpusError, match=r"a text is of a file, and .* is a folder"):
         clips_of([folder / "b.wav", folder], "own")

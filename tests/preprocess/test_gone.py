@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from semanticmac.cache.failures import read_failures
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
-from semanticmac.preprocess import isolation
-from semanticmac.preprocess.build import GONE, Plan, build
+from semanticmac.preprocess.build import VIDEO_MISSING, Plan, build
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import read_corpus
+from semanticmac.preprocess.decoding import isolation
 
 CLIPS = 5
 LABELS = [f"clip{i},clip{i}.{'mp4' if i == 2 else 'wav'},{i % 3}" for i in range(CLIPS)]
@@ -45,11 +45,14 @@ def here(made, tmp_path, build_folder) -> Path:
 
 
 def manifest(cache: Path) -> Manifest:
-    return Manifest.read(CacheHome(cache).manifest("folder"))
+    return Manifest.read(CacheLayout(cache).manifest("folder"))
 
 
 def remarks(cache: Path) -> dict[str, tuple[str, bool]]:
-    return {line.clip_id: (line.reason, line.cached) for line in read_failures(CacheHome(cache).failures("folder"))}
+    return {
+        line.clip_id: (line.reason, line.cached)
+        for line in read_failures(CacheLayout(cache).failures("folder"))
+    }
 
 
 def delete(root: Path, *kept: int) -> None:
@@ -70,10 +73,15 @@ def test_clips_whose_videos_are_deleted_stay_and_take_new_labels(here, build_fol
     assert (report.cached, report.encoded, report.failed) == (CLIPS, 0, 0)
     after = manifest(here / "cache").rows
     assert [row.label for row in after] == [[2.0], *(row.label for row in before[1:])]
-    assert [vars(row) | {"label": None} for row in after] == [vars(row) | {"label": None} for row in before]
+    assert [vars(row) | {"label": None} for row in after] == [
+        vars(row) | {"label": None} for row in before
+    ]
     found = remarks(here / "cache")
     own = {i: "no audio track" if i == 2 else "no video track" for i in range(CLIPS)}
-    gone = {i: f"{own[i]}; {GONE}" if frames == "stored" else GONE for i in range(CLIPS)}
+    gone = {
+        i: f"{own[i]}; {VIDEO_MISSING}" if frames == "stored" else VIDEO_MISSING
+        for i in range(CLIPS)
+    }
     assert found == {f"clip{i}": (own[i] if i in kept else gone[i], True) for i in range(CLIPS)}
 
 
@@ -101,16 +109,18 @@ def test_the_video_of_another_name_with_the_same_content_is_decoded(here, build_
     write_table(here / "root", ["moved,moved.wav,0", *LABELS])
     report = build_folder(here / "root", here / "cache")
     assert (report.cached, report.decoded, report.failed) == (CLIPS + 1, CLIPS, 0)
-    assert remarks(here / "cache")["clip0"] == (f"no video track; {GONE}", True)
+    assert remarks(here / "cache")["clip0"] == (f"no video track; {VIDEO_MISSING}", True)
 
 
 def test_where_no_video_is_there_nor_cached_nothing_is_written(here, build_folder, tmp_path):
     delete(here / "root")
     (here / "cache/digests.json").unlink()
-    before = CacheHome(here / "cache").manifest("folder").read_bytes()
-    with pytest.raises(CorpusError, match=r"folder: not one of 5 clips has its file, the first is .*clip0\.wav"):
+    before = CacheLayout(here / "cache").manifest("folder").read_bytes()
+    with pytest.raises(
+        CorpusError, match=r"folder: not one of 5 clips has its file, the first is .*clip0\.wav"
+    ):
         build_folder(here / "root", here / "cache")
-    assert CacheHome(here / "cache").manifest("folder").read_bytes() == before
+    assert CacheLayout(here / "cache").manifest("folder").read_bytes() == before
 
 
 def test_embeddings_stay_where_frames_cannot_be_made_again(here, build_folder, tiny, monkeypatch):
@@ -118,9 +128,12 @@ def test_embeddings_stay_where_frames_cannot_be_made_again(here, build_folder, t
     before = manifest(here / "cache").rows
     corpus = read_corpus("folder", here / "root")
     plan = Plan(here / "root", workers=1, frames=False)
-    report = build(corpus, CacheHome(here / "cache"), tiny, plan, lambda *_: None)
+    report = build(corpus, CacheLayout(here / "cache"), tiny, plan, lambda *_: None)
     assert (report.cached, report.failed) == (CLIPS, 0) and manifest(here / "cache").rows == before
-    assert remarks(here / "cache")["clip0"] == ("it has no frames (not decoded yet); its embeddings are kept", True)
+    assert remarks(here / "cache")["clip0"] == (
+        "it has no frames (not decoded yet); its embeddings are kept",
+        True,
+    )
     monkeypatch.setattr(isolation, "CLIP_TIMEOUT_S", 0.0)
     report = build_folder(here / "root", here / "cache")
     assert (report.cached, report.failed) == (CLIPS, 0) and manifest(here / "cache").rows == before
@@ -129,11 +142,17 @@ def test_embeddings_stay_where_frames_cannot_be_made_again(here, build_folder, t
 def test_what_is_no_file_costs_itself_alone_and_is_not_waited_for(here, build_folder):
     os.mkfifo(here / "root/pipe.wav")
     (here / "root/round.wav").symlink_to("round.wav")
-    write_table(here / "root", [*LABELS, "pipe,pipe.wav,0", "round,round.wav,0", f"long,{'n' * 300}.wav,0"])
+    write_table(
+        here / "root", [*LABELS, "pipe,pipe.wav,0", "round,round.wav,0", f"long,{'n' * 300}.wav,0"]
+    )
     report = build_folder(here / "root", here / "cache")
     assert (report.cached, report.failed) == (CLIPS, 3)
-    reasons = {name: reason for name, (reason, cached) in remarks(here / "cache").items() if not cached}
-    assert {name: reason.removeprefix("the file cannot be read: ") for name, reason in reasons.items()} == {
+    reasons = {
+        name: reason for name, (reason, cached) in remarks(here / "cache").items() if not cached
+    }
+    assert {
+        name: reason.removeprefix("the file cannot be read: ") for name, reason in reasons.items()
+    } == {
         "pipe": "it is a folder, a device or a pipe",
         "round": "Too many levels of symbolic links",
         "long": "File name too long",
@@ -141,7 +160,7 @@ def test_what_is_no_file_costs_itself_alone_and_is_not_waited_for(here, build_fo
 
 
 def test_other_videos_under_the_same_name_are_told(here, build_folder, film, tmp_path, capfd):
-    from semanticmac.verbs.build import print_report
+    from semanticmac.commands.cache import print_report
 
     other = tmp_path / "other"
     other.mkdir()
@@ -149,9 +168,12 @@ def test_other_videos_under_the_same_name_are_told(here, build_folder, film, tmp
     assert build_folder(here / "root", here / "cache").replaced == 0
     report = build_folder(other, here / "cache")
     assert report.replaced == CLIPS
-    print_report(report, CacheHome(here / "cache").failures("folder"))
+    print_report(report, CacheLayout(here / "cache").failures("folder"))
     said = " ".join(capfd.readouterr().err.split())
-    assert "until now folder was 5 clips of other videos" in said and "another --name to keep both" in said
+    assert (
+        "until now folder was 5 clips of other videos" in said
+        and "another --name to keep both" in said
+    )
     assert build_folder(other, here / "cache").replaced == 0
     film(other / "more.wav", 1.1, picture=False)
     assert build_folder(other, here / "cache").replaced == 0

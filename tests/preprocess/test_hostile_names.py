@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.verify import verify
 from semanticmac.preprocess.clip import CorpusError
@@ -34,32 +34,40 @@ def test_any_name_goes_through_the_whole_run(sound, build_folder, tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     for n, name in enumerate(NAMES):
-        (root / os.fsdecode(name)).write_bytes(sound + bytes(2 * n))  # other bytes: another content key
+        (root / os.fsdecode(name)).write_bytes(
+            sound + bytes(2 * n)
+        )  # other bytes: another content key
         (root / os.fsdecode(b"broken" + name[:200] + b".mp4")).write_bytes(b"no video")
     report = build_folder(root, tmp_path / "cache")
     assert (report.clips, report.cached, report.failed) == (2 * len(NAMES), len(NAMES), len(NAMES))
 
-    home = CacheHome(tmp_path / "cache")
-    manifest = Manifest.read(home.manifest("folder"))
+    layout = CacheLayout(tmp_path / "cache")
+    manifest = Manifest.read(layout.manifest("folder"))
     rows = {row.video for row in manifest.rows}
     assert rows == {
-        name.decode("utf-8", "backslashreplace") if b"\xff" not in name else r"latin-\udce9\udcff.wav" for name in NAMES
+        name.decode("utf-8", "backslashreplace")
+        if b"\xff" not in name
+        else r"latin-\udce9\udcff.wav"
+        for name in NAMES
     }
-    assert verify(home, manifest, lambda *_: None) == []
-    lines = home.failures("folder").read_bytes().split(b"\n")
+    assert verify(layout, manifest, lambda *_: None) == []
+    lines = layout.failures("folder").read_bytes().split(b"\n")
     named = [json.loads(line) for line in lines if line]
-    assert {line["clip_id"] for line in named if not line["cached"]} >= {"broken-rf.wav", "brokentwo\nlines.wav"}
+    assert {line["clip_id"] for line in named if not line["cached"]} >= {
+        "broken-rf.wav",
+        "brokentwo\nlines.wav",
+    }
     assert build_folder(root, tmp_path / "cache").decoded == 0
 
 
 def test_any_name_is_shown_and_none_commands_the_screen(sound, build_folder, tmp_path, capfd):
-    from semanticmac.console.screen import print_failures
+    from semanticmac.commands.ui.screen import print_failures
 
     for name in NAMES:
         (tmp_path / os.fsdecode(b"broken" + name[:200] + b".mp4")).write_bytes(b"no video")
     (tmp_path / "good.wav").write_bytes(sound)
     build_folder(tmp_path, tmp_path / ".cache")
-    print_failures(CacheHome(tmp_path / ".cache").failures("folder"))
+    print_failures(CacheLayout(tmp_path / ".cache").failures("folder"))
     shown = capfd.readouterr().out
     assert "10 clips failed" in shown
     assert "\x1b" not in shown and "\x07" not in shown

@@ -57,7 +57,7 @@ def pretend_to_decode(job: object) -> bytes:
     """A second of silence for any job of isolation.py, and a file `NAME.done` beside the clip's video."""
     import numpy as np
 
-    from semanticmac.cache.raw import RawClip, pack
+    from semanticmac.cache.frame_codec import RawClip, pack
 
     job.clip.video.with_suffix(".done").touch()
     return pack(RawClip(None, np.zeros(16_000, np.int16), 1.0), job.sampling)

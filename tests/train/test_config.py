@@ -19,7 +19,10 @@ from semanticmac.train.config import ConfigError, TrainConfig, from_toml, overri
         ("modalities=", "must name one or more of text, audio, vision"),
         ("dataset=mosi", "dataset is no setting to choose: --dataset names it"),
         ("outputs=5", "outputs is no setting to choose: the labels of the dataset decide it"),
-        ("embedding_width=99", "embedding_width is no setting to choose: the cached embeddings decide it"),
+        (
+            "embedding_width=99",
+            "embedding_width is no setting to choose: the cached embeddings decide it",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(setting: str, message: str) -> None:
@@ -30,11 +33,21 @@ def test_a_setting_that_cannot_be_is_refused(setting: str, message: str) -> None
 def test_modalities_may_have_blanks_and_any_order() -> None:
     written: list[Any] = ["modalities=vision, text", 'modalities=["text", "vision"]']
     for words in written:
-        assert override(TrainConfig("x"), parse_settings([words])).model.modalities == ("text", "vision")
+        assert override(TrainConfig("x"), parse_settings([words])).model.modalities == (
+            "text",
+            "vision",
+        )
 
 
 def test_a_resolved_configuration_is_read_back_as_it_was() -> None:
-    settings = {"epochs": 3, "modalities": "audio", "seed": 2**62, "lr_rest": 1e-3, "perceiver": False, "outputs": 7}
+    settings = {
+        "epochs": 3,
+        "modalities": "audio",
+        "seed": 2**62,
+        "lr_rest": 1e-3,
+        "perceiver": False,
+        "outputs": 7,
+    }
     config = override(TrainConfig("x"), settings)
     assert from_toml(config.to_toml(), "y") == config
     with pytest.raises(ConfigError, match="model=3 must be a table"):

@@ -13,36 +13,55 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semanticmac.cache.context import Before, rows_before
 from semanticmac.cache.dataset import Batch, ClipDataset, Sample, collate, loader, no_text
-from semanticmac.cache.embeddings import Embeddings
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.dialogue import ContextClip, preceding_rows
+from semanticmac.cache.embedding_store import EmbeddingReader
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.shards import EmbeddingReader
+from semanticmac.cache.records import Embeddings
 from semanticmac.eval.evaluate import evaluate, predict_clip
 from semanticmac.eval.predict import predict
-from semanticmac.eval.trained import load_run
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.language import LanguageModel, LanguageModelError, Tokenizer
-from semanticmac.model.semanticmac import Output, SemanticMAC
+from semanticmac.model.network import Output, SemanticMAC
+from semanticmac.model.text_encoder import LanguageModel, LanguageModelError, Tokenizer
+from semanticmac.run.weights import load_run
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.loop import train
 
 CPU = torch.device("cpu")
 FAMILIES = ("bert", "roberta", "xlnet")
-SIZE: dict[str, Any] = {"d_model": 8, "heads": 2, "embedding_width": 8, "perceiver_tokens": 2, "bridge_tokens": 2}
+SIZE: dict[str, Any] = {
+    "d_model": 8,
+    "heads": 2,
+    "embedding_width": 8,
+    "perceiver_tokens": 2,
+    "bridge_tokens": 2,
+}
 
 
 def row(clip_id: str, dialogue: str | None, position: int | None) -> Row:
     return Row(
-        clip_id, clip_id, "", 0.0, None, "", None, 1, 0.5, True, True, None, dialogue=dialogue, position=position
+        clip_id,
+        clip_id,
+        "",
+        0.0,
+        None,
+        "",
+        None,
+        1,
+        0.5,
+        True,
+        True,
+        None,
+        dialogue=dialogue,
+        position=position,
     )
 
 
-def clips_of(home: CacheHome, split: str, context_clips: int) -> ClipDataset:
-    manifest = Manifest.read(home.manifest("planted"))
-    reader = EmbeddingReader(home.embeddings(manifest.fingerprint))
+def clips_of(layout: CacheLayout, split: str, context_clips: int) -> ClipDataset:
+    manifest = Manifest.read(layout.manifest("planted"))
+    reader = EmbeddingReader(layout.embeddings(manifest.fingerprint))
     return ClipDataset(manifest, reader, manifest.split(split), context_clips)
 
 
@@ -64,7 +83,7 @@ def test_what_comes_before_is_of_the_dialogue_and_never_of_the_future(
     places: list[tuple[str | None, int | None]], limit: int
 ) -> None:
     rows = [row(str(i), *where) for i, where in enumerate(places)]
-    for target, before in zip(rows, rows_before(rows, rows, limit), strict=True):
+    for target, before in zip(rows, preceding_rows(rows, rows, limit), strict=True):
         earlier = [
             other
             for other in rows
@@ -75,7 +94,9 @@ def test_what_comes_before_is_of_the_dialogue_and_never_of_the_future(
         assert list(before) == sorted(earlier, key=lambda other: other.position)[-limit:]  # type: ignore[arg-type,return-value]
 
 
-def test_a_dialogue_like_meld_gives_each_clip_those_before_it(planted: Callable[..., CacheHome]) -> None:
+def test_a_dialogue_like_meld_gives_each_clip_those_before_it(
+    planted: Callable[..., CacheLayout],
+) -> None:
     clips = clips_of(planted(), "valid", 2)
     said = [[before.text for before in clips[i].context or ()] for i in range(4)]
     texts = [clips[i].text for i in range(4)]
@@ -84,31 +105,44 @@ def test_a_dialogue_like_meld_gives_each_clip_those_before_it(planted: Callable[
 
 
 def test_a_scene_like_mustard_s_is_context_without_label_and_split(
-    planted: Callable[..., CacheHome], planted_clip: Any
+    planted: Callable[..., CacheLayout], planted_clip: Any
 ) -> None:
     frames = np.ones((2, 8))
-    home = planted(
+    layout = planted(
         "binary",
         [
             planted_clip("1_c", "the film", None, frames, dialogue="1", position=0),
-            planted_clip("1", "i love the film", 3 * frames[:1], 2 * frames[:1], [1.0], "test", "1", 1),
-            planted_clip("2", "we hate", frames, frames, [0.0], "test", "2", 1),  # its scene was not downloaded
+            planted_clip(
+                "1", "i love the film", 3 * frames[:1], 2 * frames[:1], [1.0], "test", "1", 1
+            ),
+            planted_clip(
+                "2", "we hate", frames, frames, [0.0], "test", "2", 1
+            ),  # its scene was not downloaded
         ],
     )
-    clips = clips_of(home, "test", 3)
+    clips = clips_of(layout, "test", 3)
     assert [row.clip_id for row in clips.rows] == ["1", "2"]
-    assert [before.text for before in clips[0].context or ()] == ["the film"] and clips[1].context == ()
+    assert [before.text for before in clips[0].context or ()] == ["the film"] and clips[
+        1
+    ].context == ()
     batch = collate([clips[0], clips[1]], no_text, 1, 8)
     assert batch.frame_context is not None
     assert batch.frame_context.tolist() == [[True, True, False], [False, False, False]]
     assert batch.vision_mask.tolist() == [[True, True, True], [True, True, False]]
-    assert batch.audio_mask.tolist() == [[False, False, True], [True, True, False]]  # aligned with the pictures
-    assert batch.vision[0, :, 0].tolist() == [1, 1, 2] and batch.audio[0, :, 0].tolist() == [0, 0, 3]
-    assert {field.name for field in fields(Before)} == {"text", "vision", "audio"}
+    assert batch.audio_mask.tolist() == [
+        [False, False, True],
+        [True, True, False],
+    ]  # aligned with the pictures
+    assert batch.vision[0, :, 0].tolist() == [1, 1, 2] and batch.audio[0, :, 0].tolist() == [
+        0,
+        0,
+        3,
+    ]
+    assert {field.name for field in fields(ContextClip)} == {"text", "vision", "audio"}
 
 
 def test_neither_the_future_nor_any_label_reaches_the_inputs(
-    planted: Callable[..., CacheHome], planted_clip: Any, families: dict[str, str]
+    planted: Callable[..., CacheLayout], planted_clip: Any, families: dict[str, str]
 ) -> None:
     """All other labels and splits changed, everything after the target changed: its inputs are the same to the bit."""
     random = np.random.default_rng(0)
@@ -117,9 +151,15 @@ def test_neither_the_future_nor_any_label_reaches_the_inputs(
         clips = []
         for i in range(5):
             draw = np.random.default_rng(i + 100 * (changed and i > 2))
-            sides, text = draw.normal(size=(2, 3, 8)), f"i {'hate' if changed and i > 2 else 'love'} {'abcde'[i]}"
+            sides, text = (
+                draw.normal(size=(2, 3, 8)),
+                f"i {'hate' if changed and i > 2 else 'love'} {'abcde'[i]}",
+            )
             other = changed and i != 2
-            label, split = [float(random.normal()) if other else 0.0], "train" if other and i > 0 else "test"
+            label, split = (
+                [float(random.normal()) if other else 0.0],
+                "train" if other and i > 0 else "test",
+            )
             clips.append(planted_clip(str(i), text, *sides, label, split, "d", i))
         return clips
 
@@ -146,7 +186,9 @@ def test_a_pair_is_the_family_s_own(family: str, families: dict[str, str]) -> No
     if tokens.types is not None:
         assert tokens.types[0, :length].tolist() == own["token_type_ids"]
     alone = tokenize(["we hate"])
-    assert tokens.ids[1, : int(tokens.mask[1].sum())].tolist() == alone.ids[0].tolist()  # as in the utterance setting
+    assert (
+        tokens.ids[1, : int(tokens.mask[1].sum())].tolist() == alone.ids[0].tolist()
+    )  # as in the utterance setting
     assert tokens.cut == tokens.context_cut == 0
 
 
@@ -166,13 +208,17 @@ def test_the_oldest_context_is_cut_first_and_the_text_last(families: dict[str, s
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=4), st.integers(6, 16))
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=4),
+    st.integers(6, 16),
+)
 def test_every_pair_fits_and_keeps_its_newest_words(
     families: dict[str, str], lengths: list[tuple[int, int]], limit: int
 ) -> None:
     tokenize = Tokenizer.load(families["bert"], limit)
     texts, contexts = (
-        [" ".join("abcdefg"[i % 7] for i in range(n)) for n in side] for side in zip(*lengths, strict=True)
+        [" ".join("abcdefg"[i % 7] for i in range(n)) for n in side]
+        for side in zip(*lengths, strict=True)
     )
     together = tokenize(texts, contexts)
     assert together.ids.shape[1] <= limit
@@ -180,7 +226,9 @@ def test_every_pair_fits_and_keeps_its_newest_words(
         alone = tokenize([text], [context])
         real = together.ids[i][together.mask[i]]
         assert torch.equal(real, alone.ids[0][alone.mask[0]])  # whatever the other rows are
-        kept = [word for word in tokenize.tokenizer.decode(real).split() if not word.startswith("<")]
+        kept = [
+            word for word in tokenize.tokenizer.decode(real).split() if not word.startswith("<")
+        ]
         everything = [*context.split(), *text.split()]
         cut = tokenize.is_cut(text)
         assert cut or kept == everything[len(everything) - len(kept) :]
@@ -188,7 +236,9 @@ def test_every_pair_fits_and_keeps_its_newest_words(
 
 def test_a_tokenizer_without_pairs_is_refused(families: dict[str, str]) -> None:
     tokenize = Tokenizer.load(families["bert"], 8)
-    slow = Tokenizer(type("Slow", (), {"model_max_length": 8, "pad_token_id": 0, "__call__": None})(), 8)
+    slow = Tokenizer(
+        type("Slow", (), {"model_max_length": 8, "pad_token_id": 0, "__call__": None})(), 8
+    )
     with pytest.raises(LanguageModelError, match=r"Slow has no fast version.*setting=utterance"):
         slow.read_pair("a", "b")
     assert tokenize.read_pair("", "b") is None
@@ -198,7 +248,7 @@ def test_a_tokenizer_without_pairs_is_refused(families: dict[str, str]) -> None:
 
 
 def test_the_utterance_setting_is_unchanged_to_the_bit(
-    planted: Callable[..., CacheHome], families: dict[str, str]
+    planted: Callable[..., CacheLayout], families: dict[str, str]
 ) -> None:
     """Batches carry nothing of the dialogue; weights, drawn from one seed, and outputs do not know of the setting."""
     clips = clips_of(planted(), "train", 0)
@@ -207,12 +257,18 @@ def test_the_utterance_setting_is_unchanged_to_the_bit(
     assert clips[3].context is None and batch.token_types is None and batch.frame_context is None
     for i in range(6):
         frames = clips[i].vision
-        assert frames is not None and torch.equal(batch.vision[i, : len(frames)], torch.tensor(frames).float())
-        assert batch.vision_mask[i].tolist() == [place < len(frames) for place in range(batch.vision.shape[1])]
+        assert frames is not None and torch.equal(
+            batch.vision[i, : len(frames)], torch.tensor(frames).float()
+        )
+        assert batch.vision_mask[i].tolist() == [
+            place < len(frames) for place in range(batch.vision.shape[1])
+        ]
     outputs, states = [], []
     for extra in ({}, {"context_clips": 7, "context_embedding": False}):
         torch.manual_seed(3)
-        model = SemanticMAC(ModelConfig(**SIZE, **extra), LanguageModel.pretrained(families["bert"])).eval()
+        model = SemanticMAC(
+            ModelConfig(**SIZE, **extra), LanguageModel.pretrained(families["bert"])
+        ).eval()
         outputs.append(model(batch))
         states.append(model.state_dict())
     assert states[0].keys() == states[1].keys() and not any("context" in name for name in states[0])
@@ -223,7 +279,9 @@ def test_the_utterance_setting_is_unchanged_to_the_bit(
 # --- the model ---
 
 
-def conversation_model(families: dict[str, str], family: str = "bert", **settings_: Any) -> SemanticMAC:
+def conversation_model(
+    families: dict[str, str], family: str = "bert", **settings_: Any
+) -> SemanticMAC:
     torch.manual_seed(0)
     config = ModelConfig(**(SIZE | {"setting": "conversation", "max_frames": 6} | settings_))
     model = SemanticMAC(config, LanguageModel.pretrained(families[family]))
@@ -238,10 +296,12 @@ def sample(index: int, lengths: Sequence[tuple[int, int, int]]) -> Sample:
     parts = []
     for words, sounds, pictures in lengths:
         text = " ".join(random.choice(list("abcdefg"), words))
-        sides = [random.normal(size=(n, 8)).astype(np.float16) if n else None for n in (pictures, sounds)]
+        sides = [
+            random.normal(size=(n, 8)).astype(np.float16) if n else None for n in (pictures, sounds)
+        ]
         parts.append((text, *sides))
     *before, target = parts
-    return Sample(str(index), index, *target, None, tuple(Before(*part) for part in before))
+    return Sample(str(index), index, *target, None, tuple(ContextClip(*part) for part in before))
 
 
 def as_double(batch: Batch) -> Batch:
@@ -251,7 +311,11 @@ def as_double(batch: Batch) -> Batch:
 def assert_same(actual: Output, expected: Output, row: int) -> None:
     for name, value in vars(expected).items():
         torch.testing.assert_close(
-            vars(actual)[name][0], value[row], rtol=1e-7, atol=1e-7, msg=lambda m, n=name: f"{n}: {m}"
+            vars(actual)[name][0],
+            value[row],
+            rtol=1e-7,
+            atol=1e-7,
+            msg=lambda m, n=name: f"{n}: {m}",
         )
 
 
@@ -259,7 +323,9 @@ clip = st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_padding_order_and_batch_mates_change_nothing(family: str, families: dict[str, str]) -> None:
+def test_padding_order_and_batch_mates_change_nothing(
+    family: str, families: dict[str, str]
+) -> None:
     model = conversation_model(families, family)
     tokenize = Tokenizer.load(families[family], 12)
 
@@ -279,7 +345,9 @@ def test_padding_order_and_batch_mates_change_nothing(family: str, families: dic
 def test_content_of_an_absent_modality_reaches_nothing(families: dict[str, str]) -> None:
     model = conversation_model(families)
     tokenize = Tokenizer.load(families["bert"], 12)
-    batch = as_double(collate([sample(0, [(3, 4, 2), (2, 3, 3)]), sample(1, [(3, 2, 2)])], tokenize, 1, 8))
+    batch = as_double(
+        collate([sample(0, [(3, 4, 2), (2, 3, 3)]), sample(1, [(3, 2, 2)])], tokenize, 1, 8)
+    )
     expected = model(batch.keep(torch.tensor([[True, False, True]])))
     assert expected.present.tolist() == [[True, False, True]] * 2
     garbage = replace(batch, audio=torch.full_like(batch.audio, 1e200))
@@ -291,16 +359,19 @@ def test_content_of_an_absent_modality_reaches_nothing(families: dict[str, str])
 def test_context_frames_are_told_from_the_target_s(families: dict[str, str]) -> None:
     """The embedding is the only place where the flag matters, and each frame keeps its own through subsampling."""
     tokenize = Tokenizer.load(families["bert"], 12)
-    batch = as_double(collate([sample(0, [(1, 8, 8), (1, 4, 4)])], tokenize, 1, 8))  # 12 frames, max_frames 6
+    batch = as_double(
+        collate([sample(0, [(1, 8, 8), (1, 4, 4)])], tokenize, 1, 8)
+    )  # 12 frames, max_frames 6
     assert batch.frame_context is not None
     moved = replace(batch, frame_context=~batch.frame_context)
     model = conversation_model(families)
     assert not torch.equal(model(batch).specific[:, 2], model(moved).specific[:, 2])
     encoder: Any = model.frame_encoders["vision"]
-    told = batch.vision + encoder.context[batch.frame_context.long()]
+    broadcast = batch.vision + encoder.context[batch.frame_context.long()]
     encoder.context.data.zero_()
     torch.testing.assert_close(
-        encoder(told, batch.vision_mask, batch.frame_context)[0], encoder(told, batch.vision_mask, None)[0]
+        encoder(broadcast, batch.vision_mask, batch.frame_context)[0],
+        encoder(broadcast, batch.vision_mask, None)[0],
     )
     without = conversation_model(families, context_embedding=False)
     assert torch.equal(without(batch).fused, without(moved).fused)
@@ -311,31 +382,56 @@ def test_context_frames_are_told_from_the_target_s(families: dict[str, str]) -> 
 
 
 def test_a_conversation_model_is_trained_saved_and_scored(
-    planted: Callable[..., CacheHome], families: dict[str, str], small: dict[str, Any], tmp_path: Path
+    planted: Callable[..., CacheLayout],
+    families: dict[str, str],
+    small: dict[str, Any],
+    tmp_path: Path,
 ) -> None:
-    home = planted()
+    layout = planted()
     config = override(
         TrainConfig("planted"),
-        small | {"language": families["bert"], "setting": "conversation", "context_clips": 2, "max_tokens": 12},
+        small
+        | {
+            "language": families["bert"],
+            "setting": "conversation",
+            "context_clips": 2,
+            "max_tokens": 12,
+        },
     )
     notes: list[str] = []
-    info = train(config, open_data(home, "planted"), tmp_path, CPU, lambda *_: None, lambda _: None, notes.append)
-    assert info.texts_cut["clips"] == 32 and info.texts_cut["texts"] == 0 and info.texts_cut["contexts"] > 0
-    assert notes == [f"longer than max_tokens=12: {info.texts_cut['contexts']} of 32 contexts lost their oldest words"]
+    info = train(
+        config,
+        open_data(layout, "planted"),
+        tmp_path,
+        CPU,
+        lambda *_: None,
+        lambda _: None,
+        notes.append,
+    )
+    assert (
+        info.texts_cut["clips"] == 32
+        and info.texts_cut["texts"] == 0
+        and info.texts_cut["contexts"] > 0
+    )
+    assert notes == [
+        f"longer than max_tokens=12: {info.texts_cut['contexts']} of 32 contexts lost their oldest words"
+    ]
     trained = load_run(tmp_path, CPU)
     assert trained.info == info
-    result = evaluate(trained, home, "test", CPU)
-    alone = predict(trained.model, loader(clips_of(home, "test", 0), 4, trained.tokenize, 1, 8), CPU)
-    first = [i for i, row_ in enumerate(clips_of(home, "test", 0).rows) if row_.position == 0]
+    result = evaluate(trained, layout, "test", CPU)
+    alone = predict(
+        trained.model, loader(clips_of(layout, "test", 0), 4, trained.tokenize, 1, 8), CPU
+    )
+    first = [i for i, row_ in enumerate(clips_of(layout, "test", 0).rows) if row_.position == 0]
     differs = np.abs(result.predictions.scores - alone.scores).max(axis=(1, 2)) > 1e-6
     assert not differs[first].any() and differs.sum() == len(differs) - len(first)
-    clip_ = clips_of(home, "test", 0)[0]
+    clip_ = clips_of(layout, "test", 0)[0]
     by_itself = predict_clip(trained, clip_.text, Embeddings(clip_.vision, clip_.audio), CPU)
     np.testing.assert_allclose(by_itself.scores[0], result.predictions.scores[0], atol=1e-5)
 
 
 def test_what_only_the_clip_before_shows_is_learned_in_the_conversation_setting_alone(
-    planted: Callable[..., CacheHome], planted_clip: Any, small: dict[str, Any], tmp_path: Path
+    planted: Callable[..., CacheLayout], planted_clip: Any, small: dict[str, Any], tmp_path: Path
 ) -> None:
     """Planted: a clip's label is what was heard in the clip before it."""
     random = np.random.default_rng(0)
@@ -346,23 +442,49 @@ def test_what_only_the_clip_before_shows_is_learned_in_the_conversation_setting_
             for i in range(4):
                 sound = heard[i] * direction + 0.05 * random.normal(size=(2, 8))
                 label = [3 * heard[i - 1]] if i else None
-                clips.append(planted_clip(f"{split}{d}-{i}", "", sound, None, label, split, f"{split}{d}", i))
-    home, errors = planted("regression", clips), {}
+                clips.append(
+                    planted_clip(f"{split}{d}-{i}", "", sound, None, label, split, f"{split}{d}", i)
+                )
+    layout, errors = planted("regression", clips), {}
     for setting in ("utterance", "conversation"):
-        changes = small | {"modalities": "audio", "setting": setting, "context_clips": 1, "epochs": 10}
-        changes |= {"dropout": 0.0, "batch_size": 16, "sgfi": False, "contrastive": False, "multi_task": False}
+        changes = small | {
+            "modalities": "audio",
+            "setting": setting,
+            "context_clips": 1,
+            "epochs": 10,
+        }
+        changes |= {
+            "dropout": 0.0,
+            "batch_size": 16,
+            "sgfi": False,
+            "contrastive": False,
+            "multi_task": False,
+        }
         config = override(TrainConfig("planted"), changes)
-        train(config, open_data(home, "planted"), tmp_path / setting, CPU, lambda *_: None, lambda _: None)
-        result = evaluate(load_run(tmp_path / setting, CPU), home, "test", CPU)
+        train(
+            config,
+            open_data(layout, "planted"),
+            tmp_path / setting,
+            CPU,
+            lambda *_: None,
+            lambda _: None,
+        )
+        result = evaluate(load_run(tmp_path / setting, CPU), layout, "test", CPU)
         errors[setting] = result.scores["MAE"].value
     assert errors["conversation"] < 0.5 * errors["utterance"], errors
 
 
 def test_a_dataset_without_dialogues_is_refused(
-    planted: Callable[..., CacheHome], planted_clip: Any, small: dict[str, Any], tmp_path: Path
+    planted: Callable[..., CacheLayout], planted_clip: Any, small: dict[str, Any], tmp_path: Path
 ) -> None:
     frames = np.ones((1, 8))
-    home = planted("regression", [planted_clip(s, "", frames, frames, [0.0], s) for s in ("train", "valid")])
-    config = override(TrainConfig("planted"), small | {"setting": "conversation", "modalities": "audio"})
-    with pytest.raises(TrainError, match=r"no train clip of planted has a clip before it.*use setting=utterance"):
-        train(config, open_data(home, "planted"), tmp_path, CPU, lambda *_: None, lambda _: None)
+    layout = planted(
+        "regression", [planted_clip(s, "", frames, frames, [0.0], s) for s in ("train", "valid")]
+    )
+    config = override(
+        TrainConfig("planted"), small | {"setting": "conversation", "modalities": "audio"}
+    )
+    with pytest.raises(
+        TrainError, match=r"no train clip of planted has a clip before it.*use setting=utterance"
+    ):
+        train(config, open_data(layout, "planted"), tmp_path, CPU, lambda *_: None, lambda _: None)

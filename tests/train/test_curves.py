@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.curves import FOLDER, Curves, CurvesError
 from semanticmac.train.loop import open_data, train
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 def test_curves_are_the_log_also_after_a_stop(
-    planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+    planted: Callable[..., CacheLayout], small: dict[str, Any], tmp_path: Path
 ) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     config = override(TrainConfig("planted"), small | {"modalities": "audio", "epochs": 3})
@@ -43,10 +43,14 @@ def test_curves_are_the_log_also_after_a_stop(
     assert [event.step for event in drawn] == [line["step"] for line in steps] == list(range(1, 10))
     assert [event.value for event in drawn] == pytest.approx([line["loss"] for line in steps])
     valid = events.Scalars("validation_L1_loss")
-    assert [event.value for event in valid] == pytest.approx([line["valid"] for line in lines if "step" not in line])
+    assert [event.value for event in valid] == pytest.approx(
+        [line["valid"] for line in lines if "step" not in line]
+    )
 
 
-def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_the_package_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)

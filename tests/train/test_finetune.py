@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from semanticmac.cache.dataset import loader
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.eval.predict import predict
-from semanticmac.eval.run import RunInfo
-from semanticmac.eval.trained import load_run, save_best
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.finetune import transformer_layers
-from semanticmac.model.hub import LanguageModelError
-from semanticmac.model.language import LanguageModel, Tokenizer, save_language
-from semanticmac.model.semanticmac import SemanticMAC
+from semanticmac.model.finetuning import transformer_layers
+from semanticmac.model.network import SemanticMAC
+from semanticmac.model.pretrained import LanguageModelError
+from semanticmac.model.text_encoder import LanguageModel, Tokenizer, save_language
+from semanticmac.run.folder import RunInfo
+from semanticmac.run.weights import load_run, save_best
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
@@ -52,7 +52,11 @@ def inputs(model: SemanticMAC, families: dict[str, str], family: str) -> tuple[A
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_a_run_folder_gives_back_the_same_predictions(
-    family: str, way: dict[str, Any], families: dict[str, str], planted: Callable[..., CacheHome], tmp_path: Path
+    family: str,
+    way: dict[str, Any],
+    families: dict[str, str],
+    planted: Callable[..., CacheLayout],
+    tmp_path: Path,
 ) -> None:
     model = model_of(family, families, **way)
     torch.manual_seed(1)
@@ -63,7 +67,9 @@ def test_a_run_folder_gives_back_the_same_predictions(
     tokenizer = Tokenizer.load(families[family], 32)
     save_language(tmp_path / "language", LanguageModel.pretrained(families[family]), tokenizer)
     fingerprint = data.manifest.fingerprint
-    info = RunInfo("planted", data.task, fingerprint, model.config, 1, 1, "loss", 0.0, data.digest, {})
+    info = RunInfo(
+        "planted", data.task, fingerprint, model.config, 1, 1, "loss", 0.0, data.digest, {}
+    )
     save_best(tmp_path, model, info)
     trained = load_run(tmp_path, CPU)
     assert trained.info.model == model.config
@@ -77,7 +83,9 @@ def test_a_run_folder_gives_back_the_same_predictions(
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_exactly_what_should_learns(family: str, way: dict[str, Any], families: dict[str, str]) -> None:
+def test_exactly_what_should_learns(
+    family: str, way: dict[str, Any], families: dict[str, str]
+) -> None:
     model = model_of(family, families, **way).train()
     assert model.language is not None
     encoder: Any = model.language.encoder
@@ -86,14 +94,20 @@ def test_exactly_what_should_learns(family: str, way: dict[str, Any], families: 
         assert not learning and not encoder.training
     elif way.get("train_layers"):
         last = transformer_layers(encoder)[-1]
-        assert {id(p) for n, p in encoder.named_parameters() if n in learning} <= {id(p) for p in last.parameters()}
+        assert {id(p) for n, p in encoder.named_parameters() if n in learning} <= {
+            id(p) for p in last.parameters()
+        }
         assert learning
     elif way.get("lora_rank"):
         assert learning and all("lora_" in name for name in learning)
     else:
         assert any("embed" in name for name in learning)
-        if family == "xlnet":  # what tells segments apart learns where segments are told, and only there
-            assert any("seg_embed" in name for name in learning) == (model.config.setting == "conversation")
+        if (
+            family == "xlnet"
+        ):  # what tells segments apart learns where segments are told, and only there
+            assert any("seg_embed" in name for name in learning) == (
+                model.config.setting == "conversation"
+            )
     hidden, _ = model.encode_text(*inputs(model, families, family))
     hidden.square().sum().backward()
     for name, weight in encoder.named_parameters():
@@ -115,14 +129,17 @@ def test_segments_reach_the_families_that_have_them(families: dict[str, str]) ->
     for family in FAMILIES:
         model = model_of(family, families, setting="conversation").eval()
         ids, mask, types = inputs(model, families, family)
-        told = model.encode_text(ids, mask, types)[0]
+        broadcast = model.encode_text(ids, mask, types)[0]
         untold = model.encode_text(ids, mask, None)[0]
-        assert torch.equal(told, untold) == (family == "roberta"), family
+        assert torch.equal(broadcast, untold) == (family == "roberta"), family
         assert (types is None) == (family == "roberta")
 
 
 def test_training_leaves_frozen_weights_alone(
-    families: dict[str, str], planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+    families: dict[str, str],
+    planted: Callable[..., CacheLayout],
+    small: dict[str, Any],
+    tmp_path: Path,
 ) -> None:
     settings = small | {"language": families["bert"], "train_layers": 1, "lr_language": 0.01}
     train(
@@ -133,18 +150,24 @@ def test_training_leaves_frozen_weights_alone(
         lambda *_: None,
         lambda _: None,
     )
-    before, after = LanguageModel.pretrained(families["bert"]), load_run(tmp_path, CPU).model.language
+    before, after = (
+        LanguageModel.pretrained(families["bert"]),
+        load_run(tmp_path, CPU).model.language,
+    )
     assert after is not None
     pairs = list(zip(before.encoder.named_parameters(), after.encoder.parameters(), strict=True))
     changed = {name.split(".")[2] for (name, old), new in pairs if not torch.equal(old, new)}
     assert changed == {"2"}  # encoder.layer.2, the last of three
 
 
-def test_what_cannot_be_limited_is_said(families: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_limited_is_said(
+    families: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(LanguageModelError, match="train_layers=4, but BertModel has 3 layers"):
         model_of("bert", families, train_layers=4)
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(
-        LanguageModelError, match=r"lora_rank=2 needs the package peft.*pip install 'semanticmac\[lora\]'"
+        LanguageModelError,
+        match=r"lora_rank=2 needs the package peft.*pip install 'semanticmac\[lora\]'",
     ):
         model_of("bert", families, lora_rank=2)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from semanticmac.cache.task import Kind
+from semanticmac.core import Kind
 from semanticmac.train.losses import (
     inter_sample_loss,
     intra_sample_loss,
@@ -36,7 +36,11 @@ def torch_loss(predictions: Tensor, targets: Tensor, kind: Kind, regression: str
     if kind == "single-label":
         return F.cross_entropy(predictions, targets)
     if kind == "regression":
-        return F.l1_loss(predictions, targets) if regression == "l1" else F.mse_loss(predictions, targets)
+        return (
+            F.l1_loss(predictions, targets)
+            if regression == "l1"
+            else F.mse_loss(predictions, targets)
+        )
     return F.binary_cross_entropy(predictions.sigmoid(), targets)
 
 
@@ -51,14 +55,18 @@ def test_task_loss_equals_torch_on_the_clips_that_count(kind: Kind, regression: 
     losses = task_loss(predictions, targets, weight, kind, regression)  # type: ignore[arg-type]
     for s in range(4):
         counted = weight[:, s] & (torch.arange(6) != 2)
-        exactly(losses[s], torch_loss(predictions[counted, s], targets[counted, s], kind, regression))
+        exactly(
+            losses[s], torch_loss(predictions[counted, s], targets[counted, s], kind, regression)
+        )
     assert losses[4] == 0
     losses.sum().backward()
     assert predictions.grad is not None and predictions.grad.isfinite().all()
     assert (predictions.grad[2] == 0).all() and (predictions.grad[:, 4] == 0).all()
 
 
-def intra_sample_loop(specific: Tensor, shared: Tensor, present: Tensor, temperature: float) -> Tensor:
+def intra_sample_loop(
+    specific: Tensor, shared: Tensor, present: Tensor, temperature: float
+) -> Tensor:
     """Eq. 16-17, pair by pair."""
     losses = []
     for s, h, has in zip(specific, shared, present, strict=True):
@@ -80,16 +88,28 @@ def inter_sample_loop(fused: Tensor, positives: Tensor, temperature: float) -> T
         own = [p for p in range(len(z)) if p != i and positives[i, p]]
         everyone = sum(math.exp(z[i] @ z[a] / temperature) for a in range(len(z)) if a != i)
         if own:
-            losses.append(-sum(math.log(math.exp(z[i] @ z[p] / temperature) / everyone) for p in own) / len(own))
+            losses.append(
+                -sum(math.log(math.exp(z[i] @ z[p] / temperature) / everyone) for p in own)
+                / len(own)
+            )
     return torch.tensor(sum(losses) / max(len(losses), 1), dtype=torch.float64)
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(min_value=1, max_value=6), st.integers(min_value=0, max_value=999), st.sampled_from([0.1, 0.5, 1.0]))
-def test_contrastive_losses_equal_the_loops_in_any_order(clips: int, seed: int, temperature: float) -> None:
+@given(
+    st.integers(min_value=1, max_value=6),
+    st.integers(min_value=0, max_value=999),
+    st.sampled_from([0.1, 0.5, 1.0]),
+)
+def test_contrastive_losses_equal_the_loops_in_any_order(
+    clips: int, seed: int, temperature: float
+) -> None:
     draw = torch.Generator().manual_seed(seed)
     specific, shared = torch.randn(2, clips, 3, 5, dtype=torch.float64, generator=draw)
-    present, order = torch.rand(clips, 3, generator=draw) < 0.7, torch.randperm(clips, generator=draw)
+    present, order = (
+        torch.rand(clips, 3, generator=draw) < 0.7,
+        torch.randperm(clips, generator=draw),
+    )
     intra = intra_sample_loss(specific, shared, present, temperature)
     exactly(intra, intra_sample_loop(specific, shared, present, temperature))
     exactly(intra_sample_loss(specific[order], shared[order], present[order], temperature), intra)
@@ -118,7 +138,8 @@ def test_contrastive_losses_fall_as_the_figure_wants() -> None:
     classes = torch.tensor([[1, 0], [1, 0], [0, 1], [0, 1]]).bool()
     positives = (classes.float() @ classes.float().T).bool()
     apart, mixed = (
-        inter_sample_loss(axes[rows], positives, torch.ones(4).bool(), 0.1) for rows in ([0, 0, 1, 1], [0, 1, 0, 1])
+        inter_sample_loss(axes[rows], positives, torch.ones(4).bool(), 0.1)
+        for rows in ([0, 0, 1, 1], [0, 1, 0, 1])
     )
     assert apart < 0.01 < 1 < mixed
 
@@ -129,9 +150,13 @@ def test_nothing_to_compare_is_zero_with_a_zero_gradient(clips: int) -> None:
     for present in (torch.zeros(clips, 3).bool(), torch.eye(3)[:1].expand(clips, 3).bool()):
         loss = intra_sample_loss(specific, shared, present, 0.1)
         assert loss == 0
-        assert all((g == 0).all() for g in torch.autograd.grad(loss, [specific, shared], retain_graph=True))
+        assert all(
+            (g == 0).all() for g in torch.autograd.grad(loss, [specific, shared], retain_graph=True)
+        )
     z = torch.randn(clips, 4, requires_grad=True)
-    loss = inter_sample_loss(z, torch.eye(clips).bool(), torch.ones(clips).bool(), 0.1)  # nobody but itself
+    loss = inter_sample_loss(
+        z, torch.eye(clips).bool(), torch.ones(clips).bool(), 0.1
+    )  # nobody but itself
     assert loss == 0
     assert (torch.autograd.grad(loss, z)[0] == 0).all()
 
@@ -142,18 +167,25 @@ def test_equal_and_zero_representations_have_finite_losses_and_gradients() -> No
         loss = intra_sample_loss(x, x, torch.ones(4, 3).bool(), 0.1)
         loss = loss + inter_sample_loss(x[:, 0], torch.ones(4, 4).bool(), torch.ones(4).bool(), 0.1)
         # 6 pairs attract; 6 + 3 stay apart; the other 3 clips are alike
-        torch.testing.assert_close(loss, torch.tensor(math.log(15 / 6) + math.log(3)) if values.any() else loss)
+        torch.testing.assert_close(
+            loss, torch.tensor(math.log(15 / 6) + math.log(3)) if values.any() else loss
+        )
         assert loss.isfinite()
         assert torch.autograd.grad(loss, x)[0].isfinite().all()
 
 
 def test_losses_keep_float32_inside_autocast() -> None:
     specific, shared = torch.randn(2, 8, 3, 16)
-    present, inter = torch.ones(8, 3).bool(), (specific[:, 0], torch.rand(8, 8) < 0.5, torch.ones(8).bool(), 0.1)
+    present, inter = (
+        torch.ones(8, 3).bool(),
+        (specific[:, 0], torch.rand(8, 8) < 0.5, torch.ones(8).bool(), 0.1),
+    )
     expected = intra_sample_loss(specific, shared, present, 0.1), inter_sample_loss(*inter)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         actual = intra_sample_loss(specific, shared, present, 0.1), inter_sample_loss(*inter)
-        half = task_loss(torch.randn(2, 5, 1).bfloat16(), torch.rand(2, 5, 1), torch.ones(2, 5).bool(), "binary")
+        half = task_loss(
+            torch.randn(2, 5, 1).bfloat16(), torch.rand(2, 5, 1), torch.ones(2, 5).bool(), "binary"
+        )
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
     assert half.dtype == torch.float32
 
@@ -164,11 +196,17 @@ def test_losses_keep_float32_inside_autocast() -> None:
         ("regression", [[-2.0], [-0.1], [0.0], [3.0], [0.0]], {(0, 1), (2, 4)}),
         ("binary", [[0.0], [1.0], [1.0]], {(1, 2)}),
         ("single-label", [[1.0, 0, 0], [0, 0, 1.0], [1.0, 0, 0]], {(0, 2)}),
-        ("multi-label", [[1.0, 1, 0], [0, 1.0, 1], [0, 0, 0], [0, 0, 1], [0, 0, 0]], {(0, 1), (1, 3)}),
+        (
+            "multi-label",
+            [[1.0, 1, 0], [0, 1.0, 1], [0, 0, 0], [0, 0, 1], [0, 0, 0]],
+            {(0, 1), (1, 3)},
+        ),
         ("regression", [[1.0], [math.nan], [2.0], [math.nan]], {(0, 2)}),
     ],
 )
-def test_same_class(kind: Kind, targets: list[list[float]], positive_pairs: set[tuple[int, int]]) -> None:
+def test_same_class(
+    kind: Kind, targets: list[list[float]], positive_pairs: set[tuple[int, int]]
+) -> None:
     same = same_class(torch.tensor(targets), kind)
     assert torch.equal(same, same.T)
     assert {(i, j) for i, j in same.nonzero().tolist() if i < j} == positive_pairs

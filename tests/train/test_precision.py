@@ -11,24 +11,24 @@ import torch
 from torch._dynamo.testing import CompileCounter
 
 from semanticmac.cache.dataset import loader
-from semanticmac.cache.home import CacheHome
-from semanticmac.model.language import LanguageModel, Tokenizer
-from semanticmac.model.semanticmac import SemanticMAC
-from semanticmac.train import learner as learner_module
-from semanticmac.train.batches import epoch_batches, in_buckets
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.model.network import SemanticMAC
+from semanticmac.model.text_encoder import LanguageModel, Tokenizer
+from semanticmac.train import trainer as learner_module
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import TrainData, resolve
-from semanticmac.train.learner import Learner
-from semanticmac.train.log import Taken
+from semanticmac.train.distributed import SINGLE_PROCESS
+from semanticmac.train.logger import StepMetrics
 from semanticmac.train.loop import TrainError, open_data, train
-from semanticmac.train.randomness import seed_everything
-from semanticmac.train.world import ALONE
+from semanticmac.train.sampler import epoch_batches, pad_to_bucket
+from semanticmac.train.seeding import seed_everything
+from semanticmac.train.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def data(planted: Callable[..., CacheHome]) -> TrainData:
+def data(planted: Callable[..., CacheLayout]) -> TrainData:
     return open_data(planted(), "planted")
 
 
@@ -38,24 +38,32 @@ def config(small: dict[str, Any], families: dict[str, str], data: TrainData) -> 
     return resolve(override(TrainConfig("planted"), settings), data)
 
 
-def made(config: TrainConfig, data: TrainData) -> Learner:
+def made(config: TrainConfig, data: TrainData) -> Trainer:
     seed_everything(config.seed)
     model = SemanticMAC(config.model, LanguageModel.pretrained(config.model.language))
-    return Learner(config, data.task.kind, model, data.train.labels(1), 3, ALONE)
+    return Trainer(config, data.task.kind, model, data.train.labels(1), 3, SINGLE_PROCESS)
 
 
-def step(learner: Learner, data: TrainData, batches: list[list[int]]) -> Taken:
+def step(learner: Trainer, data: TrainData, batches: list[list[int]]) -> StepMetrics:
     tokenize = Tokenizer.load(learner.config.model.language, 32)
-    local = loader(data.train, 1, tokenize, 1, learner.config.model.embedding_width, batches=batches)
-    return learner.learn(1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows])
+    local = loader(
+        data.train, 1, tokenize, 1, learner.config.model.embedding_width, batches=batches
+    )
+    return learner.learn(
+        1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows]
+    )
 
 
-def last_gradients(learner: Learner) -> Callable[[], torch.Tensor]:
+def last_gradients(learner: Trainer) -> Callable[[], torch.Tensor]:
     """The gradients of the last step, as one vector."""
-    return lambda: torch.cat([weight.grad.flatten() for weight in learner.learning if weight.grad is not None])
+    return lambda: torch.cat(
+        [weight.grad.flatten() for weight in learner.learning if weight.grad is not None]
+    )
 
 
-def test_accumulated_gradients_are_the_mean_of_those_of_the_batches(config: TrainConfig, data: TrainData) -> None:
+def test_accumulated_gradients_are_the_mean_of_those_of_the_batches(
+    config: TrainConfig, data: TrainData
+) -> None:
     batches = [[0, 1, 2, 3], [4, 5, 6], [7, 8]]
     single = []
     for batch in batches:
@@ -88,9 +96,13 @@ def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
     seen: dict[str, torch.dtype] = {}
     exact = learner_module.objective
 
-    def watched(config: TrainConfig, kind: Any, output: Any, targets: torch.Tensor, weights: Any) -> Any:
+    def watched(
+        config: TrainConfig, kind: Any, output: Any, targets: torch.Tensor, weights: Any
+    ) -> Any:
         losses = exact(config, kind, output, targets, weights)
-        seen.update(prediction=output.predictions.dtype, loss=losses.total.dtype, inter=losses.inter.dtype)
+        seen.update(
+            prediction=output.predictions.dtype, loss=losses.total.dtype, inter=losses.inter.dtype
+        )
         return losses
 
     monkeypatch.setattr(learner_module, "objective", watched)
@@ -105,7 +117,9 @@ def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
     torch.testing.assert_close(numbers["bfloat16"], numbers["float32"], rtol=0.05, atol=0.02)
 
 
-def test_auto_precision_is_resolved_before_it_is_saved(config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+def test_auto_precision_is_resolved_before_it_is_saved(
+    config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
     assert config.precision == "float32"  # of the CPU
     train(replace(config, epochs=1), data, tmp_path, CPU, lambda *_: None, lambda _: None)
     assert 'precision = "float32"' in (tmp_path / "config.toml").read_text()
@@ -115,9 +129,14 @@ def test_padding_to_buckets_changes_no_output(config: TrainConfig, data: TrainDa
     learner = made(config, data)
     tokenize = Tokenizer.load(config.model.language, 32)
     batch = next(iter(loader(data.train, 8, tokenize, 1, 8)))
-    padded = in_buckets(batch, 32)
-    assert padded.token_ids.shape[1] == 16 and padded.vision.shape[1] == padded.audio_mask.shape[1] == 8
-    assert in_buckets(batch, 9).token_ids.shape[1] == 9  # a language model has places for so many
+    padded = pad_to_bucket(batch, 32)
+    assert (
+        padded.token_ids.shape[1] == 16
+        and padded.vision.shape[1] == padded.audio_mask.shape[1] == 8
+    )
+    assert (
+        pad_to_bucket(batch, 9).token_ids.shape[1] == 9
+    )  # a language model has places for so many
     learner.model.eval()
     with torch.inference_mode():
         mine, its = learner.model(batch), learner.model(padded)
@@ -139,13 +158,15 @@ def test_a_compiled_model_is_not_compiled_for_every_length(
     lengths = {(batch.token_ids.shape[1], batch.vision.shape[1]) for batch in local}
     counts = []
     for batch, places in zip(local, batches, strict=True):
-        learner.learn(1, [(places, in_buckets(batch, 32))], [""] * 24)
+        learner.learn(1, [(places, pad_to_bucket(batch, 32))], [""] * 24)
         counts.append(counter.frame_count)
     assert len(lengths) > 2 and counts[0] > 0
     assert counts[-1] == counts[0]
 
 
-def test_nan_stops_the_run_with_the_clips_of_its_step(config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+def test_nan_stops_the_run_with_the_clips_of_its_step(
+    config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
     poisoned = 0
 
     def progress(stage: str, done: int, total: int, failed: int) -> None:
@@ -155,11 +176,15 @@ def test_nan_stops_the_run_with_the_clips_of_its_step(config: TrainConfig, data:
                 torch.nn.init.constant_(learner.model.fuse.weight, float("nan"))
             poisoned = done
 
-    learners: list[Learner] = []
+    learners: list[Trainer] = []
     with pytest.MonkeyPatch.context() as patched:
-        init = Learner.__init__
-        patched.setattr(Learner, "__init__", lambda self, *words: learners.append(self) or init(self, *words))
-        with pytest.raises(TrainError, match="the loss became nan in epoch 1, on the clips") as found:
+        init = Trainer.__init__
+        patched.setattr(
+            Trainer, "__init__", lambda self, *words: learners.append(self) or init(self, *words)
+        )
+        with pytest.raises(
+            TrainError, match="the loss became nan in epoch 1, on the clips"
+        ) as found:
             train(config, data, tmp_path, CPU, progress, lambda _: None)
     assert poisoned == 2
     third = epoch_batches(24, config.batch_size, config.seed, 1)[2]

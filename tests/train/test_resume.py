@@ -1,6 +1,7 @@
 """A run that is killed, wherever it is, and resumed ends with the bytes of one that was left alone.
 
-A moment is counted, not timed (train_at.py): a step that is learnt, a file of the run that is opened, renamed, removed.
+A moment is counted, not timed (train_at.py): a step that is learnt, a file of the run that is
+opened, renamed, removed.
 """
 
 import errno
@@ -19,9 +20,9 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from semanticmac.cache.home import CacheHome
-from semanticmac.eval.run import RunError, RunInfo
-from semanticmac.eval.trained import load_run
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.run.folder import RunError, RunInfo
+from semanticmac.run.weights import load_run
 from semanticmac.train import checkpoint
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import in_setting
@@ -36,13 +37,13 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def home(planted: Callable[..., CacheHome]) -> CacheHome:
+def layout(planted: Callable[..., CacheLayout]) -> CacheLayout:
     return planted()
 
 
 @pytest.fixture(scope="module")
-def data(home: CacheHome) -> TrainData:
-    return open_data(home, "planted")
+def data(layout: CacheLayout) -> TrainData:
+    return open_data(layout, "planted")
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +59,29 @@ def config(settings: dict[str, Any]) -> TrainConfig:
 def run_to_end(config: TrainConfig, data: TrainData, run: Path, **options: Any) -> RunInfo:
     shown: list[int] = []
     info = train(
-        config, data, run, CPU, lambda *_: None, lambda line: shown.append(line.epoch), save_every_s=0.0, **options
+        config,
+        data,
+        run,
+        CPU,
+        lambda *_: None,
+        lambda line: shown.append(line.epoch),
+        save_every_s=0.0,
+        **options,
     )
-    assert shown in ([], list(range(1, config.epochs + 1)))  # those before the stop too, or it was finished
+    assert shown in (
+        [],
+        list(range(1, config.epochs + 1)),
+    )  # those before the stop too, or it was finished
     return info
 
 
-Kill = Callable[..., tuple[int, int]]  # (run, kill_at, resume=False) → exit status, moments that it saw
+Kill = Callable[
+    ..., tuple[int, int]
+]  # (run, kill_at, resume=False) → exit status, moments that it saw
 
 
 @pytest.fixture(scope="module")
-def in_child(home: CacheHome, settings: dict[str, Any]) -> Iterator[Kill]:
+def in_child(layout: CacheLayout, settings: dict[str, Any]) -> Iterator[Kill]:
     """Trains in a process that dies just before moment `kill_at`; see train_at.py."""
     with subprocess.Popen(
         [sys.executable, str(Path(__file__).parent / "train_at.py")],
@@ -79,7 +92,13 @@ def in_child(home: CacheHome, settings: dict[str, Any]) -> Iterator[Kill]:
         words, answers = child.stdin, child.stdout
 
         def kill(run: Path, kill_at: int, resume: bool = False) -> tuple[int, int]:
-            job = {"cache": str(home.root), "settings": settings, "run": str(run), "kill_at": kill_at, "resume": resume}
+            job = {
+                "cache": str(layout.root),
+                "settings": settings,
+                "run": str(run),
+                "kill_at": kill_at,
+                "resume": resume,
+            }
             words.write(json.dumps(job) + "\n")
             words.flush()
             status, moments = json.loads(answers.readline())
@@ -90,7 +109,11 @@ def in_child(home: CacheHome, settings: dict[str, Any]) -> Iterator[Kill]:
 
 
 def files_of(run: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +125,9 @@ def undisturbed(in_child: Kill, tmp_path_factory: pytest.TempPathFactory) -> tup
     return run, moments
 
 
-def test_a_run_has_moments_of_every_kind(undisturbed: tuple[Path, int], config: TrainConfig) -> None:
+def test_a_run_has_moments_of_every_kind(
+    undisturbed: tuple[Path, int], config: TrainConfig
+) -> None:
     run, moments = undisturbed
     steps = config.epochs * 3  # 24 clips, batches of 4, two a step
     assert moments > steps * 3  # a step, its checkpoint written aside and renamed
@@ -112,9 +137,16 @@ def test_a_run_has_moments_of_every_kind(undisturbed: tuple[Path, int], config: 
     assert [line["epoch"] for line in lines if "step" not in line] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("share", [i / 30 for i in range(30)] if ALL_MOMENTS else [0.0, 0.27, 0.55, 0.8, 0.995])
+@pytest.mark.parametrize(
+    "share", [i / 30 for i in range(30)] if ALL_MOMENTS else [0.0, 0.27, 0.55, 0.8, 0.995]
+)
 def test_killed_anywhere_and_resumed(
-    in_child: Kill, share: float, undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
+    in_child: Kill,
+    share: float,
+    undisturbed: tuple[Path, int],
+    config: TrainConfig,
+    data: TrainData,
+    tmp_path: Path,
 ) -> None:
     whole, moments = undisturbed
     run = tmp_path / "run"
@@ -125,7 +157,11 @@ def test_killed_anywhere_and_resumed(
 
 
 def test_killed_again_and_again(
-    in_child: Kill, undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
+    in_child: Kill,
+    undisturbed: tuple[Path, int],
+    config: TrainConfig,
+    data: TrainData,
+    tmp_path: Path,
 ) -> None:
     """Each try gets a little further than its own start, which takes moments too."""
     run = tmp_path / "run"
@@ -145,11 +181,16 @@ def test_a_checkpoint_half_written_is_not_there(
     before = files_of(run)
     found = checkpoint.load(run)
     assert found is not None
-    with pytest.raises(OSError, match="No space") as stopped, pytest.MonkeyPatch.context() as patched:
+    with (
+        pytest.raises(OSError, match="No space") as stopped,
+        pytest.MonkeyPatch.context() as patched,
+    ):
 
         def full(_: object, path: Path, *__: object) -> None:
             path.write_bytes(b"half")
-            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+            raise SafetensorError(
+                "Error while serializing: I/O error: No space left on device (os error 28)"
+            )
 
         patched.setattr(checkpoint, "save_file", full)
         checkpoint.save(run, *found)
@@ -164,13 +205,25 @@ def test_a_finished_run_stays_as_it_is(
     run = tmp_path / "run"
     shutil.copytree(undisturbed[0], run)
     before = files_of(run)
-    info = train(config, data, run, CPU, lambda *_: None, lambda _: pytest.fail("an epoch was trained"), resume=True)
+    info = train(
+        config,
+        data,
+        run,
+        CPU,
+        lambda *_: None,
+        lambda _: pytest.fail("an epoch was trained"),
+        resume=True,
+    )
     assert info == RunInfo.read(undisturbed[0])
     assert files_of(run) == before
 
 
 def test_other_settings_data_or_processes_are_refused(
-    in_child: Kill, config: TrainConfig, data: TrainData, planted: Callable[..., CacheHome], tmp_path: Path
+    in_child: Kill,
+    config: TrainConfig,
+    data: TrainData,
+    planted: Callable[..., CacheLayout],
+    tmp_path: Path,
 ) -> None:
     run = tmp_path / "run"
     in_child(run, 60)
@@ -181,8 +234,8 @@ def test_other_settings_data_or_processes_are_refused(
 
     with pytest.raises(ConfigError, match=r"was trained with lr_rest=0\.01, asked for is 0\.02"):
         go_on(override(config, {"lr_rest": 0.02}), data)
-    home = planted()
-    other = open_data(home, "planted")
+    layout = planted()
+    other = open_data(layout, "planted")
     row = replace(other.train.rows[0], text="another text")
     other.train.rows = (row, *other.train.rows[1:])
     with pytest.raises(TrainError, match="have changed in the cache"):
@@ -215,14 +268,19 @@ def test_two_processes_do_not_train_in_one_folder(
     undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    with checkpoint.training(run), pytest.raises(TrainError, match="another process is training in"):
+    with (
+        checkpoint.training(run),
+        pytest.raises(TrainError, match="another process is training in"),
+    ):
         run_to_end(config, data, run)
     shutil.rmtree(run)
     run_to_end(config, data, run)
     assert files_of(run) == files_of(undisturbed[0])
 
 
-def test_a_broken_checkpoint_is_named(in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+def test_a_broken_checkpoint_is_named(
+    in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     in_child(run, 60)
     path = run / "checkpoint" / "state.safetensors"
@@ -250,7 +308,7 @@ def test_steps_saved_or_not_learn_the_same(
     assert files_of(run) == files_of(undisturbed[0])
 
 
-def test_other_clips_before_a_clip_are_other_data(planted: Callable[..., CacheHome]) -> None:
+def test_other_clips_before_a_clip_are_other_data(planted: Callable[..., CacheLayout]) -> None:
     """They may stand in no split that training sees, as a corpus has them for context alone."""
     data = open_data(planted(), "planted")
     before = in_setting(data, 2)
@@ -261,7 +319,9 @@ def test_other_clips_before_a_clip_are_other_data(planted: Callable[..., CacheHo
     assert before.digest != digest
 
 
-def test_other_threads_are_said(in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+def test_other_threads_are_said(
+    in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
     run, notes = tmp_path / "run", list[str]()
     in_child(run, 60)
     found = checkpoint.load(run)
@@ -269,12 +329,19 @@ def test_other_threads_are_said(in_child: Kill, config: TrainConfig, data: Train
     checkpoint.save(run, replace(found[0], threads=found[0].threads + 1), found[1])
     train(config, data, run, CPU, lambda *_: None, lambda _: None, notes.append, resume=True)
     now = torch.get_num_threads()
-    assert f"begun on {found[0].threads + 1} CPU threads, goes on with {now}: last bits may differ" in notes
+    assert (
+        f"begun on {found[0].threads + 1} CPU threads, goes on with {now}: last bits may differ"
+        in notes
+    )
 
 
-def test_a_log_that_is_gone_is_named(in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path) -> None:
+def test_a_log_that_is_gone_is_named(
+    in_child: Kill, config: TrainConfig, data: TrainData, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     in_child(run, 60)
     (run / "log.jsonl").unlink()
-    with pytest.raises(TrainError, match=r"log\.jsonl is shorter than when the checkpoint was made"):
+    with pytest.raises(
+        TrainError, match=r"log\.jsonl is shorter than when the checkpoint was made"
+    ):
         run_to_end(config, data, run, resume=True)

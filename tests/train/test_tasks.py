@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from semanticmac.cache.home import CacheHome
-from semanticmac.cache.task import Kind
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.core import Kind
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.trained import load_run
+from semanticmac.run.weights import load_run
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.loop import train
@@ -34,28 +34,33 @@ def exactly(actual: torch.Tensor, expected: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_configuration_trains_every_kind_of_task(
-    kind: Kind, planted: Callable[..., CacheHome], small: dict[str, Any], tmp_path: Path
+    kind: Kind, planted: Callable[..., CacheLayout], small: dict[str, Any], tmp_path: Path
 ) -> None:
-    home = planted(kind)
-    data = open_data(home, "planted")
+    layout = planted(kind)
+    data = open_data(layout, "planted")
     config = override(TrainConfig("planted"), small | {"modalities": "audio,vision"})
     info = train(config, data, tmp_path / "plain", CPU, lambda *_: None, lambda _: None)
     assert info.task.kind == kind and info.model.outputs == data.task.width
-    result = evaluate(load_run(tmp_path / "plain", CPU), home, "test", CPU)
+    result = evaluate(load_run(tmp_path / "plain", CPU), layout, "test", CPU)
     assert result.predictions.multimodal.shape == (8, data.task.width)
     balanced = replace(config, class_weights="balanced")
     if kind == "regression":
-        with pytest.raises(TrainError, match="class_weights=balanced needs classes, but the task is regression"):
+        with pytest.raises(
+            TrainError, match="class_weights=balanced needs classes, but the task is regression"
+        ):
             train(balanced, data, tmp_path / "balanced", CPU, lambda *_: None, lambda _: None)
         return
     train(balanced, data, tmp_path / "balanced", CPU, lambda *_: None, lambda _: None)
-    weighed = evaluate(load_run(tmp_path / "balanced", CPU), home, "test", CPU)
+    weighed = evaluate(load_run(tmp_path / "balanced", CPU), layout, "test", CPU)
     assert (weighed.predictions.scores != result.predictions.scores).any()
 
 
 def test_weighed_cross_entropy_is_torch_s() -> None:
     torch.manual_seed(0)
-    predictions, soft = torch.randn(7, 4, dtype=torch.float64), torch.rand(7, 4, dtype=torch.float64).softmax(1)
+    predictions, soft = (
+        torch.randn(7, 4, dtype=torch.float64),
+        torch.rand(7, 4, dtype=torch.float64).softmax(1),
+    )
     weights = torch.stack([torch.zeros(4), torch.rand(4)]).double()
     exactly(
         clip_losses(predictions, soft, "single-label", class_weights=weights),
@@ -63,7 +68,12 @@ def test_weighed_cross_entropy_is_torch_s() -> None:
     )
     targets = soft[:, None].expand(7, 5, 4)
     losses = task_loss(
-        predictions[:, None].expand(7, 5, 4), targets, torch.ones(7, 5).bool(), "single-label", "l1", weights
+        predictions[:, None].expand(7, 5, 4),
+        targets,
+        torch.ones(7, 5).bool(),
+        "single-label",
+        "l1",
+        weights,
     )
     exactly(losses, F.cross_entropy(predictions, soft, weight=weights[1]).expand(5))
 
@@ -72,7 +82,10 @@ def test_weighed_cross_entropy_is_torch_s() -> None:
 def test_weighed_binary_cross_entropy_is_torch_s(kind: Kind) -> None:
     torch.manual_seed(0)
     width = 3 if kind == "multi-label" else 1
-    predictions, soft = torch.randn(7, width, dtype=torch.float64) * 9, torch.rand(7, width, dtype=torch.float64)
+    predictions, soft = (
+        torch.randn(7, width, dtype=torch.float64) * 9,
+        torch.rand(7, width, dtype=torch.float64),
+    )
     absence, presence = weights = torch.rand(2, width, dtype=torch.float64) + 0.1
     expected = F.binary_cross_entropy_with_logits(
         predictions, soft, weight=absence, pos_weight=presence / absence, reduction="none"
@@ -88,14 +101,19 @@ def test_balanced_weights_are_those_of_scikit_learn(classes: list[int], unlabell
     weights = balanced_weights(truth, "single-label")[1]
     there = np.unique(classes)
     expected = torch.zeros(4).index_put_(
-        (torch.from_numpy(there),), torch.tensor(compute_class_weight("balanced", classes=there, y=classes)).float()
+        (torch.from_numpy(there),),
+        torch.tensor(compute_class_weight("balanced", classes=there, y=classes)).float(),
     )
     torch.testing.assert_close(weights, expected)
     assert (onehot @ weights).sum() == pytest.approx(len(classes))  # the mean loss keeps its scale
     sides = balanced_weights(truth, "multi-label")
     for k in range(4):
         column = [int(c == k) for c in classes]
-        both = compute_class_weight("balanced", classes=np.array([0, 1]), y=column) if len(set(column)) == 2 else None
+        both = (
+            compute_class_weight("balanced", classes=np.array([0, 1]), y=column)
+            if len(set(column)) == 2
+            else None
+        )
         if both is not None:
             torch.testing.assert_close(sides[:, k], torch.tensor(both).float())
         else:  # what no clip shows weighs nothing

@@ -1,9 +1,10 @@
 """Trains again and again, each time to be killed at one counted moment; tests talk to it.
 
-A line on standard input is a job as JSON: the cache, settings, the run's folder, `kill_at`, whether to resume. It is
-done in a process of its own, which ends itself by SIGKILL just before that moment. The answer, a JSON line, is its exit
-status and the moments that it saw. A moment is every step that is learnt, and every file of the run that is opened,
-renamed or removed. The program is imported once and then forked, before anything in it has begun a thread.
+A line on standard input is a job as JSON: the cache, settings, the run's folder, `kill_at`, whether
+to resume. It is done in a process of its own, which ends itself by SIGKILL just before that moment.
+The answer, a JSON line, is its exit status and the moments that it saw. A moment is every step that
+is learnt, and every file of the run that is opened, renamed or removed. The program is imported
+once and then forked, before anything in it has begun a thread.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 
-from semanticmac.cache.home import CacheHome
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.loop import open_data, train
 
@@ -33,15 +34,21 @@ def run(job: dict[str, Any], counted: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(event: str, words: tuple[Any, ...]) -> None:
-        if event in WATCHED and isinstance(words[0], str | os.PathLike) and job["run"] in os.fspath(words[0]):
+        if (
+            event in WATCHED
+            and isinstance(words[0], str | os.PathLike)
+            and job["run"] in os.fspath(words[0])
+        ):
             moment()
 
     torch.set_num_threads(1)
-    data = open_data(CacheHome(Path(job["cache"])), "planted")
+    data = open_data(CacheLayout(Path(job["cache"])), "planted")
     config = override(TrainConfig("planted"), job["settings"])
     sys.addaudithook(watch)
     cpu, silent = torch.device("cpu"), lambda *_: None
-    train(config, data, Path(job["run"]), cpu, moment, silent, save_every_s=0.0, resume=job["resume"])
+    train(
+        config, data, Path(job["run"]), cpu, moment, silent, save_every_s=0.0, resume=job["resume"]
+    )
     os.write(counted, str(taken).encode())
     os._exit(0)
 

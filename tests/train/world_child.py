@@ -1,7 +1,7 @@
 """What the tests of several processes run in each of them: a list of jobs, as JSON on the command line.
 
-gradients: one step's losses and gradients, without dropout, into FILE. train: a whole run, in which the first process
-may be killed before a step, with a checkpoint after every step.
+gradients: one step's losses and gradients, without dropout, into FILE. train: a whole run, in which
+the first process may be killed before a step, with a checkpoint after every step.
 """
 
 import json
@@ -15,41 +15,51 @@ import torch
 from safetensors.torch import save_file
 
 from semanticmac.cache.dataset import loader
-from semanticmac.cache.home import CacheHome
-from semanticmac.model.language import LanguageModel, Tokenizer
-from semanticmac.model.semanticmac import SemanticMAC
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.model.network import SemanticMAC
+from semanticmac.model.text_encoder import LanguageModel, Tokenizer
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import resolve
-from semanticmac.train.learner import Learner
+from semanticmac.train.distributed import DistributedContext, init_distributed
 from semanticmac.train.loop import open_data, train
-from semanticmac.train.randomness import seed_everything
-from semanticmac.train.world import World, joined
+from semanticmac.train.seeding import seed_everything
+from semanticmac.train.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
-def gradients(world: World, about: dict[str, Any]) -> None:
-    data = open_data(CacheHome(Path(about["cache"])), "planted")
+def gradients(world: DistributedContext, about: dict[str, Any]) -> None:
+    data = open_data(CacheLayout(Path(about["cache"])), "planted")
     config = resolve(override(TrainConfig("planted"), about["settings"]), data)
     seed_everything(config.seed)
     language = LanguageModel.pretrained(config.model.language)
     tokenize = Tokenizer.load(config.model.language, 32)
-    learner = Learner(config, data.task.kind, SemanticMAC(config.model, language), data.train.labels(1), 1, world)
+    learner = Trainer(
+        config, data.task.kind, SemanticMAC(config.model, language), data.train.labels(1), 1, world
+    )
     batches = about["batches"]
     shares = [world.share(batch) for batch in batches]
     local = loader(data.train, 1, tokenize, 1, config.model.embedding_width, batches=shares)
-    taken = learner.learn(1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows])
-    found = {name: weight.grad for name, weight in learner.model.named_parameters() if weight.grad is not None}
+    taken = learner.learn(
+        1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows]
+    )
+    found = {
+        name: weight.grad
+        for name, weight in learner.model.named_parameters()
+        if weight.grad is not None
+    }
     lacking = [
-        name for name, weight in learner.model.named_parameters() if weight.requires_grad and weight.grad is None
+        name
+        for name, weight in learner.model.named_parameters()
+        if weight.requires_grad and weight.grad is None
     ]
     assert not lacking, lacking
     found |= {"numbers": taken.numbers, "banks": learner.labels.banks}
     save_file(found, f"{about['file']}-{world.rank}")
 
 
-def whole(world: World, about: dict[str, Any]) -> None:
-    data = open_data(CacheHome(Path(about["cache"])), "planted")
+def whole(world: DistributedContext, about: dict[str, Any]) -> None:
+    data = open_data(CacheLayout(Path(about["cache"])), "planted")
     config = override(TrainConfig("planted"), about["settings"])
 
     def progress(stage: str, done: int, total: int, failed: int) -> None:
@@ -57,17 +67,19 @@ def whole(world: World, about: dict[str, Any]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     run = Path(about["run"])
-    train(config, data, run, CPU, progress, lambda _: None, resume=True, save_every_s=0.0, world=world)
+    train(
+        config, data, run, CPU, progress, lambda _: None, resume=True, save_every_s=0.0, world=world
+    )
 
 
-def do(world: World, jobs: list[dict[str, Any]]) -> None:
+def do(world: DistributedContext, jobs: list[dict[str, Any]]) -> None:
     for job in jobs:
         {"gradients": gradients, "train": whole}[job["what"]](world, job)
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    with joined() as world:
+    with init_distributed() as world:
         do(world, json.loads(sys.argv[1]))
     os._exit(0)  # as cli.main does
 

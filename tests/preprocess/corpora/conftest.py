@@ -31,7 +31,9 @@ def shared() -> Callable[[str], Path]:
 
     def find(name: str) -> Path:
         if not (SHARED / name).is_dir():
-            pytest.skip(f"{SHARED / name} is not on this machine: the real label files are not part of the repository")
+            pytest.skip(
+                f"{SHARED / name} is not on this machine: the real label files are not part of the repository"
+            )
         return SHARED / name
 
     return find

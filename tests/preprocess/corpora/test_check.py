@@ -20,7 +20,15 @@ FILES = {f"Raw/{name}.mp4": b"" for name in ("v0/1", "v0/2", "v1/1")}
 def small_card(monkeypatch: pytest.MonkeyPatch) -> None:
     """A card of CH-SIMS whose official counts are those of the miniature."""
     card = CorpusCard(
-        "sims", "SIMS", "sentiment", (1, 1, 1), (1, 1, 2), "here", "none", "label.csv", "of another release"
+        "sims",
+        "SIMS",
+        "sentiment",
+        (1, 1, 1),
+        (1, 1, 2),
+        "here",
+        "none",
+        "label.csv",
+        "of another release",
     )
     monkeypatch.setattr(check_module, "CARDS", {"sims": card})
 
@@ -37,7 +45,9 @@ def test_a_whole_corpus_is_complete_and_says_what_to_know(write, small_card):
     found = findings(report)
     assert found["counts"] == "1 / 1 / 1 clips, in the paper 1 / 1 / 2; of another release"
     assert found["empty-text"] == "1 of 3 clips have no text: v0_2"
-    assert found["shared-source"].startswith("1 of 2 source videos stand in more than one split: v0.")
+    assert found["shared-source"].startswith(
+        "1 of 2 source videos stand in more than one split: v0."
+    )
     assert set(found) == {"counts", "empty-text", "shared-source"}
 
 
@@ -73,12 +83,17 @@ def test_but_not_where_an_option_asked_for_them(write):
     root = write(SIMS | FILES | {"out.csv": "clip_id\nv0_2\n"})
     report = check_corpus("sims", root, Options(exclude=root / "out.csv"))
     assert report.complete
-    assert any("officially 1368 / 456 / 457 (the list was changed by an option)" in f.message for f in report.findings)
+    assert any(
+        "officially 1368 / 456 / 457 (the list was changed by an option)" in f.message
+        for f in report.findings
+    )
 
 
 def test_a_split_without_a_label_and_a_class_without_training_are_problems(write):
     rows = "file,label,label_text,split\na.mp4,sad,,train\nb.mp4,glad,,test\nc.mp4,,sad,train\nd.mp4,sad,,valid\n"
-    report = check_corpus("folder", write({f"{name}.mp4": b"" for name in "abcd"} | {"clips.csv": rows}))
+    report = check_corpus(
+        "folder", write({f"{name}.mp4": b"" for name in "abcd"} | {"clips.csv": rows})
+    )
     assert not report.complete
     assert report.card is None
     assert findings(report)["unlabelled"] == "1 clips have a split but no label: c"
@@ -89,7 +104,10 @@ def test_a_split_without_a_label_and_a_class_without_training_are_problems(write
 def test_a_corpus_that_cannot_be_read_is_a_finding(write):
     report = check_corpus("sims", write({"label.csv": SIMS["label.csv"] + "v0,1,a,0,train\n"}))
     assert not report.complete
-    assert "line 5: the clip id 'v0_1' stands twice; it is also in line 2" in findings(report)["unreadable"]
+    assert (
+        "line 5: the clip id 'v0_1' stands twice; it is also in line 2"
+        in findings(report)["unreadable"]
+    )
 
 
 def test_what_is_broken_in_every_download_of_meld_does_not_count_as_missing(write):
@@ -97,16 +115,23 @@ def test_what_is_broken_in_every_download_of_meld_does_not_count_as_missing(writ
     row = 'Hi,Ann,joy,{},{},"00:00:01,000","00:00:02,000"\n'
     tables = {f"{part}_sent_emo.csv": header + row.format(0, 0) for part in ("train", "test")}
     files = {"train_splits/dia0_utt0.mp4": b"", "output_repeated_splits_test/dia0_utt0.mp4": b""}
-    report = check_corpus("meld", write(tables | files | {"dev_sent_emo.csv": header + row.format(110, 7)}))
+    report = check_corpus(
+        "meld", write(tables | files | {"dev_sent_emo.csv": header + row.format(110, 7)})
+    )
     assert "missing" not in findings(report)
     found = findings(report)["known-bad"]
-    assert found == "known to be broken in the download: valid_dia110_utt7 (the video file is not in the download)"
+    assert (
+        found
+        == "known to be broken in the download: valid_dia110_utt7 (the video file is not in the download)"
+    )
 
 
 @pytest.mark.parametrize("name", ["sims", "meld", "folder"])
 def test_what_a_finding_says_no_note_says_again(write, small_card, name):
     header = "Utterance,Speaker,Emotion,Dialogue_ID,Utterance_ID,StartTime,EndTime\n"
-    rows = "".join(f'Hi,Ann,joy,{place},"00:00:01,000","00:00:02,000"\n' for place in ("125,3", "125,4"))
+    rows = "".join(
+        f'Hi,Ann,joy,{place},"00:00:01,000","00:00:02,000"\n' for place in ("125,3", "125,4")
+    )
     files = {
         "sims": SIMS,
         "meld": {f"{part}_sent_emo.csv": header + rows for part in ("train", "dev", "test")},
@@ -117,8 +142,14 @@ def test_what_a_finding_says_no_note_says_again(write, small_card, name):
     notes = read_corpus(name, root).notes
     clips = sum(report.counts.values())
     assert findings(report)["missing"].startswith(f"{clips} of {clips} clips have no file")
-    said = [note for note in notes if "video files are not there" in note or "known to be broken" in note]
-    assert len(said) == 1 + ("known-bad" in findings(report)) and said[-1].startswith(f"{clips} of {clips} ")
+    said = [
+        note
+        for note in notes
+        if "video files are not there" in note or "known to be broken" in note
+    ]
+    assert len(said) == 1 + ("known-bad" in findings(report)) and said[-1].startswith(
+        f"{clips} of {clips} "
+    )
     assert set(report.notes) == set(notes) - set(said)
 
 
@@ -140,7 +171,9 @@ def test_the_pages_tell_the_counts_of_the_card(card):
     text = page.read_text(encoding="utf-8")
     assert [known for known in counts if known not in text] == []
     row = next(
-        line for line in (PAGES / "README.md").read_text(encoding="utf-8").splitlines() if f"`{card.name}`" in line
+        line
+        for line in (PAGES / "README.md").read_text(encoding="utf-8").splitlines()
+        if f"`{card.name}`" in line
     )
     assert counts[-1] in row
     assert f"({page.name})" in row

@@ -2,7 +2,7 @@
 
 import pytest
 
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 
@@ -10,8 +10,14 @@ HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode\n"
 
 
 def test_sims_with_its_four_labels_and_padded_names(write):
-    rows = "video_0001,1,你好,-0.4,0.2,,1.0,Negative,train\nvideo_0001,0010,早,0.0,,,,Neutral,valid\n"
-    files = {"Raw/video_0001/0001.mp4": b"", "Raw/video_0001/0010.mp4": b"", "label.csv": HEADER + rows}
+    rows = (
+        "video_0001,1,你好,-0.4,0.2,,1.0,Negative,train\nvideo_0001,0010,早,0.0,,,,Neutral,valid\n"
+    )
+    files = {
+        "Raw/video_0001/0001.mp4": b"",
+        "Raw/video_0001/0010.mp4": b"",
+        "label.csv": HEADER + rows,
+    }
     root = write(files)
     corpus = read_corpus("sims", root)
     first, second = corpus.clips
@@ -41,13 +47,18 @@ def test_mosi_and_mosei_without_the_three_newer_columns(write, name):
     rows = "-a_b_,10,GOOD,2.4,Positive,train\n-a_b_,9,BAD,-3,Negative,test\n"
     header = "video_id,clip_id,text,label,annotation,mode\n"
     corpus = read_corpus(name, write({"label.csv": header + rows}))
-    assert [(clip.clip_id, clip.position) for clip in corpus.clips] == [("-a_b__10", 1), ("-a_b__9", 0)]
+    assert [(clip.clip_id, clip.position) for clip in corpus.clips] == [
+        ("-a_b__10", 1),
+        ("-a_b__9", 0),
+    ]
     assert corpus.task == Task("regression")
     assert corpus.notes == ("2 of 2 video files are not there: -a_b__10, -a_b__9",)
 
 
 def test_a_clip_without_a_label_is_noted_and_has_no_split(write):
-    corpus = read_corpus("sims", write({"label.csv": HEADER + "v,1,a,,0.2,,,,train\nv,2,b,1,,,,,train\n"}))
+    corpus = read_corpus(
+        "sims", write({"label.csv": HEADER + "v,1,a,,0.2,,,,train\nv,2,b,1,,,,,train\n"})
+    )
     assert [clip.split for clip in corpus.clips] == [None, "train"]
     assert "1 clips have no label and so no split: v_1" in corpus.notes
 
@@ -55,18 +66,36 @@ def test_a_clip_without_a_label_is_noted_and_has_no_split(write):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("video_id,clip_id,text,label\nv,1,a,0\n", r"label\.csv, line 1: no column mode; the header has video_id"),
+        (
+            "video_id,clip_id,text,label\nv,1,a,0\n",
+            r"label\.csv, line 1: no column mode; the header has video_id",
+        ),
         (HEADER, r"label\.csv names no clips"),
-        (HEADER + "v,1,a,1.4,,,,,train\n", r"label\.csv, line 2: label: label 1\.4 lies outside -1\.0 … 1\.0"),
-        (HEADER + "v,1,a,0,,,-2,,train\n", r"label\.csv, line 2: label_V: label -2\.0 lies outside"),
+        (
+            HEADER + "v,1,a,1.4,,,,,train\n",
+            r"label\.csv, line 2: label: label 1\.4 lies outside -1\.0 … 1\.0",
+        ),
+        (
+            HEADER + "v,1,a,0,,,-2,,train\n",
+            r"label\.csv, line 2: label_V: label -2\.0 lies outside",
+        ),
         (HEADER + "v,1,a,nan,,,,,train\n", r"label\.csv, line 2: label is NaN"),
-        (HEADER + "v,1,a,good,,,,,train\n", r"label\.csv, line 2: the label is 'good', expected a number"),
+        (
+            HEADER + "v,1,a,good,,,,,train\n",
+            r"label\.csv, line 2: the label is 'good', expected a number",
+        ),
         (
             HEADER + "v,1,a,0,,,,,train\nv,1,b,0,,,,,test\n",
             r"line 3: the clip id 'v_1' stands twice; it is also in line 2",
         ),
-        (HEADER + "v,1,a,0,,,,,all\n", r"label\.csv, line 2: mode is 'all', expected one of train, valid, test"),
-        (HEADER + "../..,1,a,0,,,,,train\n", r"label\.csv, line 2: 'Raw/\.\./\.\./1\.mp4' leads out of"),
+        (
+            HEADER + "v,1,a,0,,,,,all\n",
+            r"label\.csv, line 2: mode is 'all', expected one of train, valid, test",
+        ),
+        (
+            HEADER + "../..,1,a,0,,,,,train\n",
+            r"label\.csv, line 2: 'Raw/\.\./\.\./1\.mp4' leads out of",
+        ),
         (HEADER + "v,,a,0,,,,,train\n", r"label\.csv, line 2: the column 'clip_id' is empty"),
     ],
 )
@@ -80,8 +109,14 @@ def test_a_wrong_label_file_names_file_and_line(write, content, message):
     [
         ("sims", r"sims: .* holds no label\.csv; expected it beside Raw/<video_id>/<clip_id>\.mp4"),
         ("simsv2", r"simsv2: .* holds no label\.csv or meta\.csv"),
-        ("mosi", r"mosi: .* holds neither label\.csv .* nor Raw/Transcript/Segmented/<video>\.annotprocessed"),
-        ("mosei", r"mosei: .* holds neither label\.csv .* nor Transcript/Segmented/Combined/<video>\.txt"),
+        (
+            "mosi",
+            r"mosi: .* holds neither label\.csv .* nor Raw/Transcript/Segmented/<video>\.annotprocessed",
+        ),
+        (
+            "mosei",
+            r"mosei: .* holds neither label\.csv .* nor Transcript/Segmented/Combined/<video>\.txt",
+        ),
     ],
 )
 def test_a_folder_of_another_layout_says_what_was_expected(tmp_path, name, message):

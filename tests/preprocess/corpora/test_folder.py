@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from semanticmac.cache.task import Task
+from semanticmac.core import Task
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 
@@ -19,9 +19,7 @@ def table(*labels: str, header: str = "file,label") -> dict[str, str | bytes]:
 
 
 def test_every_column_is_read(write):
-    header = (
-        "clip_id,file,start_s,end_s,text,label,label_text,label_audio,label_vision,split,dialogue_id,position,speaker"
-    )
+    header = "clip_id,file,start_s,end_s,text,label,label_text,label_audio,label_vision,split,dialogue_id,position,speaker"
     rows = "007,in/a.mp4,1.5,4,Hello,-1.5,0,,2,dev,d1,0,Ann\n7,in/a.mp4,4,,,1,,,,test,d1,1,\n"
     corpus = read_corpus("folder", write({"in/a.mp4": b"", "clips.csv": f"{header}\n{rows}"}))
     first, second = corpus.clips
@@ -52,13 +50,18 @@ def test_without_a_table_every_media_file_counts_and_a_text_file_is_its_transcri
         "e.csv": b"",
     }
     corpus = read_corpus("folder", write(files))
-    assert [(clip.clip_id, clip.text) for clip in corpus.clips] == [("a/01", "two lines"), ("b", "")]
+    assert [(clip.clip_id, clip.text) for clip in corpus.clips] == [
+        ("a/01", "two lines"),
+        ("b", ""),
+    ]
     assert corpus.task is None
     assert "nothing is labelled" in corpus.notes[0]
 
 
 def test_an_empty_folder_says_what_it_would_have_taken(tmp_path):
-    with pytest.raises(CorpusError, match=r"holds no clips\.csv and no media file; expected videos \(.*\.mp4"):
+    with pytest.raises(
+        CorpusError, match=r"holds no clips\.csv and no media file; expected videos \(.*\.mp4"
+    ):
         read_corpus("folder", tmp_path)
 
 
@@ -86,9 +89,14 @@ def test_a_range_that_is_not_assumed_is_noted(write):
 
 @pytest.mark.parametrize("name", ["label", "emotion", "sentiment"])
 def test_labels_and_texts_may_have_their_other_names(write, name):
-    root = write({**VIDEOS, "clips.csv": f"file,{name},transcript,mood\na.mp4,sad,Hi,x\nb.mp4,glad,Ho,y\n"})
+    root = write(
+        {**VIDEOS, "clips.csv": f"file,{name},transcript,mood\na.mp4,sad,Hi,x\nb.mp4,glad,Ho,y\n"}
+    )
     corpus = read_corpus("folder", root)
-    assert [(clip.labels["multimodal"], clip.text) for clip in corpus.clips] == [("sad", "Hi"), ("glad", "Ho")]
+    assert [(clip.labels["multimodal"], clip.text) for clip in corpus.clips] == [
+        ("sad", "Hi"),
+        ("glad", "Ho"),
+    ]
     assert "columns of clips.csv that are not read: mood" in corpus.notes
 
 
@@ -104,7 +112,9 @@ def test_a_guessed_split_keeps_each_speaker_together_and_repeats(write):
 
 def test_a_guessed_split_without_speakers_keeps_each_file_together(write):
     rows = [f"{name},{i % 2}" for name in VIDEOS for i in range(3)]
-    corpus = read_corpus("folder", write({**VIDEOS, "clips.csv": "\n".join(["file,label", *rows, ""])}))
+    corpus = read_corpus(
+        "folder", write({**VIDEOS, "clips.csv": "\n".join(["file,label", *rows, ""])})
+    )
     assert len({(clip.video, clip.split) for clip in corpus.clips}) == 10
     assert {clip.split for clip in corpus.clips} == {"train", "valid", "test"}
     assert any("split here by file" in note for note in corpus.notes)
@@ -124,19 +134,37 @@ def test_a_clip_without_a_label_gets_no_guessed_split(write):
         ("file\nout/a.mp4\n", r"clips\.csv, line 2: 'out/a\.mp4' leads out of"),
         ("file\n\na.mp4\n \n,x\n", r"clips\.csv, line 5: 2 cells, but the header names 1"),
         ("file,label\n,1\n", r"clips\.csv, line 2: the column 'file' is empty"),
-        ("file,label\na.mp4,1\nb.mp4,nan\n", r"clips\.csv, line 3: the label is 'nan', expected a finite number"),
-        ("file,label\na.mp4,sad\nb.mp4,NaN\n", r"clips\.csv, line 3: label is NaN; leave the cell empty"),
-        ("file,label\na.mp4,sad\nb.mp4,sad\n", r"every label is 'sad'; a task needs at least two classes"),
+        (
+            "file,label\na.mp4,1\nb.mp4,nan\n",
+            r"clips\.csv, line 3: the label is 'nan', expected a finite number",
+        ),
+        (
+            "file,label\na.mp4,sad\nb.mp4,NaN\n",
+            r"clips\.csv, line 3: label is NaN; leave the cell empty",
+        ),
+        (
+            "file,label\na.mp4,sad\nb.mp4,sad\n",
+            r"every label is 'sad'; a task needs at least two classes",
+        ),
         ("file,label\na.mp4,7\nb.mp4,7\n", r"every label is 7; there is nothing to learn"),
-        ("clip_id,file\n1,a.mp4\n1,b.mp4\n", r"clips\.csv, line 3: the clip id '1' stands twice; it is also in line 2"),
+        (
+            "clip_id,file\n1,a.mp4\n1,b.mp4\n",
+            r"clips\.csv, line 3: the clip id '1' stands twice; it is also in line 2",
+        ),
         (
             "file,split\na.mp4,training\n",
             r"clips\.csv, line 2: split is 'training', expected one of train, valid, test",
         ),
-        ("file,start_s,end_s\na.mp4,4,3\n", r"clips\.csv, line 2: the clip runs from 4\.0 s to 3\.0 s"),
+        (
+            "file,start_s,end_s\na.mp4,4,3\n",
+            r"clips\.csv, line 2: the clip runs from 4\.0 s to 3\.0 s",
+        ),
         ("file,start_s\na.mp4,-1\n", r"clips\.csv, line 2: the clip runs from -1\.0 s"),
         ("file,position\na.mp4,1.5\n", r"clips\.csv, line 2: position is 1\.5, expected 0, 1, 2"),
-        ("file,position\na.mp4,1e10\n", r"clips\.csv, line 2: position is 1e\+10, expected 0, 1, 2 … 2147483647"),
+        (
+            "file,position\na.mp4,1e10\n",
+            r"clips\.csv, line 2: position is 1e\+10, expected 0, 1, 2 … 2147483647",
+        ),
         ("file\n", r"clips\.csv names no clips"),
     ],
 )

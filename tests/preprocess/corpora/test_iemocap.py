@@ -49,7 +49,10 @@ def test_six_classes_in_dialogue_order(write):
     assert [clip.labels["multimodal"] for clip in first] == ["hap", "sad", "neu"]
     assert (first[1].start_s, first[1].end_s, first[1].text) == (2.25, 3.75, "Line 1: yes.")
     assert first[0].video == root / "Session1/dialog/avi/DivX/Ses01F_impro01.avi"
-    assert any("15 utterances of other classes are left out: 5 oth, 5 sur, 5 xxx" in note for note in corpus.notes)
+    assert any(
+        "15 utterances of other classes are left out: 5 oth, 5 sur, 5 xxx" in note
+        for note in corpus.notes
+    )
 
 
 def test_the_left_half_is_the_actor_whose_letter_the_dialogue_bears(write):
@@ -58,7 +61,9 @@ def test_the_left_half_is_the_actor_whose_letter_the_dialogue_bears(write):
     assert clips["Ses01F_impro01_M000"].crop == "right"
     assert clips["Ses01M_script01_1b_F000"].crop == "right"
     assert clips["Ses01M_script01_1b_M000"].crop == "left"
-    assert clips["Ses01M_script01_1b_M000"].speaker == clips["Ses01F_impro01_M000"].speaker == "Ses01M"
+    assert (
+        clips["Ses01M_script01_1b_M000"].speaker == clips["Ses01F_impro01_M000"].speaker == "Ses01M"
+    )
 
 
 def test_session_five_is_test_and_valid_is_whole_dialogues_of_the_others(write):
@@ -70,10 +75,14 @@ def test_session_five_is_test_and_valid_is_whole_dialogues_of_the_others(write):
 
 
 def test_an_utterance_without_a_transcript_is_kept_and_noted(write):
-    root = write(corpus_files() | {"Session2/dialog/transcriptions/Ses02F_impro01.txt": "nothing\n"})
+    root = write(
+        corpus_files() | {"Session2/dialog/transcriptions/Ses02F_impro01.txt": "nothing\n"}
+    )
     corpus = read_corpus("iemocap", root)
     assert sum(not clip.text for clip in corpus.clips) == 3
-    assert any("3 utterances have no line in dialog/transcriptions" in note for note in corpus.notes)
+    assert any(
+        "3 utterances have no line in dialog/transcriptions" in note for note in corpus.notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,22 +92,38 @@ def test_an_utterance_without_a_transcript_is_kept_and_noted(write):
             "[1.0 - 0.5]\tSes01F_x_F000\thap\t[1, 1, 1]\n",
             r"Ses01F_x\.txt, line 1: the utterance runs from 1\.0 s to 0\.5 s",
         ),
-        ("[a - 0.5]\tSes01F_x_F000\thap\t[1, 1, 1]\n", r"Ses01F_x\.txt, line 1: the start is 'a ', expected a number"),
+        (
+            "[a - 0.5]\tSes01F_x_F000\thap\t[1, 1, 1]\n",
+            r"Ses01F_x\.txt, line 1: the start is 'a ', expected a number",
+        ),
         (
             "[0 - 1]\tSes02F_x_F000\thap\t[1, 1, 1]\n",
             r"line 1: the utterance 'Ses02F_x_F000' is not one of the dialogue",
         ),
-        ("[0 - 1]\tSes01F_x_F000\thap\t[\n" * 2, r"line 2: the utterance Ses01F_x_F000 stands twice"),
-        ("hap\n", r"Ses01F_x\.txt: no line `\[start - end\]<tab>utterance<tab>label<tab>\[V, A, D\]`"),
+        (
+            "[0 - 1]\tSes01F_x_F000\thap\t[\n" * 2,
+            r"line 2: the utterance Ses01F_x_F000 stands twice",
+        ),
+        (
+            "hap\n",
+            r"Ses01F_x\.txt: no line `\[start - end\]<tab>utterance<tab>label<tab>\[V, A, D\]`",
+        ),
     ],
 )
 def test_a_wrong_label_file_names_file_and_line(write, line, message):
     with pytest.raises(CorpusError, match=message):
-        read_corpus("iemocap", write(corpus_files() | {"Session1/dialog/EmoEvaluation/Ses01F_x.txt": line}))
+        read_corpus(
+            "iemocap", write(corpus_files() | {"Session1/dialog/EmoEvaluation/Ses01F_x.txt": line})
+        )
 
 
 def test_half_a_download_says_what_is_absent(write):
-    with pytest.raises(CorpusError, match=r"no Session1 in .*; expected Session1 … Session5, as downloaded"):
+    with pytest.raises(
+        CorpusError, match=r"no Session1 in .*; expected Session1 … Session5, as downloaded"
+    ):
         read_corpus("iemocap", write({"a.txt": ""}))
-    with pytest.raises(CorpusError, match=r"lacks Session2/dialog, Session3/dialog, Session4/dialog, Session5/dialog"):
+    with pytest.raises(
+        CorpusError,
+        match=r"lacks Session2/dialog, Session3/dialog, Session4/dialog, Session5/dialog",
+    ):
         read_corpus("iemocap", write(dialogue(1, "F_impro01", ["hap"])))

@@ -41,7 +41,10 @@ def test_a_table_in_windows_1252_reads_the_same(write):
 def test_clips_that_are_broken_in_the_download_are_named(write):
     bad = HEADER + ROW.replace("positive,0,1", "positive,125,3")
     corpus = read_corpus("meld", write(TABLES | {"train_sent_emo.csv": bad}))
-    assert "known to be broken in the download: train_dia125_utt3 (the video file is corrupt)" in corpus.notes
+    assert (
+        "known to be broken in the download: train_dia125_utt3 (the video file is corrupt)"
+        in corpus.notes
+    )
     assert not any("dia110_utt7" in note for note in corpus.notes)  # no clip of it is here
 
 
@@ -54,7 +57,10 @@ def test_time_codes_that_run_backwards_are_named(write):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (ROW.replace("joy", "happy"), r"train_sent_emo\.csv, line 2: Emotion: label 'happy' is not one of neutral"),
+        (
+            ROW.replace("joy", "happy"),
+            r"train_sent_emo\.csv, line 2: Emotion: label 'happy' is not one of neutral",
+        ),
         (ROW.replace("joy", ""), r"train_sent_emo\.csv, line 2: the column 'Emotion' is empty"),
         (ROW + ROW, r"train_sent_emo\.csv, line 3: dialogue 0, utterance 1 stands twice"),
         (
@@ -73,17 +79,29 @@ def test_a_wrong_row_names_file_and_line(write, row, message):
 
 
 def test_an_absent_table_says_where_it_was_expected(write):
-    with pytest.raises(CorpusError, match=r"holds no dev_sent_emo\.csv; expected it beside dev_splits_complete/"):
+    with pytest.raises(
+        CorpusError, match=r"holds no dev_sent_emo\.csv; expected it beside dev_splits_complete/"
+    ):
         read_corpus("meld", write({"train_sent_emo.csv": HEADER + ROW}))
 
 
 def test_the_real_label_files_give_the_official_counts(shared):
     corpus = read_corpus("meld", shared("meld"))
-    assert Counter(clip.split for clip in corpus.clips) == {"train": 9989, "valid": 1109, "test": 2610}
+    assert Counter(clip.split for clip in corpus.clips) == {
+        "train": 9989,
+        "valid": 1109,
+        "test": 2610,
+    }
     test = Counter(clip.labels["multimodal"] for clip in corpus.clips if clip.split == "test")
     assert test == {
         "neutral": 1256, "joy": 402, "anger": 345, "surprise": 281, "sadness": 208, "disgust": 68, "fear": 50,
     }  # fmt: skip
     assert all(clip.text for clip in corpus.clips)
     assert corpus.clips[1].text == "You must’ve had your hands full."
-    assert sum(name in corpus.notes[0] for name in ("dia125_utt3", "dia110_utt7", "dia38_utt4", "dia220_utt0")) == 4
+    assert (
+        sum(
+            name in corpus.notes[0]
+            for name in ("dia125_utt3", "dia110_utt7", "dia38_utt4", "dia220_utt0")
+        )
+        == 4
+    )

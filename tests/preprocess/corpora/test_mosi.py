@@ -10,7 +10,9 @@ TRANSCRIPTS = {
     "Raw/Transcript/Segmented/-v2.annotprocessed": "1_DELIM_BAD\n",
     "Raw/Video/Segmented/v1_a_1.mp4": b"",
 }
-LABELS = {"Raw/Labels/OpinionLevelSentiment.csv": "0,1,v1_a,1,2.4\n1,2,v1_a,2,0\n2,3,v1_a,10,-1\n0,1,-v2,1,-3\n"}
+LABELS = {
+    "Raw/Labels/OpinionLevelSentiment.csv": "0,1,v1_a,1,2.4\n1,2,v1_a,2,0\n2,3,v1_a,10,-1\n0,1,-v2,1,-3\n"
+}
 SPLITS = {"splits.csv": "video_id,split\nv1_a,train\n-v2,test\n"}
 
 
@@ -28,7 +30,9 @@ def test_the_official_layout_with_a_list_of_videos(write):
 
 
 def test_labels_by_clip_where_the_label_file_is_absent(write):
-    labels = {"labels.csv": "clip_id,label,label_text\nv1_a_1,1,2\nv1_a_2,0,\nv1_a_10,0,\n-v2_1,-1,\nx_1,0,\n"}
+    labels = {
+        "labels.csv": "clip_id,label,label_text\nv1_a_1,1,2\nv1_a_2,0,\nv1_a_10,0,\n-v2_1,-1,\nx_1,0,\n"
+    }
     corpus = read_corpus("mosi", write(TRANSCRIPTS | labels | SPLITS))
     assert corpus.clips[1].labels == {"multimodal": 1.0, "text": 2.0}
     assert any("1 ids of labels.csv are not in mosi: x_1" in note for note in corpus.notes)
@@ -37,7 +41,8 @@ def test_labels_by_clip_where_the_label_file_is_absent(write):
 def test_without_a_split_it_asks_for_one(write):
     root = write(TRANSCRIPTS | LABELS)
     with pytest.raises(
-        CorpusError, match=r"brings no split; write .*splits\.csv \(columns clip_id or video_id, and split"
+        CorpusError,
+        match=r"brings no split; write .*splits\.csv \(columns clip_id or video_id, and split",
     ):
         read_corpus("mosi", root)
     by_video = read_corpus("mosi", root, Options(split_by="video"))
@@ -46,7 +51,8 @@ def test_without_a_split_it_asks_for_one(write):
 
 def test_without_labels_it_asks_for_them(write):
     with pytest.raises(
-        CorpusError, match=r"no labels in .*; expected Labels/OpinionLevelSentiment\.csv, or .*labels\.csv"
+        CorpusError,
+        match=r"no labels in .*; expected Labels/OpinionLevelSentiment\.csv, or .*labels\.csv",
     ):
         read_corpus("mosi", write(TRANSCRIPTS | SPLITS))
 
@@ -59,7 +65,11 @@ def test_without_labels_it_asks_for_them(write):
             "1 GOOD\n",
             r"x\.annotprocessed, line 1: expected `<number>_DELIM_<text>`",
         ),
-        ("Transcript/Segmented/x.annotprocessed", "1_DELIM_A\n1_DELIM_B\n", r"line 2: the segment 1 stands twice"),
+        (
+            "Transcript/Segmented/x.annotprocessed",
+            "1_DELIM_A\n1_DELIM_B\n",
+            r"line 2: the segment 1 stands twice",
+        ),
         (
             "Labels/OpinionLevelSentiment.csv",
             "0,1,v1_a,1\n",
@@ -70,8 +80,16 @@ def test_without_labels_it_asks_for_them(write):
             "0,1,v1_a,1,3.4\n",
             r"Sentiment\.csv, line 1: label 3\.4 lies outside -3 … 3",
         ),
-        ("Labels/OpinionLevelSentiment.csv", "0,1,v,1,nan\n", r"line 1: the label is 'nan', expected a finite number"),
-        ("Labels/OpinionLevelSentiment.csv", "0,1,v,1,1\n0,1,v,1,2\n", r"line 2: the segment v_1 stands twice"),
+        (
+            "Labels/OpinionLevelSentiment.csv",
+            "0,1,v,1,nan\n",
+            r"line 1: the label is 'nan', expected a finite number",
+        ),
+        (
+            "Labels/OpinionLevelSentiment.csv",
+            "0,1,v,1,1\n0,1,v,1,2\n",
+            r"line 2: the segment v_1 stands twice",
+        ),
     ],
 )
 def test_a_wrong_file_names_file_and_line(write, name, content, message):

@@ -14,16 +14,24 @@ from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import NAMES, Options, read_corpus
 from semanticmac.preprocess.corpora.splits import assign_splits, tenth_for_valid
 
-ROWS = "".join(f"v{i // 4},{i % 4},text,0.2,{('train', 'valid', 'test', 'train')[i % 4]}\n" for i in range(40))
+ROWS = "".join(
+    f"v{i // 4},{i % 4},text,0.2,{('train', 'valid', 'test', 'train')[i % 4]}\n" for i in range(40)
+)
 SIMS = {"label.csv": "video_id,clip_id,text,label,mode\n" + ROWS}
 
 
 def test_a_list_of_clips_replaces_the_split_and_the_rest_has_none(write):
     root = write(SIMS | {"own.csv": "clip_id,split\nv0_0,test\nv0_1,val\nv9_9,train\nv0_2,\n"})
     corpus = read_corpus("sims", root, Options(splits=root / "own.csv"))
-    assert {clip.clip_id: clip.split for clip in corpus.clips if clip.split} == {"v0_0": "test", "v0_1": "valid"}
+    assert {clip.clip_id: clip.split for clip in corpus.clips if clip.split} == {
+        "v0_0": "test",
+        "v0_1": "valid",
+    }
     assert "1 ids of own.csv are not in sims: v9_9" in corpus.notes
-    assert any(note.startswith("37 clips are not in own.csv and have no split: v0_3, v1_0,") for note in corpus.notes)
+    assert any(
+        note.startswith("37 clips are not in own.csv and have no split: v0_3, v1_0,")
+        for note in corpus.notes
+    )
 
 
 def test_a_list_of_videos_does_too(write):
@@ -46,7 +54,9 @@ def test_labels_are_replaced_and_checked(write):
     assert corpus.clips[0].labels == {"multimodal": -1.0, "text": 0.5}
     assert corpus.clips[1].labels == {"multimodal": 0.2}
     write({"own.csv": "clip_id,label\nv0_0,-1.5\n"})
-    with pytest.raises(CorpusError, match=r"own\.csv, line 2: label: label -1\.5 lies outside -1\.0 … 1\.0"):
+    with pytest.raises(
+        CorpusError, match=r"own\.csv, line 2: label: label -1\.5 lies outside -1\.0 … 1\.0"
+    ):
         read_corpus("sims", root, Options(labels=root / "own.csv"))
 
 
@@ -61,8 +71,14 @@ def test_by_video_keeps_the_shares_and_parts_no_video(write):
     ("content", "message"),
     [
         ("clip_id\nv0_0\n", r"own\.csv, line 1: no column split; the header has clip_id"),
-        ("clip_id,split\nv0_0,all\n", r"own\.csv, line 2: split is 'all', expected one of train, valid, test"),
-        ("clip_id,split\nv0_0,test\nv0_0,train\n", r"own\.csv, line 3: the clip_id 'v0_0' stands twice; .* line 2"),
+        (
+            "clip_id,split\nv0_0,all\n",
+            r"own\.csv, line 2: split is 'all', expected one of train, valid, test",
+        ),
+        (
+            "clip_id,split\nv0_0,test\nv0_0,train\n",
+            r"own\.csv, line 3: the clip_id 'v0_0' stands twice; .* line 2",
+        ),
         (
             "clip_id,split\nx,test\n",
             r"own\.csv gives no clip of sims a split; its ids look like x, the corpus's like v0_0",
@@ -80,9 +96,14 @@ def test_options_that_cannot_be_meant_are_refused(write):
         Options(splits=Path("a.csv"), split_by="video")
     with pytest.raises(ValueError, match="split_by='speaker', expected 'video'"):
         Options(split_by="speaker")  # type: ignore[arg-type]
-    with pytest.raises(CorpusError, match=r"fold=1 was asked for, but only mustard has folds, not sims"):
+    with pytest.raises(
+        CorpusError, match=r"fold=1 was asked for, but only mustard has folds, not sims"
+    ):
         read_corpus("sims", write(SIMS), Options(fold=1))
-    root = write(SIMS | {"out.csv": "clip_id\n" + "".join(f"v{i}_{j}\n" for i in range(10) for j in range(4))})
+    root = write(
+        SIMS
+        | {"out.csv": "clip_id\n" + "".join(f"v{i}_{j}\n" for i in range(10) for j in range(4))}
+    )
     with pytest.raises(CorpusError, match=r"out\.csv excludes every clip of sims"):
         read_corpus("sims", root, Options(exclude=root / "out.csv"))
 
@@ -116,7 +137,9 @@ def test_importing_the_corpora_is_light():
         "import json, sys; import semanticmac.preprocess.corpora.check; "
         "print(json.dumps([name for name in ('torch', 'pyarrow', 'transformers', 'decord') if name in sys.modules]))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert json.loads(answer.stdout) == []
 
 
@@ -125,14 +148,23 @@ def test_a_made_split_keeps_groups_whole_and_fills_what_it_can(groups):
     splits = assign_splits(groups)
     assert len(set(zip(groups, splits, strict=True))) == len(set(groups))
     kinds = len(set(groups))
-    expected = [set(), {"train"}, {"train", "valid"}][kinds] if kinds < 3 else {"train", "valid", "test"}
+    expected = (
+        [set(), {"train"}, {"train", "valid"}][kinds] if kinds < 3 else {"train", "valid", "test"}
+    )
     assert set(splits) == expected
 
 
 def test_a_made_split_is_near_its_shares_and_does_not_depend_on_the_machine():
     counts = Counter(assign_splits([f"clip{i}" for i in range(1000)]))
     assert counts == {"train": 700, "valid": 150, "test": 150}
-    assert assign_splits(["a", "b", "c", "d", "e", "f"]) == ["train", "train", "train", "test", "train", "valid"]
+    assert assign_splits(["a", "b", "c", "d", "e", "f"]) == [
+        "train",
+        "train",
+        "train",
+        "test",
+        "train",
+        "valid",
+    ]
 
 
 @given(st.sets(st.text(min_size=1), max_size=50), st.integers(0, 3))

@@ -53,14 +53,18 @@ def test_rows_of_whole_numbers_are_read_where_asked_for(tmp_path, protocol, dtyp
         read_plain_pickle(tmp_path / "p.pkl")
 
 
-@pytest.mark.parametrize("array", [np.zeros(2), np.zeros((2, 2), dtype="<i8"), np.array([Attack("x")])])
+@pytest.mark.parametrize(
+    "array", [np.zeros(2), np.zeros((2, 2), dtype="<i8"), np.array([Attack("x")])]
+)
 def test_other_arrays_are_refused(tmp_path, array):
     (tmp_path / "p.pkl").write_bytes(pickle.dumps([array]))
     with pytest.raises(CorpusError, match="refused"):
         read_plain_pickle(tmp_path / "p.pkl", arrays=True)
 
 
-@pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps(["a" * 100])[:-20], b"\x80\x04."])
+@pytest.mark.parametrize(
+    "content", [b"", b"no pickle", pickle.dumps(["a" * 100])[:-20], b"\x80\x04."]
+)
 def test_a_damaged_pickle_is_a_corpus_error(tmp_path, content):
     (tmp_path / "p.pkl").write_bytes(content)
     with pytest.raises(CorpusError, match=r"p\.pkl is "):

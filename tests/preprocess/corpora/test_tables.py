@@ -8,7 +8,11 @@ from semanticmac.preprocess.corpora.tables import is_number, read_table, read_te
 
 @pytest.mark.parametrize(
     "raw",
-    ["a,b\nit’s,é\n".encode(), "a,b\nit’s,é\n".encode("utf-8-sig"), "a,b\r\nit’s,é\r\n".encode("cp1252")],
+    [
+        "a,b\nit’s,é\n".encode(),
+        "a,b\nit’s,é\n".encode("utf-8-sig"),
+        "a,b\r\nit’s,é\r\n".encode("cp1252"),
+    ],
     ids=["utf-8", "utf-8 with a byte order mark", "windows-1252 with its line ends"],
 )
 def test_three_encodings_read_the_same(write, raw):
@@ -65,4 +69,8 @@ def test_an_empty_cell_is_no_number_and_no_name(write):
 
 
 def test_numbers_are_told_from_names():
-    assert [is_number(cell) for cell in ("-1.5", "03", "nan", "1_60", "happy", "")] == [True, True, True] + [False] * 3
+    assert [is_number(cell) for cell in ("-1.5", "03", "nan", "1_60", "happy", "")] == [
+        True,
+        True,
+        True,
+    ] + [False] * 3

@@ -9,16 +9,24 @@ from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 
 LANGUAGE = {
-    7: {"punchline_sentence": "and then  it fell", "context_sentences": ["so", "we sat"], "punchline_features": [1, 2]},
+    7: {
+        "punchline_sentence": "and then  it fell",
+        "context_sentences": ["so", "we sat"],
+        "punchline_features": [1, 2],
+    },
     12: {"punchline_sentence": ["thank", "you"], "context_sentences": []},
 }
 LABELS = {7: 1, 12: 0, 99: 1}
 FOLDS = {"train": [7], "dev": [12], "test": [1000]}
 
 
-def files(language: object = LANGUAGE, labels: object = LABELS, folds: object = FOLDS) -> dict[str, bytes]:
+def files(
+    language: object = LANGUAGE, labels: object = LABELS, folds: object = FOLDS
+) -> dict[str, bytes]:
     named = {"language_sdk.pkl": language, "humor_label_sdk.pkl": labels, "data_folds.pkl": folds}
-    return {"urfunny2_videos/7.mp4": b""} | {name: pickle.dumps(data, 2) for name, data in named.items()}
+    return {"urfunny2_videos/7.mp4": b""} | {
+        name: pickle.dumps(data, 2) for name, data in named.items()
+    }
 
 
 def test_ids_texts_labels_and_folds(write):
@@ -48,7 +56,10 @@ def test_ids_texts_labels_and_folds(write):
 
 
 def test_the_pickles_may_lie_in_a_folder_of_their_own(write):
-    moved = {f"features/{name}" if name.endswith(".pkl") else name: content for name, content in files().items()}
+    moved = {
+        f"features/{name}" if name.endswith(".pkl") else name: content
+        for name, content in files().items()
+    }
     assert len(read_corpus("urfunny", write(moved)).clips) == 3
 
 
@@ -56,13 +67,28 @@ def test_the_pickles_may_lie_in_a_folder_of_their_own(write):
     ("changed", "message"),
     [
         ({"labels": {7: 2}}, r"humor_label_sdk\.pkl: the label of '7' is 2, expected 0 or 1"),
-        ({"labels": {7: float("nan")}}, r"humor_label_sdk\.pkl: the label of '7' is nan, expected 0 or 1"),
-        ({"labels": {7: 1, "7": 0}}, r"humor_label_sdk\.pkl: a clip id stands there as a number and as a string"),
-        ({"labels": [1, 0]}, r"humor_label_sdk\.pkl holds a list, expected a dictionary by clip id"),
+        (
+            {"labels": {7: float("nan")}},
+            r"humor_label_sdk\.pkl: the label of '7' is nan, expected 0 or 1",
+        ),
+        (
+            {"labels": {7: 1, "7": 0}},
+            r"humor_label_sdk\.pkl: a clip id stands there as a number and as a string",
+        ),
+        (
+            {"labels": [1, 0]},
+            r"humor_label_sdk\.pkl holds a list, expected a dictionary by clip id",
+        ),
         ({"labels": {"../../x": 1}}, r"leads out of"),
         ({"folds": {"train": [7], "test": [7]}}, r"data_folds\.pkl: '7' is in train and in test"),
-        ({"folds": {"training": [7]}}, r"data_folds\.pkl: expected the keys train, dev and test .* got 'training'"),
-        ({"language": {7: {"punchline_sentence": 3}}}, r"punchline_sentence of '7' is a int, expected text"),
+        (
+            {"folds": {"training": [7]}},
+            r"data_folds\.pkl: expected the keys train, dev and test .* got 'training'",
+        ),
+        (
+            {"language": {7: {"punchline_sentence": 3}}},
+            r"punchline_sentence of '7' is a int, expected text",
+        ),
         ({"language": {7: Path("x")}}, r"language_sdk\.pkl is refused: it asks for pathlib"),
     ],
 )
@@ -74,6 +100,7 @@ def test_wrong_data_is_named(write, changed, message):
 def test_an_absent_pickle_says_what_was_expected(write):
     rest = {name: content for name, content in files().items() if name != "data_folds.pkl"}
     with pytest.raises(
-        CorpusError, match=r"holds no data_folds\.pkl; expected language_sdk\.pkl, humor_label_sdk\.pkl and"
+        CorpusError,
+        match=r"holds no data_folds\.pkl; expected language_sdk\.pkl, humor_label_sdk\.pkl and",
     ):
         read_corpus("urfunny", write(rest))

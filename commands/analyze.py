@@ -1,0 +1,70 @@
+"""The verb analyze: the paper's analyses, each as pictures and as numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semanticmac.commands.options import CACHE, RUNS, CacheDir, Device, Run, RunsDir
+from semanticmac.commands.ui.screen import err, out, print_notes, say
+
+
+def analyze(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME…",
+            help="calibration, missing, cases, attention, labels, embedding, balance, probe, frames; or all of them.",
+        ),
+    ],
+    run: Run = None,
+    runs: RunsDir = RUNS,
+    cache: CacheDir = CACHE,
+    split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
+    to: Annotated[
+        Path | None, typer.Option(help="Folder for the files. Default: RUN/analysis.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Analyse a trained model: each analysis leaves PNG, SVG and its numbers as CSV.
+
+    `all` leaves out, with its reason, what this run cannot have; an analysis that is asked for by name must work.
+    """
+    from semanticmac.cache.layout import CacheLayout
+    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.eval.analysis.catalogue import ANALYSES, analysis
+    from semanticmac.eval.analysis.figure import AnalysisError
+    from semanticmac.eval.eval_data import EvalData
+    from semanticmac.eval.evaluate import encoder_notes
+    from semanticmac.run.folder import newest_run
+    from semanticmac.run.weights import load_run, pick_device
+
+    everything = names == ["all"]
+    asked = {name: analysis(name) for name in (ANALYSES if everything else names)}
+    folder = run or newest_run(runs)
+    data = EvalData.open(
+        load_run(folder, pick_device(device)), CacheLayout(cache), pick_device(device)
+    )
+    print_notes(encoder_notes(data.trained.info.fingerprint))
+    written: list[str] = []
+    try:
+        with Screen(err) as screen:
+            for done, (name, analyse) in enumerate(asked.items()):
+                screen.progress("analyses", done, len(asked), 0)
+                try:
+                    found = analyse(data, folder, split)
+                except AnalysisError as error:
+                    if not everything:
+                        raise
+                    screen.line(f"note: {name} is left out: {error}")
+                    continue
+                files = found.write(to or folder / "analysis")
+                written.append(f"{name}: {', '.join(map(str, files))}")
+            screen.progress("analyses", len(asked), len(asked), 0)
+    finally:
+        for (
+            line
+        ) in written:  # when the bars are gone: they are redrawn over whatever else is printed
+            say(out, line)

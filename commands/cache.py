@@ -1,0 +1,284 @@
+"""Verbs of stage 1 and its cache: cache, import-features, inspect, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+from typer.core import TyperCommand
+
+from semanticmac.commands.common import cached_dataset, check_name, cores, lists_of, open_encoder
+from semanticmac.commands.options import (
+    CACHE,
+    CachedDataset,
+    CacheDir,
+    Device,
+    EncoderName,
+    Exclude,
+    Fold,
+    Labels,
+    NameInCache,
+    SplitBy,
+    Splits,
+    Workers,
+)
+from semanticmac.commands.ui.screen import (
+    CLIPS_FAILED,
+    DAMAGED,
+    err,
+    out,
+    print_failures,
+    print_notes,
+    say,
+)
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from semanticmac.cache.keys import Sampling
+    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.preprocess.build import BuildReport
+    from semanticmac.preprocess.cluster.ray_backend import RayBackend
+
+
+class CacheCommand(TyperCommand):
+    """`--ray` may stand alone, also before the dataset; Typer's own options have a value always or never."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--ray" in args:
+            from semanticmac.preprocess.corpora import NAMES
+
+            follow = [*args[1:], "-"]
+            alone = [after.startswith("-") or after in NAMES for after in follow]
+            args = [
+                "--ray=" if word == "--ray" and bare else word
+                for word, bare in zip(args, alone, strict=True)
+            ]
+        return super().parse_args(ctx, args)
+
+
+def cache(
+    dataset: Annotated[
+        str,
+        typer.Argument(help="mosi, mosei, sims, iemocap, meld, urfunny, mustard, folder, demo …"),
+    ],
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of its download. Default: data/DATASET.")
+    ] = None,
+    cache: CacheDir = CACHE,
+    encoder: EncoderName = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first N clips, for a try.", min=1)
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="frames or embeddings: one of the two loops alone.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option(help="First check every byte, and make again what is damaged.")
+    ] = False,
+    picture: Annotated[
+        str, typer.Option(help="How frames are stored: jpeg-QUALITY, or png (lossless).")
+    ] = "jpeg-95",
+    name: NameInCache = None,
+    splits: Splits = None,
+    exclude: Exclude = None,
+    labels: Labels = None,
+    split_by: SplitBy = None,
+    fold: Fold = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Spread the work over a Ray cluster: host:port, ray://host:port, auto, local; alone, what Ray finds.",
+        ),
+    ] = None,
+) -> None:
+    """Decode raw videos and encode them with frozen ImageBind, once.
+
+    Run it again to go on or to add what is new.
+    """
+    from contextlib import ExitStack
+    from dataclasses import replace
+
+    from semanticmac.cache.keys import Sampling
+    from semanticmac.cache.layout import CacheLayout
+    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.preprocess.build import Plan, build
+    from semanticmac.preprocess.corpora import read_corpus
+    from semanticmac.preprocess.decoding.ffmpeg_program import require_program
+
+    if only not in (None, "frames", "embeddings"):
+        raise typer.BadParameter(f"--only {only}: expected `frames` or `embeddings`")
+    check_name(name)
+    try:
+        sampling = Sampling(picture=picture)
+    except ValueError as error:
+        raise typer.BadParameter(f"--picture {picture}: {error}") from None
+    encode = only != "frames"
+    if ray is None:
+        if encode and device != "auto":
+            from semanticmac.run.weights import (
+                pick_device,  # not above: it loads the language models' library
+            )
+
+            pick_device(device)  # refuses one that is not here
+        if only != "embeddings":
+            require_program()
+    root = root or Path("data") / dataset
+    corpus = read_corpus(dataset, root, lists_of(splits, exclude, labels, split_by, fold))
+    corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
+    print_notes(corpus.notes)
+    encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
+    plan = Plan(root, workers or cores(), sampling, frames=only != "embeddings", repair=repair)
+    with Screen(err) as screen, ExitStack() as stack:
+        loaded = cluster = None
+        if ray is not None:
+            joining = open_cluster(
+                ray, encoder if encode else None, device, workers, sampling, screen
+            )
+            cluster = stack.enter_context(joining)
+        elif encode:
+            loaded = open_encoder(encoder, device, screen)
+        report = build(corpus, CacheLayout(cache), loaded, plan, screen.progress, cluster)
+    print_report(report, CacheLayout(cache).failures(corpus.dataset))
+
+
+def import_features(
+    file: Annotated[
+        Path, typer.Argument(help="MMSA feature pickle (.pkl), or .npz with a .csv beside it.")
+    ],
+    dataset: Annotated[
+        str, typer.Option(help="The corpus it is of, which says what the labels mean: mosi, sims …")
+    ],
+    cache: CacheDir = CACHE,
+    name: NameInCache = None,
+    zero_infinite: Annotated[
+        bool, typer.Option("--zero-infinite", help="Read −inf in audio as 0, as MMSA does.")
+    ] = False,
+) -> None:
+    """Cache features that somebody else extracted, to train and eval on them.
+
+    Nothing in the file is ever run.
+    """
+    from semanticmac.cache.layout import CacheLayout
+    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.preprocess.features.importing import import_features
+
+    check_name(name)
+    with Screen(err) as screen:
+        report = import_features(
+            file, dataset, CacheLayout(cache), screen.progress, name, zero_infinite
+        )
+    print_notes(report.notes)
+    out.print(
+        f"{report.dataset}: {report.clips - report.failed} of {report.clips} clips are imported",
+        highlight=False,
+    )
+    print_failures(CacheLayout(cache).failures(report.dataset))
+    if report.failed:
+        raise typer.Exit(CLIPS_FAILED)
+
+
+def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
+    """Show what is cached: clips per split, labels, lengths, fingerprint, size, failures."""
+    from semanticmac.cache.layout import CacheLayout
+    from semanticmac.cache.manifest import Manifest
+    from semanticmac.commands.ui.tables import fingerprint_table, labels_table, splits_table
+
+    layout = CacheLayout(cache)
+    name = cached_dataset(layout, dataset)
+    manifest = Manifest.read(layout.manifest(name))
+    out.print(splits_table(manifest))
+    labels = labels_table(manifest)
+    if labels is not None:
+        out.print(labels)
+    out.print(fingerprint_table(manifest.fingerprint, layout))
+    print_notes(manifest.notes)
+    print_failures(layout.failures(name))
+
+
+def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
+    """Read and check every shard and every frame record of a dataset; exit code 1 with the list of what is wrong."""
+    from semanticmac.cache.layout import CacheLayout, cache_command
+    from semanticmac.cache.manifest import Manifest
+    from semanticmac.cache.verify import verify
+    from semanticmac.commands.ui.progress import Screen
+
+    layout = CacheLayout(cache)
+    name = cached_dataset(layout, dataset)
+    manifest = Manifest.read(layout.manifest(name))
+    with Screen(err) as screen:
+        damage = verify(layout, manifest, screen.progress)
+    if not damage:
+        out.print(
+            f"{name} is whole: {len(manifest.rows)} clips, every shard and every frame record read and checked"
+        )
+        return
+    for item in damage:
+        say(out, item)
+    wrong, it = (
+        ("one thing is wrong", "it")
+        if len(damage) == 1
+        else (f"{len(damage)} things are wrong", "them")
+    )
+    again = cache_command(name, manifest.corpus, manifest.fingerprint, "--repair")
+    lists = (
+        ""
+        if manifest.fingerprint.imported
+        else ", with the --splits, --labels … that it was cached with"
+    )
+    say(out, f"{wrong}. `{again}` makes {it} again{lists}.", "bold red")
+    raise typer.Exit(DAMAGED)
+
+
+def open_cluster(
+    address: str,
+    encoder: str | None,
+    device: str,
+    workers: int | None,
+    sampling: Sampling,
+    screen: Screen,
+) -> AbstractContextManager[RayBackend]:
+    """The cluster to build with; weights that have to be downloaded are so here, once, and not on every machine."""
+    from semanticmac.preprocess.cluster.actors import huge_weights
+    from semanticmac.preprocess.cluster.ray_backend import join
+    from semanticmac.preprocess.encoders.imagebind.download import IMAGEBIND_URL, LICENCE, download
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter(
+            f"--device {device} with --ray: expected auto, cpu or cuda; the cluster says which GPU"
+        )
+    if encoder == "imagebind-huge" and not huge_weights().exists():
+        screen.line(LICENCE)
+        download(IMAGEBIND_URL, huge_weights(), screen.bytes)
+    return join(address, encoder, cast(Literal["auto", "cpu", "cuda"], device), workers, sampling)
+
+
+def print_report(report: BuildReport, listed_in: Path) -> None:
+    """What `cache` did, in a sentence; then what a person should know of single clips."""
+    if report.nothing_to_do:
+        out.print(
+            f"{report.dataset}: all {report.cached} clips are cached already, nothing to do",
+            highlight=False,
+        )
+    else:
+        out.print(
+            f"{report.dataset}: {report.cached} of {report.clips} clips are cached "
+            f"({report.decoded} decoded, {report.encoded} encoded now)",
+            highlight=False,
+        )
+    if report.replaced:
+        clips = f"{report.replaced} clips of other videos"
+        print_notes(
+            [
+                f"until now {report.dataset} was {clips}, which stay encoded: cache them with another --name to keep both"
+            ]
+        )
+    for dataset in report.incomplete:
+        say(out, dataset, "bold red")
+    print_failures(listed_in)
+    if report.failed:
+        raise typer.Exit(CLIPS_FAILED)

@@ -1,0 +1,21 @@
+"""The verb export: a trained model as a folder to give away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semanticmac.commands.ui.screen import out, say
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+) -> None:
+    """Write weights, settings, preprocessing and a card into a folder that `predict --run DIR` and Python read."""
+    from semanticmac.run.export import export_run
+
+    for path in export_run(run, folder):
+        say(out, str(path))

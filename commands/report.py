@@ -1,0 +1,47 @@
+"""The verb report: one page on one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semanticmac.commands.options import CACHE, RUNS, CacheDir, Device, RunsDir
+from semanticmac.commands.ui.screen import err, out, print_notes, say
+
+
+def report(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="Default: the one trained last.")
+    ] = None,
+    runs: RunsDir = RUNS,
+    cache: CacheDir = CACHE,
+    split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
+    to: Annotated[
+        Path | None, typer.Option(help="File to write. Default: RUN/report-SPLIT.html.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Write one HTML page on a run: summary, scores, analyses, largest errors, settings.
+
+    It needs no network.
+    """
+    from semanticmac.cache.layout import CacheLayout
+    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.eval.eval_data import EvalData
+    from semanticmac.eval.report.page import build, require_writable, write
+    from semanticmac.run.folder import newest_run
+    from semanticmac.run.weights import load_run, pick_device
+
+    folder = run or newest_run(runs)
+    data = EvalData.open(
+        load_run(folder, pick_device(device)), CacheLayout(cache), pick_device(device)
+    )
+    path = to or folder / f"report-{split}.html"
+    require_writable(path)
+    with Screen(err) as screen:
+        page = build(data, folder, split, screen.progress)
+        write(page, path)
+    print_notes([f"{name} is left out: {reason}" for name, reason in page.left_out])
+    say(out, f"written to {path}")

@@ -1,0 +1,36 @@
+"""The verb runs: what was trained, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from semanticmac.commands.options import RUNS, AsJson, RunsDir
+from semanticmac.commands.ui.screen import err, out, print_whole, say
+
+
+def runs(
+    folder: RunsDir = RUNS,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Each seed, trial and ablation run too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs: dataset, seed, best epoch, scores, date, and those that are not finished."""
+    from semanticmac.commands.ui.runs import runs_table
+    from semanticmac.run.listing import list_runs
+
+    found = list_runs(folder, everything)
+    if as_json:
+        print(
+            json.dumps(
+                [asdict(line) for line in found], indent=1, ensure_ascii=False, allow_nan=False
+            )
+        )
+    elif found:
+        print_whole(out, runs_table(folder, found))
+    else:
+        say(err, f"{folder} holds no runs: `semanticmac train --from-cache` makes one")

@@ -1,0 +1,59 @@
+"""The epochs of a training while it runs: a live table on a terminal, one line an epoch anywhere else."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from semanticmac.commands.ui.progress import Screen
+from semanticmac.train.loop import EpochLog
+
+_SHOWN = 10  # epochs in the live table; log.jsonl has them all
+
+
+class EpochLines:
+    """Losses by sub-task and the validation score of every epoch; ★ marks the best one so far."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._epochs: list[EpochLog] = []
+
+    def show(self, line: EpochLog) -> None:
+        if line.epoch == 1:  # another training begins
+            self._epochs = []
+        self._epochs.append(line)
+        if self._screen.live:
+            self._screen.above(epochs_table(self._epochs))
+        else:
+            self._print(line)
+
+    def _print(self, line: EpochLog) -> None:
+        losses = {"loss": line.loss, **line.sub_tasks, "intra": line.intra, "inter": line.inter}
+        if line.epoch == 1:
+            names = " ".join(f"{name:>7}" for name in losses)
+            self._screen.line(f"epoch {names}   {line.valid_metric}")
+        numbers = " ".join(f"{loss:{max(len(name), 7)}.3f}" for name, loss in losses.items())
+        self._screen.line(
+            f"{line.epoch:5d} {numbers}   {line.valid:.4f}{' ★' if line.best else ''}"
+        )
+
+
+def epochs_table(epochs: list[EpochLog]) -> Table:
+    """The last epochs, the best one first where it is an earlier one. It fits 80 columns."""
+    best = [line for line in epochs if line.best][-1:]
+    shown = epochs[-_SHOWN:]
+    if best and best[0] not in shown:
+        shown = [*best, *shown[1:]]
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    for name in ("epoch", "loss", *shown[-1].sub_tasks, "intra", "inter"):
+        width = len("epoch") if name == "epoch" else len("99.999")
+        table.add_column(
+            name.replace("multimodal", "multi-\nmodal"), justify="right", min_width=width
+        )
+    table.add_column(shown[-1].valid_metric.replace(" ", "\n", 1), justify="right", no_wrap=True)
+    table.add_column()
+    for line in shown:
+        losses = [line.loss, *line.sub_tasks.values(), line.intra, line.inter]
+        cells = [f"{loss:.3f}" if loss else "–" for loss in losses]  # 0: it is not trained
+        mark, style = ("★", "bold green") if line in best else ("", "")
+        table.add_row(str(line.epoch), *cells, f"{line.valid:.4f}", mark, style=style)
+    return table

@@ -1,0 +1,165 @@
+"""Long work on the screen: Rich bars on a terminal, plain lines anywhere else.
+
+Written to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.segment import Segment, Segments
+from rich.text import Text
+
+from semanticmac.commands.ui.screen import say
+
+_PLAIN_EVERY_S = float(
+    os.environ.get("SEMANTICMAC_PROGRESS_S", "5")
+)  # between two plain lines of a stage
+
+
+class _Rate(ProgressColumn):
+    """How fast it goes, once that is known."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(rate(speed) if speed else "", style="cyan")
+
+
+class _Failures(ProgressColumn):
+    """Failures so far, silent while there are none."""
+
+    def render(self, task: Task) -> Text:
+        failed = task.fields.get("failed", 0)
+        return Text(f"{failed} failed" if failed else "", style="bold red")
+
+
+def rate(per_s: float) -> str:
+    """Items a second; of slow ones, how long each takes."""
+    if per_s >= 1:
+        return f"{per_s:.1f}/s"
+    each_s = 1 / per_s
+    return f"{each_s:.1f} s each" if each_s < 10 else f"{each_s:.0f} s each"
+
+
+class Screen:
+    """Shows any number of stages one after the other.
+
+    `progress` is what long functions are handed.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bars: Progress | None = None
+        self._live: Live | None = None
+        self._above: RenderableType | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
+        self._started: dict[str, float] = {}
+        self._printed: dict[str, float] = {}
+
+    def __enter__(self) -> Screen:
+        if self.console.is_terminal:
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=20),
+                MofNCompleteColumn(),
+                _Rate(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                _Failures(),
+            )
+            self._bars = Progress(*columns, console=self.console)
+            self._live = Live(
+                get_renderable=self._view, console=self.console, refresh_per_second=10
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def live(self) -> bool:
+        """Is this a terminal, where what stands above the bars can change?"""
+        return self._live is not None
+
+    def above(self, view: RenderableType) -> None:
+        """Stands above the bars from now on, instead of what stood there.
+
+        Only where the screen is live.
+        """
+        lines = self.console.render_lines(view, pad=False)
+        # Laid out once, not whenever the bars are drawn: that would take a tenth of the time of
+        # what is shown.
+        self._above = Segments([segment for line in lines for segment in (*line, Segment.line())])
+
+    def progress(self, stage: str, done: int, total: int, failed: int) -> None:
+        """`done` of `total` items of a stage are finished, `failed` of them without success.
+
+        Fewer: it begins again.
+        """
+        if done < self._done.get(stage, 0):
+            self._started.pop(stage, None)
+            self._printed.pop(stage, None)
+            if self._bars is not None:
+                self._bars.reset(self._tasks[stage])
+        self._done[stage] = done
+        if self._bars is None:
+            self._plain(stage, done, total, failed)
+            return
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total, failed=0)
+        self._bars.update(self._tasks[stage], completed=done, total=total, failed=failed)
+
+    def bytes(self, done: int, total: int) -> None:
+        """A download, in bytes."""
+        self.progress("downloading MiB", done >> 20, total >> 20, 0)
+
+    def line(self, text: str) -> None:
+        """A message above the bars."""
+        say(self.console, text)
+
+    def _view(self) -> RenderableType:
+        assert self._bars is not None
+        bars = self._bars.get_renderable()
+        return bars if self._above is None else Group(self._above, bars)
+
+    def _plain(self, stage: str, done: int, total: int, failed: int) -> None:
+        now = time.monotonic()
+        started = self._started.setdefault(stage, now)
+        if done < total and now - self._printed.setdefault(stage, now) < _PLAIN_EVERY_S:
+            return
+        self._printed[stage] = now
+        elapsed = now - started
+        speed = f", {rate(done / elapsed)}" if elapsed > 0.05 and done else ""
+        left = f", {(total - done) * elapsed / done:.0f} s left" if 0 < done < total else ""
+        failures = f", {failed} failed" if failed else ""
+        self.console.print(
+            f"{stage}: {done}/{total}{speed}{left}{failures}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,83 @@
+"""EvalData: a trained model and the cache that it is scored on, opened together and checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from semanticmac.cache.dataset import Batch, ClipDataset, loader
+from semanticmac.cache.embedding_store import EmbeddingReader
+from semanticmac.cache.layout import CacheLayout, cache_command
+from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.eval.predict import Predictions, predict
+from semanticmac.run.folder import RunError
+from semanticmac.run.weights import TrainedModel
+
+BATCH_CLIPS = 64  # padding never changes a result, so this is about speed alone
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class EvalData:
+    """What every score and every picture is made from."""
+
+    trained: TrainedModel
+    layout: CacheLayout
+    manifest: Manifest
+    reader: EmbeddingReader
+    device: torch.device
+
+    @classmethod
+    def open(cls, trained: TrainedModel, layout: CacheLayout, device: torch.device) -> EvalData:
+        """Raises CacheIncomplete where the cache was made by another encoder than the model was trained on."""
+        info = trained.info
+        name = layout.require(
+            info.dataset, cache_command(info.dataset, info.corpus, info.fingerprint)
+        )
+        manifest = Manifest.read(layout.manifest(name))
+        reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), asked=info.fingerprint)
+        return cls(trained, layout, manifest, reader, device)
+
+    def rows(self, split: str) -> tuple[Row, ...]:
+        """The clips of a split.
+
+        Raises RunError where there is no such split, or no clip of it has a label.
+        """
+        if split not in SPLITS:
+            raise RunError(
+                f"there is no split {split!r}: expected {', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
+            )
+        rows = self.manifest.split(split)
+        if not any(row.label is not None for row in rows):
+            raise RunError(
+                f"{self.manifest.dataset} has no labelled clips in its {split} split: nothing to score"
+            )
+        return rows
+
+    def batches(self, rows: Sequence[Row]) -> Iterator[Batch]:
+        """These clips in their order, padded and tokenised as the model was trained."""
+        info = self.trained.info
+        clips = ClipDataset(self.manifest, self.reader, rows, info.model.clips_before)
+        yield from loader(
+            clips, BATCH_CLIPS, self.trained.tokenize, info.task.width, info.fingerprint.width
+        )
+
+    def predict(
+        self,
+        rows: Sequence[Row],
+        without: Sequence[str] = (),
+        change: Callable[[Batch], Batch] | None = None,
+    ) -> Predictions:
+        """What the model says of these clips; `change` may take frames or modalities away first."""
+        batches = self.batches(rows)
+        changed = batches if change is None else map(change, batches)
+        return predict(self.trained.model, changed, self.device, without)
+
+    def train_truth(self) -> np.ndarray:
+        """(M, K) labels of the train clips, which constant baselines are made of."""
+        return np.array(
+            [row.label for row in self.manifest.split("train") if row.label is not None]
+        )

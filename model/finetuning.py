@@ -1,0 +1,87 @@
+"""How much of the language model learns: all of it, its last layers, low-rank updates (LoRA), or nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from semanticmac.model.config import ModelConfig
+from semanticmac.model.pretrained import LanguageModelError
+from semanticmac.model.text_encoder import freeze_unused
+
+# The update is α/r · B A; α = 2r keeps its size the same at every rank.
+LORA_ALPHA_PER_RANK = 2
+
+
+def limit_learning(language: nn.Module, config: ModelConfig) -> None:
+    """Prepares a language model in place as `config` asks. LoRA adds weights, so saved ones are loaded afterwards.
+
+    The conversation setting tells segments apart, so the weights that do so learn too.
+    """
+    if config.freeze_language:
+        language.requires_grad_(False).eval()
+        return
+    segments = config.setting == "conversation" and reads_segments(language)
+    if not (config.train_layers or config.lora_rank or segments):
+        return  # all of it learns, as LanguageModel is made
+    encoder = getattr(language, "encoder", None)
+    if encoder is None:
+        raise TypeError(
+            f"{type(language).__name__} has no `encoder`: wrap the encoder in LanguageModel"
+        )
+    if config.train_layers:
+        train_last_layers(encoder, config.train_layers)
+    elif config.lora_rank:
+        add_lora(encoder, config.lora_rank)
+    else:
+        encoder.requires_grad_(True)
+    freeze_unused(encoder, segments)
+    encoder.train()
+
+
+def reads_segments(language: nn.Module) -> bool:
+    """Does it take the segment (context or target) of each token?"""
+    return bool(getattr(language, "reads_segments", False))
+
+
+def train_last_layers(encoder: Any, count: int) -> None:
+    """Freezes all but the last `count` transformer layers; dropout stays on in all of them."""
+    layers = transformer_layers(encoder)
+    if count > len(layers):
+        raise LanguageModelError(
+            f"train_layers={count}, but {type(encoder).__name__} has {len(layers)} layers"
+        )
+    encoder.requires_grad_(False)
+    for layer in layers[-count:]:
+        layer.requires_grad_(True)
+
+
+def transformer_layers(encoder: Any) -> list[nn.Module]:
+    """The stack of transformer layers, first to last: the list in the encoder that is as long as its config says."""
+    length = getattr(encoder.config, "num_hidden_layers", None)
+    for module in encoder.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == length:
+            return list(module)
+    raise LanguageModelError(
+        f"the layers of {type(encoder).__name__} were not found, so train_layers cannot pick the last of them: "
+        "use freeze_language or lora_rank instead"
+    )
+
+
+def add_lora(encoder: Any, rank: int) -> None:
+    """Freezes the encoder and adds to each of its linear layers a trainable update of that rank, zero at first."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError:
+        raise LanguageModelError(
+            f"lora_rank={rank} needs the package peft, which is not installed: run `pip install 'semanticmac[lora]'`"
+        ) from None
+    encoder.requires_grad_(False)
+    every_linear = sorted(
+        name for name, module in encoder.named_modules() if isinstance(module, nn.Linear)
+    )
+    options = LoraConfig(
+        r=rank, lora_alpha=LORA_ALPHA_PER_RANK * rank, lora_dropout=0.0, target_modules=every_linear
+    )
+    inject_adapter_in_model(options, encoder)

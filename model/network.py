@@ -1,0 +1,203 @@
+"""SemanticMAC, top to bottom like the paper's figure: three unimodal encoders, SGFI, fusion, five sub-task heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semanticmac.model.config import MODALITIES, SUB_TASKS, ModelConfig
+from semanticmac.model.finetuning import limit_learning, reads_segments
+from semanticmac.model.interaction import PooledMaps, SemanticInteraction
+from semanticmac.model.perceiver import FrameEncoder
+from semanticmac.model.text_encoder import LanguageModel
+
+__all__ = ["MODALITIES", "SUB_TASKS", "ModelConfig", "ModelInputs", "Output", "SemanticMAC"]
+
+
+class ModelInputs(Protocol):
+    """What the model reads of a batch.
+
+    In a mask True = real; a row without True = the modality is absent.
+    """
+
+    @property
+    def token_ids(self) -> Tensor: ...  # (B, L) int64
+    @property
+    def token_mask(self) -> Tensor: ...  # (B, L) bool
+    @property
+    def audio(self) -> Tensor: ...  # (B, F, E) float
+    @property
+    def audio_mask(self) -> Tensor: ...  # (B, F) bool
+    @property
+    def vision(self) -> Tensor: ...  # (B, F, E) float
+    @property
+    def vision_mask(self) -> Tensor: ...  # (B, F) bool
+
+    # Read in the conversation setting alone.
+    @property
+    def token_types(
+        self,
+    ) -> Tensor | None: ...  # (B, L) int64, segment of each token; None: the family has none
+    @property
+    def frame_context(
+        self,
+    ) -> Tensor | None: ...  # (B, F) bool, True = frame of a clip before the target
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the model says of a batch.
+
+    Of an absent modality s_m and h_m are zero, and its own prediction is void.
+    """
+
+    predictions: Tensor  # (B, 5, K) in the order of SUB_TASKS: scores, or logits of the classes
+    specific: Tensor  # (B, 3, d) s_m in the order of MODALITIES
+    shared: Tensor  # (B, 3, d) h_m
+    fused: Tensor  # (B, d) z
+    present: Tensor  # (B, 3) bool: the modalities that a clip has and the model looks at
+
+    @property
+    def representations(self) -> Tensor:
+        """(B, 4, d) in the order of SUB_TASKS[1:]: h_S, the mean of the present h_m; s_t; s_a; s_v."""
+        return torch.cat(
+            [mean_of_present(self.shared, self.present)[:, None], self.specific], dim=1
+        )
+
+
+def mean_of_present(shared: Tensor, present: Tensor) -> Tensor:
+    """h_m (B, 3, d), zero where absent; present (B, 3) bool → h_S (B, d), zero where nothing is present."""
+    return shared.sum(1) / present.sum(1, keepdim=True).clamp(min=1)
+
+
+class SemanticMAC(nn.Module):
+    """The whole network of trainable parts; the frozen frame encoders are behind the cache."""
+
+    def __init__(self, config: ModelConfig, language: nn.Module | None = None) -> None:
+        """language: a module with int `width` and forward(ids, mask) → (B, L, width); None = the one config names."""
+        super().__init__()
+        self.config = config
+        d = config.d_model
+        self.language: nn.Module | None = None
+        if "text" in config.modalities:
+            self.language = (
+                LanguageModel.pretrained(config.language) if language is None else language
+            )
+            self.project_text = nn.Linear(width_of(self.language), d)
+            limit_learning(self.language, config)
+        self.frame_encoders = nn.ModuleDict(
+            {
+                name: FrameEncoder(config)
+                for name in ("audio", "vision")
+                if name in config.modalities
+            }
+        )
+        self.modality = (
+            nn.Parameter(torch.randn(len(MODALITIES), d) * 0.02)
+            if config.modality_embedding
+            else None
+        )
+        self.interaction = SemanticInteraction(config) if config.sgfi else PooledMaps(config)
+        self.fuse = nn.Linear(2 * len(MODALITIES) * d, d)  # W_z
+        self.heads = nn.ModuleDict({name: prediction_head(config) for name in SUB_TASKS})
+
+    def forward(self, batch: ModelInputs) -> Output:
+        """A padded batch → Output.
+
+        Padding, and the content of an absent modality, change nothing (eq. 1-12, 20).
+        """
+        types, context = None, None
+        if self.config.setting == "conversation":
+            types, context = batch.token_types, batch.frame_context
+        text, text_mask = self.encode_text(batch.token_ids, batch.token_mask, types)  # eq. 1
+        audio, audio_mask = self.encode_frames(
+            "audio", batch.audio, batch.audio_mask, context
+        )  # eq. 3-4
+        vision, vision_mask = self.encode_frames("vision", batch.vision, batch.vision_mask, context)
+        tokens, masks = (
+            [text, audio, vision],
+            [text_mask, audio_mask, vision_mask],
+        )  # X_m (B, T_m, d), (B, T_m)
+        if self.modality is not None:
+            tokens = [x + u for x, u in zip(tokens, self.modality, strict=True)]  # eq. 5
+
+        specific, shared = self.interaction(tokens, masks)  # s_m, h_m (B, 3, d), eq. 6-11
+        present = torch.stack([mask.any(1) for mask in masks], dim=1)  # (B, 3)
+        fused = self.fuse(
+            torch.cat([specific.flatten(1), shared.flatten(1)], dim=1)
+        )  # z (B, d), eq. 12
+
+        evidence = (
+            fused,
+            mean_of_present(shared, present),
+            *specific.unbind(1),
+        )  # one (B, d) a sub-task
+        predictions = torch.stack(
+            [self.heads[name](x) for name, x in zip(SUB_TASKS, evidence, strict=True)], dim=1
+        )  # (B, 5, K), eq. 20
+        return Output(predictions, specific, shared, fused, present)
+
+    def encode_text(
+        self, ids: Tensor, mask: Tensor, types: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """ids, types (B, L); mask (B, L), True = real token → X_t (B, L, d) and its mask (eq.
+
+        1).
+        """
+        if self.language is None:
+            return self.nothing(len(ids))
+        segments = [types] if types is not None and reads_segments(self.language) else []
+        if ids.shape[1] == 0:
+            ids, mask = F.pad(ids, (0, 1)), F.pad(mask, (0, 1))
+            segments = [F.pad(own, (0, 1)) for own in segments]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_language):
+            hidden = self.language(ids, mask, *segments)
+        return self.project_text(hidden.masked_fill(~mask[..., None], 0.0)), mask
+
+    def encode_frames(
+        self, modality: str, frames: Tensor, mask: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """frames (B, F, E); mask, context (B, F), as in `FrameEncoder` → X_m (B, T, d), mask (B, T) (eq. 3-4)."""
+        if modality not in self.frame_encoders:
+            return self.nothing(len(frames))
+        if frames.shape[2] != self.config.embedding_width:
+            raise ValueError(
+                f"{modality} embeddings are {frames.shape[2]} wide, but the model was made for "
+                f"embedding_width={self.config.embedding_width}: was it trained on another cache?"
+            )
+        tokens, token_mask = self.frame_encoders[modality](frames, mask, context)
+        return tokens, token_mask
+
+    def nothing(self, clips: int) -> tuple[Tensor, Tensor]:
+        """A modality the model does not look at: one padding token, (B, 1, d) and (B, 1)."""
+        tokens = self.fuse.weight.new_zeros(clips, 1, self.config.d_model)
+        return tokens, torch.zeros(clips, 1, dtype=torch.bool, device=tokens.device)
+
+    def train(self, mode: bool = True) -> SemanticMAC:
+        """As in torch, but a frozen language model stays without dropout."""
+        super().train(mode)
+        if self.language is not None and self.config.freeze_language:
+            self.language.eval()
+        return self
+
+
+def prediction_head(config: ModelConfig) -> nn.Sequential:
+    """The multi-layer perceptron of one sub-task (eq. 20): (B, d) → (B, K)."""
+    d = config.d_model
+    return nn.Sequential(
+        nn.Linear(d, d), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(d, config.outputs)
+    )
+
+
+def width_of(language: nn.Module) -> int:
+    """The width of a language model's hidden states."""
+    width = getattr(language, "width", None)
+    if not isinstance(width, int):
+        raise TypeError(
+            f"{type(language).__name__} has no int `width`: wrap the encoder in LanguageModel"
+        )
+    return width

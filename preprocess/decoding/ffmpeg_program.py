@@ -1,0 +1,471 @@
+"""The only door to ffmpeg: finding the program, reading a file's header, and running it under a time limit.
+
+ffmpeg opens local files only, and of those only containers of video and sound: a playlist that is
+named clip.mp4 could otherwise make it read, and show, any other file. A file is handed over as
+`file:` and its bare name, with its folder as the working directory, so a name may begin with `-` or
+hold quotes, colons, line breaks and bytes that are no text.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import ffmpeg as ffmpeg_python
+import numpy as np
+
+from semanticmac.preprocess.clip import DecodeError
+
+# names a system ffmpeg; unset = the one that imageio-ffmpeg brings
+PROGRAM_VARIABLE = "SEMANTICMAC_FFMPEG"
+CONTAINERS = (
+    "mov,matroska,avi,mpeg,mpegvideo,mpegts,flv,asf,ogg,mxf,dv,rm,wtv,gxf,nut,h264,hevc,m4v,ivf,obu,"
+    "wav,w64,mp3,flac,aac,aiff,au,caf,amr,ac3,eac3,dts,nistsphere,ape,wv,tta"
+)
+PROBE_TIMEOUT_S = 60.0
+INPUT = "file:INPUT"  # stands for the file in a graph of ffmpeg-python
+RUN_IN_S = 0.2  # an encoder's run-in, before the first picture or before 0 s, is shorter than this
+STDERR_LINES = 200  # kept of what ffmpeg says; enough for the last error of any file
+_CHOOSE_PROGRAM = f"set {PROGRAM_VARIABLE} to a working one, or unset it to use imageio-ffmpeg's"
+
+_DAMAGE = re.compile(
+    rb"corrupt|error while decoding|Error (submitting|splitting)|ended prematurely|partial file|"
+    rb"Invalid NAL|invalid as first byte|exceeds (containing|max)|Read error|Truncating packet"
+)
+_CONCEALED = re.compile(rb"corrupt decoded frame")
+_PICTURE = re.compile(
+    rb"\[Parsed_showinfo\S* @ \S+\] n: *\d+ pts: *(-?\d+) pts_time:\S+ +duration: *(\d+)"
+)
+_PACKET = re.compile(
+    rb"^0, *(-?\d+), *(-?\d+),[^F\n]*(?:F=0x([0-9A-F]+))?", re.MULTILINE
+)  # dts, pts, flags
+_PRINTED = bytes.maketrans(
+    bytes([*range(1, 8), *range(14, 32)]), b"?" * 25
+)  # control codes, but no line break
+
+
+class ProgramError(Exception):
+    """There is no ffmpeg that runs; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class VideoTrack:
+    """What the header says of the picture track that is shown (cover art is none)."""
+
+    codec: str
+    pixels: str  # pixel format, "yuv420p"
+    width: int  # as coded, before rotation; 0 where the header does not tell
+    height: int
+    pixel_aspect: float  # width of one pixel over its height, after rotation
+    start_s: float  # on the file's own clock
+    turned: bool  # a display matrix rotates or mirrors the pictures
+    alone: bool  # no other picture track and no cover art stands beside it
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before anything is decoded."""
+
+    container: str
+    duration_s: (
+        float | None
+    )  # of the longest track; None where it is not said or only guessed from the bit rate
+    start_s: float  # the file's own clock at its start
+    video: VideoTrack | None
+    audio: bool
+    only_av: bool  # no subtitle or data track, which could be what lasts as long as duration_s says
+
+    @property
+    def zero_s(self) -> float:
+        """The file's own clock at the instant that is 0 s: its start, or the first picture where that is next to it.
+
+        A wmv, mpg or avi delays its pictures by what its sound encoder needs to run in; a negative
+        start is one too.
+        """
+        if self.video and 0 <= self.video.start_s - self.start_s < RUN_IN_S:
+            return self.video.start_s
+        return 0.0 if -RUN_IN_S < self.start_s < 0 else self.start_s
+
+
+def program() -> str:
+    """The ffmpeg to run, by an absolute path: it is run in the folder of each file."""
+    chosen = os.environ.get(PROGRAM_VARIABLE)
+    if chosen:
+        return str(Path(shutil.which(chosen) or chosen).absolute())
+    import imageio_ffmpeg
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def require_program() -> None:
+    """Raises ProgramError unless ffmpeg runs: one message, where every clip would fail with its own."""
+    name, why = os.environ.get(PROGRAM_VARIABLE) or "imageio-ffmpeg", "it does not say its version"
+    try:
+        name = program()
+        words = [name, "-version"]
+        run = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PROBE_TIMEOUT_S,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ProgramError(_no_program(name)) from None
+    except (
+        OSError,
+        RuntimeError,
+        subprocess.TimeoutExpired,
+    ) as error:  # RuntimeError: imageio-ffmpeg brings none here
+        why = getattr(error, "strerror", None) or str(error)
+    else:
+        if run.returncode == 0 and run.stdout.startswith(b"ffmpeg version"):
+            return
+    raise ProgramError(f"{name} cannot be run as ffmpeg ({why}): {_CHOOSE_PROGRAM}")
+
+
+def probe(path: Path) -> Header:
+    """The header of a file, or a DecodeError that says why there is none."""
+    return header(
+        execute([*command(), *_safe_flags(), "-i", source(path)], path, PROBE_TIMEOUT_S).stderr
+    )
+
+
+def header(said: bytes) -> Header:
+    """The header of a file in what any run said of it (`execute`), or a DecodeError that says why there is none."""
+    said = re.split(rb"^Stream mapping:", said, maxsplit=1, flags=re.MULTILINE)[
+        0
+    ]  # below stands what is written
+    opened = re.search(rb"^Input #0, (\S+), from ", said, re.MULTILINE)
+    if opened is None:
+        raise DecodeError(_refusal(said))
+    return _parse_header(opened[1].decode(), said[opened.start() :], b"from bitrate" in said)
+
+
+def first_picture_s(path: Path) -> float | None:
+    """When the first picture is shown, on the file's own clock; headers other than mov's and matroska's do not tell."""
+    look = [
+        "-map",
+        "0:V:0",
+        "-vf",
+        "settb=AVTB,showinfo=checksum=0",
+        "-frames:v",
+        "1",
+        "-f",
+        "null",
+        "-",
+    ]
+    run = execute([*command(), *_safe_flags(), "-i", source(path), *look], path, PROBE_TIMEOUT_S)
+    found = next(filter(None, map(_PICTURE.match, run.stderr.splitlines())), None)
+    return None if found is None else int(found[1]) / 1e6
+
+
+def leading_pictures(path: Path) -> bool:
+    """Whether a picture is shown before the key frame that it follows in the file, as in an open GOP.
+
+    Such a picture needs the GOP before too, and is lost where reading begins at that key frame.
+    """
+    look = [
+        "-map",
+        "0:V:0",
+        "-c",
+        "copy",
+        "-f",
+        "framecrc",
+        "-",
+    ]  # a line a packet; nothing is decoded
+    run = execute([*command(), *_safe_flags(), "-i", source(path), *look], path, PROBE_TIMEOUT_S)
+    key_at = -math.inf
+    for _, shown_at, flags in _PACKET.findall(run.stdout):
+        if (
+            not flags or int(flags, 16) & 1
+        ):  # left out where a packet is a key frame and nothing else
+            key_at = int(shown_at)
+        elif int(shown_at) < key_at:
+            return True
+    return False
+
+
+def command() -> list[str]:
+    """ffmpeg and what holds for every run of it; `repeat`: complaints are counted, so none is folded into the last."""
+    return [program(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+info"]
+
+
+def input_options(seek_s: float = 0.0) -> dict[str, str | None]:
+    """What holds for every input, in the spelling of ffmpeg-python: local files, known containers, one thread.
+
+    seek_s: seconds into the file at which reading may begin; it does at the key frame before.
+    copyts keeps the file's own clock: ffmpeg would set a ts or mpg to 0 at the first packet of the
+    one track that it reads, and so part sound and pictures.
+    """
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": CONTAINERS,
+        "threads": "1",
+        "copyts": None,
+    }
+    return options | ({"ss": f"{seek_s:.6f}", "noaccurate_seek": None} if seek_s > 0 else {})
+
+
+def _safe_flags() -> list[str]:
+    return [
+        part
+        for name, value in input_options().items()
+        for part in (f"-{name}", value)
+        if part is not None
+    ]
+
+
+def source(path: Path) -> str:
+    """The input as ffmpeg is given it, relative to the file's folder."""
+    return "file:" + path.name
+
+
+def _printed(path: Path) -> bytes:
+    """The input as ffmpeg prints it.
+
+    Taken out of all that it says: a name may look like any line or word of it.
+    """
+    return os.fsencode(source(path)).translate(_PRINTED)
+
+
+def compiled(output: Any, path: Path) -> list[str]:
+    """The command of an ffmpeg-python graph whose input is INPUT (that library takes no name that is not UTF-8)."""
+    parts = ffmpeg_python.compile(output, cmd=command())
+    return [source(path) if part == INPUT else part for part in parts]
+
+
+def execute(
+    arguments: list[str], path: Path, timeout_s: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Run ffmpeg to its end in the file's folder, or raise a DecodeError after timeout_s.
+
+    stderr lacks the name.
+    """
+    try:
+        run = subprocess.run(
+            arguments,
+            cwd=path.parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DecodeError(_too_slow(timeout_s)) from None
+    except FileNotFoundError:
+        raise DecodeError(_no_program(arguments[0])) from None
+    run.stderr = run.stderr.replace(_printed(path), b"")
+    return run
+
+
+def _too_slow(timeout_s: float) -> str:
+    return f"ffmpeg did not finish within {timeout_s:g} s: the file is damaged, or the limit too short for its length"
+
+
+def _no_program(name: str) -> str:
+    return f"there is no ffmpeg at {name}: {_CHOOSE_PROGRAM}"
+
+
+def _lines(said: Iterable[bytes], name: bytes) -> Iterator[bytes]:
+    """The lines that ffmpeg writes, without the name that it prints (_printed), whose line breaks end no line."""
+    begun = tuple(name[: at + 1] for at, byte in enumerate(name) if byte == ord("\n"))
+    held = b""
+    for line in said:
+        held += line
+        if not held.endswith(begun):
+            yield held.replace(name, b"")
+            held = b""
+    if held:
+        yield held
+
+
+def _refusal(said: bytes) -> str:
+    """Why ffmpeg would not open a file, for a person."""
+    if b"not on whitelist" in said or b"m3u8/hls" in said:
+        return "the file is a playlist, a picture or another kind that is not read here; expected a video or sound file"
+    if b"moov atom not found" in said and b"low score" not in said:
+        return "the file breaks off before its index (moov atom not found): it is truncated; download it again"
+    if b"Invalid data found" in said:
+        return "the file is neither video nor sound that ffmpeg knows, whatever its name says; download it again"
+    return f"ffmpeg cannot open the file: {last_words(said.splitlines())}"
+
+
+def last_words(lines: list[bytes]) -> str:
+    """The first complaint among the lines that ffmpeg wrote, without the address in front of it."""
+    plain = [re.sub(rb"^(\[[^\]]*\] )+", b"", line).strip() for line in lines]
+    complaints = [
+        line
+        for line in plain
+        if re.search(rb"error|invalid|not |fail|unknown", line, re.IGNORECASE)
+    ]
+    return (complaints or plain or [b"it said nothing"])[0].decode(errors="replace")[:200]
+
+
+def _parse_header(container: str, said: bytes, guessed: bool) -> Header:
+    """said: everything from the line `Input #0` on; guessed: the duration is an estimate from the bit rate."""
+    clock = re.search(
+        rb"^  Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?", said, re.MULTILINE
+    )
+    duration_s, start_s = None, 0.0
+    if clock and clock[1] and not guessed:
+        duration_s = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
+    if clock and clock[4]:
+        start_s = float(clock[4])
+    parts = re.split(rb"^ {2,4}Stream #0:\d+[^ :]*: ", said, flags=re.MULTILINE)[1:]
+    pictures = [part for part in parts if part.startswith(b"Video: ")]
+    shown = [part for part in pictures if b"(attached pic)" not in part.split(b"\n", 1)[0]]
+    video = _parse_video(shown[0], start_s, alone=len(pictures) == 1) if shown else None
+    audio = any(part.startswith(b"Audio: ") for part in parts)
+    only_av = all(part.startswith((b"Audio: ", b"Video: ")) for part in parts)
+    return Header(container, duration_s, start_s, video, audio, only_av)
+
+
+def _parse_video(part: bytes, file_start_s: float, *, alone: bool) -> VideoTrack:
+    """part: one stream's line in ffmpeg's header, after `Stream #0:0: `, and the lines that belong to it."""
+    line, _, below = part.partition(b"\n")
+    codec = re.match(rb"Video: (\w+)", line)
+    pixels = re.search(rb"[,)] (\w+)(?:\([^)]*\))?, \d+x\d+", line)
+    size = re.search(rb", (\d+)x(\d+)", line)
+    aspect = re.search(rb"SAR (\d+):(\d+)", line)
+    start = re.search(rb", start (-?[\d.]+)", line)
+    matrix = re.search(rb"Display ?Matrix: rotation of (-?[\d.]+)", below, re.IGNORECASE)
+    pixel_aspect = (
+        int(aspect[1]) / int(aspect[2]) if aspect and int(aspect[1]) and int(aspect[2]) else 1.0
+    )
+    if matrix and round(float(matrix[1]) / 90) % 2:
+        pixel_aspect = 1 / pixel_aspect
+    return VideoTrack(
+        codec=codec[1].decode() if codec else "none",
+        pixels=pixels[1].decode() if pixels else "none",
+        width=int(size[1]) if size else 0,
+        height=int(size[2]) if size else 0,
+        pixel_aspect=pixel_aspect,
+        start_s=float(start[1]) if start else file_start_s,
+        turned=matrix is not None,
+        alone=alone,
+    )
+
+
+@dataclass
+class PictureRun:
+    """One running ffmpeg that writes the picked pictures as PPM and, on stderr, the time of every picture it shows.
+
+    Use as a context manager and iterate: pictures come one by one in native size. Everything else
+    is known at the end.
+    """
+
+    arguments: list[str]
+    path: Path
+    timeout_s: float
+    max_side_px: int
+    # reading begins where the file does, so that nothing that the decoder misses was withheld from
+    # it
+    whole: bool
+    starts_us: list[int] = field(
+        default_factory=list
+    )  # of every picture decoded, from the segment's start
+    last_us: int = 0  # how long the last picture shows; 0 = the file does not say
+    concealed: int = 0  # pictures in the segment that the decoder had to make up in part
+    damaged: bool = False  # ffmpeg met bytes that it could not read
+    lines: deque[bytes] = field(default_factory=lambda: deque(maxlen=STDERR_LINES))
+    late: bool = False  # killed at the time limit
+
+    def __enter__(self) -> PictureRun:
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(
+                self.arguments,
+                cwd=self.path.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=pipe,
+                stderr=pipe,
+            )
+        except FileNotFoundError:
+            raise DecodeError(_no_program(self.arguments[0])) from None
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        self._timer = threading.Timer(self.timeout_s, self._give_up)
+        self._timer.daemon = True
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        if kind is not None:
+            self._process.kill()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is self._process.stderr:
+                self._listener.join()
+            if stream:
+                stream.close()
+        self._process.wait()
+        if self.late:
+            raise DecodeError(_too_slow(self.timeout_s)) from None
+        if kind is None and self._process.returncode < 0:
+            raise DecodeError(
+                f"ffmpeg was killed by signal {-self._process.returncode}, perhaps for want of memory"
+            )
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Pictures (H, W, 3) uint8 RGB."""
+        assert self._process.stdout
+        while (picture := self._read_picture(self._process.stdout)) is not None:
+            yield picture
+
+    def _read_picture(self, stream: IO[bytes]) -> np.ndarray | None:
+        if not stream.readline():  # "P6"
+            return None
+        try:
+            width, height = map(int, stream.readline().split())
+        except ValueError:  # cut short by the time limit
+            return None
+        if max(width, height) > self.max_side_px:
+            raise DecodeError(
+                f"a picture is {width} × {height} px; at most {self.max_side_px} px a side are read"
+            )
+        stream.readline()  # "255"
+        data = stream.read(width * height * 3)
+        return (
+            np.frombuffer(data, np.uint8).reshape(height, width, 3)
+            if len(data) == width * height * 3
+            else None
+        )
+
+    def _listen(self) -> None:
+        assert self._process.stderr
+        for line in _lines(self._process.stderr, _printed(self.path)):
+            if shown := _PICTURE.match(line):
+                self.starts_us.append(int(shown[1]))
+                self.last_us = int(shown[2])
+            elif not line.startswith(b"[Parsed_showinfo"):
+                self.lines.append(line)
+            # In a line on a picture too: ffmpeg's threads write side by side, and what one says may
+            # end another's line.
+            self.damaged = self.damaged or bool(_DAMAGE.search(line))
+            # Before the segment's start a decoder may complain of what it was not given: that hurts
+            # nothing. Of a whole file every complaint counts: decoder and filter write side by
+            # side, in no certain order.
+            if _CONCEALED.search(line) and (
+                self.whole or (self.starts_us and self.starts_us[-1] >= 0)
+            ):
+                self.concealed += 1
+
+    def _give_up(self) -> None:
+        self.late = True
+        self._process.kill()

@@ -1,0 +1,97 @@
+"""What one step of `imagebind-tiny`'s training compares, and the budget of all steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semanticmac.preprocess.demo.training.pool import HEARD_FRAMES, SHOTS, Pool, strangers
+from semanticmac.preprocess.encoders.imagebind.encoder import normalise_pixels
+from semanticmac.preprocess.encoders.imagebind.filterbank import (
+    LOG_MEL_MEAN,
+    LOG_MEL_STD,
+    MEL_BINS,
+    SPECTROGRAM_FRAMES,
+)
+
+# a zero of the spectrogram's last six frames, after normalisation
+PADDING = -LOG_MEL_MEAN / LOG_MEL_STD
+SHIFT_PX = 5
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Everything that decides which weights come out."""
+
+    seed: int = 20_240_807
+    pictures: int = 12_288
+    voices: int = 8_192
+    steps: int = 800
+    faces: int = 8  # in a batch, each in SHOTS affects
+    voices_heard: int = 32  # in a batch, their affects spread over the range
+    learning_rate: float = 1e-3
+    warm_up: int = 40  # steps
+    acquaintance: int = 300  # steps in which faces turn from known ones to strangers
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step compares."""
+
+    pictures: Tensor  # (N, 3, P, P)
+    sounds: Tensor  # (M, 1, 128, 204)
+    seen: Tensor  # (N,) what each picture shows
+    heard: Tensor  # (M,) what each sound tells
+
+
+def draw_batch(pool: Pool, budget: Budget, step: int) -> Batch:
+    """The batch of one step, decided by the step alone.
+
+    Pictures come face by face: among negatives of the same stranger in the same room, feeling is
+    all that differs.
+    """
+    rng = strangers(budget.seed, 2, step)
+    faces = rng.choice(len(pool.picture_affects) // SHOTS, budget.faces, replace=False)
+    shots = (faces[:, None] * SHOTS + np.arange(SHOTS)).ravel()
+    felt = (
+        -3
+        + 6
+        * (np.arange(budget.voices_heard) + rng.random(budget.voices_heard))
+        / budget.voices_heard
+    )
+    voices = np.minimum(np.searchsorted(pool.voice_affects, felt), len(pool.voice_affects) - 1)
+    return Batch(
+        varied_pictures(pool.pictures[shots], rng),
+        varied_windows(pool, voices, rng),
+        torch.from_numpy(pool.picture_affects[shots]),
+        torch.from_numpy(pool.voice_affects[voices]),
+    )
+
+
+def varied_pictures(pictures: NDArray[np.uint8], rng: Generator) -> Tensor:
+    """(N, 3, P, P) uint8 → the encoder's float input: mirrored, moved, lighter or darker at random."""
+    side = pictures.shape[2]
+    varied = np.empty_like(pictures)
+    for place, picture in enumerate(pictures):
+        padded = np.pad(picture, ((0, 0), (SHIFT_PX, SHIFT_PX), (SHIFT_PX, SHIFT_PX)), mode="edge")
+        top, left = rng.integers(0, 2 * SHIFT_PX + 1, 2)
+        cut = padded[:, top : top + side, left : left + side]
+        varied[place] = cut[:, :, ::-1] if rng.random() < 0.5 else cut
+    gain = torch.from_numpy(rng.uniform(0.85, 1.15, (len(pictures), 1, 1, 1)).astype(np.float32))
+    return normalise_pixels((torch.from_numpy(varied) * gain).clamp(0, 255))
+
+
+def varied_windows(pool: Pool, voices: NDArray[np.int64], rng: Generator) -> Tensor:
+    """voices (N,) → (N, 1, 128, 204): of each one window of 2 s, centred anywhere in what is said."""
+    windows = np.full((len(voices), SPECTROGRAM_FRAMES, MEL_BINS), PADDING, np.float32)
+    for place, voice in enumerate(voices):
+        start = pool.mel_starts[voice] + rng.integers(0, pool.mel_frames[voice] - HEARD_FRAMES + 1)
+        windows[place, :HEARD_FRAMES] = pool.mels[start : start + HEARD_FRAMES]
+    return (
+        torch.from_numpy(windows).transpose(1, 2).unsqueeze(1).contiguous()
+    )  # (N, 204, 128) → (N, 1, 128, 204)

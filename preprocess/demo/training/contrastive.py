@@ -1,0 +1,242 @@
+"""Trains `imagebind-tiny` as ImageBind was: what is seen and what is heard in one moment belong together.
+
+    python -m semanticmac.preprocess.demo.training.contrastive          # or: make tiny
+
+No encoder is asked for a number. Strangers' faces and strangers' voices are paired by what they
+feel, and all that a picture and a sound of one moment share is that feeling; so it is what contrast
+makes both towers keep. Stopped and started again, the command goes on where it was, to the same
+weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semanticmac.cache.atomic_io import atomic_write
+from semanticmac.preprocess.demo.training.batch import Batch, Budget, draw_batch
+from semanticmac.preprocess.demo.training.muon import Muon
+from semanticmac.preprocess.demo.training.pool import SHOTS, Pool, make_pool
+from semanticmac.preprocess.encoders.imagebind.checkpoint import write_checkpoint
+from semanticmac.preprocess.encoders.imagebind.encoder import PACKAGED_TINY
+from semanticmac.preprocess.encoders.imagebind.network import (
+    TINY,
+    ImageBind,
+    ImageBindConfig,
+    draw_weights,
+)
+
+SHARPEST = 100.0  # 1 / temperature; above it single pairs dominate every gradient
+# of a range of 6: people waver by this much in a moment, and renderings are no finer
+SAME_FEELING = 0.4
+MUON_RATIO = 10  # its updates have unit spectral norm, so its rate is of another size than AdamW's
+REPORT_EVERY, KEEP_EVERY = 10, 50  # steps
+
+
+class Contrast(nn.Module):
+    """Both towers and the learned temperature that compares them."""
+
+    def __init__(self, config: ImageBindConfig, seed: int) -> None:
+        super().__init__()
+        self.encoder = ImageBind(config)
+        draw_weights(self.encoder, seed)
+        self.log_sharpness = nn.Parameter(torch.tensor(math.log(5.0)))  # 1 / temperature
+
+    def forward(
+        self, pictures: Tensor, sounds: Tensor, known: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """pictures (N, 3, P, P), sounds (M, 1, 128, 204) → unit vectors (N, d), (M, d) around the batch's mean.
+
+        What all of a batch share tells nothing apart. `known`, 1 … 0: how far each face is seen as
+        one that is known, by how it differs from its own mean over its SHOTS pictures, which takes
+        away whose face it is.
+        """
+        seen, heard = self.encoder.vision(pictures), self.encoder.audio(sounds)
+        own = seen.unflatten(0, (-1, SHOTS)).mean(1).repeat_interleave(SHOTS, 0)  # (N, d)
+        usual = known * own + (1 - known) * seen.mean(0)
+        return F.normalize(seen - usual, dim=1), F.normalize(heard - heard.mean(0), dim=1)
+
+
+def info_nce(
+    ours: Tensor,
+    theirs: Tensor,
+    our_affect: Tensor,
+    their_affect: Tensor,
+    sharpness: Tensor,
+    itself: bool = False,
+) -> Tensor:
+    """Mean over ours of −log p(the row of theirs of the same moment): InfoNCE (van den Oord et al., 2018).
+
+    ours (N, d) and theirs (M, d) of length 1, with what is felt in them (N,), (M,); `itself`: both
+    are one, and no row is compared with itself. Feelings are no classes, so every row of theirs is
+    the right one to a share that falls with the distance in feeling, as a normal density of
+    deviation SAME_FEELING. With a deviation towards 0 this is ImageBind's loss in one direction.
+    """
+    alike = sharpness * ours @ theirs.T  # (N, M)
+    nearness = -((our_affect[:, None] - their_affect[None, :]) / SAME_FEELING).square() / 2
+    if itself:
+        oneself = torch.eye(len(ours), dtype=torch.bool)
+        alike, nearness = (
+            alike.masked_fill(oneself, -1e9),
+            nearness.masked_fill(oneself, -torch.inf),
+        )
+    return -(nearness.softmax(1) * alike.log_softmax(1)).sum(1).mean()
+
+
+def contrast_loss(
+    seen: Tensor, heard: Tensor, batch: Batch, sharpness: Tensor
+) -> tuple[Tensor, Tensor]:
+    """InfoNCE between sight and sound, both directions, and within each (two strangers who feel the same).
+
+    The first alone is ImageBind's. From a random start it stands still for many hundred steps, for
+    neither tower knows yet what the other could agree on; within one modality there is something to
+    agree on at once.
+    """
+    across = info_nce(seen, heard, batch.seen, batch.heard, sharpness)
+    across = (across + info_nce(heard, seen, batch.heard, batch.seen, sharpness)) / 2
+    within = info_nce(seen, seen, batch.seen, batch.seen, sharpness, itself=True)
+    within = (within + info_nce(heard, heard, batch.heard, batch.heard, sharpness, itself=True)) / 2
+    return across, within
+
+
+def schedule(budget: Budget, step: int) -> float:
+    """The share of the learning rate at a step: a linear warm-up, then half a cosine to a hundredth."""
+    if step < budget.warm_up:
+        return (step + 1) / budget.warm_up
+    progress = (step - budget.warm_up) / max(1, budget.steps - budget.warm_up)
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass
+class Training:
+    """A run at a step: all that the next step depends on."""
+
+    budget: Budget
+    model: Contrast
+    optimizers: tuple[torch.optim.Optimizer, ...]
+    step: int = 0
+
+    def save(self, path: Path) -> None:
+        states = [optimizer.state_dict() for optimizer in self.optimizers]
+        whole = {
+            "budget": asdict(self.budget),
+            "model": self.model.state_dict(),
+            "optimizers": states,
+        }
+        with atomic_write(path) as aside:
+            torch.save(whole | {"step": self.step}, aside)
+
+    def load(self, path: Path) -> None:
+        """Goes on from a file of `save`. Raises ValueError if it is of another budget."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["budget"] != asdict(self.budget):
+            raise ValueError(
+                f"{path} is a run of {state['budget']}, asked for is {asdict(self.budget)}. "
+                f"Delete it to begin anew, or give another --folder."
+            )
+        self.model.load_state_dict(state["model"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        self.step = state["step"]
+
+
+def begin(budget: Budget, config: ImageBindConfig = TINY) -> Training:
+    """A run before its first step: Muon (Jordan et al., 2024) for the blocks' matrices, AdamW for all other weights.
+
+    With AdamW alone the vision tower needs several times the steps to find the face in the picture.
+    """
+    model = Contrast(config, budget.seed)
+    names = dict(model.named_parameters())
+    hidden = {name for name, weight in names.items() if "blocks" in name and weight.ndim == 2}
+    muon = Muon([names[name] for name in sorted(hidden)], lr=MUON_RATIO * budget.learning_rate)
+    rest = [names[name] for name in sorted(set(names) - hidden)]
+    adamw = torch.optim.AdamW(rest, lr=budget.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    for optimizer in (muon, adamw):
+        for group in optimizer.param_groups:
+            group["highest"] = group["lr"]
+    return Training(budget, model, (muon, adamw))
+
+
+def take_step(training: Training, pool: Pool) -> float:
+    """One batch, one update; the loss before it."""
+    batch = draw_batch(pool, training.budget, training.step)
+    model = training.model
+    for group in (group for optimizer in training.optimizers for group in optimizer.param_groups):
+        group["lr"] = group["highest"] * schedule(training.budget, training.step)
+    known = max(0.0, 1 - training.step / training.budget.acquaintance)
+    seen, heard = model(batch.pictures, batch.sounds, known)
+    across, within = contrast_loss(seen, heard, batch, model.log_sharpness.exp())
+    model.zero_grad(set_to_none=True)
+    (across + within).backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in training.optimizers:
+        optimizer.step()
+    with torch.no_grad():
+        model.log_sharpness.clamp_(max=math.log(SHARPEST))
+    training.step += 1
+    return float(across.detach())
+
+
+def train(training: Training, pool: Pool, kept: Path, say: Callable[[str], None]) -> None:
+    """Steps to the budget's end; the run stands in `kept` every few steps and at the end."""
+    begun, losses = time.monotonic(), []
+    first = training.step
+    while training.step < training.budget.steps:
+        losses.append(take_step(training, pool))
+        if training.step % KEEP_EVERY == 0 or training.step == training.budget.steps:
+            training.save(kept)
+        if training.step % REPORT_EVERY == 0:
+            left = (
+                (time.monotonic() - begun)
+                / (training.step - first)
+                * (training.budget.steps - training.step)
+            )
+            say(
+                f"step {training.step} of {training.budget.steps}  loss {np.mean(losses[-REPORT_EVERY:]):.3f}  "
+                f"temperature {math.exp(-float(training.model.log_sharpness.detach())):.3f}  {left / 60:.1f} min left"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m semanticmac.preprocess.demo.training.contrastive", description=__doc__
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path("data/tiny"), help="what was rendered, and the run"
+    )
+    parser.add_argument("--out", type=Path, default=PACKAGED_TINY, help="where the weights go")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    chosen = parser.parse_args()
+    budget, kept = Budget(), chosen.folder / "run.pt"
+    begun = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{(time.monotonic() - begun) / 60:5.1f} min  {text}", file=sys.stderr, flush=True)
+
+    torch.set_num_threads(chosen.threads)
+    pool = make_pool(
+        chosen.folder, budget.seed, budget.pictures, budget.voices, TINY.picture_px, chosen.threads,
+        lambda what, done, total: say(f"{what}: {done} of {total}"),
+    )  # fmt: skip
+    training = begin(budget)
+    if kept.exists():
+        training.load(kept)
+        say(f"going on from step {training.step}")
+    train(training, pool, kept, say)
+    write_checkpoint(training.model.encoder, chosen.out, torch.float16)
+    say(f"{chosen.out}: {chosen.out.stat().st_size / 2**20:.2f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""What `imagebind-tiny` learns from: pictures and voices of strangers, rendered once and drawn from in every step."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.random import Generator, SeedSequence
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from semanticmac.cache.atomic_io import atomic_write
+from semanticmac.preprocess.demo.face import random_face
+from semanticmac.preprocess.demo.film import random_picture
+from semanticmac.preprocess.demo.phones import babble
+from semanticmac.preprocess.demo.voice import random_voice, speak
+from semanticmac.preprocess.encoders.imagebind.encoder import prepare_pictures
+from semanticmac.preprocess.encoders.imagebind.filterbank import (
+    FRAME_SHIFT_SAMPLES,
+    WINDOW_SAMPLES,
+    mel_spectrogram,
+)
+
+HEARD_FRAMES = 198  # of a window's 204; the six beyond are padding
+SHOTS = 8  # pictures of one face: in a batch, feeling is all that tells them apart
+CHUNK = 256  # pictures or voices in one file: what a killed run loses at most
+# first word of every spawn key here; the demo corpus spawns none, so no stream is ever shared with
+# it
+STRANGERS = 7
+PICTURES, VOICES = "pictures", "voices"
+
+Arrays = dict[str, NDArray[np.generic]]
+Job = tuple[Path, str, int, int, int, int]  # file, kind, seed, index, how many, side of a picture
+Progress = Callable[[str, int, int], None]  # what, how many stand on disk, how many there will be
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Pictures face by face; voices in the order of their affects, so that the nearest in feeling is quickly found."""
+
+    pictures: NDArray[np.uint8]  # (P, 3, px, px)
+    picture_affects: NDArray[np.float32]  # (P,); SHOTS in a row are of one face
+    mels: NDArray[
+        np.float16
+    ]  # (Σ frames, 128): every voice's whole utterance, with a second of silence on both sides
+    mel_starts: NDArray[np.int64]  # (V,) first row of each voice in mels
+    mel_frames: NDArray[np.int64]  # (V,) its rows
+    voice_affects: NDArray[np.float32]  # (V,) ascending
+
+
+def strangers(seed: int, *place: int) -> Generator:
+    """The random stream of one chunk of the pool, or of one test's strangers."""
+    return np.random.default_rng(SeedSequence(seed, spawn_key=(STRANGERS, *place)))
+
+
+def photographed(picture: NDArray[np.uint8], quality: int, picture_px: int) -> NDArray[np.uint8]:
+    """picture (224, 224, 3) → (3, px, px), as the cache would hold it: a lossy codec, then the encoder's resizing.
+
+    JPEG with halved colour stands in for H.264, which quantises the same blocks.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=2)
+    decoded = np.asarray(Image.open(buffer))
+    return np.ascontiguousarray(
+        prepare_pictures(decoded[None], picture_px)[0].numpy()
+    )  # files keep no strides
+
+
+def heard(waveform: NDArray[np.int16]) -> NDArray[np.float16]:
+    """waveform (N,) → (frames, 128) normalised log-mel of it with a second of silence before and after.
+
+    Kaldi's frames know nothing of the window they stand in, so 198 rows from anywhere are a
+    window's spectrogram.
+    """
+    silence = WINDOW_SAMPLES // 2
+    stride = HEARD_FRAMES * FRAME_SHIFT_SAMPLES
+    padded = np.pad(waveform, silence)
+    frames = (len(padded) - WINDOW_SAMPLES) // FRAME_SHIFT_SAMPLES + HEARD_FRAMES
+    padded = np.pad(padded, (0, -(-frames // HEARD_FRAMES) * stride + WINDOW_SAMPLES - len(padded)))
+    windows = torch.from_numpy(padded).unfold(0, WINDOW_SAMPLES, stride)
+    # (W, 128, 198) → (W·198, 128)
+    mels = mel_spectrogram(windows)[:, 0, :, :HEARD_FRAMES].transpose(1, 2).flatten(0, 1)
+    return np.asarray(mels[:frames].numpy().astype(np.float16))
+
+
+def render_chunk(kind: str, seed: int, index: int, count: int, picture_px: int) -> Arrays:
+    """`count` pictures or voices of strangers, their affects uniform in −3 … 3."""
+    rng = strangers(seed, (PICTURES, VOICES).index(kind), index)
+    if kind == PICTURES:
+        return _render_pictures(rng, count, picture_px)
+    affects = rng.uniform(-3, 3, count).astype(np.float32)
+    mels = []
+    for affect in affects:
+        text = babble(int(rng.integers(5, 12)), rng)
+        mels.append(heard(speak(text, random_voice(rng), float(affect), rng).waveform))
+    frames = np.array([len(mel) for mel in mels])
+    return {"affects": affects, "mels": np.concatenate(mels), "frames": frames}
+
+
+def _render_pictures(rng: Generator, count: int, picture_px: int) -> Arrays:
+    """One stranger after another, each in SHOTS affects spread over the range."""
+    affects, shots = [], []
+    for _ in range(count // SHOTS):
+        face = random_face(rng)
+        for felt in -3 + 6 * (np.arange(SHOTS) + rng.random(SHOTS)) / SHOTS:
+            shot = random_picture(rng, float(felt), face=face)
+            shots.append(photographed(shot, int(rng.integers(55, 96)), picture_px))
+            affects.append(felt)
+    return {"affects": np.array(affects, np.float32), "pictures": np.stack(shots)}
+
+
+def make_pool(
+    folder: Path,
+    seed: int,
+    pictures: int,
+    voices: int,
+    picture_px: int,
+    workers: int,
+    progress: Progress,
+) -> Pool:
+    """Renders what the folder does not hold yet, on `workers` processes, and reads all of it.
+
+    Chunks are whole files, each from its own random stream: neither the number of workers nor an
+    interruption shows.
+    """
+    jobs = [
+        (
+            folder / f"{kind}-{seed}-{picture_px}-{index:04d}.safetensors",
+            kind,
+            seed,
+            index,
+            CHUNK,
+            picture_px,
+        )
+        for kind, count in ((PICTURES, pictures), (VOICES, voices))
+        for index in range(-(-count // CHUNK))
+    ]
+    missing = [job for job in jobs if not job[0].is_file()]
+    for done, _ in enumerate(_write_chunks(missing, min(workers, len(missing))), 1):
+        progress("rendering chunks", len(jobs) - len(missing) + done, len(jobs))
+    return _read(
+        [job[0] for job in jobs if job[1] == PICTURES], [job[0] for job in jobs if job[1] == VOICES]
+    )
+
+
+def _write_chunks(jobs: list[Job], workers: int) -> Iterator[None]:
+    if workers <= 1:
+        for job in jobs:
+            _write_chunk(*job)
+            yield
+        return
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    )
+    try:
+        for future in as_completed([pool.submit(_write_chunk, *job) for job in jobs]):
+            future.result()
+            yield
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _write_chunk(path: Path, kind: str, seed: int, index: int, count: int, picture_px: int) -> None:
+    chunk = render_chunk(kind, seed, index, count, picture_px)
+    with atomic_write(path) as aside:
+        save_file(chunk, aside)
+
+
+def _read(pictures: list[Path], voices: list[Path]) -> Pool:
+    seen, spoken = [_load(path) for path in pictures], [_load(path) for path in voices]
+    picture_affects = np.concatenate([chunk["affects"] for chunk in seen])
+    voice_affects = np.concatenate([chunk["affects"] for chunk in spoken])
+    frames = np.concatenate([chunk["frames"] for chunk in spoken])
+    starts = np.concatenate([[0], np.cumsum(frames)[:-1]])
+    by_ear = np.argsort(voice_affects)
+    return Pool(
+        np.concatenate([chunk["pictures"] for chunk in seen]),
+        picture_affects,
+        np.concatenate([chunk["mels"] for chunk in spoken]),
+        starts[by_ear],
+        frames[by_ear],
+        voice_affects[by_ear],
+    )
+
+
+def _load(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        return dict(load_file(path))
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); delete it and run the same command again"
+        ) from error

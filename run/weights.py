@@ -1,0 +1,93 @@
+"""The trained model of a run: its weights written and read, and the device that it runs on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from semanticmac.cache.atomic_io import atomic_write
+from semanticmac.cache.dataset import Tokenize, no_text
+from semanticmac.model.network import SemanticMAC
+from semanticmac.model.text_encoder import LanguageModel, Tokenizer
+from semanticmac.run.folder import RunError, RunInfo, require_weights
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with the tokenizer that belongs to it."""
+
+    info: RunInfo
+    model: SemanticMAC
+    tokenize: Tokenize
+
+
+def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
+    """Writes model.safetensors and run.json; scores of an earlier epoch's weights go."""
+    for scores in (*folder.glob("eval-*.json"), folder / "predictions.parquet"):
+        scores.unlink(missing_ok=True)
+    with atomic_write(folder / "model.safetensors") as aside:
+        tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        save_file(tensors, aside, {"epoch": str(info.best_epoch)})
+    info.write(folder)
+
+
+def load_run(folder: Path, device: torch.device) -> TrainedModel:
+    """The best model of a run, in evaluation mode."""
+    info = RunInfo.read(folder)
+    weights = read_weights(
+        folder, info.best_epoch
+    )  # first: where a run keeps none, nothing else is worth a word
+    tokenize: Tokenize = no_text
+    language = None
+    if "text" in info.model.modalities:
+        language = LanguageModel.untrained(folder / "language")
+        tokenize = Tokenizer.load(str(folder / "language"), info.model.max_tokens)
+    model = SemanticMAC(info.model, language)
+    missing, unknown = model.load_state_dict(weights, strict=False)
+    if missing or unknown:
+        first = (missing or unknown)[0]
+        raise RunError(
+            f"{folder / 'model.safetensors'} does not fit its run.json ({first}): it was made by another version"
+        )
+    return TrainedModel(info, model.to(device).eval(), tokenize)
+
+
+def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
+    """model.safetensors.
+
+    Raises RunError where it is of another epoch: a run was stopped between it and run.json.
+    """
+    require_weights(folder)
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        of_epoch = (file.metadata() or {}).get(
+            "epoch", str(epoch)
+        )  # weights that do not say are taken as they are
+        if of_epoch != str(epoch):
+            raise RunError(
+                f"{folder} was stopped while it saved epoch {of_epoch}: `semanticmac train --resume {folder}` goes on"
+            )
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one.
+
+    Raises RunError for a device that this machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise RunError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RunError(f"device {name!r}: torch sees no GPU here; use --device cpu or auto")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise RunError(
+            f"device {name!r}: this machine has {torch.cuda.device_count()} GPUs, counted from cuda:0"
+        )
+    return device

@@ -1,0 +1,80 @@
+"""What a cache folder says of a dataset that it does not hold, and the command that makes one again."""
+
+import shlex
+
+import pytest
+
+from semanticmac.cache.embedding_store import CacheIncomplete
+from semanticmac.cache.keys import IMPORTED, Fingerprint, Sampling
+from semanticmac.cache.layout import CacheLayout, cache_command
+
+MADE = Fingerprint("imagebind-tiny", "a", "w", True, 4, Sampling())
+
+
+@pytest.fixture
+def layout(tmp_path):
+    """A cache that holds demo and mosi-own, in name alone."""
+    layout = CacheLayout(tmp_path)
+    for name in ("demo", "mosi-own"):
+        layout.dataset(name).mkdir(parents=True)
+        layout.manifest(name).touch()
+    return layout
+
+
+def said(layout, *asked):
+    with pytest.raises(CacheIncomplete) as refused:
+        layout.require(*asked)
+    return str(refused.value)
+
+
+def test_a_dataset_that_is_not_cached_is_told_the_nearest_before_any_command(layout, tmp_path):
+    assert layout.require("demo") == "demo"
+    assert said(layout, "dmeo").endswith("; did you mean demo?")
+    far = said(layout, "quite else")
+    assert "cached there: " in far and "did you mean" not in far and "Run" not in far
+    both = said(layout, "mosi", "semanticmac cache mosi --root DIR")
+    assert both.endswith(
+        "; did you mean mosi-own? Run `semanticmac cache mosi --root DIR` to cache it."
+    )
+    empty = CacheLayout(tmp_path / "none")
+    assert "(nothing is cached there). Run `semanticmac cache DATASET --root DIR`" in said(
+        empty, None
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "command"),
+    [
+        (MADE, "semanticmac cache sims --root DIR --name own --encoder imagebind-tiny"),
+        (
+            Fingerprint("imagebind-huge@bf16", "a", "w", True, 4, Sampling(picture="png")),
+            "semanticmac cache sims --root DIR --name own --encoder imagebind-huge@bf16 --picture png",
+        ),
+        (
+            Fingerprint("mine", "a", "w", True, 4, Sampling()),
+            "semanticmac cache sims --root DIR --name own --encoder FILE",
+        ),
+        (
+            Fingerprint("imported-own", f"{IMPORTED}a", "w", True, 4, Sampling()),
+            "semanticmac import-features FILE --dataset sims --name own",
+        ),
+    ],
+)
+def test_the_command_names_all_that_the_cache_knows(made, command):
+    import typer
+
+    from semanticmac.cli import app
+
+    assert cache_command("own", "sims", made) == command
+    assert "--name" not in cache_command("sims", "sims", made)
+    verb, *words = shlex.split(command)[1:]
+    with (
+        typer.main.get_command(app).commands[verb].make_context(verb, words) as context
+    ):  # the program takes it
+        assert context.params["dataset"] == "sims" and context.params["name"] == "own"
+
+
+def test_what_a_repair_needs_stands_behind(layout):
+    assert cache_command("demo", "demo", MADE, "--repair").endswith(
+        "--encoder imagebind-tiny --repair"
+    )

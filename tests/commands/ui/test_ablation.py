@@ -1,0 +1,55 @@
+"""The ablation table within 80 columns, whatever the dataset is scored by."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from semanticmac.commands.ui.ablation import ablation_table, shown_metrics
+from semanticmac.commands.ui.screen import print_whole
+from semanticmac.core import Task
+from semanticmac.eval.metrics.scores import score
+from semanticmac.train.experiments.ablation import Outcome
+from semanticmac.train.experiments.ablation_results import by_row
+
+CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+DATASETS = {
+    "mosei": Task("regression"),
+    "sims": Task("regression", low=-1, high=1),
+    "mosei-emotion": Task("multi-label", CLASSES[:6]),
+    "meld": Task("single-label", CLASSES[:7]),
+    "own": Task("single-label", CLASSES),
+    "urfunny": Task("binary", ("serious", "humorous")),
+}
+
+
+def metrics_of(dataset: str, task: Task) -> list[str]:
+    """The names by which the dataset is scored."""
+    truth = np.array([task.encode(label) for label in task.classes or (-1, 1)])
+    scores = score(dataset, task, truth, truth, train_truth=truth, valid=(truth, truth))
+    return [metric.name for metric in scores.metrics]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_table_fits_80_columns_and_cuts_nothing(dataset: str) -> None:
+    names = metrics_of(dataset, DATASETS[dataset])
+    runs = [
+        Outcome(row, seed, f"{row}-seed{seed}", dict.fromkeys(names, 0.1 * seed + 0.805))
+        for row in ("full", "perceiver_layer_norm")
+        for seed in (1, 2)
+    ]
+    reason = f"the loss became nan: `semanticmac train --config runs/{'a-long-name/' * 5}config.toml` tries it again"
+    rows = by_row([*runs, Outcome("momentum", 1, "momentum-seed1", failure=reason)])
+    shown = {}
+    for width in (80, 300):
+        console = Console(file=io.StringIO(), width=width)
+        print_whole(console, ablation_table(dataset, rows))
+        shown[width] = console.file.getvalue()  # type: ignore[attr-defined]
+    table, _, failed = shown[80].partition("momentum, seed 1 failed: ")
+    assert max(map(len, table.splitlines())) <= 80
+    assert shown[80].split() == shown[300].split()
+    assert "2/2" in table and "0/1" in table and failed.startswith(reason)
+    assert table.count("±") == 2 * len(shown_metrics(rows))

@@ -1,0 +1,63 @@
+"""Messages that can be copied: broken at blanks on a terminal, one line anywhere else, and bars that say how fast."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from semanticmac.commands.ui.progress import Screen, rate
+from semanticmac.commands.ui.screen import say
+
+PATH = "runs/a-folder-with-a-name/that-is-long/seed-1"
+COMMAND = f"`semanticmac train --resume {PATH}`"
+
+
+def said(words: str, terminal: bool, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=None)
+    say(console, words)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text.splitlines()
+
+
+@pytest.mark.parametrize("width", [78, 80, 120])
+def test_a_terminal_breaks_at_blanks_and_never_in_a_command(width: int) -> None:
+    for lead in range(80):
+        words = f"{'x ' * lead}{PATH} was stopped (in epoch 1): {COMMAND} goes on; {'y ' * lead}({COMMAND})."
+        lines = said(words, terminal=True, width=width)
+        assert " ".join(lines) == words
+        assert max(map(len, lines)) <= width
+        assert sum(line.count(COMMAND) for line in lines) == 2
+        assert sum(line.count(PATH) for line in lines) == 3
+
+
+def test_what_is_longer_than_the_terminal_is_left_to_it_whole() -> None:
+    command = f"`semanticmac eval {' '.join(f'--run runs/demo-{i:03d}' for i in range(9))}`"
+    assert said(f"next: {command} or\nnot", terminal=True) == ["next:", command, "or", "not"]
+    assert said(f"an odd ` and {PATH * 3}", terminal=True) == ["an odd ` and", PATH * 3]
+
+
+@pytest.mark.parametrize("words", [f"{'word ' * 40}{COMMAND}", f"[bold]{PATH * 4} :smile:"])
+def test_a_file_has_one_line_as_it_is(words: str) -> None:
+    assert said(words, terminal=False) == [words]
+
+
+def test_above_the_bars_a_message_is_whole_and_the_bars_stay_within_the_terminal() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    with Screen(console) as screen:
+        screen.progress("ablation runs", 10, 80, 12)
+        screen.line(f"{'word ' * 14}{COMMAND}")
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    assert COMMAND in text
+    assert all(
+        "12 failed" in line and "…" not in line for line in text.splitlines() if "10/80" in line
+    )
+
+
+@pytest.mark.parametrize(
+    ("per_s", "words"),
+    [(120.0, "120.0/s"), (1.0, "1.0/s"), (0.5, "2.0 s each"), (0.02, "50 s each")],
+)
+def test_slow_things_say_how_long_each_takes(per_s: float, words: str) -> None:
+    assert rate(per_s) == words

@@ -1,0 +1,271 @@
+"""Tables that stay readable in 80 columns, JSON without NaN, and the paper's numbers as quoted data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from semanticmac.core import Task
+from semanticmac.eval.metrics.bootstrap import bootstrap
+from semanticmac.eval.metrics.functions import Floats
+from semanticmac.eval.metrics.scores import Scores, score
+from semanticmac.eval.report.formatting import (
+    class_table,
+    confusion_table,
+    score_table,
+    scores_json,
+)
+from semanticmac.eval.report.paper import RESULTS, counterpart, load_quoted, quoted_columns
+
+SENTIMENT = Task("regression")
+IEMOCAP = Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru"))
+MELD = Task("single-label", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))
+RAVDESS = Task(
+    "single-label", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+)
+MOSEI = Task("multi-label", ("happy", "sad", "anger", "surprise", "disgust", "fear"))
+HUMOUR = Task("binary", ("serious", "humorous"))
+EVERY_DATASET = [
+    ("mosi", SENTIMENT),
+    ("mosei", SENTIMENT),
+    ("sims", Task("regression", low=-1, high=1)),
+    ("mosei-emotion", MOSEI),
+    ("iemocap", IEMOCAP),
+    ("meld", MELD),
+    ("urfunny", HUMOUR),
+    ("my-videos", SENTIMENT),
+    ("ravdess", RAVDESS),
+]
+PAPER = Path(__file__).parents[4] / "shared/data/paper/results.csv"
+
+
+def predictions(task: Task, seed: int, size: int = 200) -> tuple[Floats, Floats]:
+    draw = np.random.default_rng(seed)
+    if task.kind == "regression":
+        truth = draw.uniform(task.low, task.high, (size, 1)).round(1)
+        return truth, truth + 0.3 * draw.normal(size=truth.shape)
+    if task.kind == "single-label":
+        truth = np.eye(task.width)[draw.integers(task.width, size=size)]
+    else:
+        truth = (draw.random((size, task.width)) < 0.4).astype(np.float64)
+    return truth, 2 * truth - 1 + draw.normal(size=truth.shape)
+
+
+def scores_of(dataset: str, task: Task, seed: int = 0) -> Scores:
+    truth, raw = predictions(task, seed)
+    return score(dataset, task, truth, raw, train_truth=truth, valid=predictions(task, 99))
+
+
+def printed(table: Table, width: int = 80) -> str:
+    console = Console(width=width, force_terminal=False, color_system=None)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def row(text: str, name: str) -> list[str]:
+    """The cells of the row that starts with `name`."""
+    return (
+        next(line for line in text.splitlines() if line.strip().startswith(name))
+        .replace(name, "", 1)
+        .split()
+    )
+
+
+@pytest.mark.parametrize(("dataset", "task"), EVERY_DATASET)
+def test_every_table_fits_80_columns_and_cuts_nothing(dataset: str, task: Task) -> None:
+    truth, raw = predictions(task, 0)
+    scores = scores_of(dataset, task)
+    intervals = bootstrap(dataset, task, truth, raw, valid=predictions(task, 99), resamples=20)
+    for table in (
+        score_table(scores, dataset, "test", intervals=intervals),
+        score_table([scores, scores_of(dataset, task, 1)], dataset, "test"),
+        *([class_table(scores)] if scores.classes else []),
+        *([confusion_table(scores)] if scores.confusion else []),
+    ):
+        narrow, wide = printed(table), printed(table, 300)
+        assert all(len(line) <= 80 for line in narrow.splitlines())
+        # With all the room in the world it says the same: at 80 columns no cell was shortened or
+        # wrapped.
+        assert narrow.split() == wide.split()
+
+
+def test_the_table_has_ours_the_constants_and_the_quoted_paper() -> None:
+    truth = np.array([[1.0], [-1.0], [2.0], [-2.0], [0.0]])
+    close = np.array([[1.0], [-1.0], [2.0], [-2.0], [0.0621]])
+    scores = score("mosi", SENTIMENT, truth, close, train_truth=truth)
+    text = printed(score_table(scores, "mosi", "test", notes=["the encoder is untrained"]))
+    assert "mosi · test" in text
+    assert "quoted: as printed in the paper (arXiv 2408.07694), not measured here" in " ".join(
+        text.split()
+    )
+    assert row(text, "Acc-2 (non-zero)") == ["100.0", "50.0", "50.0", "86.4", "88.0"]
+    assert row(text, "F1 (has-zero)") == ["100.0", "45.0", "45.0"]
+    assert row(text, "MAE") == ["0.012", "1.200", "1.200", "0.685", "0.632"]
+    assert row(text, "Corr")[1:] == ["undefined", "undefined", "0.811", "0.845"]
+    assert text.index("the encoder is untrained") < text.index("5 clips scored; judged by MAE")
+    assert "collapsed" not in text
+
+
+def test_a_dataset_outside_the_paper_quotes_nothing() -> None:
+    assert "paper" not in printed(
+        score_table(scores_of("my-videos", SENTIMENT), "my-videos", "test")
+    )
+
+
+def test_digits_follow_the_paper() -> None:
+    text = printed(score_table(scores_of("urfunny", HUMOUR), "urfunny", "test"))
+    assert all(len(cell.partition(".")[2]) == 2 for cell in row(text, "Accuracy"))
+    assert row(text, "weighted F1")[-2:] == ["74.40", "75.53"]
+
+
+def test_both_settings_of_the_paper_stand_apart() -> None:
+    text = printed(score_table(scores_of("iemocap", IEMOCAP), "iemocap", "test"))
+    assert "utter." in text and "conv." in text
+    assert row(text, "F1 (ang)")[-2:] == ["67.8", "65.9"]
+    assert row(text, "mean F1")[-1] == "67.2"
+    text = printed(score_table(scores_of("mosei-emotion", MOSEI), "mosei-emotion", "test"))
+    assert row(text, "F1 (fear)")[-1] == "30.2"
+    assert row(text, "w-F1 (fear)")[-1] == "88.5"
+
+
+def test_runs_over_seeds_are_mean_and_spread_and_undefined_if_one_is() -> None:
+    truth = np.array([[1.0], [-1.0], [2.0], [-2.0]])
+    off = np.array([[2.0], [0.0], [3.0], [1.0]])
+    good, bad = (
+        score("mosi", SENTIMENT, truth, prediction, train_truth=truth)
+        for prediction in (off, 0 * off)
+    )
+    text = printed(score_table([good, good, bad], "mosi", "test"))
+    assert row(text, "MAE")[:3] == ["1.500", "±", "0.000"]
+    assert row(text, "Corr")[0] == "undefined"
+    assert "2 runs collapsed" not in text and "3 of 3 runs collapsed" in text
+    assert "it predicts the same for every clip" in text
+
+
+def test_a_collapsed_model_is_said_in_words() -> None:
+    truth = np.array([[1.0], [-1.0], [2.0]])
+    text = printed(
+        score_table(score("mosi", SENTIMENT, truth, 0 * truth, train_truth=truth), "mosi", "test")
+    )
+    assert "The model collapsed: it predicts the same for every clip." in text
+
+
+def test_unlabelled_clips_and_notes_are_told_once() -> None:
+    truth = np.array([[0.0], [1.0], [np.nan]])
+    scores = score("mustard", HUMOUR, truth, np.array([[-1.0], [1.0], [1.0]]), train_truth=truth)
+    text = " ".join(printed(score_table(scores, "mustard", "test")).split())
+    assert "2 clips scored, 1 without a label left out; judged by weighted F1" in text
+    assert text.count("weighted recall equals accuracy") == 1
+
+
+def test_class_and_confusion_tables() -> None:
+    truth, logits = np.eye(6)[[0, 1, 2, 2]], np.eye(6)[[0, 2, 2, 2]]
+    scores = score("iemocap", IEMOCAP, truth, logits, train_truth=truth)
+    assert row(printed(confusion_table(scores)), "sad") == ["0", "0", "1", "0", "0", "0"]
+    assert row(printed(class_table(scores)), "neu") == ["2", "3", "2", "66.7", "100.0", "80.0"]
+    assert row(printed(class_table(scores)), "sad") == ["1", "0", "0", "undefined", "0.0", "0.0"]
+    with pytest.raises(ValueError, match="this is a regression task"):
+        class_table(scores_of("mosi", SENTIMENT))
+    with pytest.raises(ValueError, match="does not give every clip one class"):
+        confusion_table(scores_of("mosei-emotion", MOSEI))
+
+
+def test_many_classes_are_numbered_across_and_named_downward() -> None:
+    scores = scores_of("ravdess", RAVDESS)
+    text = printed(confusion_table(scores))
+    assert text.splitlines()[1].split() == ["true", "↓", "predicted", "→", *"12345678"]
+    for number, (name, line) in enumerate(
+        zip(RAVDESS.classes, scores.confusion, strict=True), start=1
+    ):
+        assert row(text, f"{number} {name}") == list(map(str, line))
+
+
+def test_class_names_with_brackets_are_printed_as_they_are() -> None:
+    scores = scores_of("my-videos", Task("single-label", ("[bold]", "[/x]")))
+    for table in (
+        score_table(scores, "my-[red]videos", "test"),
+        class_table(scores),
+        confusion_table(scores),
+    ):
+        assert "[bold]" in printed(table) and "[/x]" in printed(table)
+
+
+@pytest.mark.parametrize(("dataset", "task"), EVERY_DATASET)
+def test_json_keeps_every_digit_and_has_no_nan(dataset: str, task: Task) -> None:
+    truth, raw = predictions(task, 0)
+    scores = scores_of(dataset, task)
+    constant = score(dataset, task, truth, np.zeros_like(raw), train_truth=truth)
+    intervals = bootstrap(dataset, task, truth, raw, resamples=5)
+    report = scores_json([scores, constant], dataset, "test", intervals=intervals, notes=["a note"])
+    back = json.loads(json.dumps(report, allow_nan=False))
+    assert [m["value"] for m in back["runs"][0]["metrics"]] == [
+        metric.value for metric in scores.metrics
+    ]
+    assert back["runs"][1]["collapsed"] is True and back["notes"] == ["a note"]
+    name = scores.main
+    values = [scores[name].value, constant[name].value]
+    assert back["summary"][name]["mean"] == pytest.approx(np.mean(values))
+    assert back["summary"][name]["std"] == pytest.approx(np.std(values, ddof=1))
+    if task.kind == "regression":
+        assert back["summary"]["Corr"] == {"mean": None, "std": None}
+
+
+def test_reports_that_make_no_sense_are_refused() -> None:
+    mosi, meld = scores_of("mosi", SENTIMENT), scores_of("meld", MELD)
+    with pytest.raises(ValueError, match="there are no scores to report"):
+        score_table([], "mosi", "test")
+    with pytest.raises(ValueError, match="scored by different metrics"):
+        score_table([mosi, meld], "mosi", "test")
+    intervals = bootstrap("mosi", SENTIMENT, *predictions(SENTIMENT, 0), resamples=2)
+    with pytest.raises(ValueError, match="intervals belong to one run, but 2 runs are reported"):
+        score_table([mosi, mosi], "mosi", "test", intervals=intervals)
+
+
+def test_quoted_numbers_are_marked_and_complete(tmp_path: Path) -> None:
+    rows = load_quoted()
+    assert len(rows) == 758 and {cell.dataset for cell in rows} >= {
+        "mosi",
+        "mosei",
+        "sims",
+        "simsv2",
+        "meld",
+        "mustard",
+    }
+    assert quoted_columns("mosi")["SemanticMAC-BERT", "utterance"]["mae"].value == 0.685
+    assert quoted_columns("my-videos") == {}
+    forged = tmp_path / "results.csv"
+    forged.write_text(
+        RESULTS.read_text(encoding="utf-8").replace(",quoted", ",ours", 1), encoding="utf-8"
+    )
+    with pytest.raises(ValueError, match=r"results.csv:2 has origin 'ours'"):
+        load_quoted(forged)
+
+
+def test_every_quoted_number_of_semanticmac_finds_a_metric_of_ours() -> None:
+    """No number that the paper prints for the model is lost for want of a name."""
+    for dataset, task in [
+        *EVERY_DATASET[:-1],
+        ("simsv2", EVERY_DATASET[2][1]),
+        ("mustard", HUMOUR),
+    ]:
+        ours = [metric.name for metric in scores_of(dataset, task).metrics]
+        for cells in quoted_columns(dataset).values():
+            found = {cell.metric for name in ours if (cell := counterpart(name, cells))}
+            assert found == set(cells), dataset
+
+
+@pytest.mark.skipif(
+    not PAPER.exists(), reason=f"the source of the quoted numbers is not here: {PAPER}"
+)
+def test_the_quoted_numbers_are_an_unchanged_copy() -> None:
+    copied = [
+        line.removesuffix(",quoted")
+        for line in RESULTS.read_text(encoding="utf-8").splitlines()[1:]
+    ]
+    assert copied == PAPER.read_text(encoding="utf-8").splitlines()[1:]

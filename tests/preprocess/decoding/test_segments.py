@@ -1,0 +1,176 @@
+"""Segments of one file share an open reader, a header and a minute of sound, and none shows or sounds of another."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semanticmac.cache.frame_codec import RawClip, pack
+from semanticmac.cache.keys import Sampling
+from semanticmac.preprocess.clip import Clip
+from semanticmac.preprocess.decoding import audio as sound
+from semanticmac.preprocess.decoding import decode as decode_module
+from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
+from semanticmac.preprocess.decoding import isolation
+from semanticmac.preprocess.decoding import video as pictures
+
+from .conftest import Studio, decode, numbers
+
+RATE = 2  # pictures a second of the long film: its picture k is the one that shows at k/2 s
+KINDS = {
+    "long.mp4": ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", 20, "-bf", 2),
+    "long.mkv": ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", 20, "-bf", 2),
+    "long.ts": ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", 20, "-bf", 2),
+}
+RISING = "aevalsrc='0.5*sin(2*PI*(50*t+t*t))':s=44100:d=125"  # from 50 to 300 Hz
+WINDOWS = [
+    (0.0, 3.0),
+    (0.25, 4.0),
+    (31.5, 33.0),
+    (57.0, 63.0),
+    (59.0, 66.0),
+    (60.0, 62.5),
+    (118.2, 121.0),
+]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def film(request: pytest.FixtureRequest, studio: Studio) -> Path:
+    """125 s of numbered pictures, two a second, a key frame in ten seconds, with sound that never repeats."""
+    return studio.film(
+        request.param, *KINDS[request.param], count=250, rate=str(RATE), sound=RISING
+    )
+
+
+def forget() -> None:
+    """As in a worker that has just started."""
+    for kept in (decode_module._header, pictures._reader, sound._minute):
+        kept.cache_clear()
+
+
+def record(raw: RawClip) -> bytes:
+    return pack(raw, Sampling())
+
+
+@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+def test_a_segment_is_the_same_to_the_byte_whatever_was_read_before_it(film: Path, decoder: str):
+    alone = {}
+    for window in WINDOWS:
+        forget()
+        alone[window] = record(decode(film, *window, decoder))
+    forget()
+    dice = np.random.default_rng(0)
+    for at in [*range(len(WINDOWS)), *dice.permutation(len(WINDOWS))]:
+        assert record(decode(film, *WINDOWS[at], decoder)) == alone[WINDOWS[at]], WINDOWS[at]
+
+
+@pytest.fixture(scope="module")
+def whole(film: Path) -> RawClip:
+    return decode(film)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_segment_shows_and_sounds_as_the_whole_file_does_there(
+    film: Path, whole: RawClip, window: tuple[float, float]
+):
+    start_s, end_s = window
+    raw = decode(film, *window)
+    assert numbers(raw) == [int((start_s + 1e-6) * RATE) + k for k in range(len(raw.frames))]
+    expected = whole.waveform.astype(int)[round(start_s * 16000) : round(end_s * 16000)]
+    lag = 9 if film.suffix == ".mkv" else 1  # samples: a clock of milliseconds is no finer
+    heard = raw.waveform.astype(int)[200:-200]  # a resampler begins and ends without neighbours
+    errors = [
+        np.abs(heard - expected[200 + at : len(expected) - 200 + at]).max()
+        for at in range(-lag, lag + 1)
+    ]
+    assert min(errors) < 1000  # of 16384: half a sample is 2π · 300 Hz / 16 kHz / 2 of it
+
+
+def test_segments_of_a_minute_are_read_at_once(film: Path, monkeypatch: pytest.MonkeyPatch):
+    runs = []
+    execute = ffmpeg.execute
+    monkeypatch.setattr(
+        ffmpeg, "execute", lambda words, *rest: [runs.append(words), execute(words, *rest)][1]
+    )
+    forget()
+    for second in range(0, 56, 4):
+        decode(film, float(second), second + 4.0)
+    sounds = [words for words in runs if "s16le" in words]
+    assert (
+        len(sounds) == 1 and len(runs) <= 3
+    )  # beside it the header, and in a ts the first picture
+    decode(film, 58.0, 65.5)  # ends too late for its minute
+    decode(film, 60.5, 62.0)
+    assert len([words for words in runs if "s16le" in words]) == 3
+
+
+def test_where_the_minute_breaks_off_a_segment_is_read_by_itself(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+):
+    minute = sound._minute
+    for kept_s in (0, 21, 22):
+        monkeypatch.setattr(
+            sound, "_minute", lambda *words, kept_s=kept_s: minute(*words)[: kept_s * 16000]
+        )
+        heard = decode(film, 20.0, 23.0).waveform
+        assert heard.shape == (48000,) and np.abs(heard[-8000:].astype(int)).max() > 15000
+
+
+def test_a_whole_file_starts_ffmpeg_once(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    coded = (
+        "-pix_fmt",
+        "yuv420p",
+        "-c:v",
+        "libx264",
+    )  # one GOP: no seek, so no need to know whether any is open
+    films = [
+        studio.film("once.mp4", *coded, sound="sine=440:d=2"),
+        studio.film("once-silent.mp4", *coded),
+    ]
+    started = []
+    run = subprocess.run
+    monkeypatch.setattr(
+        subprocess, "run", lambda *words, **more: [started.append(words), run(*words, **more)][1]
+    )
+    for film in films:
+        started.clear()
+        decode(film)
+        assert len(started) == 1
+
+
+OTHERS = {
+    "a.ts": (),
+    "b.mpg": ("-r", 25),
+    "c.avi": (),
+    "d.mkv": (),
+    "e.wav": ("-vn",),
+    "f.mp3": ("-vn",),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_run_that_reads_the_sound_says_the_same_header(studio: Studio, talk: Path, name: str):
+    studio.run(
+        "-i",
+        talk,
+        *OTHERS[name],
+        "-metadata",
+        "title=Stream mapping:\n  Stream #0:7: Video: none",
+        name,
+    )
+    film = studio.folder / name
+    said = sound.begin_whole(film, Sampling(), decode_module.STANDARD_LIMITS).stderr
+    assert ffmpeg.header(said) == ffmpeg.probe(film)
+
+
+def test_neighbours_in_workers_are_the_same_as_alone(film: Path):
+    clips = [Clip(str(at), film, *window) for at, window in enumerate(WINDOWS)]
+    clips.insert(3, Clip("beyond", film, 500.0, 501.0))
+    outcomes = list(isolation.decode_all(clips, Sampling(), 2))
+    assert [outcome.clip for outcome in outcomes] == clips
+    for outcome in outcomes:
+        if outcome.clip.clip_id == "beyond":
+            assert outcome.record is None and "past the end of the file" in outcome.reason
+        else:
+            assert outcome.record == record(decode(film, outcome.clip.start_s, outcome.clip.end_s))

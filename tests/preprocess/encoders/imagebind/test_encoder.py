@@ -1,0 +1,242 @@
+"""The encoder on clips: bits that must not change, absent modalities, pictures, fingerprints, and what it refuses."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from semanticmac.cache.keys import Sampling
+from semanticmac.cache.records import Embeddings
+from semanticmac.preprocess.clip import RawClip
+from semanticmac.preprocess.encoders.imagebind import encoder as module
+from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError, write_checkpoint
+from semanticmac.preprocess.encoders.imagebind.encoder import (
+    EncodeError,
+    Encoder,
+    load_encoder,
+    prepare_pictures,
+)
+from semanticmac.preprocess.encoders.imagebind.network import (
+    ImageBind,
+    ImageBindConfig,
+    TowerConfig,
+    draw_weights,
+)
+
+GOLDEN = Path(__file__).parents[4] / "../shared/data/golden"
+SMALL = ImageBindConfig(TowerConfig(16, 2, 2), TowerConfig(12, 2, 3), output=8, picture_px=28)
+
+
+def small_model() -> ImageBind:
+    model = ImageBind(SMALL)
+    draw_weights(model, 0)
+    return model
+
+
+def small_encoder() -> Encoder:
+    return Encoder(small_model(), "small", "0" * 64, trained=False, device="cpu")
+
+
+def clip(
+    frames: int, seed: int, vision: bool = True, audio: bool = True, width_px: int = 60
+) -> RawClip:
+    generator = np.random.default_rng(seed)
+    pictures = generator.integers(0, 256, (frames, 40, width_px, 3), dtype=np.uint8)
+    sound = generator.integers(-9000, 9000, frames * 8000, dtype=np.int16)
+    return RawClip(pictures if vision else None, sound if audio else None, frames / 2)
+
+
+def same(ours: np.ndarray | None, theirs: np.ndarray | None) -> bool:
+    return (ours is None and theirs is None) or (ours is not None and np.array_equal(ours, theirs))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_results_do_not_depend_to_the_bit_on_what_was_encoded_before(seed: int) -> None:
+    clips = [
+        clip(3, 0),
+        clip(1, 1, width_px=40),
+        clip(40, 2, vision=False),
+        clip(21, 3, audio=False, width_px=71),
+    ]
+    alone = [small_encoder().encode(raw) for raw in clips]
+    encoder = small_encoder()
+    for index in np.random.default_rng(seed).permutation(len(clips) * 2) % len(clips):
+        made = encoder.encode(clips[index])
+        assert same(made.vision, alone[index].vision) and same(made.audio, alone[index].audio)
+
+
+def test_chunks_of_a_long_clip_give_the_rows_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = clip(21, 0)
+    chunks = small_encoder().encode(raw)
+    monkeypatch.setattr(module, "CHUNK_ROWS", 64)
+    whole = small_encoder().encode(raw)
+    for ours, theirs in ((chunks.vision, whole.vision), (chunks.audio, whole.audio)):
+        assert ours is not None and theirs is not None
+        np.testing.assert_allclose(ours.astype(float), theirs.astype(float), atol=2e-3)
+
+
+def test_an_absent_modality_stays_absent() -> None:
+    silent, blind = (
+        small_encoder().encode(raw) for raw in (clip(3, 0, audio=False), clip(3, 0, vision=False))
+    )
+    assert silent.audio is None and silent.vision is not None and silent.vision.shape == (3, 8)
+    assert blind.vision is None and blind.audio is not None and blind.audio.shape == (3, 8)
+    assert silent.vision.dtype == blind.audio.dtype == np.float16
+
+
+@pytest.mark.parametrize(("duration_s", "rows"), [(0.1, 1), (0.5, 1), (0.51, 2), (3.0, 6)])
+def test_sound_alone_has_a_row_for_every_half_second_that_begins(
+    duration_s: float, rows: int
+) -> None:
+    raw = RawClip(None, np.ones(round(duration_s * 16000), np.int16), duration_s)
+    embeddings = small_encoder().encode(raw)
+    assert embeddings.audio is not None and len(embeddings.audio) == rows
+
+
+def test_sound_has_as_many_rows_as_there_are_pictures() -> None:
+    raw = RawClip(np.zeros((4, 40, 40, 3), np.uint8), np.ones(9000, np.int16), duration_s=1.6)
+    embeddings = small_encoder().encode(raw)
+    assert embeddings.audio is not None and len(embeddings.audio) == 4
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason=f"the reference's numbers are not at {GOLDEN}")
+def test_clips_give_the_reference_embeddings(tmp_path: Path) -> None:
+    shutil.copy(GOLDEN / "imagebind_small.pth", tmp_path)
+    (tmp_path / "imagebind_small.json").write_text('{"vision_heads": 4, "audio_heads": 4}')
+    encoder = load_encoder(str(tmp_path / "imagebind_small.pth"), "cpu")
+    golden = load_file(GOLDEN / "imagebind_small_io.safetensors")
+    pictures = golden["vision.image"].permute(0, 2, 3, 1).numpy()  # (3, 224, 224, 3)
+    for index, waveform in enumerate(golden["audio.waveform"].numpy()):
+        made = encoder.encode(RawClip(pictures, waveform, 1.5))
+        assert made.vision is not None and made.audio is not None
+        np.testing.assert_allclose(
+            made.vision, golden["vision.embedding"].numpy(), atol=2e-3
+        )  # float16 rounds by 1e-3
+        np.testing.assert_allclose(
+            made.audio[2], golden["audio.embedding"][index].numpy(), atol=2e-3
+        )  # 0 … 2 s
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(224, 298), (398, 224), (225, 301), (112, 112), (113, 300)]
+)
+def test_pictures_are_resized_as_pillow_does(height: int, width: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    ours = prepare_pictures(frames, 112)
+    scale = 112 / min(height, width)
+    for frame, picture in zip(frames, ours, strict=True):
+        image = Image.fromarray(frame).resize(
+            (int(width * scale + 1e-9), int(height * scale + 1e-9)), Image.Resampling.BICUBIC
+        )
+        left, top = round((image.width - 112) / 2), round((image.height - 112) / 2)
+        theirs = np.asarray(image.crop((left, top, left + 112, top + 112))).astype(int)
+        difference = np.abs(picture.permute(1, 2, 0).numpy().astype(int) - theirs)
+        assert difference.max() <= 2 and (difference > 0).mean() < 0.02
+
+
+def test_read_only_pictures_are_read_and_others_refused() -> None:
+    frames = np.zeros((1, 28, 28, 3), np.uint8)
+    frames.flags.writeable = False
+    assert prepare_pictures(frames, 28).shape == (1, 3, 28, 28)
+    with pytest.raises(ValueError, match=r"float64 \(1, 28, 28, 3\), expected uint8"):
+        prepare_pictures(np.zeros((1, 28, 28, 3)), 28)
+
+
+def test_what_float16_cannot_hold_is_refused_with_the_clip() -> None:
+    encoder = small_encoder()
+    with torch.no_grad():
+        encoder.model.vision.head.weight *= 1e6
+    with pytest.raises(
+        EncodeError, match=r"the embedding of its picture reaches .* beyond float16's 65504"
+    ):
+        encoder.encode(clip(2, 1))
+    with torch.no_grad():
+        encoder.model.audio.head.weight[0, 0] = float("nan")
+    with pytest.raises(EncodeError, match=r"the embedding of its sound is not finite"):
+        encoder.encode(clip(2, 0, vision=False))
+
+
+@pytest.mark.parametrize(
+    "raw", [RawClip(None, None, 2.0), RawClip(None, np.zeros(0, np.int16), 0.0)]
+)
+def test_a_clip_without_anything_is_refused(raw: RawClip) -> None:
+    with pytest.raises(EncodeError, match="it has neither picture nor sound"):
+        small_encoder().encode(raw)
+    with pytest.raises(ValueError, match="neither vision nor audio"):
+        Embeddings(None, None)
+
+
+def test_fingerprints_tell_weights_architectures_and_samplings_apart() -> None:
+    mine = small_encoder().fingerprint(Sampling())
+    assert (mine.encoder, mine.trained, mine.width, mine.dtype) == ("small", False, 8, "float16")
+    assert mine == small_encoder().fingerprint(Sampling())
+    other = Encoder(
+        ImageBind(SMALL.__class__(SMALL.vision, SMALL.audio, 8, 42)),
+        "small",
+        "1" * 64,
+        False,
+        "cpu",
+    )
+    assert [line.split(":")[0] for line in mine.differences(other.fingerprint(Sampling()))] == [
+        "architecture",
+        "weights",
+    ]
+
+
+def test_bf16_needs_cuda() -> None:
+    with pytest.raises(ValueError, match="bf16 needs a CUDA device and this encoder is on cpu"):
+        Encoder(small_model(), "small", "0" * 64, False, "cpu", bf16=True)
+    with pytest.raises(
+        CheckpointError, match=r"imagebind-tiny@bf16 needs a GPU \(CUDA\).*leave out @bf16"
+    ):
+        load_encoder("imagebind-tiny@bf16", "cpu")
+
+
+def test_tiny_is_an_untrained_draw_until_weights_are_packaged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "PACKAGED_TINY", tmp_path / "tiny.safetensors")
+    drawn = load_encoder("imagebind-tiny", "cpu")
+    assert (drawn.name, drawn.trained, drawn.width) == ("imagebind-tiny", False, 128)
+    write_checkpoint(drawn.model, tmp_path / "tiny.safetensors", torch.float16)
+    packaged = load_encoder("imagebind-tiny", "cpu")
+    assert packaged.trained and packaged.weights != drawn.weights  # float16 rounded them
+    assert packaged.model.config == drawn.model.config
+    assert (tmp_path / "tiny.safetensors").stat().st_size <= 4 * 2**20
+
+
+def test_huge_is_found_or_downloaded_after_the_licence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SEMANTICMAC_HOME", str(tmp_path))
+    broadcast: list[str] = []
+
+    def fetch(url: str, target: Path, progress: object) -> None:
+        broadcast.append(url)
+        write_checkpoint(small_model(), tmp_path / "w.safetensors")
+        torch.save(load_file(tmp_path / "w.safetensors"), target)
+        target.with_suffix(".json").write_text('{"vision_heads": 2, "audio_heads": 3}')
+
+    monkeypatch.setattr(module, "download", fetch)
+    for _ in range(2):
+        encoder = load_encoder("imagebind-huge", "cpu", notice=broadcast.append)
+        assert (encoder.name, encoder.trained, len(encoder.weights)) == ("imagebind-huge", True, 64)
+    assert len(broadcast) == 2  # once: the second time it is found
+    assert "CC BY-NC-SA 4.0: non-commercial" in broadcast[0]
+    assert broadcast[1] == "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
+
+
+def test_unknown_encoders_are_refused() -> None:
+    choices = r"choose imagebind-tiny, imagebind-huge or a \.pth / \.pt / \.safetensors file"
+    with pytest.raises(
+        CheckpointError, match=rf"no encoder is called 'imagebind-large': {choices}"
+    ):
+        load_encoder("imagebind-large")
+    with pytest.raises(CheckpointError, match=rf"there is no file none\.pth: {choices}"):
+        load_encoder("none.pth")

@@ -1,0 +1,167 @@
+"""Two processes learn what one does: losses, gradients, banks and scores of 2 × B equal those of 1 × 2B."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
+
+CHILD = Path(__file__).parent / "world_child.py"
+SIZES = (
+    21,
+    7,
+    5,
+)  # in batches of 4 the last one has one clip, so that one of two processes has none
+STILL: dict[str, Any] = {
+    "batch_size": 4,
+    "dropout": 0.0,
+    "seed": 3,
+    "inter_weight": 0.7,
+    "intra_weight": 0.5,
+}
+STEPS = {
+    "even": [list(range(8))],
+    "uneven": [list(range(5, 12))],
+    "fewer clips than processes": [[3]],
+    "two batches a step": [[0, 1, 2, 3, 4], [9, 8, 7]],
+}
+
+
+def jobs(folder: Path, corpus: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    same = {"cache": corpus, "settings": settings}
+    steps = [
+        {"what": "gradients", **same, "batches": batches, "file": str(folder / name)}
+        for name, batches in STEPS.items()
+    ]
+    return [*steps, {"what": "train", **same, "run": str(folder / "run")}]
+
+
+def in_two(work: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    """Runs world_child.py in two processes."""
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return subprocess.run(
+        [sys.executable, *launch, str(CHILD), json.dumps(work)],
+        **{
+            "env": {**os.environ, "OMP_NUM_THREADS": "1"},
+            "capture_output": True,
+            "text": True,
+            "timeout": 300,
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def corpus(planted: Callable[..., CacheLayout]) -> str:
+    return str(planted(sizes=SIZES).root)
+
+
+@pytest.fixture(scope="module")
+def settings(small: dict[str, Any], families: dict[str, str]) -> dict[str, Any]:
+    return small | STILL | {"language": families["still"]}
+
+
+@pytest.fixture(scope="module")
+def one(corpus: str, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a process alone leaves."""
+    spec = importlib.util.spec_from_file_location("world_child", CHILD)
+    assert spec is not None and spec.loader is not None
+    child = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(child)
+    folder = tmp_path_factory.mktemp("one")
+    child.do(SINGLE_PROCESS, jobs(folder, corpus, settings))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(corpus: str, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes leave; `whole` is a run with dropout."""
+    folder = tmp_path_factory.mktemp("two")
+    done = in_two(
+        [*jobs(folder, corpus, settings), with_dropout(corpus, settings, folder / "whole")]
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def with_dropout(corpus: str, settings: dict[str, Any], run: Path) -> dict[str, Any]:
+    return {
+        "what": "train",
+        "cache": corpus,
+        "settings": settings | {"dropout": 0.2},
+        "run": str(run),
+    }
+
+
+def files_of(run: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_shares_are_a_partition_and_as_equal_as_can_be() -> None:
+    for size in (1, 2, 3, 7):
+        for clips in range(20):
+            worlds = [DistributedContext(rank, size) for rank in range(size)]
+            assert [place for world in worlds for place in world.part(clips)] == list(range(clips))
+            counts = worlds[0].counts(clips)
+            assert sum(counts) == clips and max(counts) - min(counts) <= 1
+            batch = list(range(100, 100 + clips))
+            for world in worlds if clips else []:
+                own = [100 + place for place in world.part(clips)]
+                assert list(world.share(batch)) == (own or [100])
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_losses_gradients_and_banks_are_those_of_one_process(
+    name: str, one: Path, two: Path
+) -> None:
+    alone, first, second = (
+        load_file(path) for path in (one / f"{name}-0", two / f"{name}-0", two / f"{name}-1")
+    )
+    assert alone.keys() == first.keys() == second.keys()
+    assert len(alone) > 50 and alone["numbers"][0] > 0
+    for tensor, expected in alone.items():
+        assert first[tensor].equal(second[tensor]), tensor
+        torch.testing.assert_close(first[tensor], expected, rtol=1e-4, atol=1e-6, msg=tensor)
+
+
+def test_a_run_of_two_processes_is_that_of_one(one: Path, two: Path) -> None:
+    logs = [
+        [json.loads(line) for line in (of / "run" / "log.jsonl").read_text().splitlines()]
+        for of in (one, two)
+    ]
+    assert [len(log) for log in logs] == [2 * 6 + 2] * 2
+    for mine, theirs in zip(*logs, strict=True):
+        assert mine.keys() == theirs.keys()
+        for key in mine.keys() & {"loss", "intra", "inter", "sub_tasks", "gradient_norm", "valid"}:
+            assert mine[key] == pytest.approx(theirs[key], rel=1e-3, abs=1e-5), key
+    labels = [
+        load_file(of / "run" / "pseudo_labels" / "epoch-002.safetensors")["labels"]
+        for of in (one, two)
+    ]
+    torch.testing.assert_close(*labels, rtol=1e-4, atol=1e-4)
+    assert not labels[0][1].equal(labels[0][0])
+
+
+def test_two_processes_go_on_to_the_bit(
+    corpus: str, settings: dict[str, Any], two: Path, tmp_path: Path
+) -> None:
+    """With dropout, of which each process draws its own; the first one is killed, and torchrun ends the other."""
+    job = with_dropout(corpus, settings, tmp_path / "run")
+    assert in_two([job | {"kill_at": 9}]).returncode != 0
+    assert (tmp_path / "run" / "checkpoint" / "state.safetensors").exists()
+    done = in_two([job])
+    assert done.returncode == 0, done.stderr
+    assert files_of(tmp_path / "run") == files_of(two / "whole")

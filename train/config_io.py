@@ -1,0 +1,79 @@
+"""Where the settings of a run come from: a preset or the config.toml of another run, and what is set on top."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from semanticmac.run.folder import RunInfo
+from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, from_toml, override, preset
+from semanticmac.train.data import TrainData, in_setting
+from semanticmac.train.experiments.resumable import changed_data
+
+
+def named_preset(name: str, dataset: str) -> TrainConfig:
+    """The paper's settings for one corpus, to train another dataset with.
+
+    Raises ConfigError where there are none.
+    """
+    known = sorted(path.stem for path in PRESETS.glob("*.toml"))
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=2)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise ConfigError(f"there is no preset {name!r}; {hint}presets: {', '.join(known)}")
+    return preset(name, dataset)
+
+
+def read_config(path: Path, dataset: str | None = None) -> TrainConfig:
+    """The resolved settings that a run left.
+
+    path: the run folder, or its config.toml; dataset: to train on another.
+    """
+    file = path / "config.toml" if path.is_dir() else path
+    if not file.is_file():
+        raise ConfigError(
+            f"{file} is not there: --config takes a run folder, or the config.toml in it"
+        )
+    try:
+        config = from_toml(file.read_text(encoding="utf-8"), "")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML ({error})") from None
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    if not (dataset or config.dataset):
+        raise ConfigError(f"{file} names no dataset: add a line `dataset = …`, or give --dataset")
+    return replace(config, dataset=dataset or config.dataset)
+
+
+def other_data(path: Path, config: TrainConfig, data: TrainData) -> list[str]:
+    """What to say where the run that is repeated, as config, was trained on other data than the cache has now."""
+    folder = path if path.is_dir() else path.parent
+    if not (folder / "run.json").exists():
+        return []
+    changes = changed_data(RunInfo.read(folder), in_setting(data, config.model.clips_before))
+    unread = [name for name in data.modalities if name not in config.model.modalities]
+    if changes and unread:
+        changes += f"; its settings leave out {' and '.join(unread)}, which some train clip has"
+    return [f"{folder} was trained on {changes}"] if changes else []
+
+
+def settings_for(
+    dataset: str,
+    corpus: str,
+    changes: Mapping[str, Any],
+    preset_name: str | None,
+    begin_with: TrainConfig | None,
+) -> TrainConfig:
+    """begin_with, or the preset that is named, or that of the dataset's corpus; and the changes on top."""
+    if begin_with is not None and preset_name is not None:
+        raise ConfigError(
+            "--config and --preset exclude each other: each says what the settings begin with"
+        )
+    by_corpus = (
+        preset(corpus, dataset) if preset_name is None else named_preset(preset_name, dataset)
+    )
+    return override(begin_with or by_corpus, changes)

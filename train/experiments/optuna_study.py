@@ -1,0 +1,254 @@
+"""The draws of a sweep, in Optuna's study in SQLite: who trains which, and what came of it. The only door to Optuna.
+
+A draw is a *point*, numbered from 0. What it draws belongs to the seed and its number (tpe: and to
+the scores so far), so a sweep that was stopped, or is shared by processes, draws what an
+undisturbed one would. A point whose process was killed is marked as failed in the study and tried
+again, as a new trial of Optuna's with the same settings.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from semanticmac.train.config import ConfigError
+from semanticmac.train.experiments.resumable import refuse_others
+from semanticmac.train.experiments.search_space import Choice, Range, Space, plain
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
+
+Sampler = Literal["random", "tpe"]
+FILE = "study.db"
+TRIES = 5  # a point whose process was killed so often is given up: it may be what kills it
+_LOCKED_S = 100  # SQLite waits so long for another process that writes
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A point that this process trains, until it is told what came of it or ends, however it ends."""
+
+    point: int
+    settings: dict[str, Any]
+    trial: Trial
+    lock: IO[str]  # held; another process that gets it knows that this one is gone
+
+
+@dataclass(frozen=True)
+class Point:
+    """One draw: its score, or why it failed, or neither while it is under way."""
+
+    number: int
+    settings: dict[str, Any]
+    score: float | None = None
+    best_epoch: int | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The study of one sweep folder."""
+
+    folder: Path
+    study: Study
+    space: Space
+    sampler: Sampler
+    seed: int
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        space: Space,
+        sampler: Sampler,
+        seed: int,
+        others: Mapping[str, Any],
+        *,
+        maximise: bool,
+    ) -> Draws:
+        """Begins the study or goes on with it. others: what is not drawn and must stay the same.
+
+        Raises ConfigError where the folder holds a sweep of something else, or Optuna is not
+        installed.
+        """
+        try:
+            import optuna
+        except ImportError:
+            raise ConfigError("sweep needs Optuna: pip install 'semanticmac[sweep]'") from None
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        drawn = {f"space.{name}": domain for name, domain in plain(space).items()}
+        asked = json.loads(
+            json.dumps({"sampler": sampler, "seed": seed, **others, **drawn})
+        )  # as it is read back
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / ".lock"):
+            if not (folder / FILE).exists() and any(folder.glob("trial-*")):
+                raise ConfigError(
+                    f"{folder} has trials and no {FILE}: give another --runs folder, or remove this one"
+                )
+            storage = optuna.storages.RDBStorage(
+                f"sqlite:///{folder / FILE}", engine_kwargs={"connect_args": {"timeout": _LOCKED_S}}
+            )
+            study = optuna.create_study(
+                storage=storage,
+                study_name="sweep",
+                direction="maximize" if maximise else "minimize",
+                load_if_exists=True,
+            )
+            if "asked" not in study.user_attrs:
+                study.set_user_attr("asked", asked)
+        refuse_others(f"{folder} was begun", study.user_attrs["asked"], asked)
+        return cls(folder, study, space, sampler, seed)
+
+    def claim(self, total: int) -> Claim | None:
+        """The next point for this process; None where the study has `total` points and none waits to be tried again."""
+        with self.alone():
+            self._give_up_the_dead()
+            points = self._by_point()
+            waiting = [
+                point for point, trials in points.items() if trials[-1].state.name == "WAITING"
+            ]
+            again = [
+                point
+                for point, trials in points.items()
+                if _ended_early(trials) and _kills(trials) < TRIES
+            ]
+            if waiting:
+                point = waiting[0]
+            elif again:
+                point = again[0]
+                params = points[point][-1].params
+                self.study.enqueue_trial(
+                    params if len(params) == len(self.space) else {}, {"point": point}
+                )
+            elif len(points) < total:
+                point = len(points)
+                self.study.enqueue_trial({}, {"point": point})
+            else:
+                return None
+            self.study.sampler = _sampler(self.sampler, self.seed, point)
+            trial = self.study.ask(
+                {name: _distribution(domain) for name, domain in self.space.items()}
+            )
+            assert trial.user_attrs["point"] == point
+            lock = _try_lock(self._lock_of(trial.number))
+            assert lock is not None
+            return Claim(point, dict(trial.params), trial, lock)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Inside, no other process claims, tells or tidies up."""
+        return _locked(self.folder / ".lock")
+
+    def tell(self, claim: Claim, score: float, best_epoch: int) -> None:
+        with self.alone():
+            claim.trial.set_user_attr("best_epoch", best_epoch)
+            self.study.tell(claim.trial, score)
+            self._let_go(claim)
+
+    def tell_failure(self, claim: Claim, reason: str) -> None:
+        """The point is done, without a score."""
+        self._tell_failed(claim, "failure", reason)
+
+    def tell_stopped(self, claim: Claim) -> None:
+        """A person or an error that is not its own stopped it: it is tried again, and this does not count as a try."""
+        self._tell_failed(claim, "stopped", True)
+
+    def points(self) -> list[Point]:
+        """What came of every point, of all processes."""
+        return [_point(number, trials) for number, trials in self._by_point().items()]
+
+    def _tell_failed(self, claim: Claim, why: str, value: object) -> None:
+        from optuna.trial import TrialState
+
+        with self.alone():
+            claim.trial.set_user_attr(why, value)
+            self.study.tell(claim.trial, state=TrialState.FAIL)
+            self._let_go(claim)
+
+    def _by_point(self) -> dict[int, list[FrozenTrial]]:
+        """Point → its trials, the last one last."""
+        found: dict[int, list[FrozenTrial]] = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            found.setdefault(trial.user_attrs["point"], []).append(trial)
+        return dict(sorted(found.items()))
+
+    def _give_up_the_dead(self) -> None:
+        from optuna.trial import TrialState
+
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            path = self._lock_of(trial.number)
+            if (lock := _try_lock(path)) is not None:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+                path.unlink()
+                lock.close()
+
+    def _lock_of(self, trial: int) -> Path:
+        return self.folder / f".trial-{trial}.lock"
+
+    def _let_go(self, claim: Claim) -> None:
+        self._lock_of(claim.trial.number).unlink()
+        claim.lock.close()
+
+
+def _ended_early(trials: list[FrozenTrial]) -> bool:
+    """Did the process of the last one end before the trial did?"""
+    return trials[-1].state.name == "FAIL" and "failure" not in trials[-1].user_attrs
+
+
+def _kills(trials: list[FrozenTrial]) -> int:
+    return sum(_ended_early([trial]) and "stopped" not in trial.user_attrs for trial in trials)
+
+
+def _point(number: int, trials: list[FrozenTrial]) -> Point:
+    last = trials[-1]
+    failure = last.user_attrs.get("failure")
+    if failure is None and _kills(trials) >= TRIES:
+        failure = f"its process was killed {TRIES} times"
+    score = last.value if last.state.name == "COMPLETE" else None
+    return Point(number, dict(last.params), score, last.user_attrs.get("best_epoch"), failure)
+
+
+def _sampler(name: Sampler, seed: int, point: int) -> BaseSampler:
+    from optuna.samplers import RandomSampler, TPESampler
+
+    own = int(np.random.SeedSequence([seed, point]).generate_state(1)[0])
+    return RandomSampler(own) if name == "random" else TPESampler(seed=own)
+
+
+def _distribution(domain: Range | Choice) -> BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(domain.options)
+    if isinstance(domain.low, int) and isinstance(domain.high, int):
+        return IntDistribution(domain.low, domain.high, log=domain.log)
+    return FloatDistribution(domain.low, domain.high, log=domain.log)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock that one process has at a time; a killed one lets go."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _try_lock(path: Path) -> IO[str] | None:
+    """The lock, or None where a living process has it."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

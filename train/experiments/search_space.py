@@ -1,0 +1,107 @@
+"""What a sweep draws from: a range or a choice for each setting, read from TOML (sweep.toml, or a file of your own)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semanticmac.train.config import DECIDED, ConfigError, ConflictError, TrainConfig, override
+from semanticmac.train.experiments.resumable import flat
+
+DEFAULT = Path(__file__).parent / "sweep.toml"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Both ends belong to it; whole numbers where the ends are."""
+
+    low: float
+    high: float
+    log: bool = False  # drawn evenly on a logarithmic scale
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of these."""
+
+    options: tuple[bool | int | float | str, ...]
+
+
+Space = dict[str, Range | Choice]
+
+
+def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -> Space:
+    """Setting → what it is drawn from, without the settings that are fixed; None: sweep.toml.
+
+    Raises ConfigError for what is no setting, for what is neither a range nor a choice, and for a
+    value that the setting cannot have.
+    """
+    path = path or DEFAULT
+    if not path.is_file():
+        raise ConfigError(
+            f"--space {path} is not a file: `semanticmac sweep` has a space of its own without it"
+        )
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML ({error})") from None
+    known = flat(config)
+    space: Space = {}
+    for name, value in written.items():
+        if name in DECIDED:
+            raise ConfigError(f"{path}: {name} cannot be drawn: {DECIDED[name]}")
+        if name not in known:
+            override(config, {name: value})  # raises, with the nearest names
+        if name in fixed:
+            continue
+        space[name] = domain = _domain(f"{path}: {name}", value, known[name])
+        for one in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
+            try:
+                override(config, {name: one})
+            except ConflictError:  # no mistake in a space: such a draw fails alone
+                continue
+            except ConfigError as error:
+                raise ConfigError(f"{path}: {error}") from None
+    if not space:
+        raise ConfigError(
+            f"{path}: nothing is left to draw; a setting that --set fixes leaves the space"
+        )
+    return space
+
+
+def plain(space: Space) -> dict[str, Any]:
+    """The space as it could stand in a file."""
+    return {
+        name: list(domain.options) if isinstance(domain, Choice) else vars(domain)
+        for name, domain in space.items()
+    }
+
+
+def _domain(where: str, value: Any, default: Any) -> Range | Choice:
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(option, bool | int | float | str) for option in value)
+    ):
+        return Choice(tuple(value))
+    if not (isinstance(value, dict) and {"low", "high"} <= value.keys() <= {"low", "high", "log"}):
+        raise ConfigError(
+            f"{where} = {value!r}: expected a list of values, or {{ low = …, high = …, log = true }}"
+        )
+    low, high, log = value["low"], value["high"], value.get("log", False)
+    kinds = (int,) if type(default) is int else (int, float) if type(default) is float else ()
+    if type(low) not in kinds or type(high) not in kinds or not isinstance(log, bool):
+        expected = (
+            "a list of values" if not kinds else "whole numbers" if len(kinds) == 1 else "numbers"
+        )
+        raise ConfigError(
+            f"{where} from {low!r} to {high!r}: the setting takes {expected}, like its default {default!r}"
+        )
+    if not low < high or (log and not low > 0):
+        raise ConfigError(
+            f"{where} from {low} to {high}: low must be below high, and above 0 where log = true"
+        )
+    return Range(low, high, log) if type(default) is int else Range(float(low), float(high), log)
