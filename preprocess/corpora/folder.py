@@ -10,12 +10,7 @@ from pathlib import Path
 
 from semanticmac.core import Task
 from semanticmac.preprocess.clip import MAX_POSITION, Clip, Corpus, CorpusError, inside, is_there
-from semanticmac.preprocess.corpora.options import (
-    LABEL_COLUMNS,
-    Options,
-    read_labels,
-    source_of,
-)
+from semanticmac.preprocess.corpora.options import LABEL_COLUMNS, Options, read_labels, source_of
 from semanticmac.preprocess.corpora.splits import assign_splits, parse_split
 from semanticmac.preprocess.corpora.tables import Row, Table, is_number, read_table, read_text
 

@@ -91,7 +91,7 @@ def test_a_finished_run_says_what_it_came_to(root: Path) -> None:
             "d-seeds",
             "e-sweep-regression",
             "e-sweep-single-label",
-        ),
+        )
     ]
 
 

@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from semanticmac.core import Kind
-from semanticmac.train.losses import (
-    inter_sample_loss,
-    intra_sample_loss,
-    same_class,
-    task_loss,
-)
+from semanticmac.train.losses import inter_sample_loss, intra_sample_loss, same_class, task_loss
 
 KINDS: tuple[Kind, ...] = ("regression", "single-label", "multi-label", "binary")
 
