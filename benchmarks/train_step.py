@@ -26,7 +26,7 @@ from semanticmac.model.network import SUB_TASKS, Output, SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel
 from semanticmac.train.config import preset
 from semanticmac.train.distributed import SINGLE_PROCESS
-from semanticmac.train.objectives.semanticmac import objective
+from semanticmac.train.objectives.semantic_centric import objective
 from semanticmac.train.optim import optimizer, parameter_groups
 from semanticmac.train.trainer import Trainer
 

@@ -1,6 +1,4 @@
 """The commands of the program, one file each."""
 
 if __name__ != "semanticmac.commands":
-    raise ImportError(
-        "this is the package semanticmac.commands: import it by that name, after `make setup`"
-    )
+    raise ImportError("commands/ is a part of one package: import it as semanticmac.commands")

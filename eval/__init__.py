@@ -1,6 +1,4 @@
 """Scores, analyses and reports of trained models."""
 
 if __name__ != "semanticmac.eval":
-    raise ImportError(
-        "this is the package semanticmac.eval: import it by that name, after `make setup`"
-    )
+    raise ImportError("eval/ is a part of one package: import it as semanticmac.eval")

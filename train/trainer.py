@@ -16,7 +16,7 @@ from semanticmac.train.config import TrainConfig
 from semanticmac.train.distributed import DistributedContext
 from semanticmac.train.logger import StepMetrics
 from semanticmac.train.losses import balanced_weights
-from semanticmac.train.objectives.semanticmac import objective
+from semanticmac.train.objectives.semantic_centric import objective
 from semanticmac.train.optim import optimizer, parameter_groups, rate_factor, set_rates
 from semanticmac.train.pseudo_labels import PseudoLabelConfig, PseudoLabels
 from semanticmac.train.seeding import seed_everything

@@ -16,7 +16,7 @@ from semanticmac.core import Kind
 from semanticmac.model.network import Output
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.losses import clip_losses, inter_sample_loss, intra_sample_loss, same_class
-from semanticmac.train.objectives.semanticmac import objective
+from semanticmac.train.objectives.semantic_centric import objective
 
 B, K, D = 6, 3, 5
 
