@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from semanticmac.inference import Predictor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 
 def load(
