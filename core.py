@@ -1,16 +1,25 @@
-"""What a dataset asks for: the kind of label, its names or range, and how a label becomes a target vector."""
+"""Names that every package needs: modalities, sub-tasks, splits, the task of a dataset, and progress reports."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["regression", "single-label", "multi-label", "binary"]
 Label = float | str | tuple[str, ...]
 
-# Order of the modalities, everywhere an axis or a column runs over them (method.md, m ∈ {t, a, v}).
+# Order of the modalities m ∈ {t, a, v} on every axis and in every table.
 MODALITIES = ("text", "audio", "vision")
+# Order of the sub-tasks s ∈ {M, S, t, a, v} on every axis and in every table.
+SUB_TASKS = ("multimodal", "shared", "text", "audio", "vision")
+# Sub-tasks that are trained on pseudo labels; order of the first axis of a pseudo-label array.
+PSEUDO_SUB_TASKS = SUB_TASKS[1:]
+SPLITS = ("train", "valid", "test")
+
+# Reports progress: stage, done, total, failed.
+ProgressFn = Callable[[str, int, int, int], None]
 
 
 @dataclass(frozen=True)

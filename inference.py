@@ -8,10 +8,9 @@ from pathlib import Path
 
 import torch
 
-from semanticmac.core import MODALITIES
+from semanticmac.core import MODALITIES, SUB_TASKS
 from semanticmac.eval.evaluate import predict_clip
 from semanticmac.eval.report.formatting import spoken
-from semanticmac.model.config import SUB_TASKS
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
 from semanticmac.run.folder import RunError

@@ -22,7 +22,8 @@ from transformers import BertConfig, BertModel
 
 from benchmarks.common import arguments, cores, interleaved, report, waited_for
 from semanticmac.cache.dataset import Batch
-from semanticmac.model.network import SUB_TASKS, Output, SemanticMAC
+from semanticmac.core import SUB_TASKS
+from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel
 from semanticmac.train.config import preset
 from semanticmac.train.distributed import SINGLE_PROCESS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, file_digest
 from semanticmac.cache.layout import CacheLayout, cache_command
 from semanticmac.cache.manifest import Manifest
+from semanticmac.core import ProgressFn
 
-Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
 NAMED = 5  # clips that a sentence about many names
 
 
@@ -31,7 +31,7 @@ class ShardDamage:
     reason: str
 
 
-def verify(layout: CacheLayout, manifest: Manifest, progress: Progress) -> list[str]:
+def verify(layout: CacheLayout, manifest: Manifest, progress: ProgressFn) -> list[str]:
     """Everything that is wrong with what a dataset needs of the cache, one sentence each; empty = it is whole."""
     if not manifest.rows:
         return [
@@ -72,7 +72,7 @@ def _some(names: Sequence[str]) -> str:
     return f"{len(names)} clips ({', '.join(names[:NAMED])} …)"
 
 
-def damaged_shards(folder: Path, progress: Progress) -> list[ShardDamage]:
+def damaged_shards(folder: Path, progress: ProgressFn) -> list[ShardDamage]:
     """Shards that are missing, cut, or changed since they were written."""
     found: list[ShardDamage] = []
     shards = read_index(folder)
@@ -85,7 +85,7 @@ def damaged_shards(folder: Path, progress: Progress) -> list[ShardDamage]:
 
 
 def damaged_records(
-    store: FrameStore, progress: Progress, keys: Iterable[str] | None = None
+    store: FrameStore, progress: ProgressFn, keys: Iterable[str] | None = None
 ) -> dict[str, str]:
     """Content keys of frame records that are missing or changed, with the reason.
 

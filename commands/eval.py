@@ -70,7 +70,7 @@ def eval_(
     With --compare each is set against the first.
     """
     from semanticmac.cache.layout import CacheLayout
-    from semanticmac.eval.eval_data import SPLITS
+    from semanticmac.core import SPLITS
     from semanticmac.eval.report.results_table import PAPER_MODELS
     from semanticmac.run.folder import newest_model
     from semanticmac.run.weights import pick_device

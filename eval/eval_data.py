@@ -12,12 +12,12 @@ from semanticmac.cache.dataset import Batch, ClipDataset, loader
 from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout, cache_command
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.core import SPLITS
 from semanticmac.eval.predict import Predictions, predict
 from semanticmac.run.folder import RunError
 from semanticmac.run.weights import TrainedModel
 
 BATCH_CLIPS = 64  # padding never changes a result, so this is about speed alone
-SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)

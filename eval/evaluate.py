@@ -14,12 +14,12 @@ from semanticmac.cache.dataset import Sample, collate
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.records import Embeddings
+from semanticmac.core import MODALITIES
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.scores import Pair, Scores, score
 from semanticmac.eval.predict import Predictions, predict
 from semanticmac.eval.report.formatting import scores_json
-from semanticmac.model.config import MODALITIES
 from semanticmac.run.folder import RunError
 from semanticmac.run.weights import TrainedModel
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from semanticmac.cache.dataset import Batch
-from semanticmac.model.config import MODALITIES
+from semanticmac.core import MODALITIES
 from semanticmac.model.network import SemanticMAC
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-# Order of the modalities, everywhere an axis runs over them.
-MODALITIES = ("text", "audio", "vision")
-# Order of the five sub-tasks s ∈ {M, S, t, a, v}, everywhere an axis runs over them.
-SUB_TASKS = ("multimodal", "shared", "text", "audio", "vision")
+from semanticmac.core import MODALITIES
 
 
 class SettingsConflict(ValueError):

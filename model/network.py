@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticmac.model.config import MODALITIES, SUB_TASKS, ModelConfig
+from semanticmac.core import MODALITIES, SUB_TASKS
+from semanticmac.model.config import ModelConfig
 from semanticmac.model.finetuning import limit_learning, reads_segments
 from semanticmac.model.interaction import PooledMaps, SemanticInteraction
 from semanticmac.model.perceiver import FrameEncoder
 from semanticmac.model.text_encoder import LanguageModel
 
-__all__ = ["MODALITIES", "SUB_TASKS", "ModelConfig", "ModelInputs", "Output", "SemanticMAC"]
+__all__ = ["ModelConfig", "ModelInputs", "Output", "SemanticMAC"]
 
 
 class ModelInputs(Protocol):

@@ -15,7 +15,7 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.verify import damaged_records, damaged_shards, incomplete
-from semanticmac.core import MODALITIES
+from semanticmac.core import MODALITIES, ProgressFn
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.content_keys import NO_FILE, content_keys, failure_of
 from semanticmac.preprocess.encoders.imagebind.encoder import Encoder
@@ -24,7 +24,6 @@ from semanticmac.preprocess.pipeline import (
     BuildStats,
     Keyed,
     LocalBackend,
-    Progress,
     decode_missing,
     encode_missing,
 )
@@ -71,7 +70,7 @@ def build(
     layout: CacheLayout,
     encoder: Encoder | None,
     plan: Plan,
-    progress: Progress,
+    progress: ProgressFn,
     cluster: Backend | None = None,
 ) -> BuildReport:
     """Caches a corpus: what is cached already is not touched, what fails is named and does not stop the rest.
@@ -149,7 +148,9 @@ def build(
     )
 
 
-def drop_damaged(layout: CacheLayout, fingerprint: Fingerprint | None, progress: Progress) -> None:
+def drop_damaged(
+    layout: CacheLayout, fingerprint: Fingerprint | None, progress: ProgressFn
+) -> None:
     """Takes out of the cache what `verify` finds changed, so that the build makes it again, and only it.
 
     It goes whichever dataset it is of, as datasets share clips and shards; BuildReport names those

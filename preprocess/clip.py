@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from semanticmac.cache.frame_codec import RawClip
-from semanticmac.core import Label, Task
+from semanticmac.core import SPLITS, Label, Task
 
 __all__ = [
     "MAX_POSITION",
-    "SPLITS",
     "Clip",
     "Corpus",
     "CorpusError",
@@ -23,7 +22,6 @@ __all__ = [
     "is_there",
 ]
 
-SPLITS = ("train", "valid", "test")
 MAX_POSITION = 2**31 - 1  # what the manifest can hold
 
 

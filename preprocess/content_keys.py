@@ -8,14 +8,15 @@ from semanticmac.cache.failures import Failure
 from semanticmac.cache.file_hashes import FileHashes
 from semanticmac.cache.keys import Sampling, content_key
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.core import ProgressFn
 from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.pipeline import Keyed, Progress
+from semanticmac.preprocess.pipeline import Keyed
 
 NO_FILE = "no such file"
 
 
 def content_keys(
-    clips: Sequence[Clip], layout: CacheLayout, sampling: Sampling, progress: Progress
+    clips: Sequence[Clip], layout: CacheLayout, sampling: Sampling, progress: ProgressFn
 ) -> tuple[list[Keyed], set[str], list[Failure]]:
     """Every clip with its content key; the ids of clips whose files are gone; and those without a key as failures.
 

@@ -18,12 +18,12 @@ from semanticmac.cache.frame_codec import RecordError, unpack
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import Embeddings
+from semanticmac.core import ProgressFn
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.cluster.worker_pool import in_order
 from semanticmac.preprocess.decoding.isolation import Outcome, decode_all
 from semanticmac.preprocess.encoders.imagebind.encoder import EncodeError, Encoder
 
-Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
 Keyed = tuple[Clip, str]  # a clip and its content key
 
 # A GPU would wait while one clip's pictures are unpacked; with several threads another clip's are
@@ -139,7 +139,7 @@ def decode_missing(
     store: FrameStore,
     engine: Backend | None,
     tally: BuildStats,
-    progress: Progress,
+    progress: ProgressFn,
 ) -> Iterator[DecodedClip]:
     """Every content key that has frames, once, in the order of the corpus; those that the store lacks are decoded.
 
@@ -180,7 +180,7 @@ def encode_missing(
     writer: EmbeddingWriter,
     engine: Backend,
     tally: BuildStats,
-    progress: Progress,
+    progress: ProgressFn,
 ) -> None:
     """Encodes the clips that no shard holds, as they become ready."""
     missing = {key for _, key in keyed if key not in writer}

@@ -11,10 +11,8 @@ import pyarrow.parquet as pq
 
 from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.manifest import Row
-from semanticmac.core import MODALITIES
+from semanticmac.core import MODALITIES, PSEUDO_SUB_TASKS, SUB_TASKS
 from semanticmac.eval.predict import Predictions
-from semanticmac.model.config import SUB_TASKS
-from semanticmac.run.pseudo_labels import SUB_TASKS as PSEUDO
 from semanticmac.run.pseudo_labels import read_pseudo_labels
 
 FILE = "predictions.parquet"
@@ -32,7 +30,7 @@ _SCHEMA = pa.schema(
             (f"annotated_{name}", _VECTOR) for name in MODALITIES
         ),  # by people, where the corpus has it
         *(
-            (f"pseudo_{name}", _VECTOR) for name in PSEUDO
+            (f"pseudo_{name}", _VECTOR) for name in PSEUDO_SUB_TASKS
         ),  # of the best epoch; train clips of runs that kept them
     ]
 )
@@ -75,7 +73,9 @@ def _pseudo(run: Path, epoch: int) -> dict[str, dict[str, list[float] | None]]:
         return {}
     labels = history.labels[history.epochs.index(epoch)]  # (4, N, K)
     return {
-        clip_id: {f"pseudo_{name}": _vector(labels[s, n]) for s, name in enumerate(PSEUDO)}
+        clip_id: {
+            f"pseudo_{name}": _vector(labels[s, n]) for s, name in enumerate(PSEUDO_SUB_TASKS)
+        }
         for n, clip_id in enumerate(history.clip_ids)
     }
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from semanticmac.cache.atomic_io import atomic_write
 
 FOLDER = "pseudo_labels"
-SUB_TASKS = ("shared", "text", "audio", "vision")  # the order of the labels' first axis
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class PseudoHistory:
     epochs: tuple[int, ...]
     labels: (
         np.ndarray
-    )  # (E, 4, N, K), second axis in the order of SUB_TASKS; NaN = the clip has no label
+    )  # (E, 4, N, K), second axis in the order of PSEUDO_SUB_TASKS; NaN = the clip has no label
 
 
 def write_pseudo_labels(run: Path, epoch: int, clip_ids: Sequence[str], labels: Tensor) -> None:

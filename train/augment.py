@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from semanticmac.cache.dataset import Batch
-from semanticmac.model.config import MODALITIES
+from semanticmac.core import MODALITIES
 from semanticmac.train.seeding import generator
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semanticmac.model.config import SUB_TASKS
+from semanticmac.core import SUB_TASKS
 from semanticmac.train.data import TrainError
 
 NUMBERS = 9  # in what a step says: total, intra, inter, five sub-tasks, the norm of the gradient

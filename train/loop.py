@@ -17,6 +17,7 @@ from torch import Tensor
 from semanticmac import __version__
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.dataset import Batch, ClipDataset, Tokenize, loader, no_text
+from semanticmac.core import ProgressFn
 from semanticmac.eval.predict import Predictions, join, predict
 from semanticmac.model.network import SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel, Tokenizer, save_language
@@ -49,7 +50,6 @@ from semanticmac.train.validation import refuse_not_finite, validation_score
 
 __all__ = ["EpochLog", "StepLog", "TrainData", "TrainError", "open_data", "train"]
 
-Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
 LANGUAGE = "language"  # in the run: tokenizer and configuration of its language model
 # between two checkpoints within an epoch; one is written after every epoch too
 SAVE_EVERY_S = 600.0
@@ -60,7 +60,7 @@ def train(
     data: TrainData,
     run: Path,
     device: torch.device,
-    progress: Progress,
+    progress: ProgressFn,
     on_epoch: Callable[[EpochLog], None],
     on_note: Callable[[str], None] = lambda note: None,
     *,
@@ -120,7 +120,7 @@ def train(
 class Callbacks:
     """Who is told what while a run trains, and how often it is saved."""
 
-    progress: Progress
+    progress: ProgressFn
     on_epoch: Callable[[EpochLog], None]
     on_step: Callable[[StepLog], None]
     save_every_s: float

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from semanticmac.commands.ui.screen import Message
-
-SPLITS = ("train", "valid", "test")
+from semanticmac.core import SPLITS
 
 
 class Card(Protocol):

@@ -13,9 +13,8 @@ from semanticmac.cache.embedding_store import read_index
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.core import MODALITIES, Task
+from semanticmac.core import MODALITIES, SUB_TASKS, Task
 from semanticmac.eval.report.formatting import spoken
-from semanticmac.model.config import SUB_TASKS
 
 if TYPE_CHECKING:
     from semanticmac.eval.predict import (

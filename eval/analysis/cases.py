@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from semanticmac.cache.manifest import Row
-from semanticmac.core import MODALITIES, Task
+from semanticmac.core import MODALITIES, PSEUDO_SUB_TASKS, SUB_TASKS, Task
 from semanticmac.eval.analysis.figure import (
     INK,
     QUIET,
@@ -26,8 +26,6 @@ from semanticmac.eval.analysis.thumbnails import Film, films
 from semanticmac.eval.calibration import softmax
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.predict import Predictions
-from semanticmac.model.config import SUB_TASKS
-from semanticmac.run.pseudo_labels import SUB_TASKS as PSEUDO
 from semanticmac.run.pseudo_labels import read_pseudo_labels
 
 SHOWN = 6
@@ -106,13 +104,15 @@ def _pseudo(run: Path, epoch: int) -> dict[str, dict[str, np.ndarray]]:
         return {}
     labels = history.labels[history.epochs.index(epoch)]
     return {
-        c: {name: labels[s, n] for s, name in enumerate(PSEUDO)}
+        c: {name: labels[s, n] for s, name in enumerate(PSEUDO_SUB_TASKS)}
         for n, c in enumerate(history.clip_ids)
     }
 
 
 def _columns(task: Task) -> tuple[str, ...]:
-    names = [f"predicted_{name}" for name in SUB_TASKS] + [f"pseudo_{name}" for name in PSEUDO]
+    names = [f"predicted_{name}" for name in SUB_TASKS] + [
+        f"pseudo_{name}" for name in PSEUDO_SUB_TASKS
+    ]
     return (
         "clip_id",
         "disagreement",
@@ -127,7 +127,7 @@ def _line(task: Task, case: Case) -> tuple[object, ...]:
     row = case.row
     people = [_flat(getattr(row, f"label_{name}")) for name in MODALITIES]
     said = [_flat(case.said.get(name)) for name in SUB_TASKS] + [
-        _flat(case.pseudo.get(name)) for name in PSEUDO
+        _flat(case.pseudo.get(name)) for name in PSEUDO_SUB_TASKS
     ]
     return (row.clip_id, case.disagreement, row.text, _flat(row.label), *people, *said)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from semanticmac.cache.manifest import Row
-from semanticmac.core import MODALITIES
+from semanticmac.core import MODALITIES, PSEUDO_SUB_TASKS
 from semanticmac.eval.analysis.figure import (
     AnalysisError,
     Figure,
@@ -20,7 +20,7 @@ from semanticmac.eval.analysis.figure import (
 )
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.metrics import functions as m
-from semanticmac.run.pseudo_labels import SUB_TASKS, PseudoHistory, read_pseudo_labels
+from semanticmac.run.pseudo_labels import PseudoHistory, read_pseudo_labels
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _COLUMNS = (
@@ -73,7 +73,7 @@ def distributions(history: PseudoHistory) -> Numbers:
     """A line a sub-task and epoch; of classes, over all entries of the soft labels."""
     rows = []
     truth = history.labels[0]  # the first epoch is trained on the ground truth
-    for s, name in enumerate(SUB_TASKS):
+    for s, name in enumerate(PSEUDO_SUB_TASKS):
         for e, epoch in enumerate(history.epochs):
             values = history.labels[e, s].astype(np.float64)
             values, moved = values[~np.isnan(values)], np.abs(history.labels[e, s] - truth[s])
@@ -98,7 +98,7 @@ def against_people(history: PseudoHistory, rows: list[Row]) -> Numbers:
         truth = np.array([people[n] for n in there], dtype=np.float64).ravel()
         own = np.array([rows[n].label for n in there], dtype=np.float64).ravel()
         for e, epoch in enumerate(history.epochs):
-            said = history.labels[e, SUB_TASKS.index(name), there].astype(np.float64).ravel()
+            said = history.labels[e, PSEUDO_SUB_TASKS.index(name), there].astype(np.float64).ravel()
             sides = (m.mean_absolute_error(truth, said), m.mean_absolute_error(truth, own))
             found.append(
                 (name, epoch, len(there), *sides, m.pearson(truth, said), m.pearson(truth, own))
@@ -111,7 +111,7 @@ def _draw(data: EvalData, history: PseudoHistory, human: Numbers) -> Figure:
     picture = figure(8.4, 4.6 if human.rows else 2.5)
     panels = axes(picture, 2 if human.rows else 1, 4, sharex=True)
     score = data.trained.info.task.kind == "regression"
-    for s, name in enumerate(SUB_TASKS):
+    for s, name in enumerate(PSEUDO_SUB_TASKS):
         ax, colour = panels[s], colour_of(name)
         values = [
             epoch[s] if score else np.abs(epoch[s] - history.labels[0, s]).sum(1)

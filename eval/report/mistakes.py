@@ -11,13 +11,12 @@ import numpy as np
 from PIL import Image
 
 from semanticmac.cache.manifest import Row
-from semanticmac.core import Task
+from semanticmac.core import SUB_TASKS, Task
 from semanticmac.eval.analysis.thumbnails import films
 from semanticmac.eval.calibration import log_softmax
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.report.formatting import plain, spoken
-from semanticmac.model.config import SUB_TASKS
 
 WORST = 8  # clips
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from semanticmac.preprocess.clip import SPLITS
+from semanticmac.core import SPLITS
 
 Counts = tuple[int, int, int]  # train, valid, test
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.preprocess.clip import SPLITS, Clip, Corpus, CorpusError, is_there
+from semanticmac.core import SPLITS
+from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there
 from semanticmac.preprocess.corpora import Options, read_lists
 from semanticmac.preprocess.corpora.cards import CARDS, CorpusCard
 from semanticmac.preprocess.corpora.options import some, source_of

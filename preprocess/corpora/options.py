@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.core import MODALITIES, Label, Task
-from semanticmac.preprocess.clip import SPLITS, Clip, Corpus, CorpusError
+from semanticmac.core import MODALITIES, SPLITS, Label, Task
+from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora.splits import SHARES, assign_splits, parse_split
 from semanticmac.preprocess.corpora.tables import Row, read_table
 

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from semanticmac.preprocess.clip import SPLITS
+from semanticmac.core import SPLITS
 from semanticmac.preprocess.corpora.tables import Row
 
 SPLIT_NAMES = {

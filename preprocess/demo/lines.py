@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from semanticmac.preprocess.clip import SPLITS
+from semanticmac.core import SPLITS
 
 # Sentiment of the words alone, from −3 (very negative) to 3 (very positive). Each level mixes
 # opinions, events and feelings, and a few lines whose single words mislead: negation ("not bad at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semanticmac.preprocess.clip import SPLITS
+from semanticmac.core import SPLITS
 from semanticmac.preprocess.demo.face import Face, random_face
 from semanticmac.preprocess.demo.lines import lines_of
 from semanticmac.preprocess.demo.voice import Voice, random_voice

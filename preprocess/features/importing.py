@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,13 +17,11 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.records import Embeddings
 from semanticmac.cache.verify import damaged_shards
-from semanticmac.core import MODALITIES, Task
+from semanticmac.core import MODALITIES, ProgressFn, Task
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.features.npz_file import read_feature_arrays
 from semanticmac.preprocess.features.pickle_file import read_feature_pickle
 from semanticmac.preprocess.features.records import FeatureClip, Features
-
-Progress = Callable[[str, int, int, int], None]  # stage, done, total, failed
 
 VERSION = 1  # raise it when the same file would be read as other numbers
 READERS = {".pkl": read_feature_pickle, ".pickle": read_feature_pickle, ".npz": read_feature_arrays}
@@ -70,7 +67,7 @@ def import_features(
     path: Path,
     corpus: str,
     layout: CacheLayout,
-    progress: Progress,
+    progress: ProgressFn,
     name: str | None = None,
     zero_infinite: bool = False,
 ) -> ImportReport:
@@ -136,7 +133,7 @@ def _fingerprint(features: Features, name: str, zero_infinite: bool) -> Fingerpr
 
 
 def _write(
-    features: Features, layout: CacheLayout, fingerprint: Fingerprint, progress: Progress
+    features: Features, layout: CacheLayout, fingerprint: Fingerprint, progress: ProgressFn
 ) -> tuple[list[FeatureClip], list[FeatureClip]]:
     """Writes the embeddings of all clips.
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from semanticmac.core import MODALITIES, SUB_TASKS
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.network import MODALITIES, SUB_TASKS, Output, SemanticMAC
+from semanticmac.model.network import Output, SemanticMAC
 
 SWITCHES: list[dict[str, Any]] = [
     {},

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 
 from semanticmac.cache.dataset import Batch
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.core import MODALITIES
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.model.config import MODALITIES
 from semanticmac.run.folder import RunError
 from semanticmac.run.weights import load_run
 from semanticmac.train.augment import drop_modalities, dropout_draw

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.core import ProgressFn
 from semanticmac.eval.evaluate import evaluate
 from semanticmac.run.folder import RunError, is_finished
 from semanticmac.run.weights import load_run
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainData, TrainError, in_setting, resolve
 from semanticmac.train.experiments.resumable import OF_ONE_RUN, is_trained
-from semanticmac.train.loop import EpochLog, Progress, train
+from semanticmac.train.loop import EpochLog, train
 
 # Row → the settings that make it. A row of the paper's table has the name of its line in
 # eval/report/paper/ablation_mosei.csv.
@@ -89,7 +90,7 @@ def ablate(
     data: TrainData,
     layout: CacheLayout,
     device: torch.device,
-    progress: Progress,
+    progress: ProgressFn,
     on_note: Callable[[str], None],
     on_epoch: Callable[[EpochLog], None],
 ) -> list[Outcome]:
@@ -129,7 +130,7 @@ def train_and_score(
     data: TrainData,
     layout: CacheLayout,
     device: torch.device,
-    progress: Progress,
+    progress: ProgressFn,
     on_epoch: Callable[[EpochLog], None],
 ) -> str | None:
     """One run from its start to its score; the reason where it failed."""

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from semanticmac.cache.atomic_io import write_text
+from semanticmac.core import ProgressFn
 from semanticmac.eval.report.formatting import mean_spread
 from semanticmac.run.folder import SEEDS, RunError, RunInfo, is_finished, seed_runs
 from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainData, in_setting, resolve
 from semanticmac.train.experiments.resumable import OF_ONE_RUN, is_trained
-from semanticmac.train.loop import EpochLog, Progress, train
+from semanticmac.train.loop import EpochLog, train
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def train_seeds(
     data: TrainData,
     folder: Path,
     device: torch.device,
-    progress: Progress,
+    progress: ProgressFn,
     on_note: Callable[[str], None],
     on_epoch: Callable[[EpochLog], None],
 ) -> list[SeedRun]:

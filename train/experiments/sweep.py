@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from semanticmac.cache.atomic_io import write_text
+from semanticmac.core import ProgressFn
 from semanticmac.model.text_encoder import Tokenizer
 from semanticmac.run.folder import FAILURE, higher_is_better
 from semanticmac.train.config import TrainConfig, override
@@ -24,7 +25,7 @@ from semanticmac.train.data import TrainData, in_setting, resolve
 from semanticmac.train.experiments.optuna_study import Draws, Point, Sampler
 from semanticmac.train.experiments.resumable import OF_ONE_RUN, flat
 from semanticmac.train.experiments.search_space import Choice, Space
-from semanticmac.train.loop import EpochLog, Progress, train
+from semanticmac.train.loop import EpochLog, train
 
 BEST = "best.toml"
 _WEIGHTS = (
@@ -49,7 +50,7 @@ def sweep(
     asked: Sweep,
     data: TrainData,
     device: torch.device,
-    progress: Progress,
+    progress: ProgressFn,
     on_note: Callable[[str], None],
     on_epoch: Callable[[EpochLog], None],
 ) -> list[Point]:
@@ -136,7 +137,7 @@ def _require_languages(base: TrainConfig, space: Space) -> None:
         Tokenizer.load(str(name), base.model.max_tokens)
 
 
-def _show(points: Sequence[Point], trials: int, progress: Progress) -> None:
+def _show(points: Sequence[Point], trials: int, progress: ProgressFn) -> None:
     failed = sum(point.failure is not None for point in points)
     done = failed + sum(point.score is not None for point in points)
     progress(

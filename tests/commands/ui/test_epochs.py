@@ -10,7 +10,7 @@ from rich.console import Console
 from semanticmac.commands.ui import progress
 from semanticmac.commands.ui.epochs import EpochLines, epochs_table
 from semanticmac.commands.ui.progress import Screen
-from semanticmac.model.config import SUB_TASKS
+from semanticmac.core import SUB_TASKS
 from semanticmac.train.loop import EpochLog
 
 
