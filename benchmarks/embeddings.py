@@ -1,12 +1,11 @@
-"""How much of torch's own matrix rate the encoder reaches, at the encoder's own sizes.
+"""Which share of torch's own matrix rate the encoder reaches, at the encoder's own sizes.
 
     python -m benchmarks.embeddings [--blocks 2] [--rows 16] [--threads 1] [--device cuda]
 
-Random weights in imagebind-huge's shapes, with only so many blocks a tower: all blocks of a tower
-are alike. Beside it the same matrix products alone, in the same order and sizes, taking turns with
-it; the fraction is their time over the encoder's, in float32 and under autocast to bfloat16.
-Preparing rows (resizing pictures, the filter bank) is timed by itself: with all blocks it weighs
-less than here.
+The weights are random in the shapes of imagebind-huge, with few blocks per tower, since all blocks
+of a tower are alike. The same matrix products alone, in the same order and sizes, take turns with
+the encoder. The share is their time divided by the encoder's, in float32 and under autocast to
+bfloat16. The preparation of rows (resize, filter bank) is timed separately.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.common import arguments, interleaved, report, waited_for
+from benchmarks.common import arguments, interleaved, report, synchronised
 from semanticmac.cache.frame_codec import RawClip
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     CHUNK_ROWS,
@@ -52,7 +51,7 @@ def products(
 
 
 def work(model: ImageBind, raw: RawClip) -> list[tuple[str, Tower, TowerConfig, Tensor, int, int]]:
-    """Each tower by name, with its inputs, its tokens, and how many keys it has beyond them."""
+    """Each tower: name, module, configuration, inputs, number of tokens, number of extra keys."""
     assert raw.frames is not None and raw.waveform is not None
     pictures = normalise_pixels(prepare_pictures(raw.frames, HUGE.picture_px))
     sounds = mel_spectrogram(windows_at(raw.waveform, len(raw.frames)))
@@ -64,7 +63,7 @@ def work(model: ImageBind, raw: RawClip) -> list[tuple[str, Tower, TowerConfig, 
 
 
 def bfloat16_unit(device: torch.device) -> bool:
-    """Whether the machine multiplies bfloat16 by itself; without, torch emulates it, and it is slow."""
+    """Does the machine multiply bfloat16 in hardware? Otherwise torch emulates it, slowly."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
@@ -87,11 +86,12 @@ def main() -> None:
     figures: dict[str, float] = {}
 
     def best(*works: Callable[[], object]) -> list[float]:
-        """Seconds of each: on a CPU its own time, which other programs disturb least."""
-        found = interleaved(
-            options.rounds, *[waited_for(each, device.type) for each in works], pick=min
-        )
-        return [spent.wall_s if device.type == "cuda" else spent.cpu_s for spent in found]
+        """Seconds of each: CPU time on a CPU, because other programs disturb it least."""
+        waiting = [synchronised(each, device.type) for each in works]
+        times = interleaved(options.rounds, *waiting, pick=min)
+        if device.type == "cuda":
+            return [spent.wall_s for spent in times]
+        return [spent.cpu_s for spent in times]
 
     with torch.inference_mode():
         for name, tower, config, inputs, tokens, extra in work(

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.common import arguments, cores, interleaved, report, waited_for
+from benchmarks.common import arguments, cores, interleaved, report, synchronised
 from benchmarks.train_step import CLIPS, CONFIG, FRAMES, TOKENS, Whole
 from semanticmac.cache.dataset import ClipDataset, loader
 from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
@@ -119,7 +119,7 @@ def main() -> None:
 
         [pass_] = interleaved(options.rounds, epoch)
         whole = Whole(device, options.bf16)
-        [step] = interleaved(options.steps, waited_for(whole.step, device.type))
+        [step] = interleaved(options.steps, synchronised(whole.step, device.type))
     a_second = len(batches) / pass_.wall_s
     report(
         "the cache is read faster than a model trains",

@@ -1,10 +1,10 @@
-"""Whether memory stays flat however many clips a build caches.
+"""Does memory stay flat, however many clips a build caches?
 
     python -m benchmarks.memory [--clips 5000] [--seconds 600]
 
-Half-second sounds, each with other bytes, through the whole of stage 1; every 40th is a film. What
-fits in the time counts. Resident memory of the building process and of its workers, without the
-pages of LMDB's file that it maps.
+Half-second sounds, each with other bytes, pass through all of stage 1; every 40th is a film. The
+benchmark stops when its time is over. It reports resident memory of the builder and of its workers,
+without the pages of the LMDB file.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from semanticmac.preprocess.clip import Clip, Corpus
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 
 FILM_EVERY = 40
-LOOK_EVERY = 10
-WARM = 0.2  # of the clips: what is allocated once is allocated by then
+SAMPLE_EVERY = 10  # clips
+WARM_UP = 0.2  # share of the clips after which everything that is allocated once is there
 WORKER = "semanticmac.preprocess.process_pool"
 
 
 class TimeUp(Exception):
-    """The benchmark has had its time."""
+    """The time of the benchmark is over."""
 
 
 def workers_mib() -> float:
-    """Of all workers together; they are this process's children, and may end while they are looked at."""
+    """Memory of all workers. They are children of this process and may end at any moment."""
     total = 0.0
     for child in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):
@@ -43,16 +43,16 @@ def workers_mib() -> float:
 
 def main() -> None:
     options = arguments(__doc__, clips=5000, seconds=600.0)
-    seen: list[tuple[float, float]] = []
-    made = 0
+    samples: list[tuple[float, float]] = []  # builder, workers
+    encoded = 0
     until = time.monotonic() + options.seconds
 
-    def watch(stage: str, done: int, total: int, failed: int) -> None:
-        nonlocal made
+    def sample(stage: str, done: int, total: int, failed: int) -> None:
+        nonlocal encoded
         if stage == "encoding clips":
-            made = done
-            if done % LOOK_EVERY == 0:
-                seen.append((anonymous_mib("self"), workers_mib()))
+            encoded = done
+            if done % SAMPLE_EVERY == 0:
+                samples.append((anonymous_mib("self"), workers_mib()))
             if time.monotonic() > until and done < total:
                 raise TimeUp
 
@@ -76,20 +76,22 @@ def main() -> None:
                 CacheLayout(folder / "cache"),
                 load_encoder("imagebind-tiny", "cpu"),
                 Plan(folder, cores()),
-                watch,
+                sample,
             )
         except TimeUp:
             pass
-    warm = seen[int(len(seen) * WARM)]
-    tail = seen[len(seen) // 2 :]
+    builder_warm, workers_warm = samples[int(len(samples) * WARM_UP)]
+    tail = samples[len(samples) // 2 :]
+    builder = max(builder for builder, _ in tail)
+    workers = max(workers for _, workers in tail)
     report(
         "memory does not grow with the number of clips",
         "builder_growth and workers_growth at most 1.1",
-        clips=made,
-        builder_mib=max(own for own, _ in tail),
-        builder_growth=max(own for own, _ in tail) / warm[0],
-        workers_mib=max(theirs for _, theirs in tail),
-        workers_growth=max(theirs for _, theirs in tail) / max(warm[1], 1.0),
+        clips=encoded,
+        builder_mib=builder,
+        builder_growth=builder / builder_warm,
+        workers_mib=workers,
+        workers_growth=workers / max(workers_warm, 1.0),
     )
 
 

@@ -1,6 +1,8 @@
-"""Is the demo's model better with three modalities than with any one? Test MAE over seeds, into docs/imagebind-tiny.md.
+"""Is the demo's model better with three modalities than with one? Writes docs/imagebind-tiny.md.
 
-python benchmarks/modalities.py      after tiny_probe.py, whose cache it reads; goes on where it was stopped
+    python -m benchmarks.modalities
+
+Run it after benchmarks.tiny_probe, whose cache it reads. It continues where it was stopped.
 """
 
 from __future__ import annotations
@@ -32,29 +34,28 @@ ROWS: dict[str, tuple[str, ...]] = {
 
 
 def mae(layout: CacheLayout, run: Path, modalities: tuple[str, ...], seed: int) -> dict[str, float]:
-    """Trains one model with the demo's preset and those modalities, or reads what it left: MAE by split."""
-    done = run / "mae.json"
-    if not done.exists():
+    """Trains one model with these modalities, unless it is there already: MAE by split."""
+    scores_file = run / "mae.json"
+    if not scores_file.exists():
         cpu = torch.device("cpu")
         config = override(preset("demo"), {"modalities": list(modalities), "seed": seed})
         train(config, open_data(layout, "demo"), run, cpu, lambda *_: None, lambda _: None)
         trained = load_run(run, cpu)
-        scores = {
-            split: float(evaluate(trained, layout, split, cpu).scores["MAE"].value)
-            for split in ("valid", "test")
-        }
-        write_text(done, json.dumps(scores))
-    found: dict[str, float] = json.loads(done.read_text(encoding="utf-8"))
-    return found
+        scores = {}
+        for split in ("valid", "test"):
+            scores[split] = float(evaluate(trained, layout, split, cpu).scores["MAE"].value)
+        write_text(scores_file, json.dumps(scores))
+    mae_by_split: dict[str, float] = json.loads(scores_file.read_text(encoding="utf-8"))
+    return mae_by_split
 
 
-def table(found: dict[str, list[dict[str, float]]]) -> str:
-    """The model card's second table, and below it what the numbers decide."""
-    seeds = len(found["all three"])
+def table(results: dict[str, list[dict[str, float]]]) -> str:
+    """The second table of the model card, with a sentence on whether the margins are clear."""
+    seeds = len(results["all three"])
     lines = ["| trained with | test MAE | margin of all three |", "| --- | --- | --- |"]
-    ours = [scores["test"] for scores in found["all three"]]
+    ours = [scores["test"] for scores in results["all three"]]
     clear = True
-    for row, runs in found.items():
+    for row, runs in results.items():
         theirs = [scores["test"] for scores in runs]
         margin = statistics.mean(theirs) - statistics.mean(ours)
         widest = max(_spread(ours), _spread(theirs))
@@ -66,7 +67,8 @@ def table(found: dict[str, list[dict[str, float]]]) -> str:
     verdict = "larger" if clear else "not everywhere larger"
     lines += [
         "",
-        f"Mean ± sample standard deviation over {seeds} seeds; every margin is {verdict} than both spreads.",
+        f"Mean ± sample standard deviation over {seeds} seeds; "
+        f"every margin is {verdict} than both spreads.",
     ]
     if not clear:
         lines[-1] = lines[-1].replace("every margin is", "the margins are")
@@ -91,19 +93,18 @@ def main() -> None:
     weights = load_encoder("imagebind-tiny", "cpu").fingerprint(Sampling())
     if Manifest.read(layout.manifest("demo")).fingerprint != weights:
         raise SystemExit(
-            f"{layout.manifest('demo')} is of other weights: run python benchmarks/tiny_probe.py first"
+            f"{layout.manifest('demo')} was made with other weights: "
+            "run `python -m benchmarks.tiny_probe` first"
         )
-    found: dict[str, list[dict[str, float]]] = {row: [] for row in ROWS}
+    results: dict[str, list[dict[str, float]]] = {row: [] for row in ROWS}
     for seed in range(1, asked.seeds + 1):
         for row, modalities in ROWS.items():
             run = asked.folder / "runs" / f"{weights.weights[:12]}-{row.replace(' ', '-')}-{seed}"
-            found[row].append(mae(layout, run, modalities, seed))
-            print(f"seed {seed}, {row}: {found[row][-1]}", flush=True)
-        write_text(asked.folder / "modalities.json", json.dumps(found, indent=1))
-        put(
-            CARD, "modalities", table(found)
-        )  # after every seed: a stopped run leaves what it knows
-    print(table(found))
+            results[row].append(mae(layout, run, modalities, seed))
+            print(f"seed {seed}, {row}: {results[row][-1]}", flush=True)
+        write_text(asked.folder / "modalities.json", json.dumps(results, indent=1))
+        put(CARD, "modalities", table(results))  # After every seed, so that a stop loses little.
+    print(table(results))
 
 
 if __name__ == "__main__":

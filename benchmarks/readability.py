@@ -1,7 +1,9 @@
-"""How dense the code is to read: `python -m benchmarks.readability [FOLDER]`, one row for package, tests and benchmarks.
+"""How dense the code is to read: one row each for package, tests, benchmarks and examples.
 
-Counts come from the syntax tree, so that a word in a docstring is not taken for code. Lines are all lines of a file,
-blank ones, comments and docstrings included.
+    python -m benchmarks.readability [FOLDER]
+
+Counts come from the syntax tree, so that a word in a docstring is not taken for code. Lines are all
+lines of a file, with blank ones, comments and docstrings.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class Counts:
         per_thousand = 1000 / max(1, self.lines)
         return (
             f"{name:<12}{self.files:>6}{self.lines:>8}{self.statements:>12}"
-            f"{self.comprehensions * per_thousand:>18.1f}{self.if_expressions * per_thousand:>18.1f}"
+            f"{self.comprehensions * per_thousand:>18.1f}"
+            f"{self.if_expressions * per_thousand:>18.1f}"
             f"{self.lines_over_100:>12}{self.longest_file:>10}"
         )
 

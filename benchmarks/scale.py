@@ -1,12 +1,12 @@
-"""What a large corpus takes: one core's rates and one clip's bytes, measured here, times the number of clips.
+"""What a large corpus costs: rates of one core and bytes of one clip, times the number of clips.
 
     python -m benchmarks.scale [--clips 16] [--seconds 7.3]
 
-Clips of 640 × 360 with sound, each a file. Rates are CPU time of one core, the start of the worker
-left out. For imagebind-huge two blocks a tower are timed, with random weights, and multiplied: all
-blocks of a tower are alike; its embeddings' bytes are those of imagebind-tiny times the widths.
-What is printed below `extrapolated` was not measured. No GPU is: hours = clips / (its clips a
-second × GPUs) / 3600.
+Each clip is a file of 640 × 360 pixels with sound. Rates are CPU time of one core, without the
+start of the worker. For imagebind-huge, two blocks of each tower are timed with random weights and
+multiplied, since all blocks of a tower are alike. The bytes of its embeddings are those of
+imagebind-tiny times the ratio of the widths. Everything under `extrapolated` is computed, not
+measured. A GPU is not measured: hours = clips / (clips per second of a GPU × GPUs) / 3600.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ BLOCKS = 2
 
 
 def decoded(clips: Sequence[Clip]) -> list[RawClip]:
+    """The clips, decoded by one worker; failed ones are left out."""
     return [
         unpack(outcome.record)
         for outcome in decode_all(clips, Sampling(), 1)
@@ -48,7 +49,7 @@ def decoded(clips: Sequence[Clip]) -> list[RawClip]:
 def seconds_a_clip(
     encoder: Encoder, raws: Sequence[RawClip], *, vision: bool = True, audio: bool = True
 ) -> float:
-    """CPU time of the clips with one modality or both."""
+    """CPU seconds that encoding one clip takes, with one modality or both."""
     kept = [
         RawClip(raw.frames if vision else None, raw.waveform if audio else None, raw.duration_s)
         for raw in raws

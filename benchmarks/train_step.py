@@ -20,7 +20,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from transformers import BertConfig, BertModel
 
-from benchmarks.common import arguments, cores, interleaved, report, waited_for
+from benchmarks.common import arguments, cores, interleaved, report, synchronised
 from semanticmac.cache.dataset import Batch
 from semanticmac.core import SUB_TASKS
 from semanticmac.model.network import Output, SemanticMAC
@@ -179,9 +179,9 @@ def main() -> None:
     device = torch.device(options.device)
     whole = Whole(device, options.bf16)
     bare = Bare(whole)
-    steps = [waited_for(each, device.type) for each in (bare.step, whole.step)]
+    steps = [synchronised(each, device.type) for each in (bare.step, whole.step)]
     theirs, ours = interleaved(options.rounds, *steps)
-    parts = {name: waited_for(part, device.type) for name, part in whole.parts().items()}
+    parts = {name: synchronised(part, device.type) for name, part in whole.parts().items()}
     alone = interleaved(options.rounds, *parts.values())
     report(
         "a training step costs little more than fine-tuning its language model alone",
