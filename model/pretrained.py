@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 
 PACKAGED = {
@@ -46,7 +47,7 @@ def locate(name: str) -> str:
 def opened(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where `name` is and how transformers opens it, silently; a failure to get it becomes a LanguageModelError."""
     place = locate(str(name))
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"trust_remote_code": False}
     if Path(place).is_dir() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {
         "1",
         "ON",
@@ -58,6 +59,11 @@ def opened(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
         with quiet():
             yield place, options
     except (OSError, ValueError, ImportError, SafetensorError) as error:
+        if "trust_remote_code" in str(error):
+            raise LanguageModelError(
+                f"the language model {name!r} comes with code of its own, which is never run here: "
+                "name a model whose architecture transformers knows"
+            ) from None
         reason = next(
             (line for line in str(error).splitlines() if line.strip()), type(error).__name__
         )
@@ -69,6 +75,20 @@ def opened(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
             f"the model hub did not give the language model {name!r}: {reason} "
             "Give a folder that holds it (config.json, model.safetensors, the tokenizer's files) instead."
         ) from error
+
+
+def read_config(place: str, options: dict[str, Any]) -> Any:
+    """The configuration of a language model, without the entries that could load foreign code.
+
+    `auto_map` names Python files of the model's folder, `attn_implementation` can name a package of
+    kernels on the hub, and `quantization_config` chooses a library that unpacks the weights.
+    """
+    config = AutoConfig.from_pretrained(place, **options)
+    for entry in ("auto_map", "quantization_config"):
+        if hasattr(config, entry):
+            delattr(config, entry)
+    config._attn_implementation = None
+    return config
 
 
 @contextmanager

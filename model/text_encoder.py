@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer
 
-from semanticmac.model.pretrained import LanguageModelError, opened, quiet
+from semanticmac.model.pretrained import LanguageModelError, opened, quiet, read_config
 
 __all__ = [
     "LanguageModel",
@@ -171,8 +171,9 @@ class LanguageModel(nn.Module):
     def pretrained(cls, name: str | Path) -> LanguageModel:
         """Architecture and weights of what `name` stands for, see `locate`; only safetensors, as they hold no code."""
         with opened(name) as (place, options):
+            config = read_config(place, options)
             options |= {"use_safetensors": True, "output_loading_info": True}
-            encoder, report = AutoModel.from_pretrained(place, **options)
+            encoder, report = AutoModel.from_pretrained(place, config=config, **options)
         lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
         if lacking:
             raise LanguageModelError(
@@ -185,7 +186,7 @@ class LanguageModel(nn.Module):
         """The architecture that `save_language` left in a folder, randomly initialised, to load weights into."""
         with opened(folder) as (place, options):
             build: Any = AutoModel.from_config  # it carries no types
-            return cls(build(AutoConfig.from_pretrained(place, **options)))
+            return cls(build(read_config(place, options), trust_remote_code=False))
 
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor | None = None) -> Tensor:
         """ids, types (B, L) int64; mask (B, L), True = real token → last hidden states (B, L, width), zero in padding.
