@@ -12,27 +12,31 @@ import typer
 from rich.text import Text
 
 from semanticmac.commands import datasets
+from semanticmac.commands.ablate import ablate
 from semanticmac.commands.analyze import analyze
-from semanticmac.commands.cache import CacheCommand, cache, import_features, inspect, verify
+from semanticmac.commands.cache import CacheCommand, cache
 from semanticmac.commands.demo import demo
 from semanticmac.commands.eval import eval_
 from semanticmac.commands.export import export
+from semanticmac.commands.import_features import import_features
+from semanticmac.commands.inspect import inspect
 from semanticmac.commands.options import SettingsCommand
 from semanticmac.commands.predict import predict
 from semanticmac.commands.report import report
 from semanticmac.commands.runs import runs
 from semanticmac.commands.sweep import sweep
-from semanticmac.commands.train import ablate, train
+from semanticmac.commands.train import train
 from semanticmac.commands.ui.screen import (
     BAD_INPUT,
     STOPPED,
+    echo,
     err,
     out,
     print_stopped,
     resume_hint,
-    say,
     set_resume_hint,
 )
+from semanticmac.commands.verify import verify
 
 app = typer.Typer(
     help="Sentiment, emotion, humour and sarcasm from human-spoken videos. "
@@ -97,7 +101,7 @@ def main() -> NoReturn:
         if debug:
             traceback.print_exc()
         err.quiet = False  # one of several processes that fails says why, too
-        say(err, Text.from_markup(f"[bold red]error:[/] {_message(error)}"))
+        echo(err, Text.from_markup(f"[bold red]error:[/] {_message(error)}"))
         code = BAD_INPUT
     if code == STOPPED:
         print_stopped()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from semanticmac.commands.options import CACHE, RUNS, CacheDir, Device, Run, RunsDir
-from semanticmac.commands.ui.screen import err, out, print_notes, say
+from semanticmac.commands.ui.screen import echo, err, out, print_notes
 
 
 def analyze(
@@ -67,4 +67,4 @@ def analyze(
         for (
             line
         ) in written:  # when the bars are gone: they are redrawn over whatever else is printed
-            say(out, line)
+            echo(out, line)

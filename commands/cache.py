@@ -1,4 +1,4 @@
-"""Verbs of stage 1 and its cache: cache, import-features, inspect, verify."""
+"""The command cache: stage 1, from raw videos to cached embeddings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 from typer.core import TyperCommand
 
-from semanticmac.commands.common import cached_dataset, check_name, cores, lists_of, open_encoder
+from semanticmac.commands.common import check_name, cores, corpus_options, open_encoder
 from semanticmac.commands.options import (
     CACHE,
-    CachedDataset,
     CacheDir,
     Device,
     EncoderName,
@@ -23,15 +22,7 @@ from semanticmac.commands.options import (
     Splits,
     Workers,
 )
-from semanticmac.commands.ui.screen import (
-    CLIPS_FAILED,
-    DAMAGED,
-    err,
-    out,
-    print_failures,
-    print_notes,
-    say,
-)
+from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, print_failures, print_notes
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -128,7 +119,7 @@ def cache(
         if only != "embeddings":
             require_program()
     root = root or Path("data") / dataset
-    corpus = read_corpus(dataset, root, lists_of(splits, exclude, labels, split_by, fold))
+    corpus = read_corpus(dataset, root, corpus_options(splits, exclude, labels, split_by, fold))
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
     encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
@@ -144,94 +135,6 @@ def cache(
             loaded = open_encoder(encoder, device, screen)
         report = build(corpus, CacheLayout(cache), loaded, plan, screen.progress, cluster)
     print_report(report, CacheLayout(cache).failures(corpus.dataset))
-
-
-def import_features(
-    file: Annotated[
-        Path, typer.Argument(help="MMSA feature pickle (.pkl), or .npz with a .csv beside it.")
-    ],
-    dataset: Annotated[
-        str, typer.Option(help="The corpus it is of, which says what the labels mean: mosi, sims …")
-    ],
-    cache: CacheDir = CACHE,
-    name: NameInCache = None,
-    zero_infinite: Annotated[
-        bool, typer.Option("--zero-infinite", help="Read −inf in audio as 0, as MMSA does.")
-    ] = False,
-) -> None:
-    """Cache features that somebody else extracted, to train and eval on them.
-
-    Nothing in the file is ever run.
-    """
-    from semanticmac.cache.layout import CacheLayout
-    from semanticmac.commands.ui.progress import Screen
-    from semanticmac.preprocess.features.importing import import_features
-
-    check_name(name)
-    with Screen(err) as screen:
-        report = import_features(
-            file, dataset, CacheLayout(cache), screen.progress, name, zero_infinite
-        )
-    print_notes(report.notes)
-    out.print(
-        f"{report.dataset}: {report.clips - report.failed} of {report.clips} clips are imported",
-        highlight=False,
-    )
-    print_failures(CacheLayout(cache).failures(report.dataset))
-    if report.failed:
-        raise typer.Exit(CLIPS_FAILED)
-
-
-def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
-    """Show what is cached: clips per split, labels, lengths, fingerprint, size, failures."""
-    from semanticmac.cache.layout import CacheLayout
-    from semanticmac.cache.manifest import Manifest
-    from semanticmac.commands.ui.tables import fingerprint_table, labels_table, splits_table
-
-    layout = CacheLayout(cache)
-    name = cached_dataset(layout, dataset)
-    manifest = Manifest.read(layout.manifest(name))
-    out.print(splits_table(manifest))
-    labels = labels_table(manifest)
-    if labels is not None:
-        out.print(labels)
-    out.print(fingerprint_table(manifest.fingerprint, layout))
-    print_notes(manifest.notes)
-    print_failures(layout.failures(name))
-
-
-def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
-    """Read and check every shard and every frame record of a dataset; exit code 1 with the list of what is wrong."""
-    from semanticmac.cache.layout import CacheLayout, cache_command
-    from semanticmac.cache.manifest import Manifest
-    from semanticmac.cache.verify import verify
-    from semanticmac.commands.ui.progress import Screen
-
-    layout = CacheLayout(cache)
-    name = cached_dataset(layout, dataset)
-    manifest = Manifest.read(layout.manifest(name))
-    with Screen(err) as screen:
-        damage = verify(layout, manifest, screen.progress)
-    if not damage:
-        out.print(
-            f"{name} is whole: {len(manifest.rows)} clips, every shard and every frame record read and checked"
-        )
-        return
-    for item in damage:
-        say(out, item)
-    wrong, it = (
-        ("one thing is wrong", "it")
-        if len(damage) == 1
-        else (f"{len(damage)} things are wrong", "them")
-    )
-    again = cache_command(name, manifest.corpus, manifest.fingerprint, "--repair")
-    lists = (
-        ""
-        if manifest.fingerprint.imported
-        else ", with the --splits, --labels … that it was cached with"
-    )
-    say(out, f"{wrong}. `{again}` makes {it} again{lists}.", "bold red")
-    raise typer.Exit(DAMAGED)
 
 
 def open_cluster(
@@ -278,7 +181,7 @@ def print_report(report: BuildReport, listed_in: Path) -> None:
             ]
         )
     for dataset in report.incomplete:
-        say(out, dataset, "bold red")
+        echo(out, dataset, "bold red")
     print_failures(listed_in)
     if report.failed:
         raise typer.Exit(CLIPS_FAILED)

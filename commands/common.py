@@ -25,7 +25,7 @@ def check_name(name: str | None) -> None:
         raise typer.BadParameter(f"--name {name}: expected letters, digits, - and _")
 
 
-def lists_of(
+def corpus_options(
     splits: Path | None,
     exclude: Path | None,
     labels: Path | None,

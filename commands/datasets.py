@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.commands.common import lists_of
+from semanticmac.commands.common import corpus_options
 from semanticmac.commands.options import Exclude, Fold, Labels, SplitBy, Splits
-from semanticmac.commands.ui.screen import DAMAGED, out, print_whole, say
+from semanticmac.commands.ui.screen import DAMAGED, echo, out, print_whole
 
 app = typer.Typer(
     help="The public corpora: what they are, where to get them, whether a download is whole."
@@ -24,7 +24,7 @@ def datasets_(context: typer.Context) -> None:
 
     if context.invoked_subcommand is None:
         out.print(corpora_table(CARDS.values()))
-        say(
+        echo(
             out,
             "more: `semanticmac datasets show NAME`,\n`semanticmac datasets check NAME --root DIR`",
             "dim",
@@ -73,7 +73,7 @@ def datasets_check(
     require_root(
         name, root
     )  # bad input; what is found wrong in a folder is another thing, with another exit code
-    report = check_corpus(name, root, lists_of(splits, exclude, labels, split_by, fold))
+    report = check_corpus(name, root, corpus_options(splits, exclude, labels, split_by, fold))
     print_whole(out, check_view(report))
     if not report.complete:
         raise typer.Exit(DAMAGED)

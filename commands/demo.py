@@ -13,7 +13,7 @@ from semanticmac.commands.common import cores
 from semanticmac.commands.eval import eval_
 from semanticmac.commands.options import CACHE, RUNS, CacheDir, RunsDir, Settings
 from semanticmac.commands.predict import predict
-from semanticmac.commands.ui.screen import err, out, say
+from semanticmac.commands.ui.screen import echo, err, out
 
 
 def demo(
@@ -48,12 +48,12 @@ def demo(
     eval_(run=[run], cache=cache)
     err.rule("5 · predict", align="left")
     clip = next(clip for clip in read_corpus("demo", root).clips if clip.split == "test")
-    say(
+    echo(
         out,
         f"{clip.video} says “{clip.text}”; its true sentiment is {clip.labels['multimodal']:+.2f}",
     )
     predict([clip.video], run=run, text=clip.text, workers=1)
-    say(
+    echo(
         err,
         f'\nThe run is in {run}, the clips are in {root}. Your own: `semanticmac predict VIDEO --text "…"`',
     )

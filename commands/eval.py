@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from semanticmac.commands.options import CACHE, RUNS, AsJson, CacheDir, Device, RunsDir, Without
-from semanticmac.commands.ui.screen import err, out, say
+from semanticmac.commands.ui.screen import echo, err, out
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -273,7 +273,7 @@ def _print(results: list[Scored], paper: str) -> None:
     first = results[0][2]
     for folder, trained, _ in results:
         info = trained.info
-        say(out, f"run {folder}, seed {info.seed}, best epoch {info.best_epoch}")
+        echo(out, f"run {folder}, seed {info.seed}, best epoch {info.best_epoch}")
     scores = first.scores if len(results) == 1 else [result.scores for _, _, result in results]
     intervals = first.intervals if len(results) == 1 else ()
     corpus = first.corpus if paper == "own" else "none"
@@ -296,6 +296,6 @@ def _leave(results: list[Scored], paper: str, csv: Path | None, latex: Path | No
     for path, text in ((csv, to_csv), (latex, to_latex)):
         if path is not None:
             write_text(path, text(_sheet(results, paper)))
-            say(err, f"written to {path}", "dim")
+            echo(err, f"written to {path}", "dim")
     for folder, _, result in results:
-        say(err, f"written to {folder}: eval-{result.split}.json, predictions.parquet", "dim")
+        echo(err, f"written to {folder}: eval-{result.split}.json, predictions.parquet", "dim")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.commands.ui.screen import out, say
+from semanticmac.commands.ui.screen import echo, out
 
 
 def export(
@@ -18,4 +18,4 @@ def export(
     from semanticmac.run.export import export_run
 
     for path in export_run(run, folder):
-        say(out, str(path))
+        echo(out, str(path))

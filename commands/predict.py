@@ -19,7 +19,7 @@ from semanticmac.commands.options import (
     Without,
     Workers,
 )
-from semanticmac.commands.ui.screen import CLIPS_FAILED, err, out, say
+from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out
 
 
 def predict(
@@ -90,7 +90,7 @@ def predict(
             )
         )
     else:
-        say(out, f"run {folder}, trained on {info.dataset}")
+        echo(out, f"run {folder}, trained on {info.dataset}")
         if done:
             out.print(predictions_table(info.task, info.model.modalities, done, notes))
         if failed:

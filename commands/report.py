@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from semanticmac.commands.options import CACHE, RUNS, CacheDir, Device, RunsDir
-from semanticmac.commands.ui.screen import err, out, print_notes, say
+from semanticmac.commands.ui.screen import echo, err, out, print_notes
 
 
 def report(
@@ -44,4 +44,4 @@ def report(
         page = build(data, folder, split, screen.progress)
         write(page, path)
     print_notes([f"{name} is left out: {reason}" for name, reason in page.left_out])
-    say(out, f"written to {path}")
+    echo(out, f"written to {path}")

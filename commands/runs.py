@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from semanticmac.commands.options import RUNS, AsJson, RunsDir
-from semanticmac.commands.ui.screen import err, out, print_whole, say
+from semanticmac.commands.ui.screen import echo, err, out, print_whole
 
 
 def runs(
@@ -33,4 +33,4 @@ def runs(
     elif found:
         print_whole(out, runs_table(folder, found))
     else:
-        say(err, f"{folder} holds no runs: `semanticmac train --from-cache` makes one")
+        echo(err, f"{folder} holds no runs: `semanticmac train --from-cache` makes one")

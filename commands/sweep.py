@@ -20,7 +20,7 @@ from semanticmac.commands.options import (
     RunsDir,
     Settings,
 )
-from semanticmac.commands.ui.screen import CLIPS_FAILED, err, out, say
+from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out
 
 SAMPLERS = ("random", "tpe")
 
@@ -68,7 +68,7 @@ def sweep(
     folder = runs / f"sweep-{settings.dataset}"
     drawn = read_space(space, settings, changes.keys())
     asked = Sweep(settings, drawn, cast(Literal["random", "tpe"], sampler), trials, folder)
-    say(
+    echo(
         err,
         Text.assemble(
             "searching on ", (settings.dataset, "bold"), f", {len(drawn)} settings → {folder}"
@@ -82,8 +82,8 @@ def sweep(
     metric = RunInfo.read(best).valid_metric if best else ""
     out.print(sweep_table(settings.dataset, points, by_score, metric))
     if best:
-        say(err, f"the best one's settings: {folder / BEST}", "dim")
+        echo(err, f"the best one's settings: {folder / BEST}", "dim")
         again = f"semanticmac train --config {best / 'config.toml'}"
-        say(err, f"next: `{again}` trains it again")
+        echo(err, f"next: `{again}` trains it again")
     if any(point.failure is not None for point in points):
         raise typer.Exit(CLIPS_FAILED)

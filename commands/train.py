@@ -1,4 +1,4 @@
-"""Verbs that learn: train, ablate."""
+"""The command train: one training, or one per seed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ from semanticmac.commands.options import (
 )
 from semanticmac.commands.ui.screen import (
     CLIPS_FAILED,
+    echo,
     err,
     out,
     print_notes,
-    print_whole,
-    say,
     set_resume_hint,
 )
 
@@ -164,18 +163,18 @@ def _train_one(
             world=world,
         )
     set_resume_hint()
-    say(err, f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}")
+    echo(err, f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}")
     _print_next(folder)
     return folder
 
 
 def _print_start(settings: TrainConfig, data: TrainData, where: str) -> None:
     clips = f"{len(data.train)} clips, validated on {len(data.valid)}"
-    say(err, Text.assemble("training on ", (settings.dataset, "bold"), f" ({clips}){where}"))
+    echo(err, Text.assemble("training on ", (settings.dataset, "bold"), f" ({clips}){where}"))
 
 
 def _print_next(folder: Path) -> None:
-    say(err, f"next: `semanticmac eval --run {folder}`")
+    echo(err, f"next: `semanticmac eval --run {folder}`")
 
 
 def _train_seeds(
@@ -198,52 +197,3 @@ def _train_seeds(
     if any(run.failure is not None for run in found):
         raise typer.Exit(CLIPS_FAILED)
     return folder
-
-
-def ablate(
-    from_cache: FromCache = True,
-    dataset: Dataset = None,
-    cache: CacheDir = CACHE,
-    runs: RunsDir = RUNS,
-    rows: Annotated[
-        str | None, typer.Option(help="Rows of the table, with commas between. Default: all.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings a row.", min=1)] = 5,
-    set_: Settings = None,
-    device: Device = "auto",
-) -> None:
-    """Switch off each design choice in turn, train over seeds, and print the paper's ablation table beside ours.
-
-    Runs that are finished are not run again: the same command goes on where it was stopped.
-    """
-    from semanticmac.cache.layout import CacheLayout
-    from semanticmac.commands.common import cached_dataset
-    from semanticmac.commands.ui.ablation import ablation_table
-    from semanticmac.commands.ui.epochs import EpochLines
-    from semanticmac.commands.ui.progress import Screen
-    from semanticmac.run.weights import pick_device
-    from semanticmac.train.config import override, parse_settings, preset
-    from semanticmac.train.experiments.ablation import ROWS, ablate, plan
-    from semanticmac.train.experiments.ablation_results import by_row, write_results
-    from semanticmac.train.loop import open_data
-
-    layout = CacheLayout(cache)
-    name = cached_dataset(layout, dataset)
-    data = open_data(layout, name)
-    config = override(preset(data.manifest.corpus, name), parse_settings(set_ or []))
-    folder = runs / f"ablation-{name}"
-    planned = plan(
-        config, [row.strip() for row in rows.split(",")] if rows else list(ROWS), seeds, folder
-    )
-    with Screen(err) as screen:
-        show = EpochLines(screen).show
-        outcomes = ablate(
-            planned, data, layout, pick_device(device), screen.progress, screen.line, show
-        )
-    results = by_row(outcomes)
-    write_results(folder, name, results)
-    print_whole(out, ablation_table(name, results))
-    written = f"written to {folder / 'ablation.json'} and {folder / 'ablation.csv'}"
-    say(err, written, "dim")
-    if any(row.failures for row in results):
-        raise typer.Exit(CLIPS_FAILED)

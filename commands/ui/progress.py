@@ -26,7 +26,7 @@ from rich.progress import (
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from semanticmac.commands.ui.screen import say
+from semanticmac.commands.ui.screen import echo
 
 _PLAIN_EVERY_S = float(
     os.environ.get("SEMANTICMAC_PROGRESS_S", "5")
@@ -140,7 +140,7 @@ class Screen:
 
     def line(self, text: str) -> None:
         """A message above the bars."""
-        say(self.console, text)
+        echo(self.console, text)
 
     def _view(self) -> RenderableType:
         assert self._bars is not None

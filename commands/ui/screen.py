@@ -23,7 +23,7 @@ class Message:
 
     Rich alone breaks at any blank, the terminal alone at any letter, and what is broken cannot be
     copied. Rich must not crop it: a word that is longer than the terminal is wide is left to the
-    terminal. See `say` and `print_whole`.
+    terminal. See `echo` and `print_whole`.
     """
 
     def __init__(self, words: str | Text, style: str | Style = "") -> None:
@@ -52,7 +52,7 @@ def _broken(line: Text, width: int) -> list[Text]:
     return pieces
 
 
-def say(console: Console, words: str | Text, style: str | Style = "") -> None:
+def echo(console: Console, words: str | Text, style: str | Style = "") -> None:
     """One message."""
     print_whole(console, Message(words, style))
 
@@ -78,13 +78,13 @@ def resume_hint() -> str:
 
 
 def print_stopped() -> None:
-    say(err, f"\nstopped. What is done is kept: {_go_on}.")
+    echo(err, f"\nstopped. What is done is kept: {_go_on}.")
 
 
 def print_notes(notes: Sequence[str]) -> None:
     """What a person should know, one line each."""
     for note in notes:
-        say(err, f"note: {note}", "yellow")
+        echo(err, f"note: {note}", "yellow")
 
 
 def print_failures(listed_in: Path) -> None:
@@ -97,6 +97,6 @@ def print_failures(listed_in: Path) -> None:
     ]
     if failures:
         failed = sum(not cached for _, _, cached in failures)
-        say(out, f"{failed} clips failed, {len(failures) - failed} are cached with a remark:")
+        echo(out, f"{failed} clips failed, {len(failures) - failed} are cached with a remark:")
         out.print(failures_table(failures))
-        say(out, f"each of them is listed in {listed_in}")
+        echo(out, f"each of them is listed in {listed_in}")

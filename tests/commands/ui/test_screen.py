@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from semanticmac.commands.ui.progress import Screen, rate
-from semanticmac.commands.ui.screen import say
+from semanticmac.commands.ui.screen import echo
 
 PATH = "runs/a-folder-with-a-name/that-is-long/seed-1"
 COMMAND = f"`semanticmac train --resume {PATH}`"
@@ -16,7 +16,7 @@ COMMAND = f"`semanticmac train --resume {PATH}`"
 
 def said(words: str, terminal: bool, width: int = 80) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=None)
-    say(console, words)
+    echo(console, words)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text.splitlines()
 

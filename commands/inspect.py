@@ -1,0 +1,25 @@
+"""The command inspect: the content of one cached dataset."""
+
+from __future__ import annotations
+
+from semanticmac.commands.common import cached_dataset
+from semanticmac.commands.options import CACHE, CachedDataset, CacheDir
+from semanticmac.commands.ui.screen import out, print_failures, print_notes
+
+
+def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
+    """Show what is cached: clips per split, labels, lengths, fingerprint, size, failures."""
+    from semanticmac.cache.layout import CacheLayout
+    from semanticmac.cache.manifest import Manifest
+    from semanticmac.commands.ui.tables import fingerprint_table, labels_table, splits_table
+
+    layout = CacheLayout(cache)
+    name = cached_dataset(layout, dataset)
+    manifest = Manifest.read(layout.manifest(name))
+    out.print(splits_table(manifest))
+    labels = labels_table(manifest)
+    if labels is not None:
+        out.print(labels)
+    out.print(fingerprint_table(manifest.fingerprint, layout))
+    print_notes(manifest.notes)
+    print_failures(layout.failures(name))
