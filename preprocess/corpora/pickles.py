@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.corpora.pickle_scan import check_opcodes
 from semanticmac.preprocess.corpora.tables import MAX_LABEL_FILE_BYTES
 
 Known = dict[
@@ -103,6 +104,7 @@ def read_restricted(
             raise CorpusError(
                 f"{path} is {path.stat().st_size // 2**20} MiB large; that is no label file"
             )
+        check_opcodes(path)
         with path.open("rb") as stream:
             data = _PlainUnpickler(stream, known).load()
         return data if finish is None else finish(data)

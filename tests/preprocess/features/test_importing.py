@@ -273,7 +273,7 @@ def test_arrays_of_anything_but_numbers_and_text_are_refused(tmp_path):
     )
     path = save(data, tmp_path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(CorpusError, match="is refused: pickle data was truncated"):
+    with pytest.raises(CorpusError, match="is refused: it is cut or damaged"):
         bring(path)
 
 
