@@ -11,9 +11,14 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.style import Style
 from rich.text import Text
 
+from semanticmac.commands.ui.safe_console import SafeConsole, plain_text
+
 DAMAGED, BAD_INPUT, CLIPS_FAILED, STOPPED = 1, 2, 3, 130  # exit codes, beside 0
 
-out, err = Console(), Console(stderr=True)  # results, and everything about how they came to be
+out, err = (
+    SafeConsole(),
+    SafeConsole(stderr=True),
+)  # results, and everything about how they came to be
 
 _UNBROKEN = re.compile(r"(?:`[^`\n]*`|\S)+")  # a word, a path, a `command` with its blanks
 
@@ -27,7 +32,7 @@ class Message:
     """
 
     def __init__(self, words: str | Text, style: str | Style = "") -> None:
-        self._words = words if isinstance(words, Text) else Text(words, style)
+        self._words = words if isinstance(words, Text) else plain_text(words, style)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         for line in self._words.split("\n", allow_blank=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from rich.table import Table
@@ -13,6 +13,7 @@ from semanticmac.cache.embedding_store import read_index
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.commands.ui.safe_console import plain_text
 from semanticmac.core import MODALITIES, SUB_TASKS, Task
 from semanticmac.eval.report.formatting import spoken
 
@@ -57,7 +58,8 @@ def labels_table(manifest: Manifest) -> Table | None:
         else task.classes
     )
     for name in columns:
-        table.add_column(name, justify="left" if name == "histogram" else "right")
+        justify: Literal["left", "right"] = "left" if name == "histogram" else "right"
+        table.add_column(plain_text(name), justify=justify)
     for split in ("train", "valid", "test", None):
         labels = [
             row.label for row in manifest.rows if row.split == split and row.label is not None
@@ -81,9 +83,8 @@ def failures_table(failures: Sequence[tuple[str, str, bool]]) -> Table:
     ]:
         state = Text("cached", style="yellow") if cached else Text("failed", style="bold red")
         more = f" … {len(clips)} in all" if len(clips) > SHOWN_CLIPS else ""
-        table.add_row(
-            state, Text("\n".join(clips[:SHOWN_CLIPS]) + more), Text(reason)
-        )  # Text: [names] are no markup
+        shown = "\n".join(clips[:SHOWN_CLIPS])
+        table.add_row(state, plain_text(shown + more), plain_text(reason))
     if len(groups) > SHOWN_GROUPS:
         table.add_row("", f"… {len(groups) - SHOWN_GROUPS} more reasons", "")
     return table
@@ -93,7 +94,7 @@ def predictions_table(
     task: Task, used: Sequence[str], clips: Sequence[tuple[str, Predictions]], notes: Sequence[str]
 ) -> Table:
     """The multimodal prediction of every clip, and beside it that of each modality that the model uses."""
-    table = _table("predictions", "\n".join(notes))
+    table = _table("predictions", plain_text("\n".join(notes)))
     table.add_column("clip", overflow="fold")
     table.add_column("multimodal", style="bold")
     for name in used:
@@ -102,7 +103,9 @@ def predictions_table(
         scores, present = predicted.scores[0], predicted.present[0]  # (5, K), (3,)
         places = [MODALITIES.index(modality) for modality in used]
         alone = [spoken(task, scores[2 + m]) if present[m] else "absent" for m in places]
-        table.add_row(Text(name), spoken(task, scores[0]), *alone)
+        table.add_row(
+            plain_text(name), plain_text(spoken(task, scores[0])), *map(plain_text, alone)
+        )
     return table
 
 
@@ -159,7 +162,7 @@ def fingerprint_table(fingerprint: Fingerprint, layout: CacheLayout) -> Table:
         ),
         ("frames", f"{size(frames)}, all datasets together"),
     ):
-        table.add_row(name, value)
+        table.add_row(name, plain_text(value))
     return table
 
 
@@ -179,9 +182,9 @@ def size(count: int) -> str:
     return f"{value:.1f} TiB"
 
 
-def _table(title: str | None = None, caption: str | None = None) -> Table:
+def _table(title: str | None = None, caption: Text | None = None) -> Table:
     return Table(
-        title=title,
+        title=plain_text(title) if title else None,
         caption=caption or None,
         title_justify="left",
         caption_justify="left",
