@@ -6,11 +6,12 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 # how the architecture of a fingerprint begins where features were made elsewhere
 IMPORTED = "imported:"
 # raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt
-PREPROCESS_VERSION = 2
+PREPROCESS_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,12 @@ class Sampling:
     sample_rate_hz: int = 16_000
     picture: str = "jpeg-95"  # how frames are stored: "jpeg-<quality>" or "png" (lossless)
     version: int = PREPROCESS_VERSION
+    # a file without end time lasts as long as the longer of frames and audio, or as its frames
+    length: Literal["longest", "pictures"] = "longest"
 
     def __post_init__(self) -> None:
+        if self.length not in ("longest", "pictures"):
+            raise ValueError(f"length={self.length!r}: expected `longest` or `pictures`")
         kind, _, quality = self.picture.partition("-")
         if self.picture != "png" and not (
             kind == "jpeg" and quality.isdigit() and 1 <= int(quality) <= 100
@@ -31,6 +36,13 @@ class Sampling:
             raise ValueError(
                 f"picture={self.picture!r}: expected `png` or `jpeg-<quality 1 to 100>`"
             )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields; `length` only where it is not the default, for older caches do not have it."""
+        fields = asdict(self)
+        if self.length == "longest":
+            del fields["length"]
+        return fields
 
 
 def file_digest(path: Path) -> str:
@@ -52,7 +64,7 @@ def content_key(
         "file": digest,
         "start_s": round(start_s, 6),
         "end_s": end,
-        "sampling": asdict(sampling),
+        "sampling": sampling.to_dict(),
     }
     return _digest(content | ({} if crop is None else {"crop": crop}))[:32]
 
@@ -94,19 +106,22 @@ class Fingerprint:
     @property
     def name(self) -> str:
         """Folder name: the encoder and twelve digits of everything above."""
-        return f"{self.encoder}-{_digest(asdict(self))[:12]}"
+        return f"{self.encoder}-{_digest(self.to_dict())[:12]}"
 
     def differences(self, other: Fingerprint) -> list[str]:
         """The fields in which two fingerprints differ, as `field: mine, not theirs`."""
-        mine, theirs = asdict(self), asdict(other)
+        mine, theirs = self.to_dict(), other.to_dict()
         return [
             f"{field}: {mine[field]}, not {theirs[field]}"
             for field in mine
             if mine[field] != theirs[field]
         ]
 
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "sampling": self.sampling.to_dict()}
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1)
+        return json.dumps(self.to_dict(), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Fingerprint:

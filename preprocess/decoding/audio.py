@@ -1,124 +1,60 @@
-"""The sound of one clip, by ffmpeg: of a whole file with its header in one run, of a segment out of its minute."""
+"""Decoded audio → 16-bit mono samples with every sample at its time: gaps, overlaps, mixing."""
 
 from __future__ import annotations
 
-import subprocess
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-import ffmpeg as ffmpeg_python
 import numpy as np
 
-from semanticmac.cache.keys import Sampling
-from semanticmac.preprocess.clip import DecodeError
-from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
-from semanticmac.preprocess.decoding.request import LEAD_S, MINUTE_S, DecodeRequest, Limits
-
-OVERHANG_S = 5.0  # read beyond a minute: few segments that start in it end later than that
+# At most this of a 16-bit sample is digital silence that passed a codec.
+SILENT_LEVEL = 3
+# The channels cancel where the mix keeps less than this part of their energy.
+CANCELLED = 0.01
 
 
-def begin_whole(
-    path: Path, sampling: Sampling, limits: Limits
-) -> subprocess.CompletedProcess[bytes]:
-    """A run that says the header of a file and reads its sound at once, as if the file's clock began at 0 s.
+@dataclass(frozen=True)
+class AudioRun:
+    """Samples that follow one another without a gap, from one source format."""
 
-    It does in nearly every mp4; starting ffmpeg twice would cost more than all of the sound of a
-    short clip.
+    start: int  # of the first sample, in samples from the clip's start; may be negative
+    samples: np.ndarray  # (n, 1) or (n, 2) int16
+
+
+def assemble(runs: Iterable[AudioRun], limit: int) -> tuple[np.ndarray, bool]:
+    """(n,) int16 from the clip's start, n ≤ limit, with silence in gaps; whether channels cancelled.
+
+    Of runs that overlap, the later one keeps what the earlier one has written.
     """
-    return _run(path, 0.0, 0.0, limits.max_duration_s + 1, sampling, limits)
+    placed = []
+    position = 0
+    cancelled = False
+    for run in runs:
+        mono, run_cancelled = mix(run.samples)
+        cancelled = cancelled or run_cancelled
+        skip = max(0, position - run.start)
+        mono = mono[skip:]
+        gap = run.start + skip - position
+        if not len(mono) or position + gap >= limit:
+            continue
+        placed += [np.zeros(gap, np.int16), mono]
+        position += gap + len(mono)
+    if not placed:
+        return np.zeros(0, np.int16), cancelled
+    return np.concatenate(placed)[:limit], cancelled
 
 
-def read_sound(
-    order: DecodeRequest, whole: subprocess.CompletedProcess[bytes] | None
-) -> np.ndarray:
-    """(n,) int16 mono from the clip's start, to its end, to that of the track, or to 1 s beyond what is read.
-
-    whole: what begin_whole gave, where the clip is the whole file. It serves if the file's clock
-    does begin at 0 s.
-    """
-    window = order.window
-    if whole is not None and order.start_s == 0:
-        return _checked(whole)
-    if window.wanted_s is None:
-        return _alone(order)
-    rate_hz = order.sampling.sample_rate_hz
-    count = round(window.wanted_s * rate_hz)
-    minute = int(window.start_s // MINUTE_S)
-    within_s = window.start_s - minute * MINUTE_S
-    if within_s + window.wanted_s <= MINUTE_S + OVERHANG_S:
-        found = order.path.stat()
-        zero_s = order.header.zero_s
-        sound = _minute(
-            order.path,
-            found.st_size,
-            found.st_mtime_ns,
-            zero_s,
-            minute,
-            order.sampling,
-            order.limits,
-        )
-        first = round(within_s * rate_hz)
-        if len(sound) >= first + count:
-            return sound[first : first + count]
-    # Also where the minute breaks off before the segment ends: the track ends there, or is damaged
-    # before the segment.
-    return _alone(order)[:count]
+def mix(samples: np.ndarray) -> tuple[np.ndarray, bool]:
+    """(n, channels) int16 → (n,) int16: the mean, or the louder channel where the two cancel."""
+    if samples.shape[1] == 1:
+        return samples[:, 0], False
+    mean = samples.mean(axis=1, dtype=np.float32)
+    energies = np.square(samples, dtype=np.float32).sum(axis=0)
+    cancelled = float(np.square(mean).sum()) < CANCELLED * float(energies.mean())
+    if cancelled:
+        return samples[:, int(energies.argmax())], True
+    return np.rint(mean).astype(np.int16), False
 
 
-@lru_cache(maxsize=4)
-def _minute(
-    path: Path,
-    size_bytes: int,
-    changed_ns: int,
-    zero_s: float,
-    minute: int,
-    sampling: Sampling,
-    limits: Limits,
-) -> np.ndarray:
-    """(n,) int16: a minute of a file and what overhangs, or what of it can be read, which may be nothing.
-
-    The last ones are remembered: segments follow one another closely. Where a minute begins does
-    not depend on the segments that are asked for, so neither does what any of them sounds like.
-    """
-    start_s = minute * MINUTE_S
-    return _samples(_run(path, start_s, start_s + zero_s, MINUTE_S + OVERHANG_S, sampling, limits))
-
-
-def _alone(order: DecodeRequest) -> np.ndarray:
-    window = order.window
-    return _checked(
-        _run(
-            order.path,
-            window.start_s,
-            order.start_s,
-            window.limit_s + 1,
-            order.sampling,
-            order.limits,
-        )
-    )
-
-
-def _run(
-    path: Path, start_s: float, clock_s: float, length_s: float, sampling: Sampling, limits: Limits
-) -> subprocess.CompletedProcess[bytes]:
-    """start_s: seconds into the file at which the sound begins; clock_s: the same on the file's own clock."""
-    # What lies before the start is dropped; a track that starts late keeps its place, with silence
-    # before it.
-    place = f"asetpts=PTS-{clock_s:.6f}/TB,atrim=start=0,aresample=async=1:first_pts=0,atrim=end={length_s}"
-    options = ffmpeg.input_options(max(0.0, start_s - LEAD_S))
-    output = ffmpeg_python.input(ffmpeg.INPUT, **options)["a:0"].output(
-        "pipe:", af=place, ac=1, ar=sampling.sample_rate_hz, f="s16le"
-    )
-    return ffmpeg.execute(ffmpeg.compiled(output, path), path, limits.timeout_s)
-
-
-def _checked(run: subprocess.CompletedProcess[bytes]) -> np.ndarray:
-    if run.returncode < 0 or (run.returncode and not run.stdout):
-        raise DecodeError(
-            f"the audio track cannot be read: {ffmpeg.last_words(run.stderr.splitlines())}"
-        )
-    return _samples(run)
-
-
-def _samples(run: subprocess.CompletedProcess[bytes]) -> np.ndarray:
-    return np.frombuffer(run.stdout[: len(run.stdout) // 2 * 2], "<i2")
+def is_silent(samples: np.ndarray) -> bool:
+    return not len(samples) or int(np.abs(samples.astype(np.int32)).max()) <= SILENT_LEVEL

@@ -1,23 +1,29 @@
-"""One clip → RawClip: its file checked, pictures (pictures.py) and sound (sound.py) cut to one length, with remarks."""
+"""One clip → RawClip: checks the file, decodes it, cuts video and audio to one length, notes."""
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import Clip, DecodeError, RawClip
-from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
-from semanticmac.preprocess.decoding.audio import begin_whole, read_sound
-from semanticmac.preprocess.decoding.request import SLACK_S, Decoder, DecodeRequest, Limits, Segment
-from semanticmac.preprocess.decoding.video import DECORD_CONTAINERS, Pictures, read_frames
+from semanticmac.preprocess.decoding.audio import is_silent
+from semanticmac.preprocess.decoding.request import (
+    DEFAULT_DECODER,
+    SLACK_S,
+    Decoder,
+    DecodeRequest,
+    HandOver,
+    Limits,
+    Media,
+    Reader,
+    Video,
+    starts_past_end,
+)
 
 STANDARD_SAMPLING = Sampling()
 STANDARD_LIMITS = Limits()
@@ -27,170 +33,174 @@ def decode_clip(
     clip: Clip,
     sampling: Sampling = STANDARD_SAMPLING,
     *,
-    decoder: Decoder = "auto",
+    decoder: Decoder = DEFAULT_DECODER,
     limits: Limits = STANDARD_LIMITS,
 ) -> RawClip:
-    """Decode one clip, or raise a DecodeError whose message is the reason.
-
-    decoder="ffmpeg" leaves decord out: the second try after decord hung or crashed in its worker.
-    """
-    found = _check_file(clip.video)
-    whole = None
-    if clip.start_s == 0 and clip.end_s is None:
-        whole = begin_whole(clip.video, sampling, limits)
-        header = _complete(clip.video, ffmpeg.header(whole.stderr))
-    else:
-        header = _header(clip.video, found.st_size, found.st_mtime_ns)
-    if header.video is None and not header.audio:
-        raise DecodeError("the file has neither a video nor an audio track")
-    order = DecodeRequest(
-        clip.video, header, _window(clip, header, sampling, limits), sampling, limits, clip.crop
-    )
-    pictures = read_frames(order, header.video, decoder) if header.video else None
-    sound = read_sound(order, whole) if header.audio else None
-    duration_s = _duration(order, pictures, sound)
-    return _assemble(order, duration_s, pictures, sound)
-
-
-def _check_file(path: Path) -> os.stat_result:
+    """Decode one clip, or raise a DecodeError whose message is the reason."""
+    check_file(clip.video)
+    request = DecodeRequest.of(clip, sampling, limits)
+    notes: tuple[str, ...] = ()
     try:
-        found = path.stat()
+        media = _reader(decoder)(request)
+    except HandOver as reason:
+        media = _reader("av")(request)
+        notes = (f"read by av instead of {decoder}: {reason}",)
+    duration_s = _duration(request, media)
+    return RawClip(
+        frames=_frames(request, duration_s, media.video),
+        waveform=_waveform(request, duration_s, media.audio),
+        duration_s=duration_s,
+        notes=(*notes, *_notes(request, duration_s, media)),
+    )
+
+
+def check_file(path: Path) -> os.stat_result:
+    """Raises DecodeError for what is no file to decode; a pipe or a device is never opened."""
+    try:
+        status = path.stat()
     except (OSError, ValueError) as error:
-        raise DecodeError(
-            f"the file cannot be opened: {getattr(error, 'strerror', None) or error}"
-        ) from None
-    if stat.S_ISDIR(found.st_mode):
+        reason = getattr(error, "strerror", None) or error
+        raise DecodeError(f"the file cannot be opened: {reason}") from None
+    if stat.S_ISDIR(status.st_mode):
         raise DecodeError("the path is a folder; expected a video or sound file")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise DecodeError("the path is a device or a pipe; expected a video or sound file")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise DecodeError("the file is empty (0 bytes); download it again")
-    return found
+    return status
 
 
-@lru_cache(maxsize=16)
-def _header(path: Path, size_bytes: int, changed_ns: int) -> ffmpeg.Header:
-    """Remembered while the file stays as it is: most corpora cut hundreds of clips from one film."""
-    return _complete(path, ffmpeg.probe(path))
+def _reader(decoder: Decoder) -> Reader:
+    """Imported when used: a process that decodes by one library does not load the others."""
+    if decoder == "av":
+        from semanticmac.preprocess.decoding import av_reader
+
+        return av_reader.read
+    if decoder == "decord":
+        from semanticmac.preprocess.decoding import decord_reader
+
+        return decord_reader.read
+    from semanticmac.preprocess.decoding import ffmpeg_reader
+
+    return ffmpeg_reader.read
 
 
-def _complete(path: Path, header: ffmpeg.Header) -> ffmpeg.Header:
-    """The header, with the start of the pictures measured where the container does not state it."""
-    if header.video is None or header.container.split(",")[0] in DECORD_CONTAINERS:
-        return header
-    first_s = ffmpeg.first_picture_s(path)
-    return (
-        header if first_s is None else replace(header, video=replace(header.video, start_s=first_s))
-    )
+def _duration(request: DecodeRequest, media: Media) -> float:
+    """The clip's length in seconds.
 
-
-def _window(clip: Clip, header: ffmpeg.Header, sampling: Sampling, limits: Limits) -> Segment:
-    """The clip's place in the file, checked against what the header and the limits allow."""
-    start_s, end_s = clip.start_s, clip.end_s
-    if (
-        not math.isfinite(start_s)
-        or start_s < 0
-        or (end_s is not None and not start_s < end_s < math.inf)
-    ):
-        raise DecodeError(
-            f"the segment runs from {start_s} s to {end_s} s; expected 0 ≤ start < end"
-        )
-    if header.duration_s is not None and start_s >= header.duration_s + SLACK_S:
-        raise DecodeError(_past_the_end(start_s, header.duration_s))
-    wanted_s = None if end_s is None else end_s - start_s
-    length_s = wanted_s if wanted_s is not None else (header.duration_s or 0.0) - start_s
-    if length_s > limits.max_duration_s:
-        raise DecodeError(_too_long(length_s, limits))
-    return Segment(start_s, wanted_s, limits.max_duration_s, sampling.frames_per_s)
-
-
-def _past_the_end(start_s: float, file_s: float) -> str:
-    return f"the segment starts at {start_s:.2f} s, past the end of the file, which lasts {file_s:.2f} s"
-
-
-def _too_long(length_s: float, limits: Limits) -> str:
-    return f"the clip lasts {length_s:.0f} s; at most {limits.max_duration_s:.0f} s are read: give start and end times"
-
-
-def _duration(order: DecodeRequest, pictures: Pictures | None, sound: np.ndarray | None) -> float:
-    """The clip's length in seconds; a DecodeError where the file holds clearly less than was promised or asked for."""
-    header, window = order.header, order.window
-    sound_s = 0.0 if sound is None else len(sound) / order.sampling.sample_rate_hz
-    end_s = sound_s if pictures is None else pictures.end_s
+    Raises DecodeError where the file holds clearly less than its header says or the segment asks
+    for.
+    """
+    segment, video = request.segment, media.video
+    audio_s = _audio_s(request, media)
+    end_s = _end_s(request, media)
     if end_s <= 0:
-        raise DecodeError(_past_the_end(window.start_s, window.start_s + end_s))
-    promised_s = (
-        None
-        if header.duration_s is None
-        else min(header.duration_s - window.start_s, window.limit_s)
-    )
-    if pictures and pictures.lost_s > SLACK_S:
-        total_s = max(min(end_s, window.limit_s), promised_s or 0.0)
+        raise DecodeError(starts_past_end(segment.start_s, segment.start_s + end_s))
+    _refuse_damage(request, media, end_s, audio_s)
+    if segment.wanted_s is not None and end_s < segment.wanted_s - SLACK_S:
         raise DecodeError(
-            f"only {total_s - pictures.lost_s:.1f} s of {total_s:.1f} s could be read: "
+            f"the segment ends at {segment.start_s + segment.wanted_s:.2f} s, "
+            f"past the end of the file, which lasts {segment.start_s + end_s:.2f} s"
+        )
+    if video is not None:
+        segment.refuse_endless(video.end_s)
+    segment.refuse_endless(end_s)
+    return round(min(end_s, segment.limit_s), 6)
+
+
+def _audio_s(request: DecodeRequest, media: Media) -> float:
+    if media.audio is None:
+        return 0.0
+    return len(media.audio) / request.sampling.sample_rate_hz
+
+
+def _end_s(request: DecodeRequest, media: Media) -> float:
+    """Where the clip ends if no segment says so: with its frames, or with audio that goes on.
+
+    Audio is longer than the frames by a codec's block in nearly every file. So it counts only
+    where it goes on for more than half a second.
+    """
+    audio_s = _audio_s(request, media)
+    if media.video is None:
+        return audio_s
+    if request.sampling.length == "pictures":
+        return media.video.end_s
+    slack_s = SLACK_S if request.segment.wanted_s is None else 0.0
+    if audio_s > max(media.video.end_s, 0.0) + slack_s:
+        return audio_s
+    return media.video.end_s
+
+
+def _refuse_damage(request: DecodeRequest, media: Media, end_s: float, audio_s: float) -> None:
+    info, segment, video = media.info, request.segment, media.video
+    promised_s = None
+    if info.duration_s is not None:
+        promised_s = min(info.duration_s - segment.start_s, segment.limit_s)
+    if video and video.lost_s > SLACK_S:
+        total_s = max(min(end_s, segment.limit_s), promised_s or 0.0)
+        raise DecodeError(
+            f"only {total_s - video.lost_s:.1f} s of {total_s:.1f} s could be read: "
             "the file is damaged in the middle; download it again"
         )
-    # Where nothing is damaged, pictures may rightly end before the sound does.
-    reached_s = end_s if pictures is None or pictures.damaged else max(end_s, sound_s)
+    # Where nothing is damaged, frames may rightly end before the audio does.
+    damaged = video is not None and video.damaged
+    reached_s = video.end_s if video is not None and damaged else max(end_s, audio_s)
     complete = promised_s is None or reached_s >= promised_s - SLACK_S
-    if not complete and (header.only_av or (pictures is not None and pictures.damaged)):
+    if not complete and (info.only_av or damaged):
         raise DecodeError(
-            f"only {reached_s:.1f} s of {promised_s:.1f} s could be read: the file is truncated; download it again"
+            f"only {max(reached_s, 0):.1f} s of {promised_s:.1f} s could be read: "
+            "the file is truncated; download it again"
         )
-    if window.wanted_s is not None and end_s < window.wanted_s - SLACK_S:
-        raise DecodeError(
-            f"the segment ends at {window.start_s + window.wanted_s:.2f} s, past the end of the file, "
-            f"which lasts {window.start_s + end_s:.2f} s"
-        )
-    window.refuse_endless(end_s)
-    return round(min(end_s, window.limit_s), 6)
 
 
-def _assemble(
-    order: DecodeRequest, duration_s: float, pictures: Pictures | None, sound: np.ndarray | None
-) -> RawClip:
-    """Cut or pad pictures and sound to the duration, and say what a person should know of it."""
-    return RawClip(
-        frames=None
-        if pictures is None
-        else _at_length(pictures.frames, order.window.count(duration_s)),
-        waveform=None
-        if sound is None or not len(sound)
-        else _sound_at_length(sound, duration_s, order.sampling),
-        duration_s=duration_s,
-        notes=tuple(_notes(order, duration_s, pictures, sound)),
-    )
+def _frames(request: DecodeRequest, duration_s: float, video: Video | None) -> np.ndarray | None:
+    """(F, H, W, 3): the last frame stays for as long as the clip lasts."""
+    if video is None:
+        return None
+    count = request.segment.count(duration_s)
+    frames = video.frames + video.frames[-1:] * (count - len(video.frames))
+    return np.stack(frames[:count])
 
 
-def _at_length(frames: list[np.ndarray], count: int) -> np.ndarray:
-    """(count, H, W, 3): the last picture stays where it goes on showing."""
-    return np.stack((frames + frames[-1:] * (count - len(frames)))[:count])
-
-
-def _sound_at_length(sound: np.ndarray, duration_s: float, sampling: Sampling) -> np.ndarray:
+def _waveform(
+    request: DecodeRequest, duration_s: float, audio: np.ndarray | None
+) -> np.ndarray | None:
     """(N,) int16, N = round(duration_s · rate): the end is cut, or silence added."""
-    waveform = np.zeros(round(duration_s * sampling.sample_rate_hz), np.int16)
-    waveform[: len(sound)] = sound[: len(waveform)]
+    if audio is None or not len(audio):
+        return None
+    waveform = np.zeros(round(duration_s * request.sampling.sample_rate_hz), np.int16)
+    waveform[: len(audio)] = audio[: len(waveform)]
     return waveform
 
 
-def _notes(
-    order: DecodeRequest, duration_s: float, pictures: Pictures | None, sound: np.ndarray | None
-) -> Iterator[str]:
-    window, sampling = order.window, order.sampling
-    if pictures is None:
+def _notes(request: DecodeRequest, duration_s: float, media: Media) -> Iterator[str]:
+    """What a person should know of a clip that was decoded all the same."""
+    segment, sampling, video, audio = request.segment, request.sampling, media.video, media.audio
+    yield from media.notes
+    if video is None:
         yield "no video track"
-    elif pictures.start_s > SLACK_S:
-        yield f"the first picture comes at {pictures.start_s:.1f} s and stands for the time before it"
-    if pictures is not None and pictures.lost_s > 0:
-        yield f"{pictures.lost_s:.2f} s of the pictures are damaged or missing"
-    if sound is None:
-        yield "no audio track"
-    elif not len(sound):
+    elif video.start_s > SLACK_S:
+        yield (
+            f"the first picture comes at {video.start_s:.1f} s and stands for the time before it"
+        )
+    if video is not None:
+        yield from video.notes
+        if video.lost_s > 0:
+            yield f"{video.lost_s:.2f} s of the pictures are damaged or missing"
+        if video.end_s < duration_s - SLACK_S:
+            end_s = max(video.end_s, 0.0)
+            yield f"the pictures end after {end_s:.1f} s of {duration_s:.1f} s: the last one stays"
+    audio_s = _audio_s(request, media)
+    if audio is None:
+        yield "no audio track that can be read" if media.info.audio_tracks else "no audio track"
+    elif not len(audio):
         yield "no sound in this part of the audio track"
-    elif len(sound) / sampling.sample_rate_hz < duration_s - SLACK_S:
-        yield f"the sound ends after {len(sound) / sampling.sample_rate_hz:.1f} s of {duration_s:.1f} s"
+    else:
+        if audio_s < duration_s - SLACK_S:
+            yield f"the sound ends after {audio_s:.1f} s of {duration_s:.1f} s"
+        if is_silent(audio):
+            yield "the sound is digital silence"
     if duration_s < 1 / sampling.frames_per_s:
         yield f"shorter than {1 / sampling.frames_per_s:g} s: one frame"
-    if window.wanted_s is not None and duration_s < window.wanted_s - 0.05:
-        yield f"the file ends {window.wanted_s - duration_s:.2f} s before the segment does"
+    if segment.wanted_s is not None and duration_s < segment.wanted_s - 0.05:
+        yield f"the file ends {segment.wanted_s - duration_s:.2f} s before the segment does"

@@ -25,16 +25,12 @@ import ffmpeg as ffmpeg_python
 import numpy as np
 
 from semanticmac.preprocess.clip import DecodeError
+from semanticmac.preprocess.decoding.probe import CONTAINERS, MediaInfo, VideoTrack, open_error
 
 # names a system ffmpeg; unset = the one that imageio-ffmpeg brings
 PROGRAM_VARIABLE = "SEMANTICMAC_FFMPEG"
-CONTAINERS = (
-    "mov,matroska,avi,mpeg,mpegvideo,mpegts,flv,asf,ogg,mxf,dv,rm,wtv,gxf,nut,h264,hevc,m4v,ivf,obu,"
-    "wav,w64,mp3,flac,aac,aiff,au,caf,amr,ac3,eac3,dts,nistsphere,ape,wv,tta"
-)
 PROBE_TIMEOUT_S = 60.0
 INPUT = "file:INPUT"  # stands for the file in a graph of ffmpeg-python
-RUN_IN_S = 0.2  # an encoder's run-in, before the first picture or before 0 s, is shorter than this
 STDERR_LINES = 200  # kept of what ffmpeg says; enough for the last error of any file
 _CHOOSE_PROGRAM = f"set {PROGRAM_VARIABLE} to a working one, or unset it to use imageio-ffmpeg's"
 
@@ -56,45 +52,6 @@ _PRINTED = bytes.maketrans(
 
 class ProgramError(Exception):
     """There is no ffmpeg that runs; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class VideoTrack:
-    """What the header says of the picture track that is shown (cover art is none)."""
-
-    codec: str
-    pixels: str  # pixel format, "yuv420p"
-    width: int  # as coded, before rotation; 0 where the header does not tell
-    height: int
-    pixel_aspect: float  # width of one pixel over its height, after rotation
-    start_s: float  # on the file's own clock
-    turned: bool  # a display matrix rotates or mirrors the pictures
-    alone: bool  # no other picture track and no cover art stands beside it
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself before anything is decoded."""
-
-    container: str
-    duration_s: (
-        float | None
-    )  # of the longest track; None where it is not said or only guessed from the bit rate
-    start_s: float  # the file's own clock at its start
-    video: VideoTrack | None
-    audio: bool
-    only_av: bool  # no subtitle or data track, which could be what lasts as long as duration_s says
-
-    @property
-    def zero_s(self) -> float:
-        """The file's own clock at the instant that is 0 s: its start, or the first picture where that is next to it.
-
-        A wmv, mpg or avi delays its pictures by what its sound encoder needs to run in; a negative
-        start is one too.
-        """
-        if self.video and 0 <= self.video.start_s - self.start_s < RUN_IN_S:
-            return self.video.start_s
-        return 0.0 if -RUN_IN_S < self.start_s < 0 else self.start_s
 
 
 def program() -> str:
@@ -134,21 +91,21 @@ def require_program() -> None:
     raise ProgramError(f"{name} cannot be run as ffmpeg ({why}): {_CHOOSE_PROGRAM}")
 
 
-def probe(path: Path) -> Header:
+def probe(path: Path) -> MediaInfo:
     """The header of a file, or a DecodeError that says why there is none."""
     return header(
         execute([*command(), *_safe_flags(), "-i", source(path)], path, PROBE_TIMEOUT_S).stderr
     )
 
 
-def header(said: bytes) -> Header:
+def header(said: bytes) -> MediaInfo:
     """The header of a file in what any run said of it (`execute`), or a DecodeError that says why there is none."""
     said = re.split(rb"^Stream mapping:", said, maxsplit=1, flags=re.MULTILINE)[
         0
     ]  # below stands what is written
     opened = re.search(rb"^Input #0, (\S+), from ", said, re.MULTILINE)
     if opened is None:
-        raise DecodeError(_refusal(said))
+        raise DecodeError(open_error(said))
     return _parse_header(opened[1].decode(), said[opened.start() :], b"from bitrate" in said)
 
 
@@ -201,7 +158,7 @@ def command() -> list[str]:
     return [program(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+info"]
 
 
-def input_options(seek_s: float = 0.0) -> dict[str, str | None]:
+def input_options(seek_s: float = 0.0, codec: str = "") -> dict[str, str | None]:
     """What holds for every input, in the spelling of ffmpeg-python: local files, known containers, one thread.
 
     seek_s: seconds into the file at which reading may begin; it does at the key frame before.
@@ -214,7 +171,11 @@ def input_options(seek_s: float = 0.0) -> dict[str, str | None]:
         "threads": "1",
         "copyts": None,
     }
-    return options | ({"ss": f"{seek_s:.6f}", "noaccurate_seek": None} if seek_s > 0 else {})
+    if seek_s > 0:
+        options |= {"ss": f"{seek_s:.6f}", "noaccurate_seek": None}
+    if seek_s > 0 and codec == "h264":
+        options["flags"] = "-output_corrupt"  # drops frames before an intra refresh is complete
+    return options
 
 
 def _safe_flags() -> list[str]:
@@ -224,6 +185,11 @@ def _safe_flags() -> list[str]:
         for part in (f"-{name}", value)
         if part is not None
     ]
+
+
+def reconfigured(log: bytes) -> bool:
+    """Whether ffmpeg built its filters anew because a track changed its format."""
+    return b"Reconfiguring filter graph" in log
 
 
 def source(path: Path) -> str:
@@ -290,29 +256,7 @@ def _lines(said: Iterable[bytes], name: bytes) -> Iterator[bytes]:
         yield held
 
 
-def _refusal(said: bytes) -> str:
-    """Why ffmpeg would not open a file, for a person."""
-    if b"not on whitelist" in said or b"m3u8/hls" in said:
-        return "the file is a playlist, a picture or another kind that is not read here; expected a video or sound file"
-    if b"moov atom not found" in said and b"low score" not in said:
-        return "the file breaks off before its index (moov atom not found): it is truncated; download it again"
-    if b"Invalid data found" in said:
-        return "the file is neither video nor sound that ffmpeg knows, whatever its name says; download it again"
-    return f"ffmpeg cannot open the file: {last_words(said.splitlines())}"
-
-
-def last_words(lines: list[bytes]) -> str:
-    """The first complaint among the lines that ffmpeg wrote, without the address in front of it."""
-    plain = [re.sub(rb"^(\[[^\]]*\] )+", b"", line).strip() for line in lines]
-    complaints = [
-        line
-        for line in plain
-        if re.search(rb"error|invalid|not |fail|unknown", line, re.IGNORECASE)
-    ]
-    return (complaints or plain or [b"it said nothing"])[0].decode(errors="replace")[:200]
-
-
-def _parse_header(container: str, said: bytes, guessed: bool) -> Header:
+def _parse_header(container: str, said: bytes, guessed: bool) -> MediaInfo:
     """said: everything from the line `Input #0` on; guessed: the duration is an estimate from the bit rate."""
     clock = re.search(
         rb"^  Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?", said, re.MULTILINE
@@ -326,9 +270,9 @@ def _parse_header(container: str, said: bytes, guessed: bool) -> Header:
     pictures = [part for part in parts if part.startswith(b"Video: ")]
     shown = [part for part in pictures if b"(attached pic)" not in part.split(b"\n", 1)[0]]
     video = _parse_video(shown[0], start_s, alone=len(pictures) == 1) if shown else None
-    audio = any(part.startswith(b"Audio: ") for part in parts)
+    audio = sum(part.startswith(b"Audio: ") for part in parts)
     only_av = all(part.startswith((b"Audio: ", b"Video: ")) for part in parts)
-    return Header(container, duration_s, start_s, video, audio, only_av)
+    return MediaInfo(container, duration_s, start_s, video, audio, only_av, len(shown))
 
 
 def _parse_video(part: bytes, file_start_s: float, *, alone: bool) -> VideoTrack:
@@ -354,6 +298,8 @@ def _parse_video(part: bytes, file_start_s: float, *, alone: bool) -> VideoTrack
         start_s=float(start[1]) if start else file_start_s,
         turned=matrix is not None,
         alone=alone,
+        hdr=bool(re.search(rb"smpte2084|arib-std-b67", line)),
+        interlaced=bool(re.search(rb"\b(top|bottom) (coded )?first", line)),
     )
 
 
@@ -380,6 +326,7 @@ class PictureRun:
     damaged: bool = False  # ffmpeg met bytes that it could not read
     lines: deque[bytes] = field(default_factory=lambda: deque(maxlen=STDERR_LINES))
     late: bool = False  # killed at the time limit
+    reconfigured: bool = False  # the frames change their format
 
     def __enter__(self) -> PictureRun:
         pipe = subprocess.PIPE
@@ -458,6 +405,7 @@ class PictureRun:
             # In a line on a picture too: ffmpeg's threads write side by side, and what one says may
             # end another's line.
             self.damaged = self.damaged or bool(_DAMAGE.search(line))
+            self.reconfigured = self.reconfigured or reconfigured(line)
             # Before the segment's start a decoder may complain of what it was not given: that hurts
             # nothing. Of a whole file every complaint counts: decoder and filter write side by
             # side, in no certain order.

@@ -10,7 +10,7 @@ from semanticmac.cache.frame_codec import pack
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import Clip, DecodeError
 from semanticmac.preprocess.decoding.decode import decode_clip
-from semanticmac.preprocess.decoding.request import MINUTE_S, Decoder
+from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, MINUTE_S, Decoder
 from semanticmac.preprocess.process_pool import LOOK_AHEAD, Result, run_isolated
 
 # decoding an hour of 720p takes one core about 140 s; this is for files that hang
@@ -25,7 +25,7 @@ class Job:
 
     clip: Clip
     sampling: Sampling
-    decoder: Decoder = "auto"
+    decoder: Decoder = DEFAULT_DECODER
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def talk(studio: Studio) -> Path:
 
 
 def decode(
-    path: Path, start_s: float = 0.0, end_s: float | None = None, decoder: str = "auto"
+    path: Path, start_s: float = 0.0, end_s: float | None = None, decoder: str = "av"
 ) -> RawClip:
     return decode_clip(Clip("clip", path, start_s, end_s), decoder=decoder)
 

@@ -5,6 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semanticmac.cache.keys import Sampling
+from semanticmac.preprocess.clip import Clip
+from semanticmac.preprocess.decoding.decode import decode_clip
+
 from .conftest import Studio, decode, number_of
 
 # silence, and a beep from 1.0 to 1.3 s
@@ -55,13 +59,34 @@ def test_sound_that_starts_late_keeps_its_place(studio: Studio, name: str):
     assert beep_s(decode(late, 1.2, 2.2).waveform) == pytest.approx(0.3, abs=0.02)
 
 
-def test_sound_is_cut_or_filled_to_the_length_of_the_pictures(studio: Studio):
-    longer = decode(studio.film("longer.mp4", *H264, count=50, sound="sine=440:d=4"))
-    assert (
-        longer.duration_s == pytest.approx(2.0)
-        and longer.waveform.shape == (32000,)
-        and longer.notes == ()
-    )
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
+def test_the_longer_of_frames_and_sound_is_the_clip(studio: Studio, decoder: str):
+    film = studio.film("longer.mp4", *H264, count=50, sound="sine=440:d=4")
+    longer = decode(film, decoder=decoder)
+    assert longer.duration_s == pytest.approx(4.0, abs=0.03)
+    assert len(longer.waveform) == round(longer.duration_s * 16000)
+    assert [number_of(picture) for picture in longer.frames[:8]] == [0, 12, 25, 37, 49, 49, 49, 49]
+    assert longer.notes == ("the pictures end after 2.0 s of 4.0 s: the last one stays",)
+    part = decode(film, 1.5, 3.5, decoder)
+    assert [number_of(picture) for picture in part.frames] == [37, 49, 49, 49]
+    assert part.waveform[-8000:].any()
+
+
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
+def test_by_the_old_rule_the_clip_ends_with_its_frames(studio: Studio, decoder: str):
+    film = studio.film("longer-old.mp4", *H264, count=50, sound="sine=440:d=4")
+    sampling = Sampling(length="pictures")
+    raw = decode_clip(Clip("clip", film), sampling, decoder=decoder)
+    assert raw.duration_s == pytest.approx(2.0) and raw.waveform.shape == (32000,)
+    assert raw.notes == ()
+
+
+def test_sound_that_is_a_little_longer_adds_no_frame(studio: Studio):
+    raw = decode(studio.film("tail.mp4", *H264, count=50, sound="sine=440:d=2.4"))
+    assert raw.duration_s == pytest.approx(2.0) and len(raw.frames) == 4
+
+
+def test_sound_is_filled_to_the_length_of_the_frames(studio: Studio):
     shorter = decode(studio.film("shorter.mp4", *H264, count=75, sound="sine=440:d=1"))
     assert shorter.waveform.shape == (48000,) and not shorter.waveform[20000:].any()
     assert shorter.notes == ("the sound ends after 1.0 s of 3.0 s",)
@@ -101,9 +126,26 @@ def test_cover_art_is_not_video(studio: Studio, name: str):
     )
 
 
-def test_stereo_becomes_mono(studio: Studio):
-    studio.run("-f", "lavfi", "-i", "aevalsrc='0.5|-0.5':s=16000:d=1", "stereo.wav")
-    assert not decode(studio.folder / "stereo.wav").waveform.any()
+def test_stereo_becomes_the_mean_of_its_channels(studio: Studio):
+    studio.run("-f", "lavfi", "-i", "aevalsrc='0.5|0.25':s=16000:d=1", "stereo.wav")
+    for decoder in ("av", "ffmpeg"):
+        heard = decode(studio.folder / "stereo.wav", decoder=decoder).waveform
+        assert np.abs(heard - 0.375 * 32768).max() <= 2
+
+
+@pytest.mark.parametrize("decoder", ["av", "ffmpeg"])
+def test_channels_that_cancel_are_still_heard(studio: Studio, decoder: str):
+    tone = "aevalsrc='0.5*sin(2*PI*440*t)|-0.5*sin(2*PI*440*t)':s=16000:d=1"
+    studio.run("-f", "lavfi", "-i", tone, "antiphase.wav")
+    raw = decode(studio.folder / "antiphase.wav", decoder=decoder)
+    assert np.abs(raw.waveform.astype(int)).max() == pytest.approx(16384, abs=200)
+    cancel = "the channels of the sound cancel in the mix: the louder one was taken"
+    assert cancel in raw.notes
+
+
+def test_digital_silence_is_named(studio: Studio):
+    studio.run("-f", "lavfi", "-i", "anullsrc=r=16000:d=1", "-t", 1, "nothing.wav")
+    assert "the sound is digital silence" in decode(studio.folder / "nothing.wav").notes
 
 
 GRID = Path(__file__).parents[4] / "shared" / "data" / "grid"

@@ -5,7 +5,7 @@ import pytest
 
 from semanticmac.preprocess.clip import Clip, RawClip
 from semanticmac.preprocess.decoding.decode import decode_clip
-from semanticmac.preprocess.decoding.video import _half
+from semanticmac.preprocess.decoding.frames import half
 
 RED, BLUE = 0, 2
 
@@ -42,7 +42,7 @@ def colour(picture: np.ndarray) -> int:
     return int(picture.mean(axis=(0, 1)).argmax())
 
 
-@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
 def test_the_two_halves_of_a_two_coloured_picture(two, decoder):
     def decode(crop: str | None) -> RawClip:
         return decode_clip(Clip("clip", two, crop=crop), decoder=decoder)
@@ -62,9 +62,9 @@ def test_the_two_halves_of_a_two_coloured_picture(two, decoder):
 @pytest.mark.parametrize("width", [1, 2, 7, 8])
 def test_halves_are_equally_wide_and_together_the_picture(width):
     picture = np.arange(width * 3).reshape(1, width, 3)
-    left, right = _half(picture, "left"), _half(picture, "right")
+    left, right = half(picture, "left"), half(picture, "right")
     assert left.shape == right.shape == (1, (width + 1) // 2, 3)
     np.testing.assert_array_equal(
         np.unique(np.concatenate([left, right], axis=1)), np.unique(picture)
     )
-    assert _half(picture, None) is picture
+    assert half(picture, None) is picture

@@ -9,11 +9,9 @@ import pytest
 from semanticmac.cache.frame_codec import RawClip, pack
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.decoding import audio as sound
+from semanticmac.preprocess.decoding import av_reader, decord_reader, ffmpeg_reader, isolation
 from semanticmac.preprocess.decoding import decode as decode_module
 from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
-from semanticmac.preprocess.decoding import isolation
-from semanticmac.preprocess.decoding import video as pictures
 
 from .conftest import Studio, decode, numbers
 
@@ -45,15 +43,15 @@ def film(request: pytest.FixtureRequest, studio: Studio) -> Path:
 
 def forget() -> None:
     """As in a worker that has just started."""
-    for kept in (decode_module._header, pictures._reader, sound._minute):
-        kept.cache_clear()
+    for reader in (av_reader, decord_reader, ffmpeg_reader):
+        reader.forget()
 
 
 def record(raw: RawClip) -> bytes:
     return pack(raw, Sampling())
 
 
-@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
 def test_a_segment_is_the_same_to_the_byte_whatever_was_read_before_it(film: Path, decoder: str):
     alone = {}
     for window in WINDOWS:
@@ -95,25 +93,24 @@ def test_segments_of_a_minute_are_read_at_once(film: Path, monkeypatch: pytest.M
     )
     forget()
     for second in range(0, 56, 4):
-        decode(film, float(second), second + 4.0)
+        decode(film, float(second), second + 4.0, "ffmpeg")
     sounds = [words for words in runs if "s16le" in words]
-    assert (
-        len(sounds) == 1 and len(runs) <= 3
-    )  # beside it the header, and in a ts the first picture
-    decode(film, 58.0, 65.5)  # ends too late for its minute
-    decode(film, 60.5, 62.0)
+    # Beside it the header, and in a ts the first frame.
+    assert len(sounds) == 1 and len(runs) <= 3
+    decode(film, 58.0, 65.5, "ffmpeg")  # ends too late for its minute
+    decode(film, 60.5, 62.0, "ffmpeg")
     assert len([words for words in runs if "s16le" in words]) == 3
 
 
 def test_where_the_minute_breaks_off_a_segment_is_read_by_itself(
     film: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    minute = sound._minute
+    minute = ffmpeg_reader._minute
     for kept_s in (0, 21, 22):
         monkeypatch.setattr(
-            sound, "_minute", lambda *words, kept_s=kept_s: minute(*words)[: kept_s * 16000]
+            ffmpeg_reader, "_minute", lambda *words, kept_s=kept_s: minute(*words)[: kept_s * 16000]
         )
-        heard = decode(film, 20.0, 23.0).waveform
+        heard = decode(film, 20.0, 23.0, "ffmpeg").waveform
         assert heard.shape == (48000,) and np.abs(heard[-8000:].astype(int)).max() > 15000
 
 
@@ -135,6 +132,8 @@ def test_a_whole_file_starts_ffmpeg_once(studio: Studio, monkeypatch: pytest.Mon
     )
     for film in films:
         started.clear()
+        decode(film, decoder="decord")
+        assert len(started) == 1
         decode(film)
         assert len(started) == 1
 
@@ -160,7 +159,7 @@ def test_the_run_that_reads_the_sound_says_the_same_header(studio: Studio, talk:
         name,
     )
     film = studio.folder / name
-    said = sound.begin_whole(film, Sampling(), decode_module.STANDARD_LIMITS).stderr
+    said = ffmpeg_reader.begin_whole(film, Sampling(), decode_module.STANDARD_LIMITS).stderr
     assert ffmpeg.header(said) == ffmpeg.probe(film)
 
 

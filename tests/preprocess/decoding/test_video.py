@@ -9,7 +9,7 @@ import pytest
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
-from semanticmac.preprocess.decoding import video as pictures_module
+from semanticmac.preprocess.decoding import decord_reader, ffmpeg_reader
 from semanticmac.preprocess.decoding.decode import decode_clip
 
 from .conftest import Studio, decode, number_of, numbered, numbers
@@ -74,8 +74,8 @@ def test_every_kind_of_file_gives_the_pictures_that_were_showing(studio: Studio,
 def test_decord_is_not_asked_where_it_is_wrong(
     studio: Studio, name: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pictures_module, "_read_with_decord", without_decord)
-    assert numbers(decode(studio.film(name, *KINDS[name]))) == AT_25
+    monkeypatch.setattr(decord_reader, "_read", without_decord)
+    assert numbers(decode(studio.film(name, *KINDS[name]), decoder="decord")) == AT_25
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "b-frames.mp4", "hevc.mp4", "h264.mkv", "vp9.webm"])
@@ -85,15 +85,15 @@ def test_both_decoders_give_the_same_clip(
     film = studio.film(name, *KINDS[name], sound=SOUND)
     slow = decode(film, decoder="ffmpeg")
     monkeypatch.setattr(
-        pictures_module, "_read_with_ffmpeg", lambda *_: pytest.fail("decord should have read it")
+        ffmpeg_reader, "read_video", lambda *_: pytest.fail("decord should have read it")
     )
-    fast = decode(film)
+    fast = decode(film, decoder="decord")
     np.testing.assert_array_equal(fast.frames, slow.frames)
     np.testing.assert_array_equal(fast.waveform, slow.waveform)
     assert fast.duration_s == pytest.approx(slow.duration_s, abs=1e-4)
 
 
-@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
 def test_a_rate_that_never_meets_half_a_second(studio: Studio, decoder: str):
     film = studio.film("ntsc.mp4", *H264, rate="30000/1001", count=63)
     raw = decode(film, decoder=decoder)
@@ -104,7 +104,7 @@ def test_a_rate_that_never_meets_half_a_second(studio: Studio, decoder: str):
 
 
 @pytest.mark.parametrize("name", ["uneven.mp4", "uneven-b.mp4", "uneven.mkv", "uneven.ts"])
-@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
 def test_an_uneven_picture_rate(studio: Studio, name: str, decoder: str):
     starts = np.cumsum([0, 0.1, 0.1, 0.3, 0.04, 0.04, 0.42, 0.5, 0.04, 0.9, 0.02, 0.1])
     when = "+".join(f"eq(N,{number})*{start:.3f}" for number, start in enumerate(starts))
@@ -124,7 +124,7 @@ def test_an_uneven_picture_rate(studio: Studio, name: str, decoder: str):
     assert starts[-1] < raw.duration_s < starts[-1] + 1
 
 
-@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
 def test_a_cut_that_an_edit_list_hides_is_not_shown(studio: Studio, talk: Path, decoder: str):
     cut = studio.copy(talk, "cut.mp4", before=("-ss", 1.3))
     raw = decode(cut, decoder=decoder)
@@ -133,7 +133,7 @@ def test_a_cut_that_an_edit_list_hides_is_not_shown(studio: Studio, talk: Path, 
     assert numbers(raw) == [first + 10 * k for k in range(len(raw.frames))]
 
 
-@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
 @pytest.mark.parametrize("name", ["late.mp4", "late.mkv"])
 def test_pictures_that_start_late_keep_their_place(studio: Studio, name: str, decoder: str):
     film = studio.film("prompt.mp4", *H264, sound=SOUND)
@@ -156,7 +156,7 @@ def test_a_rotated_film_is_turned_upright(studio: Studio):
 
 def test_wide_pixels_are_shown_as_they_are_meant(studio: Studio):
     film = studio.film("wide.mp4", "-vf", "setsar=2", *H264)
-    for decoder in ("auto", "ffmpeg"):
+    for decoder in ("av", "decord", "ffmpeg"):
         assert decode(film, decoder=decoder).frames.shape == (4, 224, 672, 3)
 
 
@@ -172,7 +172,7 @@ def test_the_short_side_is_always_224(
 
 def test_another_sampling(studio: Studio):
     film = studio.film("sampled.mp4", *H264)
-    for decoder in ("auto", "ffmpeg"):
+    for decoder in ("av", "decord", "ffmpeg"):
         sampling = Sampling(frames_per_s=5, short_side_px=100, sample_rate_hz=8000)
         raw = decode_clip(Clip("clip", film), sampling, decoder=decoder)
         assert numbers(raw) == list(range(0, 50, 5)) and raw.frames.shape[1] == 100
@@ -188,7 +188,7 @@ def test_a_clip_under_half_a_second_is_one_picture(studio: Studio, name: str):
     )
 
 
-@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
 @pytest.mark.parametrize(
     "window", [(0.0, 2.0), (1.01, 3.3), (4.96, 7.0), (6.5, 6.7), (9.0, 10.2), (3.0, None)]
 )
@@ -249,7 +249,7 @@ OPEN = {
 
 
 @pytest.mark.parametrize("name", OPEN)
-@pytest.mark.parametrize("decoder", ["auto", "ffmpeg"])
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
 def test_pictures_around_a_key_frame_that_is_shown_after_those_that_follow_it(
     studio: Studio, name: str, decoder: str
 ):
@@ -272,9 +272,9 @@ def test_decord_reads_past_key_frames_where_no_picture_leads_them(
 ):
     assert not ffmpeg.leading_pictures(talk)
     monkeypatch.setattr(
-        pictures_module, "_read_with_ffmpeg", lambda *_: pytest.fail("decord should have read it")
+        ffmpeg_reader, "read_video", lambda *_: pytest.fail("decord should have read it")
     )
-    assert numbers(decode(talk, 3.9, 6.0)) == [78, 88, 98, 108, 118]
+    assert numbers(decode(talk, 3.9, 6.0, "decord")) == [78, 88, 98, 108, 118]
 
 
 def test_a_picture_may_stand_for_long(studio: Studio):
