@@ -12,6 +12,7 @@ from typing import Any, Literal
 IMPORTED = "imported:"
 # raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt
 PREPROCESS_VERSION = 3
+FIRST_WITH_LENGTH = 3
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,18 @@ class Sampling:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields; `length` only where it is not the default, for older caches do not have it."""
+        """All fields; `length` only where older caches, which do not have it, could not mean it."""
         fields = asdict(self)
-        if self.length == "longest":
+        if self.length == "longest" or self.version < FIRST_WITH_LENGTH:
             del fields["length"]
         return fields
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Sampling:
+        """Before version 3 every clip ended with its frames."""
+        if fields["version"] < FIRST_WITH_LENGTH:
+            fields = {**fields, "length": "pictures"}
+        return cls(**fields)
 
 
 def file_digest(path: Path) -> str:
@@ -126,7 +134,7 @@ class Fingerprint:
     @classmethod
     def from_json(cls, text: str) -> Fingerprint:
         fields = json.loads(text)
-        return cls(**{**fields, "sampling": Sampling(**fields["sampling"])})
+        return cls(**{**fields, "sampling": Sampling.from_dict(fields["sampling"])})
 
     @classmethod
     def read(cls, folder: Path) -> Fingerprint:

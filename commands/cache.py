@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import typer
 from typer.core import TyperCommand
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.preprocess.build import BuildReport
     from semanticmac.preprocess.cluster.ray_backend import RayBackend
+    from semanticmac.preprocess.decoding.request import Decoder
+
+OLDER_CACHE = (
+    "version {} of the decoding made this cache, and its embeddings are kept; some kinds of files "
+    "were read wrongly then (docs/stage1.md): `--repair` decodes and encodes every clip anew"
+)
 
 
 class CacheCommand(TyperCommand):
@@ -73,6 +79,16 @@ def cache(
     picture: Annotated[
         str, typer.Option(help="How frames are stored: jpeg-QUALITY, or png (lossless).")
     ] = "jpeg-95",
+    decoder: Annotated[
+        str, typer.Option(help="Library that decodes: av, decord or ffmpeg.")
+    ] = "av",
+    length: Annotated[
+        str,
+        typer.Option(
+            help="How long a clip without end time is: longest (of its frames and its audio) "
+            "or pictures (its frames alone)."
+        ),
+    ] = "longest",
     name: NameInCache = None,
     splits: Splits = None,
     exclude: Exclude = None,
@@ -100,12 +116,18 @@ def cache(
     from semanticmac.preprocess.build import Plan, build
     from semanticmac.preprocess.corpora import read_corpus
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
+    from semanticmac.preprocess.decoding.request import Decoder
+    from semanticmac.preprocess.previous_build import continued_sampling
 
     if only not in (None, "frames", "embeddings"):
         raise typer.BadParameter(f"--only {only}: expected `frames` or `embeddings`")
+    if decoder not in get_args(Decoder):
+        raise typer.BadParameter(f"--decoder {decoder}: expected av, decord or ffmpeg")
+    if length not in ("longest", "pictures"):
+        raise typer.BadParameter(f"--length {length}: expected `longest` or `pictures`")
     check_name(name)
     try:
-        sampling = Sampling(picture=picture)
+        sampling = Sampling(picture=picture, length=cast(Any, length))
     except ValueError as error:
         raise typer.BadParameter(f"--picture {picture}: {error}") from None
     encode = only != "frames"
@@ -123,18 +145,30 @@ def cache(
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
     encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
-    plan = Plan(root, workers or cores(), sampling, frames=only != "embeddings", repair=repair)
+    layout = CacheLayout(cache)
+    if not repair:
+        wanted, sampling = sampling, continued_sampling(layout, corpus.dataset, sampling)
+        if sampling != wanted:
+            print_notes([OLDER_CACHE.format(sampling.version)])
+    plan = Plan(
+        root,
+        workers or cores(),
+        sampling,
+        frames=only != "embeddings",
+        repair=repair,
+        decoder=cast(Decoder, decoder),
+    )
     with Screen(err) as screen, ExitStack() as stack:
         loaded = cluster = None
         if ray is not None:
             joining = open_cluster(
-                ray, encoder if encode else None, device, workers, sampling, screen
+                ray, encoder if encode else None, device, workers, sampling, plan.decoder, screen
             )
             cluster = stack.enter_context(joining)
         elif encode:
             loaded = open_encoder(encoder, device, screen)
-        report = build(corpus, CacheLayout(cache), loaded, plan, screen.progress, cluster)
-    print_report(report, CacheLayout(cache).failures(corpus.dataset))
+        report = build(corpus, layout, loaded, plan, screen.progress, cluster)
+    print_report(report, layout.failures(corpus.dataset))
 
 
 def open_cluster(
@@ -143,6 +177,7 @@ def open_cluster(
     device: str,
     workers: int | None,
     sampling: Sampling,
+    decoder: Decoder,
     screen: Screen,
 ) -> AbstractContextManager[RayBackend]:
     """The cluster to build with; weights that have to be downloaded are so here, once, and not on every machine."""
@@ -157,7 +192,9 @@ def open_cluster(
     if encoder == "imagebind-huge" and not huge_weights().exists():
         screen.line(LICENCE)
         download(IMAGEBIND_URL, huge_weights(), screen.bytes)
-    return join(address, encoder, cast(Literal["auto", "cpu", "cuda"], device), workers, sampling)
+    return join(
+        address, encoder, cast(Literal["auto", "cpu", "cuda"], device), workers, sampling, decoder
+    )
 
 
 def print_report(report: BuildReport, listed_in: Path) -> None:

@@ -18,6 +18,7 @@ from semanticmac.cache.verify import damaged_records, damaged_shards, incomplete
 from semanticmac.core import MODALITIES, ProgressFn
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.content_keys import NO_FILE, content_keys, failure_of
+from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.imagebind.encoder import Encoder
 from semanticmac.preprocess.pipeline import (
     Backend,
@@ -41,6 +42,7 @@ class Plan:
     sampling: Sampling = field(default_factory=Sampling)
     frames: bool = True  # False: encode what is decoded already
     repair: bool = False  # read every byte of the cache first, and make again what is damaged
+    decoder: Decoder = DEFAULT_DECODER
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def build(
     targets = {clip.clip_id: _targets(corpus, clip) for clip in corpus.clips}
     written = False
     tally = BuildStats()
-    engine = cluster or LocalBackend(encoder, plan.workers, plan.sampling)
+    engine = cluster or LocalBackend(encoder, plan.workers, plan.sampling, plan.decoder)
     with layout.building():
         former = read_previous(layout, corpus.dataset)
         fingerprint = engine.fingerprint()

@@ -22,6 +22,7 @@ from semanticmac.core import ProgressFn
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.cluster.worker_pool import in_order
 from semanticmac.preprocess.decoding.isolation import Outcome, decode_all
+from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.imagebind.encoder import EncodeError, Encoder
 
 Keyed = tuple[Clip, str]  # a clip and its content key
@@ -89,12 +90,13 @@ class LocalBackend:
     encoder: Encoder | None
     workers: int
     sampling: Sampling
+    decoder: Decoder = DEFAULT_DECODER
 
     def fingerprint(self) -> Fingerprint | None:
         return None if self.encoder is None else self.encoder.fingerprint(self.sampling)
 
     def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
-        return decode_all(clips, self.sampling, self.workers)
+        return decode_all(clips, self.sampling, self.workers, decoder=self.decoder)
 
     def encode(self, ready: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
         encoder = self.encoder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from semanticmac.cache.embedding_store import CacheIncomplete, read_index
@@ -27,6 +28,19 @@ def read_previous(layout: CacheLayout, name: str) -> Manifest | None:
             "give the videos another --name, or another --cache"
         )
     return former
+
+
+def continued_sampling(layout: CacheLayout, name: str, sampling: Sampling) -> Sampling:
+    """The sampling to go on with: of an older version where the cache was made by it.
+
+    Its embeddings are then kept. `--repair` decodes and encodes every clip anew instead.
+    """
+    former = read_previous(layout, name)
+    if former is None:
+        return sampling
+    older = former.fingerprint.sampling
+    same = replace(sampling, version=older.version, length=older.length) == older
+    return older if same and older.version < sampling.version else sampling
 
 
 def embedded_rows(

@@ -18,6 +18,7 @@ from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.cluster.placement import ClusterError
 from semanticmac.preprocess.decoding.ffmpeg_program import ProgramError, require_program
 from semanticmac.preprocess.decoding.isolation import Outcome, decode_all
+from semanticmac.preprocess.decoding.request import Decoder
 from semanticmac.preprocess.encoders.imagebind.download import home
 from semanticmac.preprocess.encoders.imagebind.encoder import BF16, load_encoder
 from semanticmac.preprocess.pipeline import encode_record
@@ -34,8 +35,8 @@ class Sized:
 class DecodeActor:
     """Decodes one clip after the other as a worker on one machine does: time and memory limit, second decoder."""
 
-    def __init__(self, folder: str, sampling: Sampling) -> None:
-        self._folder, self._sampling = folder, sampling
+    def __init__(self, folder: str, sampling: Sampling, decoder: Decoder) -> None:
+        self._folder, self._sampling, self._decoder = folder, sampling, decoder
         self._clips: SimpleQueue[Clip] = SimpleQueue()
 
     def place(self) -> str:
@@ -49,7 +50,8 @@ class DecodeActor:
             require_program()
         except ProgramError as error:
             raise ClusterError(f"{socket.gethostname()}: {error}") from None
-        self._outcomes = decode_all(iter(self._clips.get, None), self._sampling, 1, ahead=1)
+        clips = iter(self._clips.get, None)
+        self._outcomes = decode_all(clips, self._sampling, 1, ahead=1, decoder=self._decoder)
         return f"semanticmac {__version__} with preprocessing {PREPROCESS_VERSION}"
 
     def do(self, group: list[Sized]) -> list[Outcome]:

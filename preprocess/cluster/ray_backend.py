@@ -39,6 +39,7 @@ from semanticmac.preprocess.cluster.worker_pool import (
     in_order,
 )
 from semanticmac.preprocess.decoding.isolation import Job, Outcome, same_minute
+from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.imagebind.download import home
 from semanticmac.preprocess.pipeline import DecodedClip, EncodedClip
 from semanticmac.preprocess.process_pool import LOOK_AHEAD, groups
@@ -59,7 +60,12 @@ REACH_S = 10.0  # for an address to answer
 
 @contextmanager
 def join(
-    address: str, encoder: str | None, device: Device, workers: int | None, sampling: Sampling
+    address: str,
+    encoder: str | None,
+    device: Device,
+    workers: int | None,
+    sampling: Sampling,
+    decoder: Decoder = DEFAULT_DECODER,
 ) -> Iterator[RayBackend]:
     """A cluster to build with (build.build), left again at the end; one that was started here ends then.
 
@@ -85,7 +91,7 @@ def join(
     try:
         nodes = _nodes()
         decoders, encoders = placements(nodes, workers, None if encoder is None else device)
-        with closing(RayBackend(nodes, decoders, encoders, encoder, sampling)) as cluster:
+        with closing(RayBackend(nodes, decoders, encoders, encoder, sampling, decoder)) as cluster:
             yield cluster
     finally:
         ray.shutdown()
@@ -101,6 +107,7 @@ class RayBackend:
         encoders: list[Placement],
         encoder: str | None,
         sampling: Sampling,
+        decoder: Decoder = DEFAULT_DECODER,
     ) -> None:
         self._nodes, self._sampling = nodes, sampling
         self._said: dict[
@@ -111,7 +118,7 @@ class RayBackend:
         threads = torch.get_num_threads()
         self._decoders: WorkerPool[list[Sized], list[Outcome]] = WorkerPool(
             [
-                partial(_Worker, DecodeActor, seat, self._agree, folder, sampling)
+                partial(_Worker, DecodeActor, seat, self._agree, folder, sampling, decoder)
                 for seat in decoders
             ],
             self._no_room,

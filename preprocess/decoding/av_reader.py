@@ -18,7 +18,6 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 from av.sidedata.sidedata import Type as SideData
 from av.stream import Discard, Disposition
-from av.video.reformatter import Interpolation, VideoReformatter
 
 from semanticmac.cache.frame_codec import TIE_S
 from semanticmac.preprocess.clip import DecodeError
@@ -350,7 +349,7 @@ class FrameSource:
         self.codec = self.stream.codec_context
         self.codec.thread_type = "NONE"
         self.codec.thread_count = 1
-        self._reformatter = VideoReformatter()
+        self._converter: tuple[object, Any] = (None, None)  # settings, filter graph
         self._packets: Iterator[tuple[int, Any]] | None = None
         self._next = 0  # the packet that the decoder gets next
         self.concealed = 0
@@ -448,18 +447,12 @@ class FrameSource:
                 f"at most {max_side_px} px a side are read"
             )
         pixel_aspect = self._pixel_aspect(frame)
-        if frame.interlaced_frame and frame.height >= 4:
-            self.interlaced = True
-            frame = _first_field(frame)
-            pixel_aspect /= 2
         transfer = TRANSFERS.get(frame.color_trc)
-        converted = self._reformatter.reformat(
-            frame,
-            format="rgb48le" if transfer else "rgb24",
-            interpolation=Interpolation.BICUBIC,
-            threads=1,
-        )
-        picture = converted.to_ndarray()
+        field = frame.interlaced_frame and frame.height >= 4
+        picture = self._convert(frame, field, deep=transfer is not None)
+        if field:
+            self.interlaced = True
+            pixel_aspect /= 2
         if transfer:
             self.hdr = True
             picture = tone_map(picture, transfer)
@@ -472,6 +465,22 @@ class FrameSource:
                 pixel_aspect = 1 / pixel_aspect
         return picture, pixel_aspect
 
+    def _convert(self, frame: Any, field: bool, deep: bool) -> np.ndarray:
+        """(H, W, 3) RGB uint8, or uint16 if deep; of an interlaced frame the upper field alone.
+
+        By the filters of the ffmpeg program: av's own conversion places the colour of 10-bit
+        frames elsewhere.
+        """
+        shape = (frame.width, frame.height, frame.format.name)
+        settings = (*shape, frame.colorspace, frame.color_range, field, deep)
+        if settings != self._converter[0]:
+            graph = _conversion(frame, self.stream.time_base, field, deep)
+            self._converter = (settings, graph)
+        graph = self._converter[1]
+        graph.push(frame)
+        picture: np.ndarray = graph.pull().to_ndarray()
+        return picture
+
     def _pixel_aspect(self, frame: Any) -> float:
         ratio = self.stream.sample_aspect_ratio
         if not ratio or (frame.width, frame.height) != (self.codec.width, self.codec.height):
@@ -479,19 +488,21 @@ class FrameSource:
         return float(ratio) if ratio else 1.0
 
 
-def _first_field(frame: Any) -> Any:
-    """The upper field of an interlaced frame, of half the height."""
+def _conversion(frame: Any, time_base: Any, field: bool, deep: bool) -> Any:
     graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    graph.threads = 1
+    last = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=time_base
     )
-    field = graph.add("field", "top")
-    sink = graph.add("buffersink")
-    source.link_to(field)
-    field.link_to(sink)
+    filters = [("scale", "flags=bicubic"), ("format", "rgb48le" if deep else "rgb24")]
+    if field:
+        filters.insert(0, ("field", "top"))
+    for name, arguments in [*filters, ("buffersink", None)]:
+        following = graph.add(name, arguments)
+        last.link_to(following)
+        last = following
     graph.configure()
-    graph.push(frame)
-    return graph.pull()
+    return graph
 
 
 def _read_video(file: MediaFile, request: DecodeRequest) -> Video | None:

@@ -1,4 +1,4 @@
-"""Decoding many clips, each where it can harm nobody: in a worker process, and again by ffmpeg where decord fell."""
+"""Decodes many clips, each in a worker process that may die, and again by a second decoder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one clip: its packed record (cache/frame_codec.py), or None and the reason."""
+    """The result for one clip: its packed record (cache/frame_codec.py), or None and the reason."""
 
     clip: Clip
     record: bytes | None
@@ -38,24 +38,29 @@ class Outcome:
 
 
 def decode_all(
-    clips: Iterable[Clip], sampling: Sampling, workers: int, ahead: int = LOOK_AHEAD
+    clips: Iterable[Clip],
+    sampling: Sampling,
+    workers: int,
+    ahead: int = LOOK_AHEAD,
+    decoder: Decoder = DEFAULT_DECODER,
 ) -> Generator[Outcome, None, None]:
     """Decodes clips in `workers` processes; outcomes come in the order of the clips.
 
     A clip that takes its worker down (a crash, a hang, too much memory) is tried once more with
-    ffmpeg alone, which decodes outside the worker, before it counts as failed. ahead=1 with one
-    worker gives each outcome before the next clip is asked for; otherwise neighbouring segments of
-    one file go to one worker.
+    another decoder before it counts as failed. ahead=1 with one worker gives each outcome before
+    the next clip is asked for; otherwise neighbouring segments of one file go to one worker.
     """
-    jobs = (Job(clip, sampling) for clip in clips)
+    second: Decoder = "av" if decoder == "ffmpeg" else "ffmpeg"
+    jobs = (Job(clip, sampling, decoder) for clip in clips)
     for result in _run(jobs, workers, ahead):
-        if result.worker_lost:
-            first = result.reason
-            result = next(_run([Job(result.job.clip, sampling, "ffmpeg")], 1))
-            if result.value is None:
-                yield Outcome(result.job.clip, None, f"{first}; then by ffmpeg: {_reason(result)}")
-                continue
-        yield Outcome(result.job.clip, result.value, _reason(result))
+        if not result.worker_lost:
+            yield Outcome(result.job.clip, result.value, _reason(result))
+            continue
+        again = next(_run([Job(result.job.clip, sampling, second)], 1))
+        reason = _reason(again)
+        if again.value is None:
+            reason = f"{result.reason}; then by {second}: {reason}"
+        yield Outcome(result.job.clip, again.value, reason)
 
 
 def decode_and_pack(job: Job) -> bytes:
@@ -88,5 +93,8 @@ def _run(
 
 
 def same_minute(job: Job) -> tuple[Path, float]:
-    """Neighbouring segments of one file go to one worker: it keeps the file open, and the minute's sound."""
+    """Neighbouring segments of one file go to one worker.
+
+    It keeps the file open, and the minute's audio.
+    """
     return job.clip.video, job.clip.start_s // MINUTE_S

@@ -78,7 +78,8 @@ class PacketTable:
     @cached_property
     def starts_s(self) -> np.ndarray:
         """(n,) seconds at which the packets of `order` begin, on the file's own clock."""
-        return self.pts[self.order] * self.tick_s
+        starts_s: np.ndarray = self.pts[self.order] * self.tick_s
+        return starts_s
 
     @cached_property
     def end_s(self) -> float:
