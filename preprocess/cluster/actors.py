@@ -18,7 +18,7 @@ from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.cluster.placement import ClusterError
 from semanticmac.preprocess.decoding.ffmpeg_program import ProgramError, require_program
 from semanticmac.preprocess.decoding.isolation import Outcome, decode_all
-from semanticmac.preprocess.decoding.request import Decoder
+from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.imagebind.download import home
 from semanticmac.preprocess.encoders.imagebind.encoder import BF16, load_encoder
 from semanticmac.preprocess.pipeline import encode_record
@@ -35,7 +35,7 @@ class Sized:
 class DecodeActor:
     """Decodes one clip after the other as a worker on one machine does: time and memory limit, second decoder."""
 
-    def __init__(self, folder: str, sampling: Sampling, decoder: Decoder) -> None:
+    def __init__(self, folder: str, sampling: Sampling, decoder: Decoder = DEFAULT_DECODER) -> None:
         self._folder, self._sampling, self._decoder = folder, sampling, decoder
         self._clips: SimpleQueue[Clip] = SimpleQueue()
 

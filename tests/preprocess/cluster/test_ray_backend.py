@@ -321,6 +321,8 @@ def test_a_stopped_program_leaves_no_ffmpeg(corpus, tmp_path, with_signal):
         str(tmp_path / "cache"),
         "--only",
         "frames",
+        "--decoder",
+        "ffmpeg",
     ]
     stopped = subprocess.Popen(
         [sys.executable, "-m", "semanticmac.cli", *words, "--ray", "local", "--workers", "2"],
