@@ -1,9 +1,7 @@
 """The whole walk on real files, as a person runs it: raw clips in, cache, train, eval, predict; and what goes wrong."""
 
-import contextlib
 import csv
 import errno
-import io
 import json
 import os
 import re
@@ -12,44 +10,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.program import semanticmac
 
-from semanticmac import cli
 from semanticmac.cache.embedding_store import read_index
 
 SMALL = ["d_model=16", "heads=2", "perceiver_layers=1", "sgfi_layers=1", "epochs=1", "batch_size=8"]
 NO_TEXT = [*SMALL, 'modalities=["audio", "vision"]']
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a person would have seen."""
-
-    stdout: str
-    stderr: str
-
-
-def semanticmac(folder: Path, *words: object, expect: int = 0) -> Answer:
-    """Runs the program in a folder as a shell would, but in this process: importing torch each time costs more."""
-    stdout, stderr = io.StringIO(), io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(stdout),
-        contextlib.redirect_stderr(stderr),
-    ):
-        patch.setattr(sys, "argv", ["semanticmac", *map(str, words)])
-        patch.setenv("COLUMNS", "160")
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-    answer = Answer(stdout.getvalue(), stderr.getvalue())
-    assert exit_.value.code == expect, (
-        f"exit code {exit_.value.code}\n{answer.stdout}\n{answer.stderr}"
-    )
-    return answer
 
 
 def settings(words: list[str]) -> list[str]:

@@ -1,1 +1,1 @@
-"""What tests share: planted corpora and helpers. `pythonpath` in pyproject.toml makes it importable."""
+"""Helpers that several tests share. `pythonpath` in pyproject.toml makes them importable."""

@@ -1,4 +1,4 @@
-"""A corpus planted at the level of embeddings, with no video, and tiny language models; nothing asks the model hub."""
+"""A small corpus of made-up embeddings without videos, and tiny language models without a hub."""
 
 from __future__ import annotations
 
