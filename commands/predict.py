@@ -45,7 +45,7 @@ def predict(
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.commands.ui.tables import failures_table, predictions_json, predictions_table
     from semanticmac.eval.evaluate import absent_notes, encoder_notes, left_out, predict_clip
-    from semanticmac.preprocess.corpora.options import some
+    from semanticmac.preprocess.corpora.notes import preview
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
     from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
     from semanticmac.run.folder import newest_run
@@ -65,7 +65,7 @@ def predict(
     beside = [
         str(clip.video.with_suffix(".txt")) for clip in clips if clip.text and clip.video in videos
     ]
-    read_beside = [f"what is said was read from {some(beside)}"] if hears_text and beside else []
+    read_beside = [f"what is said was read from {preview(beside)}"] if hears_text and beside else []
     done, failed = [], []
     with Screen(err) as screen:
         loaded = open_encoder(encoder or info.fingerprint.encoder, device, screen)

@@ -1,7 +1,4 @@
-"""The corpora by name.
-
-Each has one file here that knows its layout; nothing else in the project does.
-"""
+"""Reads any corpus by its name. One module for each corpus knows the layout of its download."""
 
 from __future__ import annotations
 
@@ -10,16 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 from semanticmac.preprocess.clip import Corpus, CorpusError, check_clips, is_there
 from semanticmac.preprocess.corpora.cards import CARDS
-from semanticmac.preprocess.corpora.options import Options, apply_options, some
+from semanticmac.preprocess.corpora.notes import preview
+from semanticmac.preprocess.corpora.options import OFFICIAL, Options, apply_options
 
-__all__ = ["NAMES", "READERS", "Options", "read_corpus", "read_lists", "require_root"]
+__all__ = [
+    "NAMES",
+    "OFFICIAL",
+    "READERS",
+    "Options",
+    "known_bad_note",
+    "read_corpus",
+    "read_lists",
+    "require_root",
+]
 
-# name → (module, function). A module is imported when its corpus is read, so that one broken
-# adapter breaks one corpus.
+# Corpus → module and function. A module is imported when its corpus is read, so that an error in
+# one of them affects one corpus.
 READERS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo", "read"),
     "folder": ("folder", "read"),
@@ -36,56 +42,62 @@ READERS: Mapping[str, tuple[str, str]] = {
 NAMES = tuple(READERS)
 
 
-def read_corpus(name: str, root: Path, options: Options = Options()) -> Corpus:  # noqa: B008  (frozen, so shared safely)
-    """The clips, labels and split of the corpus `name`, whose download lies in `root`. Nothing is decoded.
+def read_corpus(name: str, root: Path, options: Options = OFFICIAL) -> Corpus:
+    """The clips, labels and splits of the corpus `name` from its download in `root`.
 
-    Raises CorpusError where the download is not what it should be; the message says what was
-    expected where.
+    Nothing is decoded; notes name missing files. Raises CorpusError, with what was expected where,
+    if the download cannot be read.
     """
     corpus = read_lists(name, root, options)
-    known = [clip.clip_id for clip in corpus.clips if clip.clip_id in corpus.known_bad]
-    bad = [f"{clip_id} ({corpus.known_bad[clip_id]})" for clip_id in known]
-    notes = [f"known to be broken in the download: {', '.join(bad)}"] if bad else []
+    notes = known_bad_note(corpus)
     files = list(dict.fromkeys(clip.video for clip in corpus.clips))
     missing = {file for file in files if not is_there(file)}
     if missing:
-        clips = some(clip.clip_id for clip in corpus.clips if clip.video in missing)
-        notes.append(f"{len(missing)} of {len(files)} video files are not there: {clips}")
+        clips = preview(clip.clip_id for clip in corpus.clips if clip.video in missing)
+        notes.append(f"{len(missing)} of {len(files)} video files are missing: {clips}")
     return replace(corpus, notes=(*notes, *corpus.notes))
 
 
+def known_bad_note(corpus: Corpus) -> list[str]:
+    """A note on the clips that are broken in every download; none if there are no such clips."""
+    bad: list[str] = []
+    for clip in corpus.clips:
+        if reason := corpus.known_bad.get(clip.clip_id):
+            bad.append(f"{clip.clip_id} ({reason})")
+    return [f"known to be broken in the download: {', '.join(bad)}"] if bad else []
+
+
 def read_lists(name: str, root: Path, options: Options) -> Corpus:
-    """The same without a word on the files, of which a check has more to say."""
+    """Like read_corpus, without the notes on files."""
     if name not in READERS:
         near = difflib.get_close_matches(name.lower(), NAMES, n=3, cutoff=0.5)
-        hint = (
-            f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(NAMES)}"
-        )
+        hint = f"expected one of {', '.join(NAMES)}"
+        if near:
+            hint = f"did you mean {' or '.join(near)}?"
         raise CorpusError(f"no corpus is called {name!r}; {hint}")
     require_root(name, root)
     if options.fold is not None and name != "mustard":
-        raise CorpusError(
-            f"fold={options.fold} was asked for, but only mustard has folds, not {name}"
-        )
+        raise CorpusError(f"fold={options.fold} was given, but only mustard has folds, not {name}")
+
     module, function = READERS[name]
-    reader = getattr(import_module(f"{__name__}.{module}"), function)
-    if name == "demo":
-        corpus = cast(Callable[[Path], Corpus], reader)(root)
-    else:
-        corpus = cast(Callable[[Path, Options], Corpus], reader)(root, options)
-    corpus = apply_options(corpus, options)
+    read: Callable[[Path, Options], Corpus] = getattr(
+        import_module(f"{__name__}.{module}"), function
+    )
+    corpus = apply_options(read(root, options), options)
     check_clips(corpus.clips, name)
     return corpus
 
 
 def require_root(name: str, root: Path) -> None:
-    """Raises CorpusError where `root` is no folder; the message says what to give in its place."""
+    """Raises CorpusError, with where to get the corpus, when `root` is not a folder."""
     if root.is_dir():
         return
-    holds = "its download" if name in CARDS else "its clips"
-    more = {
-        "demo": "`semanticmac demo` renders it",
-        "folder": "docs/datasets/folder.md says what may be in it",
-    }
-    hint = more.get(name, f"`semanticmac datasets show {name}` says where to get it")
-    raise CorpusError(f"{root} is not a folder; --root DIR names the folder of {holds}, and {hint}")
+    content = "its download" if name in CARDS else "its clips"
+    hint = f"`semanticmac datasets show {name}` says where to get it"
+    if name == "demo":
+        hint = "`semanticmac demo` renders it"
+    elif name == "folder":
+        hint = "docs/datasets/folder.md says what may be in it"
+    raise CorpusError(
+        f"{root} is not a folder; --root DIR names the folder of {content}, and {hint}"
+    )

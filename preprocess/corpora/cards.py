@@ -1,4 +1,4 @@
-"""What is known of each corpus before it is read: its task, its counts, where it comes from, and under which terms."""
+"""Facts about each public corpus before its download: task, counts, source, terms, layout."""
 
 from __future__ import annotations
 
@@ -12,29 +12,38 @@ Counts = tuple[int, int, int]  # train, valid, test
 
 @dataclass(frozen=True)
 class CorpusCard:
-    """One corpus at a glance. Counts are of labelled clips; None = the source names none."""
+    """One corpus in short. Counts are of labelled clips; None = the source gives none."""
 
     name: str
     title: str
     task: str
-    official: Counts | None  # of the official lists, whole; what a perfect download gives
-    paper: Counts | None  # what the SemanticMAC paper trained, validated and tested on
+    official: Counts | None  # of the official lists, in a complete download
+    paper: Counts | None  # of the SemanticMAC paper
     source: str
     terms: str
-    folder: str  # what is expected in the corpus folder, in one line
-    remark: str = ""  # why the counts differ, where they do
+    folder: str  # expected content of the corpus folder, in one line
+    remark: str = ""  # for example why the counts differ
 
     def official_counts(self) -> Mapping[str, int]:
-        return dict(zip(SPLITS, self.official, strict=True)) if self.official else {}
+        """The official counts by split; empty if there are none."""
+        return _by_split(self.official)
 
     def paper_counts(self) -> Mapping[str, int]:
-        return dict(zip(SPLITS, self.paper, strict=True)) if self.paper else {}
+        """The paper's counts by split; empty if there are none."""
+        return _by_split(self.paper)
+
+
+def _by_split(counts: Counts | None) -> Mapping[str, int]:
+    return {} if counts is None else dict(zip(SPLITS, counts, strict=True))
 
 
 _COMMON = "label.csv, Raw/<video_id>/<clip_id>.mp4"
-_MOSEI = "Transcript/Segmented/Combined, Videos/Segmented/Combined or Videos/Full/Combined, Labels/*.csv, splits.csv"
-_CMU = "github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK names the raw download"
-_READ_TERMS = "read the terms at the source before you use it; the videos are other people's"
+_MOSEI = (
+    "Transcript/Segmented/Combined, Videos/Segmented/Combined or Videos/Full/Combined, "
+    "Labels/*.csv, splits.csv"
+)
+_CMU = "github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK links to the raw download"
+_READ_TERMS = "read the terms at the source first; the videos belong to other people"
 
 CARDS: Mapping[str, CorpusCard] = {
     card.name: card
@@ -47,7 +56,8 @@ CARDS: Mapping[str, CorpusCard] = {
             paper=(1284, 229, 686),
             source=_CMU,
             terms=_READ_TERMS,
-            folder=f"{_COMMON}; or Raw/Transcript/Segmented, Raw/Video/Segmented, Labels, splits.csv",
+            folder=f"{_COMMON}; or Raw/Transcript/Segmented, Raw/Video/Segmented, Labels, "
+            "splits.csv",
         ),
         CorpusCard(
             "mosei",
@@ -62,7 +72,7 @@ CARDS: Mapping[str, CorpusCard] = {
         CorpusCard(
             "mosei-emotion",
             "CMU-MOSEI, emotions",
-            "six emotions, several a clip or none (multi-label), English",
+            "six emotions, none or several for each clip (multi-label), English",
             official=None,
             paper=(16322, 1871, 4659),
             source=_CMU,
@@ -72,21 +82,23 @@ CARDS: Mapping[str, CorpusCard] = {
         CorpusCard(
             "sims",
             "CH-SIMS",
-            "sentiment, −1 … 1 in steps of 0.2 (regression), Chinese, with labels for text, sound and picture alone",
+            "sentiment, −1 … 1 in steps of 0.2 (regression), Chinese, "
+            "also with labels for text, audio and vision alone",
             official=(1368, 456, 457),
             paper=(1368, 456, 457),
-            source="github.com/thuiar/MMSA names the download",
+            source="github.com/thuiar/MMSA links to the download",
             terms=_READ_TERMS,
             folder=_COMMON,
-            remark="split by clip: nearly every source video stands in train and test",
+            remark="split by clip: nearly every source video is in both train and test",
         ),
         CorpusCard(
             "simsv2",
             "CH-SIMS v2",
-            "sentiment, −1 … 1 (regression), Chinese, with labels for text, sound and picture alone",
+            "sentiment, −1 … 1 (regression), Chinese, "
+            "also with labels for text, audio and vision alone",
             official=(2722, 647, 1034),
             paper=(2722, 647, 1034),
-            source="github.com/thuiar/ch-sims-v2 names the download",
+            source="github.com/thuiar/ch-sims-v2 links to the download",
             terms=_READ_TERMS,
             folder=f"{_COMMON}; the label file may be called meta.csv",
             remark="contains all of CH-SIMS",
@@ -94,24 +106,28 @@ CARDS: Mapping[str, CorpusCard] = {
         CorpusCard(
             "iemocap",
             "IEMOCAP",
-            "six emotions (one an utterance), English, in dialogues",
+            "six emotions (one for each utterance), English, in dialogues",
             official=None,
             paper=(5228, 519, 1622),
             source="sail.usc.edu/iemocap, on request",
-            terms="a signed release form of the University of Southern California; it may not be passed on",
-            folder="Session1 … Session5, each with dialog/avi/DivX, dialog/transcriptions, dialog/EmoEvaluation",
-            remark="the corpus names no valid part; it is a seeded tenth of the dialogues of sessions 1–4",
+            terms="a signed release form of the University of Southern California; "
+            "the data may not be passed on",
+            folder="Session1 … Session5, each with dialog/avi/DivX, dialog/transcriptions, "
+            "dialog/EmoEvaluation",
+            remark="the corpus has no valid part; it is a seeded tenth of the dialogues of "
+            "sessions 1–4",
         ),
         CorpusCard(
             "meld",
             "MELD",
-            "seven emotions (one an utterance), English, in dialogues",
+            "seven emotions (one for each utterance), English, in dialogues",
             official=(9989, 1109, 2610),
             paper=(9765, 1102, 2524),
-            source="github.com/declare-lab/MELD names the download",
-            terms="repository under GPL-3.0; the pictures are those of a television series",
-            folder="{train,dev,test}_sent_emo.csv, train_splits, dev_splits_complete, output_repeated_splits_test",
-            remark="papers leave out clips that they could not decode, each a different number",
+            source="github.com/declare-lab/MELD links to the download",
+            terms="repository under GPL-3.0; the videos come from a television series",
+            folder="{train,dev,test}_sent_emo.csv, train_splits, dev_splits_complete, "
+            "output_repeated_splits_test",
+            remark="papers leave out clips that they could not decode; the number of these differs",
         ),
         CorpusCard(
             "urfunny",
@@ -119,10 +135,10 @@ CARDS: Mapping[str, CorpusCard] = {
             "humour, yes or no (binary), English",
             official=None,
             paper=(7614, 980, 994),
-            source="github.com/ROC-HCI/UR-FUNNY names the download",
+            source="github.com/ROC-HCI/UR-FUNNY links to the download",
             terms=_READ_TERMS,
             folder="urfunny2_videos/<id>.mp4, language_sdk.pkl, humor_label_sdk.pkl, data_folds.pkl",
-            remark="V2 has 10166 excerpts; the paper's list is of another release",
+            remark="V2 has 10166 excerpts; the paper uses the list of another release",
         ),
         CorpusCard(
             "mustard",
@@ -130,10 +146,12 @@ CARDS: Mapping[str, CorpusCard] = {
             "sarcasm, yes or no (binary), English, with the scene before it",
             official=(497, 55, 138),
             paper=(554, 68, 68),
-            source="github.com/soujanyaporia/MUStARD names the download",
-            terms="repository under MIT; the pictures are those of television series",
-            folder="data/sarcasm_data.json, data/split_indices.json (or .p), utterances_final, context_final",
-            remark="five official folds of 552 / 138; valid is a seeded tenth of the 552, because the folds name none",
+            source="github.com/soujanyaporia/MUStARD links to the download",
+            terms="repository under MIT; the videos come from television series",
+            folder="data/sarcasm_data.json, data/split_indices.json (or .p), utterances_final, "
+            "context_final",
+            remark="five official folds of 552 / 138; valid is a seeded tenth of the 552, because "
+            "the folds have no valid part",
         ),
     )
 }

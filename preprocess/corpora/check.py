@@ -1,4 +1,4 @@
-"""Is this download whole? Counts, files and labels of a corpus against what is known of it; nothing is decoded."""
+"""Compares the clips, files and labels of a download with what is known of the corpus; decodes nothing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Literal
 
 from semanticmac.core import SPLITS
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there
-from semanticmac.preprocess.corpora import Options, read_lists
+from semanticmac.preprocess.corpora import OFFICIAL, Options, known_bad_note, read_lists
 from semanticmac.preprocess.corpora.cards import CARDS, CorpusCard
-from semanticmac.preprocess.corpora.options import some, source_of
+from semanticmac.preprocess.corpora.notes import preview
+from semanticmac.preprocess.corpora.splits import source_of
 
 Kind = Literal[
     "unreadable",
@@ -30,37 +31,37 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a person should know of a corpus."""
+    """One fact about a download that the user should know."""
 
     kind: Kind
     message: str
-    problem: bool = False  # True: the download is not whole
-    ids: tuple[str, ...] = ()  # all the clips or files that it is about
+    problem: bool = False  # True: the download is incomplete
+    ids: tuple[str, ...] = ()  # all clips or files in question
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What check_corpus found; `complete` is the one answer that a script needs."""
+    """The result of check_corpus; a script needs only `complete`."""
 
     name: str
     root: Path
-    card: CorpusCard | None  # None: a folder or the demo, of which nothing is known beforehand
-    counts: Mapping[str, int]  # labelled clips by split
+    card: CorpusCard | None  # None: a folder or the demo corpus
+    counts: Mapping[str, int]  # clips by split
     without_split: int  # clips that are cached and predicted, never trained on
-    labels: str  # the classes with their counts, or the range and mean of the scores
+    labels: str  # classes with their counts, or range and mean of the scores
     findings: tuple[Finding, ...]
-    notes: tuple[str, ...]  # of the adapter
+    notes: tuple[str, ...]  # from reading the corpus
 
     @property
     def complete(self) -> bool:
-        """Whether everything that the label files promise is there, in the official number where one is known."""
+        """Whether all listed clips have files and labels, in the official number if it is known."""
         return not any(finding.problem for finding in self.findings)
 
 
-def check_corpus(name: str, root: Path, options: Options = Options()) -> CheckReport:  # noqa: B008
-    """Reads the label files and looks at which media files are there.
+def check_corpus(name: str, root: Path, options: Options = OFFICIAL) -> CheckReport:
+    """Reads the label files and looks for the media files.
 
-    A corpus that cannot be read is a finding too.
+    A corpus that cannot be read is reported as a finding.
     """
     card = CARDS.get(name)
     try:
@@ -68,135 +69,137 @@ def check_corpus(name: str, root: Path, options: Options = Options()) -> CheckRe
     except CorpusError as error:
         finding = Finding("unreadable", str(error), problem=True)
         return CheckReport(name, root, card, {}, 0, "", (finding,), ())
-    counts = Counter(clip.split for clip in corpus.clips if clip.split)
-    official_lists = options.splits is None and options.exclude is None and options.split_by is None
-    findings = [
-        *_count_findings(counts, card, official_lists),
-        *(finding for check in CHECKS for finding in check(corpus)),
-        *_unlabelled_files(corpus, root),
-    ]
-    without_split = sum(clip.split is None for clip in corpus.clips)
-    in_order = {split: counts[split] for split in SPLITS}
+
+    sizes = Counter(clip.split for clip in corpus.clips)
+    counts = {split: sizes[split] for split in SPLITS}
+    findings: list[Finding] = []
+    if card is not None:
+        findings += _check_counts(counts, card, options.keep_official_lists)
+    for check in CHECKS:
+        findings += check(corpus)
+    findings += _check_unlabelled_files(corpus, root)
     return CheckReport(
         name,
         root,
         card,
-        in_order,
-        without_split,
+        counts,
+        sizes[None],
         describe_labels(corpus),
         tuple(findings),
         corpus.notes,
     )
 
 
-def _count_findings(
-    counts: Counter[str], card: CorpusCard | None, official_lists: bool
-) -> Iterable[Finding]:
-    """The counts beside the official ones and the paper's; only the official ones say that something is amiss."""
-    if card is None:
-        return
-    found = _slashes(counts)
-    if card.official and _slashes(card.official_counts()) != found:
-        reason = "" if official_lists else " (the list was changed by an option)"
-        message = f"{found} clips (train / valid / test), officially {_slashes(card.official_counts())}{reason}"
-        yield Finding("counts", message, problem=official_lists)
-    if card.paper and _slashes(card.paper_counts()) != found:
-        remark = f"; {card.remark}" if card.remark else ""
-        yield Finding(
-            "counts", f"{found} clips, in the paper {_slashes(card.paper_counts())}{remark}"
-        )
+def _check_counts(
+    counts: Mapping[str, int], card: CorpusCard, official_lists: bool
+) -> list[Finding]:
+    """Compares the counts with the official ones and the paper's; only the first can be a problem."""
+    findings: list[Finding] = []
+    actual = _slashes(counts)
+    official, paper = _slashes(card.official_counts()), _slashes(card.paper_counts())
+    if card.official and official != actual:
+        message = f"{actual} clips (train / valid / test), officially {official}"
+        if not official_lists:
+            message += " (the list was changed by an option)"
+        findings.append(Finding("counts", message, problem=official_lists))
+    if card.paper and paper != actual:
+        message = f"{actual} clips, in the paper {paper}"
+        if card.remark:
+            message += f"; {card.remark}"
+        findings.append(Finding("counts", message))
+    return findings
 
 
 def _slashes(counts: Mapping[str, int]) -> str:
     return " / ".join(str(counts.get(split, 0)) for split in SPLITS)
 
 
-def _missing(corpus: Corpus) -> Iterable[Finding]:
+def _check_missing(corpus: Corpus) -> list[Finding]:
     missing = [clip for clip in corpus.clips if not is_there(clip.video)]
-    if any(clip.clip_id not in corpus.known_bad for clip in missing):
-        message = f"{len(missing)} of {len(corpus.clips)} clips have no file: {_files(missing)}"
-        yield Finding("missing", message, problem=True, ids=_ids(missing))
+    if all(clip.clip_id in corpus.known_bad for clip in missing):
+        return []
+    files = preview(dict.fromkeys(str(clip.video) for clip in missing))
+    message = f"{len(missing)} of {len(corpus.clips)} clips have no file: {files}"
+    return [Finding("missing", message, problem=True, ids=_ids(missing))]
 
 
-def _files(clips: list[Clip]) -> str:
-    return some(dict.fromkeys(str(clip.video) for clip in clips))
-
-
-def _known_bad(corpus: Corpus) -> Iterable[Finding]:
+def _check_known_bad(corpus: Corpus) -> list[Finding]:
     bad = [clip for clip in corpus.clips if clip.clip_id in corpus.known_bad]
-    if bad:
-        reasons = ", ".join(f"{clip.clip_id} ({corpus.known_bad[clip.clip_id]})" for clip in bad)
-        yield Finding("known-bad", f"known to be broken in the download: {reasons}", ids=_ids(bad))
+    return [Finding("known-bad", message, ids=_ids(bad)) for message in known_bad_note(corpus)]
 
 
-def _empty_texts(corpus: Corpus) -> Iterable[Finding]:
-    empty = [clip for clip in corpus.clips if not clip.text]
-    if empty:
-        message = f"{len(empty)} of {len(corpus.clips)} clips have no text: {some(_ids(empty))}"
-        yield Finding("empty-text", message, ids=_ids(empty))
+def _check_texts(corpus: Corpus) -> list[Finding]:
+    empty = _ids(clip for clip in corpus.clips if not clip.text)
+    if not empty:
+        return []
+    message = f"{len(empty)} of {len(corpus.clips)} clips have no text: {preview(empty)}"
+    return [Finding("empty-text", message, ids=empty)]
 
 
-def _unlabelled(corpus: Corpus) -> Iterable[Finding]:
-    bare = [clip for clip in corpus.clips if clip.split and "multimodal" not in clip.labels]
-    if bare:
-        message = f"{len(bare)} clips have a split but no label: {some(_ids(bare))}"
-        yield Finding("unlabelled", message, problem=True, ids=_ids(bare))
+def _check_unlabelled(corpus: Corpus) -> list[Finding]:
+    bare = _ids(clip for clip in corpus.clips if clip.split and "multimodal" not in clip.labels)
+    if not bare:
+        return []
+    message = f"{len(bare)} clips have a split but no label: {preview(bare)}"
+    return [Finding("unlabelled", message, problem=True, ids=bare)]
 
 
-def _shared_sources(corpus: Corpus) -> Iterable[Finding]:
+def _check_shared_sources(corpus: Corpus) -> list[Finding]:
     splits_of: dict[str, set[str]] = {}
     for clip in corpus.clips:
         if clip.split:
             splits_of.setdefault(source_of(clip), set()).add(clip.split)
     shared = tuple(source for source, splits in splits_of.items() if len(splits) > 1)
-    if shared:
-        message = (
-            f"{len(shared)} of {len(splits_of)} source videos stand in more than one split: {some(shared)}. "
-            "A model may recognise the video instead of the affect; --split-by video keeps them apart"
-        )
-        yield Finding("shared-source", message, ids=shared)
+    if not shared:
+        return []
+    message = (
+        f"{len(shared)} of {len(splits_of)} source videos are in more than one split: "
+        f"{preview(shared)}. A model may recognise the video instead of the affect; "
+        "--split-by video keeps the clips of a video together"
+    )
+    return [Finding("shared-source", message, ids=shared)]
 
 
-def _absent_classes(corpus: Corpus) -> Iterable[Finding]:
-    present = {name for clip in corpus.clips if clip.split == "train" for name in _classes(clip)}
-    absent = [name for name in corpus.task.classes if name not in present] if corpus.task else []
-    if absent and any(clip.split for clip in corpus.clips):
-        yield Finding(
-            "absent-class",
-            f"no training clip is {', '.join(absent)}",
-            problem=True,
-            ids=tuple(absent),
-        )
+def _check_absent_classes(corpus: Corpus) -> list[Finding]:
+    if corpus.task is None or not any(clip.split for clip in corpus.clips):
+        return []
+    present = _class_counts(clip for clip in corpus.clips if clip.split == "train")
+    absent = tuple(name for name in corpus.task.classes if name not in present)
+    if not absent:
+        return []
+    message = f"no training clip is {', '.join(absent)}"
+    return [Finding("absent-class", message, problem=True, ids=absent)]
 
 
-CHECKS: tuple[Callable[[Corpus], Iterable[Finding]], ...] = (
-    _missing,
-    _known_bad,
-    _empty_texts,
-    _unlabelled,
-    _shared_sources,
-    _absent_classes,
+CHECKS: tuple[Callable[[Corpus], list[Finding]], ...] = (
+    _check_missing,
+    _check_known_bad,
+    _check_texts,
+    _check_unlabelled,
+    _check_shared_sources,
+    _check_absent_classes,
 )
 
 
-def _unlabelled_files(corpus: Corpus, root: Path) -> Iterable[Finding]:
-    """Files of the same kind, in the folder that holds all the clips, which no clip is cut from."""
-    used = {str(clip.video) for clip in corpus.clips}
-    suffixes = {clip.video.suffix.lower() for clip in corpus.clips}
-    top = Path(os.path.commonpath({str(clip.video.parent) for clip in corpus.clips}))
-    paths = (
-        path
-        for path in top.rglob("*")
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
-    )
-    unused = tuple(sorted(str(path.relative_to(root)) for path in paths if str(path) not in used))
-    if unused:
-        message = f"{len(unused)} files below {top} belong to no clip: {some(unused)}"
-        yield Finding("unlabelled-file", message, ids=unused)
+def _check_unlabelled_files(corpus: Corpus, root: Path) -> list[Finding]:
+    """Files of the clips' types, below the folder that holds all clips, that belong to no clip."""
+    used = {clip.video for clip in corpus.clips}
+    suffixes = {path.suffix.lower() for path in used}
+    top = Path(os.path.commonpath({str(path.parent) for path in used}))
+    unused: list[str] = []
+    for path in top.rglob("*"):
+        is_media = path.suffix.lower() in suffixes and not path.name.startswith(".")
+        if is_media and path not in used:
+            unused.append(str(path.relative_to(root)))
+    if not unused:
+        return []
+    unused.sort()
+    message = f"{len(unused)} files below {top} belong to no clip: {preview(unused)}"
+    return [Finding("unlabelled-file", message, ids=tuple(unused))]
 
 
 def describe_labels(corpus: Corpus) -> str:
-    """The multimodal labels in one line."""
+    """The multimodal labels in one line: counts of the classes, or range and mean of the scores."""
     labels = [clip.labels["multimodal"] for clip in corpus.clips if "multimodal" in clip.labels]
     if corpus.task is None or not labels:
         return "no labels"
@@ -205,15 +208,20 @@ def describe_labels(corpus: Corpus) -> str:
         mean = sum(scores) / len(scores)
         low, high = corpus.task.low, corpus.task.high
         return f"{min(scores):g} … {max(scores):g} of {low:g} … {high:g}, mean {mean:.3f}"
-    counts = Counter(name for clip in corpus.clips for name in _classes(clip))
+    counts = _class_counts(corpus.clips)
     return ", ".join(f"{name} {counts[name]}" for name in corpus.task.classes)
 
 
-def _classes(clip: Clip) -> tuple[str, ...]:
-    label = clip.labels.get("multimodal")
-    if isinstance(label, str):
-        return (label,)
-    return label if isinstance(label, tuple) else ()
+def _class_counts(clips: Iterable[Clip]) -> Counter[str]:
+    """How many clips have each class as multimodal label."""
+    counts: Counter[str] = Counter()
+    for clip in clips:
+        label = clip.labels.get("multimodal")
+        if isinstance(label, str):
+            counts[label] += 1
+        elif isinstance(label, tuple):
+            counts.update(label)
+    return counts
 
 
 def _ids(clips: Iterable[Clip]) -> tuple[str, ...]:

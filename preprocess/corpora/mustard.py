@@ -1,9 +1,9 @@
-"""MUStARD: sarcasm in television series; 690 utterances, each with the scene before it, and five official folds."""
+"""MUStARD: sarcasm in television series; 690 utterances with the scene before each, in five folds."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,8 @@ from semanticmac.preprocess.corpora.tables import read_text
 
 TASK = Task("binary", ("false", "true"))  # true = sarcastic
 DATA = "sarcasm_data.json"
-FOLDS = (
-    "split_indices.json",
-    "split_indices.p",
-)  # [[train positions, test positions], …] into the order of DATA
+# [[train positions, test positions], …]: positions of clips in DATA.
+FOLDS = ("split_indices.json", "split_indices.p")
 DEFAULT_FOLD = 0
 FIELDS = {
     "utterance": str,
@@ -31,39 +29,39 @@ FIELDS = {
 
 
 def read(root: Path, options: Options) -> Corpus:
-    """The utterances with the split of one fold, and their context clips where those were downloaded."""
-    path = _find(root, (DATA,))
+    """The utterances with the split of one fold, and the context clips that were downloaded."""
+    path = _find(root, DATA)
     if path is None:
         raise CorpusError(
-            f"mustard: no {DATA} in {root} or {root / 'data'}; expected it beside utterances_final/<id>.mp4"
+            f"mustard: no {DATA} in {root} or {root / 'data'}; "
+            "expected it beside utterances_final/<id>.mp4"
         )
     entries = _read_entries(path)
     fold = DEFAULT_FOLD if options.fold is None else options.fold
-    split_of, notes = _read_fold(root, list(entries), fold)
+    split_of, note = _read_fold(root, list(entries), fold)
+
     clips: list[Clip] = []
+    contexts = 0
     for clip_id, entry in entries.items():
         context = inside(root, f"context_final/{clip_id}_c.mp4")
         if context.is_file():
             clips.append(_context_clip(clip_id, context, entry))
+            contexts += 1
         clips.append(_clip(root, clip_id, entry, split_of.get(clip_id)))
-    contexts = sum(clip.position == 0 for clip in clips)
+
+    notes = [note]
     if contexts:
         notes.append(
-            f"{contexts} context clips stand before their utterance; they have neither label nor split"
+            f"{contexts} context clips precede their utterances; they have no label and no split"
         )
     return Corpus("mustard", TASK, tuple(clips), tuple(notes))
 
 
-def _find(root: Path, names: tuple[str, ...]) -> Path | None:
-    return next(
-        (
-            base / name
-            for name in names
-            for base in (root, root / "data")
-            if (base / name).is_file()
-        ),
-        None,
-    )
+def _find(root: Path, name: str) -> Path | None:
+    for path in (root / name, root / "data" / name):
+        if path.is_file():
+            return path
+    return None
 
 
 def _read_entries(path: Path) -> dict[str, Mapping[str, Any]]:
@@ -78,13 +76,15 @@ def _read_entries(path: Path) -> dict[str, Mapping[str, Any]]:
 
 
 def _read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises CorpusError for a key that appears twice."""
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        if len(set(keys)) != len(keys):
-            raise CorpusError(
-                f"{path}: {next(key for key in keys if keys.count(key) > 1)!r} stands twice"
-            )
-        return dict(pairs)
+        data: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in data:
+                raise CorpusError(f"{path}: {key!r} appears twice")
+            data[key] = value
+        return data
 
     try:
         return json.loads(read_text(path), object_pairs_hook=unique)
@@ -110,31 +110,43 @@ def _context_clip(clip_id: str, video: Path, entry: Mapping[str, Any]) -> Clip:
     return Clip(f"{clip_id}_c", video, text=text, dialogue=clip_id, position=0)
 
 
-def _read_fold(root: Path, ids: list[str], fold: int) -> tuple[dict[str, str], list[str]]:
-    """The split of each clip in one fold; a seeded tenth of its train part is valid, because the folds name none."""
-    path = _find(root, FOLDS)
+def _read_fold(root: Path, ids: list[str], fold: int) -> tuple[dict[str, str], str]:
+    """The split of each clip in one fold, and a note.
+
+    The folds have no valid part; it is a seeded tenth of the train part.
+    """
+    path = _find(root, FOLDS[0]) or _find(root, FOLDS[1])
     if path is None:
-        return {}, [
-            f"no {' or '.join(FOLDS)} in {root}: no clip has a split; name a list with --splits"
-        ]
+        files = " or ".join(FOLDS)
+        return {}, f"no {files} in {root}: no clip has a split; give a list with --splits"
     folds = _read_json(path) if path.suffix == ".json" else read_plain_pickle(path, arrays=True)
-    if not isinstance(folds, list) or not all(
-        isinstance(parts, list | tuple) and len(parts) == 2 for parts in folds
-    ):
+    if not isinstance(folds, list) or not all(_is_pair(parts) for parts in folds):
         raise CorpusError(
-            f"{path}: expected a list of [train positions, test positions], one a fold"
+            f"{path}: expected a list of [train positions, test positions], one for each fold"
         )
     if not 0 <= fold < len(folds):
-        raise CorpusError(f"{path} has the folds 0 … {len(folds) - 1}, asked for was {fold}")
+        raise CorpusError(f"{path} has the folds 0 … {len(folds) - 1}, not {fold}")
     train, test = folds[fold]
-    positions = [*train, *test]
-    if not all(type(position) is int and 0 <= position < len(ids) for position in positions):
-        raise CorpusError(
-            f"{path}: fold {fold} holds something other than positions 0 … {len(ids) - 1} in {DATA}"
-        )
-    if len(set(positions)) != len(positions):
-        raise CorpusError(f"{path}: a clip stands twice in fold {fold}")
+    _check_positions(path, fold, [*train, *test], len(ids))
+
     valid = tenth_for_valid(ids[position] for position in train)
-    split_of = {ids[position]: "valid" if ids[position] in valid else "train" for position in train}
+    split_of = {ids[position]: "train" for position in train}
+    split_of |= dict.fromkeys(valid, "valid")
+    split_of |= {ids[position]: "test" for position in test}
     note = f"fold {fold} of 0 … {len(folds) - 1}; valid is a seeded tenth of its train part"
-    return split_of | {ids[position]: "test" for position in test}, [note]
+    return split_of, note
+
+
+def _is_pair(parts: object) -> bool:
+    return isinstance(parts, list | tuple) and len(parts) == 2
+
+
+def _check_positions(path: Path, fold: int, positions: Sequence[object], count: int) -> None:
+    for position in positions:
+        if type(position) is not int or not 0 <= position < count:
+            raise CorpusError(
+                f"{path}: fold {fold} has the position {position!r}, "
+                f"expected 0 … {count - 1}, as in {DATA}"
+            )
+    if len(set(positions)) != len(positions):
+        raise CorpusError(f"{path}: a clip appears twice in fold {fold}")

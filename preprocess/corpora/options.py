@@ -1,45 +1,52 @@
-"""Whose split it is: the options that replace or thin a corpus's own lists, applied here for every corpus alike."""
+"""Lists of the user that replace a corpus's own splits, clips or labels: the same for every corpus."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.core import MODALITIES, SPLITS, Label, Task
+from semanticmac.core import SPLITS
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
-from semanticmac.preprocess.corpora.splits import SHARES, assign_splits, parse_split
-from semanticmac.preprocess.corpora.tables import Row, read_table
-
-LABEL_COLUMNS = {"label": "multimodal"} | {f"label_{name}": name for name in MODALITIES}
-NAMED = 5  # ids that a note prints before it says "and N more"
+from semanticmac.preprocess.corpora.labels import read_labels
+from semanticmac.preprocess.corpora.notes import count_note, preview
+from semanticmac.preprocess.corpora.splits import SHARES, assign_splits, parse_split, source_of
+from semanticmac.preprocess.corpora.tables import Row, index_rows, read_table
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may ask of any corpus; the defaults are its official lists."""
+    """What a user may change of any corpus; the defaults keep its official lists."""
 
-    # CSV clip_id (or video_id), split: this and nothing else is trained and tested on
+    # CSV with clip_id (or video_id) and split: the only clips that are trained and tested on.
     splits: Path | None = None
-    exclude: Path | None = None  # CSV clip_id: these clips are left out altogether
-    labels: Path | None = None  # CSV clip_id, label[, label_text, label_audio, label_vision]
-    # a new split that keeps the clips of one source video together
+    # CSV with clip_id: clips to leave out.
+    exclude: Path | None = None
+    # CSV with clip_id, label[, label_text, label_audio, label_vision].
+    labels: Path | None = None
+    # A new split that keeps the clips of one source video together.
     split_by: Literal["video"] | None = None
-    fold: int | None = None  # MUStARD: which of the official folds, from 0
+    fold: int | None = None  # MUStARD only: which official fold, from 0
 
     def __post_init__(self) -> None:
         if self.splits is not None and self.split_by is not None:
-            raise ValueError(
-                "splits and split_by exclude each other: the list decides, or the rule does"
-            )
+            raise ValueError("splits and split_by exclude each other: give only one of them")
         if self.split_by not in (None, "video"):
             raise ValueError(f"split_by={self.split_by!r}, expected 'video'")
 
+    @property
+    def keep_official_lists(self) -> bool:
+        """Whether clips and splits are the corpus's own."""
+        return self.splits is None and self.exclude is None and self.split_by is None
+
+
+OFFICIAL = Options()
+
 
 def apply_options(corpus: Corpus, options: Options) -> Corpus:
-    """The corpus with its labels, its exclusions and then its split replaced as the options say."""
+    """The corpus after the options replaced labels, removed clips and replaced splits, in this order."""
     if options.labels is not None:
         corpus = apply_labels(corpus, options.labels)
     if options.exclude is not None:
@@ -52,158 +59,140 @@ def apply_options(corpus: Corpus, options: Options) -> Corpus:
 
 
 def complete_from_root(corpus: Corpus, root: Path, options: Options, labels_from: str) -> Corpus:
-    """For downloads that bring no label list or no split: `labels.csv` and `splits.csv`, which a person puts into root.
+    """Adds what a download lacks from `labels.csv` and `splits.csv`, which the user puts into root.
 
-    `labels_from` says in the message where this corpus's labels usually are. The formats are those of the options.
+    `labels_from` names the usual label file of the corpus in the error message. The formats are
+    those of the options. Raises CorpusError when labels or splits are missing and neither a file
+    nor an option gives them.
     """
     if options.labels is None and not any(clip.labels for clip in corpus.clips):
         path = root / "labels.csv"
         if not path.is_file():
             raise CorpusError(
-                f"{corpus.name}: no labels in {root}; expected {labels_from}, or {path} (clip_id, label)"
+                f"{corpus.name}: no labels in {root}; "
+                f"expected {labels_from}, or {path} (clip_id, label)"
             )
         corpus = apply_labels(corpus, path)
+
     if options.splits is None and options.split_by is None:
         path = root / "splits.csv"
         if not path.is_file():
             raise CorpusError(
-                f"{corpus.name}: the official download brings no split; write {path} (columns clip_id or video_id, and "
-                "split: train, valid, test), name such a list with --splits, or use the common layout (label.csv), "
-                "whose column `mode` is the split"
+                f"{corpus.name}: the official download has no split. Write {path} (columns "
+                "clip_id or video_id, and split: train, valid, test), give such a list with "
+                "--splits, or use the common layout (label.csv), whose column `mode` is the split"
             )
         corpus = apply_splits(corpus, path)
     return corpus
 
 
 def apply_splits(corpus: Corpus, path: Path) -> Corpus:
-    """Every clip gets the split that the list names for it, or for its source video; others get none."""
+    """Every clip with the split that the list gives it or its source video; other clips get none."""
     by_video = "video_id" in read_table(path).columns
-    split_of = {
-        name: parse_split(row) for name, row in _rows_by_id(path, ("split",), by_video).items()
-    }
-    names = [source_of(clip) if by_video else clip.clip_id for clip in corpus.clips]
-    pairs = list(zip(corpus.clips, names, strict=True))
-    clips = tuple(replace(clip, split=split_of.get(name)) for clip, name in pairs)
+    rows = _read_list(path, "video_id" if by_video else "clip_id", "split")
+    split_of = {name: parse_split(row) for name, row in rows.items()}
+
+    clips: list[Clip] = []
+    names: list[str] = []
+    unlisted: list[str] = []
+    for clip in corpus.clips:
+        name = source_of(clip) if by_video else clip.clip_id
+        names.append(name)
+        if name not in split_of:
+            unlisted.append(clip.clip_id)
+        clips.append(replace(clip, split=split_of.get(name)))
+
     if not any(clip.split for clip in clips):
         raise CorpusError(
-            f"{path} gives no clip of {corpus.name} a split; its ids look like {some(split_of)}, "
-            f"the corpus's like {some(dict.fromkeys(names))}"
+            f"{path} gives no clip of {corpus.name} a split; its ids look like "
+            f"{preview(split_of)}, the corpus's like {preview(dict.fromkeys(names))}"
         )
-    notes = [f"splits are read from {path}", *_unknown_note(corpus, path, split_of, names)]
-    unlisted = [clip.clip_id for clip, name in pairs if name not in split_of]
-    if unlisted:
-        notes.append(
-            f"{len(unlisted)} clips are not in {path.name} and have no split: {some(unlisted)}"
-        )
-    return replace(corpus, clips=clips, notes=(*corpus.notes, *notes))
+    notes = [f"splits are read from {path}"]
+    notes += _unknown_note(corpus, path, split_of, names)
+    notes += count_note(f"clips are not in {path.name} and have no split", unlisted)
+    return _changed(corpus, clips, notes)
 
 
 def apply_exclude(corpus: Corpus, path: Path) -> Corpus:
-    """The corpus without the clips that the list names."""
-    excluded = _rows_by_id(path)
-    clips = tuple(clip for clip in corpus.clips if clip.clip_id not in excluded)
+    """The corpus without the clips of the list."""
+    excluded = _read_list(path, "clip_id")
+    clips = [clip for clip in corpus.clips if clip.clip_id not in excluded]
     if not clips:
         raise CorpusError(f"{path} excludes every clip of {corpus.name}")
-    note = f"{len(corpus.clips) - len(clips)} clips are left out by {path}"
-    return replace(
-        corpus, clips=clips, notes=(*corpus.notes, note, *_unknown_note(corpus, path, excluded))
-    )
+    notes = [f"{len(corpus.clips) - len(clips)} clips are left out by {path}"]
+    notes += _unknown_note(corpus, path, excluded, _ids(corpus))
+    return _changed(corpus, clips, notes)
 
 
 def apply_labels(corpus: Corpus, path: Path) -> Corpus:
-    """The corpus with the labels of the clips that the list names replaced; `|` separates the classes of one clip."""
+    """The corpus with the labels of the list; `|` separates several classes of one clip.
+
+    A clip that is not in the list keeps its labels. Raises CorpusError for a corpus without a task.
+    """
     if corpus.task is None:
         raise CorpusError(
-            f"{corpus.name} has no task, so {path} cannot label it; write the labels into its clips.csv"
+            f"{corpus.name} has no task, so {path} cannot label it; "
+            "write the labels into its clips.csv"
         )
-    table = _rows_by_id(path, ("label",))
-    labels = {clip_id: read_labels(row, corpus.task) for clip_id, row in table.items()}
-    clips = tuple(
-        replace(clip, labels=labels.get(clip.clip_id, clip.labels)) for clip in corpus.clips
-    )
-    named = sum(clip.clip_id in labels for clip in corpus.clips)
-    note = f"the labels of {named} clips are read from {path}"
-    return replace(
-        corpus, clips=clips, notes=(*corpus.notes, note, *_unknown_note(corpus, path, labels))
-    )
+    rows = _read_list(path, "clip_id", "label")
+    labels = {clip_id: read_labels(row, corpus.task) for clip_id, row in rows.items()}
 
+    clips: list[Clip] = []
+    relabelled = 0
+    for clip in corpus.clips:
+        relabelled += clip.clip_id in labels
+        clips.append(replace(clip, labels=labels.get(clip.clip_id, clip.labels)))
 
-def read_labels(
-    row: Row, task: Task, columns: Mapping[str, str] = LABEL_COLUMNS
-) -> dict[str, Label]:
-    """The labels of one table row that are annotated; `columns` maps a column to text, audio, vision or multimodal."""
-    labels: dict[str, Label] = {}
-    for column, modality in columns.items():
-        value = row.text(column)
-        if not value:
-            continue
-        if value.lower() == "nan":
-            raise row.error(f"{column} is NaN; leave the cell empty where nothing is annotated")
-        label: Label = value
-        if task.kind == "regression":
-            label = row.parse_number(value, f"the {column}")
-        elif task.kind == "multi-label":
-            label = tuple(part.strip() for part in value.split("|") if part.strip())
-        try:
-            task.encode(label)
-        except ValueError as error:
-            raise row.error(f"{column}: {error}") from error
-        labels[modality] = label
-    return labels
+    notes = [f"the labels of {relabelled} clips are read from {path}"]
+    notes += _unknown_note(corpus, path, labels, _ids(corpus))
+    return _changed(corpus, clips, notes)
 
 
 def split_by_video(corpus: Corpus) -> Corpus:
-    """A new split with the shares of the old one, in which the clips of one source video stay together."""
-    clips = [clip for clip in corpus.clips if clip.split] or [
-        clip for clip in corpus.clips if clip.labels
-    ]
+    """A new split with the shares of the old one; clips of one source video stay together.
+
+    A corpus without a split has its labelled clips divided by the usual shares.
+    """
+    clips = [clip for clip in corpus.clips if clip.split]
+    shares = SHARES
+    if clips:
+        sizes = Counter(clip.split for clip in clips)
+        shares = {split: sizes[split] / len(clips) for split in SPLITS}
+    else:
+        clips = [clip for clip in corpus.clips if clip.labels]
     if not clips:
         raise CorpusError(
             f"{corpus.name} has neither a split nor a label, so there is nothing to split by video"
         )
-    sizes = Counter(clip.split for clip in clips)
-    shares = SHARES if sizes[None] else {split: sizes[split] / len(clips) for split in SPLITS}
+
     assigned = assign_splits([source_of(clip) for clip in clips], shares)
-    split_of = {clip.clip_id: split for clip, split in zip(clips, assigned, strict=True)}
-    note = "this is not the official split: it was made anew so that the clips of one source video stay together"
-    rearranged = tuple(replace(clip, split=split_of.get(clip.clip_id)) for clip in corpus.clips)
-    return replace(corpus, clips=rearranged, notes=(*corpus.notes, note))
+    split_of = dict(zip((clip.clip_id for clip in clips), assigned, strict=True))
+    changed = [replace(clip, split=split_of.get(clip.clip_id)) for clip in corpus.clips]
+    note = (
+        "this is not the official split: it is a new one that keeps the clips of one source video "
+        "together"
+    )
+    return _changed(corpus, changed, [note])
 
 
-def source_of(clip: Clip) -> str:
-    """What two clips share when they were cut from one video: the dialogue or source video, else the file."""
-    return clip.dialogue if clip.dialogue is not None else str(clip.video)
+def _ids(corpus: Corpus) -> list[str]:
+    return [clip.clip_id for clip in corpus.clips]
 
 
-def some(ids: Iterable[str]) -> str:
-    """The first few ids, and how many more there are."""
-    names = list(ids)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+def _changed(corpus: Corpus, clips: list[Clip], notes: list[str]) -> Corpus:
+    """The corpus with other clips and with further notes."""
+    return replace(corpus, clips=tuple(clips), notes=(*corpus.notes, *notes))
 
 
-def _rows_by_id(
-    path: Path, required: tuple[str, ...] = (), by_video: bool = False
-) -> dict[str, Row]:
-    column = "video_id" if by_video else "clip_id"
-    rows: dict[str, Row] = {}
-    for row in read_table(path, (column, *required)).rows:
-        name = row.name(column)
-        if name in rows:
-            raise row.error(
-                f"the {column} {name!r} stands twice; it is also in line {rows[name].line}"
-            )
-        rows[name] = row
-    return rows
+def _read_list(path: Path, id_column: str, *required: str) -> dict[str, Row]:
+    """The rows of a list by their id; raises CorpusError when an id appears twice."""
+    rows = read_table(path, (id_column, *required)).rows
+    return index_rows(rows, [row.name(id_column) for row in rows], id_column)
 
 
 def _unknown_note(
-    corpus: Corpus, path: Path, ids: Iterable[str], known: Iterable[str] = ()
+    corpus: Corpus, path: Path, ids: Iterable[str], known: Iterable[str]
 ) -> list[str]:
-    known = set(known) or {clip.clip_id for clip in corpus.clips}
+    known = set(known)
     unknown = [name for name in ids if name not in known]
-    return (
-        [f"{len(unknown)} ids of {path.name} are not in {corpus.name}: {some(unknown)}"]
-        if unknown
-        else []
-    )
+    return count_note(f"ids of {path.name} are not in {corpus.name}", unknown)

@@ -1,4 +1,4 @@
-"""Pickles from a stranger, read without running anything in them: plain data, and rows of numbers where asked for."""
+"""Pickles from other people, read as plain data: no code in them is run."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ import numpy as np
 
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora.pickle_scan import check_opcodes
-from semanticmac.preprocess.corpora.tables import MAX_LABEL_FILE_BYTES
+from semanticmac.preprocess.corpora.tables import check_size, unreadable
 
-Known = dict[
-    tuple[str, str], Callable[..., Any]
-]  # (module, name) in the pickle → what is called in its place
+# (module, name) in the pickle → what is called instead.
+Known = dict[tuple[str, str], Callable[..., Any]]
 
-# The only builtins that a pickle of plain data fetches by name; dict, list, str and numbers have
-# opcodes of their own.
+# A pickle of plain data fetches only sets by name: dict, list, str and numbers have opcodes.
 PLAIN: Known = {
-    (module, name): kind
-    for module in ("builtins", "__builtin__")
-    for name, kind in (("set", set), ("frozenset", frozenset))
+    ("builtins", "set"): set,
+    ("builtins", "frozenset"): frozenset,
+    ("__builtin__", "set"): set,
+    ("__builtin__", "frozenset"): frozenset,
 }
 
 
 class _PlainUnpickler(pickle.Unpickler):
+    """Calls nothing but what is `known`."""
+
     def __init__(self, stream: BinaryIO, known: Known) -> None:
-        # Python 2 wrote some of these files; latin-1 reads its byte strings and changes nothing in
-        # later ones.
+        # Some files were written by Python 2: latin-1 reads their byte strings. It does not change
+        # the strings of later files.
         super().__init__(stream, encoding="latin-1")
         self.known = known
 
@@ -40,7 +41,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 class PickledDtype:
-    """Stands in for numpy.dtype while a pickle is read: keeps the code (`i8`) and calls nothing."""
+    """Replaces numpy.dtype during unpickling: keeps the type code (`i8`) and the byte order."""
 
     def __init__(self, code: str, *_: object) -> None:
         self.code, self.order = code, "<"
@@ -50,7 +51,7 @@ class PickledDtype:
 
 
 class _Array:
-    """Stands in for numpy.ndarray: keeps the raw bytes until `plain` makes them a list of numbers."""
+    """Replaces numpy.ndarray during unpickling: keeps the raw bytes until `tolist`."""
 
     def __init__(self, *_: object) -> None:
         self.state: tuple[Any, ...] = ()
@@ -61,10 +62,14 @@ class _Array:
     def tolist(self) -> list[int]:
         _, shape, dtype, _, raw = self.state
         if not isinstance(dtype, PickledDtype) or dtype.code not in ("i4", "i8") or len(shape) != 1:
-            raise pickle.UnpicklingError("it holds an array that is not a row of whole numbers")
+            raise pickle.UnpicklingError("it contains an array that is not a row of whole numbers")
         content = raw.encode("latin-1") if isinstance(raw, str) else raw
         numbers: list[int] = np.frombuffer(content, dtype=dtype.order + dtype.code).tolist()
         return numbers
+
+
+def _encode_latin1(text: str, _encoding: str) -> bytes:
+    return text.encode("latin-1")
 
 
 ARRAYS: Known = {
@@ -72,61 +77,54 @@ ARRAYS: Known = {
     ("numpy", "dtype"): PickledDtype,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
-    ("_codecs", "encode"): lambda text, _encoding: text.encode("latin-1"),
+    ("_codecs", "encode"): _encode_latin1,
 }
 
 
 def read_plain_pickle(path: Path, arrays: bool = False) -> object:
-    """A pickle of plain Python data; with `arrays`, rows of whole numbers too, which become lists.
+    """A label file that is a pickle of plain Python data.
 
-    Anything else could run code while it is read. It is refused, and the message names it.
+    With `arrays`, rows of whole numbers are read too and become lists. Raises CorpusError, with the
+    name of what the file asks for, when it contains anything else: that could run code.
     """
-    known = PLAIN | ARRAYS if arrays else PLAIN
-    return read_restricted(
-        path, known, MAX_LABEL_FILE_BYTES, "dict, list, str, numbers", _plain if arrays else None
-    )
+    check_size(path)
+    readable = "dict, list, str, numbers"
+    if arrays:
+        return read_restricted(path, PLAIN | ARRAYS, readable, _arrays_to_lists)
+    return read_restricted(path, PLAIN, readable)
 
 
 def read_restricted(
-    path: Path,
-    known: Known,
-    max_bytes: int | None,
-    readable: str,
-    finish: Callable[[object], object] | None = None,
+    path: Path, known: Known, readable: str, convert: Callable[[object], object] | None = None
 ) -> object:
-    """A pickle that may name nothing but what is `known`; `finish` turns what stands in for arrays into values.
+    """A pickle that may ask for nothing but what is `known`; `convert` is applied to the result.
 
-    Raises CorpusError for a file that asks for anything else, naming it, and for one that is no
-    whole pickle.
+    `readable` says in the error message which data a file may contain. Raises CorpusError for a
+    file that asks for anything else or is not a complete pickle.
     """
     try:
-        if max_bytes is not None and path.stat().st_size > max_bytes:
-            raise CorpusError(
-                f"{path} is {path.stat().st_size // 2**20} MiB large; that is no label file"
-            )
         check_opcodes(path)
         with path.open("rb") as stream:
             data = _PlainUnpickler(stream, known).load()
-        return data if finish is None else finish(data)
+        return data if convert is None else convert(data)
     except CorpusError:
         raise
     except OSError as error:
-        raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except pickle.UnpicklingError as error:
         raise CorpusError(
             f"{path} is refused: {error}. Only plain data ({readable}) is read from a pickle"
         ) from error
-    except (
-        Exception
-    ) as error:  # a damaged pickle can raise nearly anything: EOFError, KeyError, MemoryError
+    except Exception as error:
+        # A damaged pickle can raise nearly anything: EOFError, KeyError, MemoryError.
         raise CorpusError(
-            f"{path} is not a whole pickle ({type(error).__name__}: {error})"
+            f"{path} is not a complete pickle ({type(error).__name__}: {error})"
         ) from error
 
 
-def _plain(data: object) -> object:
+def _arrays_to_lists(data: object) -> object:
     if isinstance(data, _Array):
         return data.tolist()
     if isinstance(data, list | tuple):
-        return [_plain(item) for item in data]
+        return [_arrays_to_lists(item) for item in data]
     return data

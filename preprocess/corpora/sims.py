@@ -1,4 +1,4 @@
-"""CH-SIMS and CH-SIMS v2: the common layout, with labels for text, sound and picture alone as well."""
+"""CH-SIMS and CH-SIMS v2: the common layout, with labels for text, audio and vision alone too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read(root: Path, options: Options) -> Corpus:
 
 
 def read_v2(root: Path, options: Options) -> Corpus:
-    """CH-SIMS v2, which may call its label file `meta.csv`; it contains all of CH-SIMS."""
+    """CH-SIMS v2: like CH-SIMS, but the label file may also be called `meta.csv`."""
     return _read("simsv2", root, ("label.csv", "meta.csv"))
 
 
@@ -26,6 +26,7 @@ def _read(name: str, root: Path, names: tuple[str, ...]) -> Corpus:
     labels = label_file(root, names)
     if labels is None:
         raise CorpusError(
-            f"{name}: {root} holds no {' or '.join(names)}; expected it beside Raw/<video_id>/<clip_id>.mp4"
+            f"{name}: {root} holds no {' or '.join(names)}; "
+            "expected it beside Raw/<video_id>/<clip_id>.mp4"
         )
     return read_common(name, root, TASK, labels)

@@ -1,4 +1,4 @@
-"""Splits that this project makes itself, the same on every machine, and the names that others give to theirs."""
+"""Splits that this project makes, the same on every machine, and the usual names of the splits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from semanticmac.core import SPLITS
+from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.corpora.tables import Row
 
 SPLIT_NAMES = {
@@ -21,43 +22,66 @@ SHARES = {"train": 0.70, "valid": 0.15, "test": 0.15}
 
 
 def assign_splits(groups: Sequence[str], shares: Mapping[str, float] = SHARES) -> list[str]:
-    """A split for each clip, given its group (speaker, video); a group stays whole. The same groups, the same split.
+    """A split for each clip from the group of each clip (speaker or video); no group is divided.
 
-    The groups stand in the order of their SHA-256, which neither the machine nor the file system
-    can change; test takes those that bring it nearest to its share, then valid, and train keeps the
-    rest. Two groups make train and valid.
+    Groups are ordered by their SHA-256, so the result depends on their names alone. Test takes
+    groups until it is nearest to its share, then valid; train keeps the rest. Two groups become
+    train and valid.
     """
     sizes = Counter(groups)
     waiting = sorted(sizes, key=sha256_order)
     split_of: dict[str, str] = {}
-    for split in ("test", "valid"):
-        needed_later = 2 if split == "test" else 1  # a split without a clip is of no use to anybody
-        wanted, taken = shares[split] * len(groups), 0
-        for group in list(waiting) if wanted else []:
-            if len(waiting) > needed_later and taken + sizes[group] / 2 < wanted:
-                split_of[group], taken = split, taken + sizes[group]
-                waiting.remove(group)
-        if wanted and not taken and len(waiting) > needed_later:
-            smallest = min(waiting, key=lambda group: sizes[group])
-            split_of[smallest] = split
-            waiting.remove(smallest)
+    # Test leaves one group for valid and one for train; valid leaves one for train.
+    for split, groups_to_leave in (("test", 2), ("valid", 1)):
+        target = shares[split] * len(groups)
+        for group in _choose_groups(waiting, sizes, target, groups_to_leave):
+            split_of[group] = split
+            waiting.remove(group)
     return [split_of.get(group, "train") for group in groups]
 
 
+def _choose_groups(
+    waiting: Sequence[str], sizes: Mapping[str, int], target: float, groups_to_leave: int
+) -> list[str]:
+    """The first groups whose clips add up to about `target`, at least one if that is possible."""
+    most = len(waiting) - groups_to_leave
+    if target == 0 or most <= 0:
+        return []
+    chosen: list[str] = []
+    clips = 0
+    for group in waiting:
+        if len(chosen) < most and clips + sizes[group] / 2 < target:
+            chosen.append(group)
+            clips += sizes[group]
+    return chosen or [min(waiting, key=lambda group: sizes[group])]
+
+
 def sha256_order(name: str) -> str:
-    """A sort key that shuffles names in the same way everywhere."""
+    """A sort key that shuffles names in the same way on every machine."""
     return hashlib.sha256(name.encode()).hexdigest()
 
 
 def tenth_for_valid(names: Iterable[str], seed: int = 0) -> set[str]:
-    """A seeded tenth of the names (dialogues, clips), at least one of two or more; the order given does not matter."""
+    """A seeded tenth of the names (dialogues or clips), at least one of two or more.
+
+    The order of the names does not matter.
+    """
     ordered = sorted(set(names), key=lambda name: sha256_order(f"{seed}/{name}"))
-    return set(ordered[: max(1, round(len(ordered) / 10))]) if len(ordered) > 1 else set()
+    if len(ordered) < 2:
+        return set()
+    return set(ordered[: max(1, round(len(ordered) / 10))])
 
 
 def parse_split(row: Row, column: str = "split") -> str | None:
-    """The split that a table row names, under any of its usual names; None for an empty cell."""
+    """The split in a table row, under any of its usual names; None for an empty cell."""
     value = row.text(column).lower()
-    if value and value not in SPLIT_NAMES:
+    if not value:
+        return None
+    if value not in SPLIT_NAMES:
         raise row.error(f"{column} is {value!r}, expected one of {', '.join(SPLITS)}")
-    return SPLIT_NAMES[value] if value else None
+    return SPLIT_NAMES[value]
+
+
+def source_of(clip: Clip) -> str:
+    """The source of a clip: its dialogue or source video, else its file."""
+    return str(clip.video) if clip.dialogue is None else clip.dialogue

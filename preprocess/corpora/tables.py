@@ -1,92 +1,100 @@
-"""Label files as a stranger wrote them: text in the usual encodings, tables whose every error names file and line."""
+"""Text files and CSV tables in the usual encodings; every error names the file and the line."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from semanticmac.preprocess.clip import CorpusError
 
-# the largest official one is far below; a video named .csv must not fill the memory
+# Official label files are far smaller. A video that is named .csv must not fill the memory.
 MAX_LABEL_FILE_BYTES = 512 * 2**20
 MAX_CELL_CHARS = 2**20  # the csv module's own limit (128 Ki) is smaller than a long transcript
 
 
 def read_text(path: Path) -> str:
-    """The whole file as text: UTF-8 with or without a byte order mark, else Windows-1252; line ends become `\\n`.
+    """The whole file as text: UTF-8 with or without a byte order mark, else Windows-1252.
 
-    Windows-1252 comes second because almost any bytes are valid in it, while a wrong guess of UTF-8
-    fails at once.
+    UTF-8 is tried first: other encodings are rarely valid UTF-8, but nearly all bytes are valid
+    Windows-1252. Line ends become `\\n`. Raises CorpusError when the file cannot be read, is larger
+    than MAX_LABEL_FILE_BYTES, or is not text.
     """
+    check_size(path)
     try:
-        if path.stat().st_size > MAX_LABEL_FILE_BYTES:
-            raise CorpusError(
-                f"{path} is {path.stat().st_size // 2**20} MiB large; that is no label file"
-            )
         raw = path.read_bytes()
     except OSError as error:
-        raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     if b"\0" in raw:
         raise CorpusError(
-            f"{path} holds NUL bytes: it is not a text file, or it is UTF-16; save it as UTF-8"
+            f"{path} contains NUL bytes: it is not a text file, or it is UTF-16; save it as UTF-8"
         )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # Five bytes have no meaning in Windows-1252; one damaged letter must not cost the whole
-        # corpus.
+        # Five byte values are invalid in Windows-1252. A damaged letter becomes a replacement
+        # character, so that the rest of the corpus can be read.
         text = raw.decode("cp1252", errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def is_number(value: str) -> bool:
-    """Whether the cell is meant as a number.
+def check_size(path: Path) -> None:
+    """Raises CorpusError for a file that is too large for a label file, or is absent."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if size > MAX_LABEL_FILE_BYTES:
+        raise CorpusError(
+            f"{path} has {size // 2**20} MiB, but a label file has at most "
+            f"{MAX_LABEL_FILE_BYTES // 2**20} MiB"
+        )
 
-    NaN and infinity are: that they are no labels is for the reader to say.
-    """
+
+def unreadable(path: Path, error: OSError) -> CorpusError:
+    """The exception to raise for a file that the system does not let us read."""
+    return CorpusError(f"cannot read {path}: {error.strerror or error}")
+
+
+def is_number(value: str) -> bool:
+    """Whether a cell is written as a number. NaN and infinity count; callers reject them as labels."""
     try:
         float(value)
     except ValueError:
         return False
-    return "_" not in value  # Python reads 1_60 as 160; in a table it is a name
+    # Python parses 1_60 as 160, but in a table it is a name.
+    return "_" not in value
 
 
 @dataclass(frozen=True)
 class Row:
-    """One record of a table.
-
-    Its getters raise CorpusError with the file and the line where the record starts.
-    """
+    """One record of a table. Its methods raise CorpusError with file and line."""
 
     path: Path
-    line: int
+    line: int  # where the record starts, from 1
     values: Mapping[str, str]
 
     def text(self, column: str) -> str:
-        """The stripped cell; empty for an absent column."""
+        """The cell without surrounding blanks; empty if the table has no such column."""
         return self.values.get(column, "").strip()
 
     def name(self, column: str) -> str:
-        """The stripped cell, which must not be empty: an id, a file name."""
+        """A cell that must not be empty, without surrounding blanks: an id or a file name."""
         value = self.text(column)
         if not value:
             raise self.error(f"the column {column!r} is empty")
         return value
 
     def number(self, column: str) -> float | None:
-        """A finite number, or None for an empty cell.
-
-        NaN is an error: it means a label got lost on the way.
-        """
+        """A finite number, or None for an empty cell. NaN is an error: a label was lost before."""
         value = self.text(column)
         return self.parse_number(value, column) if value else None
 
     def parse_number(self, value: str, what: str) -> float:
-        """`value` as a finite float; `what` says in the message what it was meant to be."""
+        """`value` as a finite float; `what` names it in the error message."""
         if not is_number(value):
             raise self.error(f"{what} is {value!r}, expected a number")
         number = float(value)
@@ -101,7 +109,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A delimited file with a header line."""
+    """A CSV file with a header line."""
 
     path: Path
     columns: tuple[str, ...]
@@ -109,12 +117,13 @@ class Table:
 
 
 def read_table(path: Path, required: Iterable[str] = ()) -> Table:
-    """A CSV file.
+    """Reads a CSV file.
 
-    Raises CorpusError for a missing column, a row of another length, and no header at all.
+    Raises CorpusError when there is no header, a required column is missing or repeated, or a row
+    has another number of cells than the header.
     """
-    # csv.reader counts physical lines; a quoted cell may hold several, so a record starts after the
-    # last one's end.
+    # csv.reader counts physical lines, and a quoted cell may contain several. So a record starts
+    # after the last line of the record before it.
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     csv.field_size_limit(MAX_CELL_CHARS)
     columns: tuple[str, ...] = ()
@@ -130,7 +139,7 @@ def read_table(path: Path, required: Iterable[str] = ()) -> Table:
                 continue
             if len(cells) != len(columns):
                 raise CorpusError(
-                    f"{path}, line {start}: {len(cells)} cells, but the header names {len(columns)}"
+                    f"{path}, line {start}: {len(cells)} cells, but the header has {len(columns)}"
                 )
             rows.append(Row(path, start, dict(zip(columns, cells, strict=True))))
     except csv.Error as error:
@@ -142,6 +151,18 @@ def read_table(path: Path, required: Iterable[str] = ()) -> Table:
     return Table(path, columns, tuple(rows))
 
 
+def index_rows(rows: Sequence[Row], ids: Sequence[str], what: str) -> dict[str, Row]:
+    """The rows by their ids; raises CorpusError, with both lines, when an id appears twice."""
+    by_id: dict[str, Row] = {}
+    for row, row_id in zip(rows, ids, strict=True):
+        if row_id in by_id:
+            raise row.error(
+                f"the {what} {row_id!r} appears twice; it is also in line {by_id[row_id].line}"
+            )
+        by_id[row_id] = row
+    return by_id
+
+
 def _header(path: Path, cells: list[str], required: tuple[str, ...]) -> tuple[str, ...]:
     columns = tuple(cell.strip() for cell in cells)
     missing = [name for name in required if name not in columns]
@@ -151,5 +172,5 @@ def _header(path: Path, cells: list[str], required: tuple[str, ...]) -> tuple[st
         )
     repeated = sorted({name for name in columns if name and columns.count(name) > 1})
     if repeated:
-        raise CorpusError(f"{path}, line 1: the column {', '.join(repeated)} stands twice")
+        raise CorpusError(f"{path}, line 1: the column {', '.join(repeated)} appears twice")
     return columns

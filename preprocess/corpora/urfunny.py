@@ -1,13 +1,14 @@
-"""UR-FUNNY V2: is the last sentence of a talk's excerpt a punchline? Its label files are pickles of plain data."""
+"""UR-FUNNY V2: excerpts of talks, and whether their last sentence is a punchline; labels are pickles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from semanticmac.core import Task
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
-from semanticmac.preprocess.corpora.options import Options, some
+from semanticmac.preprocess.corpora.notes import count_note
+from semanticmac.preprocess.corpora.options import Options
 from semanticmac.preprocess.corpora.pickles import read_plain_pickle
 from semanticmac.preprocess.corpora.splits import SPLIT_NAMES
 
@@ -17,61 +18,57 @@ LANGUAGE, LABELS, FOLDS = "language_sdk.pkl", "humor_label_sdk.pkl", "data_folds
 
 
 def read(root: Path, options: Options) -> Corpus:
-    """The labelled excerpts with the text of the punchline; the file holds the excerpt, so it is taken whole."""
-    language, labels = _mapping(root, LANGUAGE), _mapping(root, LABELS)
+    """The labelled excerpts, each a whole file; the text is that of the punchline."""
+    language, labels = _read_by_id(root, LANGUAGE), _read_by_id(root, LABELS)
     split_of = _read_folds(root)
-    clips = []
+    clips: list[Clip] = []
     for clip_id, label in labels.items():
-        if label not in (0, 1):  # True and 1.0 count as 1
+        if label not in (0, 1):  # True and 1.0 are equal to 1.
             raise CorpusError(
                 f"{_find(root, LABELS)}: the label of {clip_id!r} is {label!r}, expected 0 or 1"
             )
-        text = _punchline(language.get(clip_id), clip_id)
-        video = inside(root, f"{VIDEOS}/{clip_id}.mp4")
-        labels_of_clip = {"multimodal": str(int(bool(label)))}
         clips.append(
-            Clip(clip_id, video, text=text, labels=labels_of_clip, split=split_of.get(clip_id))
+            Clip(
+                clip_id,
+                inside(root, f"{VIDEOS}/{clip_id}.mp4"),
+                text=_punchline(language.get(clip_id), clip_id),
+                labels={"multimodal": str(int(bool(label)))},
+                split=split_of.get(clip_id),
+            )
         )
-    notes = _note(
-        "labelled excerpts are in no fold and have no split",
-        (c.clip_id for c in clips if c.split is None),
-    )
-    notes += _note(
-        "excerpts of the folds have no label and are left out",
-        (i for i in split_of if i not in labels),
-    )
-    notes += _note(
-        "labelled excerpts have no text", (clip.clip_id for clip in clips if not clip.text)
-    )
+
+    no_split = [clip.clip_id for clip in clips if clip.split is None]
+    no_label = [clip_id for clip_id in split_of if clip_id not in labels]
+    no_text = [clip.clip_id for clip in clips if not clip.text]
+    notes = [
+        *count_note("labelled excerpts are in no fold and have no split", no_split),
+        *count_note("excerpts of the folds have no label and are left out", no_label),
+        *count_note("labelled excerpts have no text", no_text),
+    ]
     return Corpus("urfunny", TASK, tuple(clips), tuple(notes))
 
 
-def _note(what: str, ids: Iterable[str]) -> list[str]:
-    names = list(ids)
-    return [f"{len(names)} {what}: {some(names)}"] if names else []
-
-
 def _find(root: Path, name: str) -> Path:
-    """The file in root, or in a folder directly below it: the features come in a folder of their own."""
-    found = [root / name, *sorted(root.glob(f"*/{name}"))]
-    for path in found:
+    """The file in root or in a folder directly below it, such as that of the feature archive."""
+    for path in (root / name, *sorted(root.glob(f"*/{name}"))):
         if path.is_file():
             return inside(root, path.relative_to(root).as_posix())
     raise CorpusError(
-        f"urfunny: {root} holds no {name}; expected {LANGUAGE}, {LABELS} and {FOLDS} there, beside {VIDEOS}/<id>.mp4"
+        f"urfunny: {root} holds no {name}; expected {LANGUAGE}, {LABELS} and {FOLDS} there, "
+        f"beside {VIDEOS}/<id>.mp4"
     )
 
 
-def _mapping(root: Path, name: str) -> dict[str, object]:
-    """A pickled dictionary with its keys as strings: the ids are numbers there and file names here."""
+def _read_by_id(root: Path, name: str) -> dict[str, object]:
+    """A pickled dictionary with its keys as strings: ids are numbers there and file names here."""
     path = _find(root, name)
     data = read_plain_pickle(path)
     if not isinstance(data, dict):
         raise CorpusError(f"{path} holds a {type(data).__name__}, expected a dictionary by clip id")
-    renamed = {str(key): value for key, value in data.items()}
-    if len(renamed) != len(data):
-        raise CorpusError(f"{path}: a clip id stands there as a number and as a string")
-    return renamed
+    by_id = {str(key): value for key, value in data.items()}
+    if len(by_id) != len(data):
+        raise CorpusError(f"{path}: a clip id appears both as a number and as a string")
+    return by_id
 
 
 def _punchline(entry: object, clip_id: str) -> str:
@@ -80,18 +77,21 @@ def _punchline(entry: object, clip_id: str) -> str:
         sentence = " ".join(str(word) for word in sentence)
     if not isinstance(sentence, str):
         raise CorpusError(
-            f"{LANGUAGE}: punchline_sentence of {clip_id!r} is a {type(sentence).__name__}, expected text"
+            f"{LANGUAGE}: punchline_sentence of {clip_id!r} is a {type(sentence).__name__}, "
+            "expected text"
         )
     return " ".join(sentence.split())
 
 
 def _read_folds(root: Path) -> dict[str, str]:
-    split_of: dict[str, str] = {}
+    """The split of each clip. Raises CorpusError for a clip in two folds."""
     path = _find(root, FOLDS)
-    for fold, ids in _mapping(root, FOLDS).items():
+    split_of: dict[str, str] = {}
+    for fold, ids in _read_by_id(root, FOLDS).items():
         if fold not in SPLIT_NAMES or not isinstance(ids, list | tuple | set | frozenset):
             raise CorpusError(
-                f"{path}: expected the keys train, dev and test with a list of ids each, got {fold!r}"
+                f"{path}: expected the keys train, dev and test with a list of ids each, "
+                f"got {fold!r}"
             )
         for clip_id in map(str, ids):
             if split_of.setdefault(clip_id, SPLIT_NAMES[fold]) != SPLIT_NAMES[fold]:

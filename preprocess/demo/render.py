@@ -36,7 +36,7 @@ COLUMNS = (
 FPS = 2 * DRAWINGS_PER_S
 ENCODING_LIMIT_S = 120  # one clip takes a fraction of a second; past this, ffmpeg hangs
 
-Progress = Callable[[int, int], None]  # (clips that stand in the folder, clips in all)
+RenderProgress = Callable[[int, int], None]  # (clips that stand in the folder, clips in all)
 
 
 def film(spec: DemoSpec, record: Record) -> Film:
@@ -49,7 +49,7 @@ def film(spec: DemoSpec, record: Record) -> Film:
 
 
 def render(
-    root: Path, spec: DemoSpec, workers: int | None = None, progress: Progress | None = None
+    root: Path, spec: DemoSpec, workers: int | None = None, progress: RenderProgress | None = None
 ) -> int:
     """Render the corpus of `spec` into root; the number of clips that were not there yet.
 

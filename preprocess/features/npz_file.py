@@ -15,9 +15,10 @@ import numpy as np
 
 from semanticmac.core import Task
 from semanticmac.preprocess.clip import Clip, CorpusError
-from semanticmac.preprocess.corpora.options import read_labels, some
+from semanticmac.preprocess.corpora.labels import read_labels
+from semanticmac.preprocess.corpora.notes import preview
 from semanticmac.preprocess.corpora.splits import parse_split
-from semanticmac.preprocess.corpora.tables import Row, read_table
+from semanticmac.preprocess.corpora.tables import Row, index_rows, read_table
 from semanticmac.preprocess.features.records import Features, Padded, gather
 
 KEYS = ("id", "audio", "vision", "audio_lengths", "vision_lengths")
@@ -37,30 +38,23 @@ def read_feature_arrays(path: Path, task: Task, zero_infinite: bool) -> Features
     unknown = [name for name in rows if name not in ids]
     if unknown:
         raise CorpusError(
-            f"{len(unknown)} clips of {table} have no features in {path}: {some(unknown)}"
+            f"{len(unknown)} clips of {table} have no features in {path}: {preview(unknown)}"
         )
     clips = [_clip(path, name, rows.get(name), task) for name in ids]
     padded = {kind: _padded(path, kind, arrays, len(ids)) for kind in ("audio", "vision")}
     gathered = gather(str(path), clips, padded["audio"], padded["vision"], zero_infinite)
     left_out = [name for name in ids if name not in rows]
-    note = f"{len(left_out)} clips of {path.name} are not in {table.name} and are left out: {some(left_out)}"
+    note = f"{len(left_out)} clips of {path.name} are not in {table.name} and are left out: {preview(left_out)}"
     return Features.of(
         path, [item for item in gathered if item.clip.clip_id in rows], [note] if left_out else []
     )
 
 
 def _rows(table: Path) -> Mapping[str, Row]:
-    rows: dict[str, Row] = {}
-    for row in read_table(table, ("clip_id", "split")).rows:
-        name = row.name("clip_id")
-        if name in rows:
-            raise row.error(
-                f"the clip_id {name!r} stands twice; it is also in line {rows[name].line}"
-            )
-        rows[name] = row
+    rows = read_table(table, ("clip_id", "split")).rows
     if not rows:
         raise CorpusError(f"{table} names no clips")
-    return rows
+    return index_rows(rows, [row.name("clip_id") for row in rows], "clip_id")
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from semanticmac.core import Task
 from semanticmac.preprocess.clip import Clip, CorpusError
-from semanticmac.preprocess.corpora.mmsa import in_order
+from semanticmac.preprocess.corpora.mmsa import with_positions
 from semanticmac.preprocess.corpora.pickles import PLAIN, Known, PickledDtype, read_restricted
 from semanticmac.preprocess.corpora.splits import SPLIT_NAMES
 from semanticmac.preprocess.features.records import (
@@ -129,7 +129,7 @@ def read_feature_pickle(path: Path, task: Task, zero_infinite: bool) -> Features
 
     Raises CorpusError, naming the split and the clip.
     """
-    data = read_restricted(path, PLAIN | NUMPY, None, READABLE, _plain)
+    data = read_restricted(path, PLAIN | NUMPY, READABLE, _plain)
     if not isinstance(data, dict):
         raise CorpusError(
             f"{path} holds a {type(data).__name__}, expected {{train, valid, test: features}}"
@@ -155,7 +155,8 @@ def read_feature_pickle(path: Path, task: Task, zero_infinite: bool) -> Features
         }
         clips += gather(f"{path}, {name}", rows, arrays["audio"], arrays["vision"], zero_infinite)
     placed = {
-        clip.clip_id: clip for clip in in_order([item.clip for item in clips if item.clip.dialogue])
+        clip.clip_id: clip
+        for clip in with_positions([item.clip for item in clips if item.clip.dialogue])
     }
     clips = [replace(item, clip=placed.get(item.clip.clip_id, item.clip)) for item in clips]
     notes = (

@@ -78,7 +78,7 @@ def test_a_whole_download_is_checked_with_exit_code_0(run, sims):
     code, text = run("datasets", "check", "sims")
     assert code == 0
     assert "in the paper 1 1 2" in flat(text)
-    assert "1 of 2 source videos stand in more than one split: v0" in flat(text)
+    assert "1 of 2 source videos are in more than one split: v0" in flat(text)
     assert "sims is whole" in text
 
 
@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_read_is_one_message(run):
     [
         (("--splits", "a.csv", "--split-by", "video"), "splits and split_by exclude each other"),
         (("--split-by", "face"), "split_by='face', expected 'video'"),
-        (("--fold", "1"), "fold=1 was asked for, but only mustard has folds, not sims"),
+        (("--fold", "1"), "fold=1 was given, but only mustard has folds, not sims"),
         (("--splits", "absent.csv"), "cannot read absent.csv: No such file or directory"),
     ],
 )

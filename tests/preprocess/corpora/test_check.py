@@ -45,9 +45,7 @@ def test_a_whole_corpus_is_complete_and_says_what_to_know(write, small_card):
     found = findings(report)
     assert found["counts"] == "1 / 1 / 1 clips, in the paper 1 / 1 / 2; of another release"
     assert found["empty-text"] == "1 of 3 clips have no text: v0_2"
-    assert found["shared-source"].startswith(
-        "1 of 2 source videos stand in more than one split: v0."
-    )
+    assert found["shared-source"].startswith("1 of 2 source videos are in more than one split: v0.")
     assert set(found) == {"counts", "empty-text", "shared-source"}
 
 
@@ -105,7 +103,7 @@ def test_a_corpus_that_cannot_be_read_is_a_finding(write):
     report = check_corpus("sims", write({"label.csv": SIMS["label.csv"] + "v0,1,a,0,train\n"}))
     assert not report.complete
     assert (
-        "line 5: the clip id 'v0_1' stands twice; it is also in line 2"
+        "line 5: the clip id 'v0_1' appears twice; it is also in line 2"
         in findings(report)["unreadable"]
     )
 
@@ -143,9 +141,7 @@ def test_what_a_finding_says_no_note_says_again(write, small_card, name):
     clips = sum(report.counts.values())
     assert findings(report)["missing"].startswith(f"{clips} of {clips} clips have no file")
     said = [
-        note
-        for note in notes
-        if "video files are not there" in note or "known to be broken" in note
+        note for note in notes if "video files are missing" in note or "known to be broken" in note
     ]
     assert len(said) == 1 + ("known-bad" in findings(report)) and said[-1].startswith(
         f"{clips} of {clips} "

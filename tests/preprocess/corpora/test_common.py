@@ -52,7 +52,7 @@ def test_mosi_and_mosei_without_the_three_newer_columns(write, name):
         ("-a_b__9", 0),
     ]
     assert corpus.task == Task("regression")
-    assert corpus.notes == ("2 of 2 video files are not there: -a_b__10, -a_b__9",)
+    assert corpus.notes == ("2 of 2 video files are missing: -a_b__10, -a_b__9",)
 
 
 def test_a_clip_without_a_label_is_noted_and_has_no_split(write):
@@ -86,7 +86,7 @@ def test_a_clip_without_a_label_is_noted_and_has_no_split(write):
         ),
         (
             HEADER + "v,1,a,0,,,,,train\nv,1,b,0,,,,,test\n",
-            r"line 3: the clip id 'v_1' stands twice; it is also in line 2",
+            r"line 3: the clip id 'v_1' appears twice; it is also in line 2",
         ),
         (
             HEADER + "v,1,a,0,,,,,all\n",

@@ -55,7 +55,7 @@ def test_without_a_table_every_media_file_counts_and_a_text_file_is_its_transcri
         ("b", ""),
     ]
     assert corpus.task is None
-    assert "nothing is labelled" in corpus.notes[0]
+    assert "no clip has a label" in corpus.notes[0]
 
 
 def test_an_empty_folder_says_what_it_would_have_taken(tmp_path):
@@ -84,7 +84,7 @@ def test_the_labels_decide_the_task(write, labels, task):
 
 def test_a_range_that_is_not_assumed_is_noted(write):
     notes = read_corpus("folder", write(table("1", "6.5"))).notes
-    assert any("their range is taken to be 1 … 7" in note for note in notes)
+    assert any("the range is 1 … 7" in note for note in notes)
 
 
 @pytest.mark.parametrize("name", ["label", "emotion", "sentiment"])
@@ -132,7 +132,7 @@ def test_a_clip_without_a_label_gets_no_guessed_split(write):
         ("file\n../a.mp4\n", r"clips\.csv, line 2: '\.\./a\.mp4' leads out of"),
         ("file\n/etc/passwd\n", r"clips\.csv, line 2: '/etc/passwd' leads out of"),
         ("file\nout/a.mp4\n", r"clips\.csv, line 2: 'out/a\.mp4' leads out of"),
-        ("file\n\na.mp4\n \n,x\n", r"clips\.csv, line 5: 2 cells, but the header names 1"),
+        ("file\n\na.mp4\n \n,x\n", r"clips\.csv, line 5: 2 cells, but the header has 1"),
         ("file,label\n,1\n", r"clips\.csv, line 2: the column 'file' is empty"),
         (
             "file,label\na.mp4,1\nb.mp4,nan\n",
@@ -149,7 +149,7 @@ def test_a_clip_without_a_label_gets_no_guessed_split(write):
         ("file,label\na.mp4,7\nb.mp4,7\n", r"every label is 7; there is nothing to learn"),
         (
             "clip_id,file\n1,a.mp4\n1,b.mp4\n",
-            r"clips\.csv, line 3: the clip id '1' stands twice; it is also in line 2",
+            r"clips\.csv, line 3: the clip id '1' appears twice; it is also in line 2",
         ),
         (
             "file,split\na.mp4,training\n",
@@ -179,7 +179,7 @@ def test_a_wrong_table_names_file_and_line(write, tmp_path, content, message):
 def test_some_missing_files_are_noted_and_kept(write):
     corpus = read_corpus("folder", write({"a.mp4": b"", "clips.csv": "file\na.mp4\nz.mp4\n"}))
     assert len(corpus.clips) == 2
-    assert "1 of 2 video files are not there: z" in corpus.notes
+    assert "1 of 2 video files are missing: z" in corpus.notes
 
 
 def test_the_grid_clips_are_read_as_they_came(shared):

@@ -102,7 +102,7 @@ def test_an_utterance_without_a_transcript_is_kept_and_noted(write):
         ),
         (
             "[0 - 1]\tSes01F_x_F000\thap\t[\n" * 2,
-            r"line 2: the utterance Ses01F_x_F000 stands twice",
+            r"line 2: the utterance Ses01F_x_F000 appears twice",
         ),
         (
             "hap\n",

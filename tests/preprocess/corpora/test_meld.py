@@ -23,7 +23,7 @@ def test_the_same_ids_in_three_splits_stay_apart(write):
     assert valid.labels == {"multimodal": "joy"}
     assert valid.video == root / "dev_splits_complete/dia0_utt1.mp4"
     assert (valid.start_s, valid.end_s) == (0.0, None)
-    assert corpus.notes == ("2 of 3 video files are not there: train_dia0_utt1, test_dia0_utt1",)
+    assert corpus.notes == ("2 of 3 video files are missing: train_dia0_utt1, test_dia0_utt1",)
 
 
 @pytest.mark.parametrize("base", ["MELD.Raw", "data/MELD"])
@@ -62,7 +62,7 @@ def test_time_codes_that_run_backwards_are_named(write):
             r"train_sent_emo\.csv, line 2: Emotion: label 'happy' is not one of neutral",
         ),
         (ROW.replace("joy", ""), r"train_sent_emo\.csv, line 2: the column 'Emotion' is empty"),
-        (ROW + ROW, r"train_sent_emo\.csv, line 3: dialogue 0, utterance 1 stands twice"),
+        (ROW + ROW, r"train_sent_emo\.csv, line 3: the clip train_dia0_utt1 appears twice"),
         (
             ROW.replace("positive,0", "positive,../../x"),
             r"line 2: Dialogue_ID is '\.\./\.\./x', expected a whole number",

@@ -100,7 +100,7 @@ def test_the_common_layout_has_no_emotions(write):
         (
             "Transcript/Segmented/Combined/b.txt",
             "b___0___0___1___a\nb___0___1___2___b\n",
-            r"line 2: the clip b_0 stands twice",
+            r"line 2: the clip b_0 appears twice",
         ),
         (
             "Transcript/Segmented/Combined/b.txt",

@@ -26,7 +26,7 @@ def test_the_official_layout_with_a_list_of_videos(write):
     assert [clip.labels["multimodal"] for clip in corpus.clips] == [-3.0, 2.4, 0.0, -1.0]
     assert [clip.split for clip in corpus.clips] == ["test", "train", "train", "train"]
     assert (clips["v1_a_10"].dialogue, clips["v1_a_10"].position) == ("v1_a", 2)
-    assert any("3 of 4 video files are not there" in note for note in corpus.notes)
+    assert any("3 of 4 video files are missing" in note for note in corpus.notes)
 
 
 def test_labels_by_clip_where_the_label_file_is_absent(write):
@@ -42,7 +42,7 @@ def test_without_a_split_it_asks_for_one(write):
     root = write(TRANSCRIPTS | LABELS)
     with pytest.raises(
         CorpusError,
-        match=r"brings no split; write .*splits\.csv \(columns clip_id or video_id, and split",
+        match=r"has no split\. Write .*splits\.csv \(columns clip_id or video_id, and split",
     ):
         read_corpus("mosi", root)
     by_video = read_corpus("mosi", root, Options(split_by="video"))
@@ -68,7 +68,7 @@ def test_without_labels_it_asks_for_them(write):
         (
             "Transcript/Segmented/x.annotprocessed",
             "1_DELIM_A\n1_DELIM_B\n",
-            r"line 2: the segment 1 stands twice",
+            r"line 2: the segment 1 appears twice",
         ),
         (
             "Labels/OpinionLevelSentiment.csv",
@@ -88,7 +88,7 @@ def test_without_labels_it_asks_for_them(write):
         (
             "Labels/OpinionLevelSentiment.csv",
             "0,1,v,1,1\n0,1,v,1,2\n",
-            r"line 2: the segment v_1 stands twice",
+            r"line 2: the segment v_1 appears twice",
         ),
     ],
 )

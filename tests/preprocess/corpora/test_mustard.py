@@ -51,9 +51,7 @@ def test_utterances_labels_and_the_first_fold(write):
 def test_another_fold(write):
     corpus = read_corpus("mustard", write(files()), Options(fold=1))
     assert [clip.clip_id for clip in corpus.clips if clip.split == "test"] == ["1_10", "1_11"]
-    with pytest.raises(
-        CorpusError, match=r"split_indices\.json has the folds 0 … 1, asked for was 2"
-    ):
+    with pytest.raises(CorpusError, match=r"split_indices\.json has the folds 0 … 1, not 2"):
         read_corpus("mustard", write(files()), Options(fold=2))
 
 
@@ -78,13 +76,13 @@ def test_a_context_clip_stands_before_its_utterance_where_it_was_downloaded(writ
         {},
     )
     assert (context.position, target.position) == (0, 1)
-    assert any("1 context clips stand before their utterance" in note for note in corpus.notes)
+    assert any("1 context clips precede their utterances" in note for note in corpus.notes)
 
 
 def test_without_folds_there_is_no_split(write):
     corpus = read_corpus("mustard", write({"sarcasm_data.json": json.dumps(ENTRIES)}))
     assert {clip.split for clip in corpus.clips} == {None}
-    assert any("no clip has a split; name a list with --splits" in note for note in corpus.notes)
+    assert any("no clip has a split; give a list with --splits" in note for note in corpus.notes)
 
 
 @pytest.mark.parametrize(
@@ -97,11 +95,14 @@ def test_without_folds_there_is_no_split(write):
         ({"entries": {"1_0": {"utterance": "a"}}}, r"'speaker' of '1_0' is not a str"),
         ({"entries": []}, r"sarcasm_data\.json holds a list, expected a dictionary by clip id"),
         ({"entries": {"../../x": ENTRIES["1_0"]}, "folds": [[[0], []]]}, r"leads out of"),
-        ({"folds": [[[0, 1], [1]]]}, r"split_indices\.json: a clip stands twice in fold 0"),
-        ({"folds": [[[0, 12], [1]]]}, r"fold 0 holds something other than positions 0 … 11"),
+        ({"folds": [[[0, 1], [1]]]}, r"split_indices\.json: a clip appears twice in fold 0"),
+        (
+            {"folds": [[[0, 12], [1]]]},
+            r"fold 0 has the position 12, expected 0 … 11, as in sarcasm_data",
+        ),
         (
             {"folds": [[0, 1, 2]]},
-            r"expected a list of \[train positions, test positions\], one a fold",
+            r"expected a list of \[train positions, test positions\], one for each fold",
         ),
     ],
 )
@@ -114,7 +115,7 @@ def test_wrong_data_is_named(write, changed, message):
     ("content", "message"),
     [
         ('{"a": 1,\n!}', r"sarcasm_data\.json, line 2: not JSON"),
-        ('{"1_0": {}, "1_0": {}}', r"'1_0' stands twice"),
+        ('{"1_0": {}, "1_0": {}}', r"'1_0' appears twice"),
     ],
 )
 def test_a_broken_file_is_named(write, content, message):

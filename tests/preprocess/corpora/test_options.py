@@ -77,7 +77,7 @@ def test_by_video_keeps_the_shares_and_parts_no_video(write):
         ),
         (
             "clip_id,split\nv0_0,test\nv0_0,train\n",
-            r"own\.csv, line 3: the clip_id 'v0_0' stands twice; .* line 2",
+            r"own\.csv, line 3: the clip_id 'v0_0' appears twice; .* line 2",
         ),
         (
             "clip_id,split\nx,test\n",
@@ -97,7 +97,7 @@ def test_options_that_cannot_be_meant_are_refused(write):
     with pytest.raises(ValueError, match="split_by='speaker', expected 'video'"):
         Options(split_by="speaker")  # type: ignore[arg-type]
     with pytest.raises(
-        CorpusError, match=r"fold=1 was asked for, but only mustard has folds, not sims"
+        CorpusError, match=r"fold=1 was given, but only mustard has folds, not sims"
     ):
         read_corpus("sims", write(SIMS), Options(fold=1))
     root = write(

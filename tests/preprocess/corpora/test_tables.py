@@ -36,11 +36,11 @@ def test_lines_are_counted_over_quoted_line_breaks_and_blank_lines(write):
     ("content", "message"),
     [
         ("a,b\n1,2\n", r"t\.csv, line 1: no column c; the header has a, b"),
-        ("a,c,a\n1,2,3\n", r"t\.csv, line 1: the column a stands twice"),
-        ("a,c\n1,2\n3\n", r"t\.csv, line 3: 1 cells, but the header names 2"),
+        ("a,c,a\n1,2,3\n", r"t\.csv, line 1: the column a appears twice"),
+        ("a,c\n1,2\n3\n", r"t\.csv, line 3: 1 cells, but the header has 2"),
         ('a,c\n1,"2\n', r"t\.csv, line 2: not a CSV record"),
         ("", r"t\.csv is empty, expected a header line with c"),
-        (b"a\0", r"t\.csv holds NUL bytes"),
+        (b"a\0", r"t\.csv contains NUL bytes"),
     ],
 )
 def test_a_broken_table_names_file_and_line(write, content, message):

@@ -48,7 +48,7 @@ def test_ids_texts_labels_and_folds(write):
     )
     assert (third.text, third.split) == ("", None)
     assert corpus.notes == (
-        "2 of 3 video files are not there: 12, 99",
+        "2 of 3 video files are missing: 12, 99",
         "1 labelled excerpts are in no fold and have no split: 99",
         "1 excerpts of the folds have no label and are left out: 1000",
         "1 labelled excerpts have no text: 99",
@@ -73,7 +73,7 @@ def test_the_pickles_may_lie_in_a_folder_of_their_own(write):
         ),
         (
             {"labels": {7: 1, "7": 0}},
-            r"humor_label_sdk\.pkl: a clip id stands there as a number and as a string",
+            r"humor_label_sdk\.pkl: a clip id appears both as a number and as a string",
         ),
         (
             {"labels": [1, 0]},

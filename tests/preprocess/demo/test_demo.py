@@ -315,7 +315,7 @@ def test_folders_that_are_no_demo_corpus_say_what_to_do(rendered: Path, tmp_path
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    with pytest.raises(CorpusError, match="clip 'demo_0000': a label is no number"):
+    with pytest.raises(CorpusError, match="clip 'demo_0000': label_audio is not a number"):
         demo.read(tmp_path)
 
 

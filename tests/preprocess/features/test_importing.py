@@ -415,7 +415,7 @@ def test_plain_arrays_with_a_table(tmp_path):
         (
             {"id": ["a"]},
             "a,train,0\na,train,0\n",
-            r"line 3: the clip_id 'a' stands twice; it is also in line 2",
+            r"line 3: the clip_id 'a' appears twice; it is also in line 2",
         ),
         ({"id": ["a"]}, "", r"own\.csv names no clips"),
         ({"id": ["a"]}, None, r"own\.npz needs .*own\.csv beside it"),

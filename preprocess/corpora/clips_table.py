@@ -1,0 +1,199 @@
+"""The table clips.csv of a folder of own videos: its columns, its task and its default split."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from semanticmac.core import SPLITS, Task
+from semanticmac.preprocess.clip import MAX_POSITION, Clip, Corpus, CorpusError, inside
+from semanticmac.preprocess.corpora.labels import LABEL_COLUMNS, read_labels
+from semanticmac.preprocess.corpora.splits import assign_splits, parse_split, source_of
+from semanticmac.preprocess.corpora.tables import Row, Table, index_rows, is_number
+
+PLAIN_COLUMNS = (
+    "clip_id",
+    "file",
+    "start_s",
+    "end_s",
+    "split",
+    "dialogue_id",
+    "position",
+    "speaker",
+)
+# Of each, the first name that the table has is read.
+TEXT_NAMES = ("text", "transcript")
+LABEL_NAMES = ("label", "emotion", "sentiment")
+# Scores within −3 … 3 get this range, the scale of MOSI and MOSEI. No other range is assumed.
+USUAL_RANGE = 3.0
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The meaning of the columns of one clips.csv."""
+
+    text: str | None
+    labels: dict[str, str]  # column → multimodal, text, audio or vision
+    ignored: tuple[str, ...]
+
+
+def read_clips_table(root: Path, table: Table) -> Corpus:
+    """The clips of a table; its files lie below root.
+
+    The labels decide the task, and labelled clips without a split get one. Raises CorpusError with
+    file and line for a cell that cannot be read.
+    """
+    if not table.rows:
+        raise CorpusError(f"{table.path} names no clips")
+    columns = _find_columns(table)
+    notes: list[str] = []
+    if columns.ignored:
+        ignored = ", ".join(columns.ignored)
+        notes.append(f"columns of {table.path.name} that are not read: {ignored}")
+
+    task, task_notes = _find_task(table, columns)
+    clips: list[Clip] = []
+    for clip_id, row in _rows_by_clip_id(table).items():
+        clips.append(_read_clip(root, row, clip_id, columns, task))
+    clips, split_notes = _add_default_split(clips)
+    return Corpus("folder", task, tuple(clips), (*notes, *task_notes, *split_notes))
+
+
+def _find_columns(table: Table) -> _Columns:
+    text = _first(TEXT_NAMES, table.columns)
+    label = _first(LABEL_NAMES, table.columns)
+    labels = {} if label is None else {label: "multimodal"}
+    for name, modality in LABEL_COLUMNS.items():
+        if name != "label" and name in table.columns:
+            labels[name] = modality
+    known = {*PLAIN_COLUMNS, text, *labels}
+    return _Columns(text, labels, tuple(name for name in table.columns if name not in known))
+
+
+def _first(names: Sequence[str], columns: Sequence[str]) -> str | None:
+    return next((name for name in names if name in columns), None)
+
+
+def _rows_by_clip_id(table: Table) -> dict[str, Row]:
+    """The rows by the column clip_id, or by file name if there is no such column."""
+    if "clip_id" in table.columns:
+        ids = [row.name("clip_id") for row in table.rows]
+    else:
+        ids = _numbered_ids([row.name("file") for row in table.rows])
+    return index_rows(table.rows, ids, "clip id")
+
+
+def _numbered_ids(names: Sequence[str]) -> list[str]:
+    """A clip id from each file name, numbered `#1`, `#2` … if the file has several clips."""
+    total = Counter(names)
+    so_far: Counter[str] = Counter()
+    ids: list[str] = []
+    for name, file_id in zip(names, file_ids(names), strict=True):
+        so_far[name] += 1
+        ids.append(file_id if total[name] == 1 else f"{file_id}#{so_far[name]}")
+    return ids
+
+
+def file_ids(names: Sequence[str]) -> list[str]:
+    """File names without their suffix; two files that differ in the suffix alone keep it."""
+    stems: list[str] = []
+    files_of_stem: dict[str, set[str]] = {}
+    for name in names:
+        stem = name.removesuffix(Path(name).suffix)
+        stems.append(stem)
+        files_of_stem.setdefault(stem, set()).add(name)
+
+    ids: list[str] = []
+    for name, stem in zip(names, stems, strict=True):
+        ids.append(stem if len(files_of_stem[stem]) == 1 else name)
+    return ids
+
+
+def _read_clip(root: Path, row: Row, clip_id: str, columns: _Columns, task: Task | None) -> Clip:
+    try:
+        video = inside(root, row.name("file"))
+    except CorpusError as error:
+        raise row.error(str(error)) from error
+    start_s, end_s = row.number("start_s") or 0.0, row.number("end_s")
+    if start_s < 0 or (end_s is not None and end_s <= start_s):
+        raise row.error(f"the clip runs from {start_s} s to {end_s} s")
+    return Clip(
+        clip_id,
+        video,
+        start_s,
+        end_s,
+        text=row.text(columns.text) if columns.text else "",
+        labels=read_labels(row, task, columns.labels) if task else {},
+        split=parse_split(row),
+        dialogue=row.text("dialogue_id") or None,
+        position=_read_position(row),
+        speaker=row.text("speaker") or None,
+    )
+
+
+def _read_position(row: Row) -> int | None:
+    position = row.number("position")
+    if position is None:
+        return None
+    if position != int(position) or not 0 <= position <= MAX_POSITION:
+        raise row.error(f"position is {position:g}, expected 0, 1, 2 … {MAX_POSITION}")
+    return int(position)
+
+
+def _find_task(table: Table, columns: _Columns) -> tuple[Task | None, list[str]]:
+    """The task of all label columns together, since text, audio and vision share the scale."""
+    cells: list[tuple[Row, str, str]] = []
+    for row in table.rows:
+        for column in columns.labels:
+            if value := row.text(column):
+                cells.append((row, column, value))
+    values = sorted({value for _, _, value in cells})
+
+    if not values:
+        return None, [f"{table.path.name} labels no clip, so the corpus cannot be trained on"]
+    if values in (["0", "1"], ["false", "true"]):
+        return Task("binary", (values[0], values[1])), []
+    if not all(is_number(value) for value in values):
+        if len(values) < 2:
+            raise CorpusError(
+                f"{table.path}: every label is {values[0]!r}; a task needs at least two classes"
+            )
+        return Task("single-label", tuple(values)), []
+    scores = [row.parse_number(value, f"the {column}") for row, column, value in cells]
+    return _regression(table.path, scores)
+
+
+def _regression(path: Path, scores: Sequence[float]) -> tuple[Task, list[str]]:
+    if all(abs(score) <= USUAL_RANGE for score in scores):
+        return Task("regression", low=-USUAL_RANGE, high=USUAL_RANGE), []
+    low, high = float(math.floor(min(scores))), float(math.ceil(max(scores)))
+    if low == high:
+        raise CorpusError(f"{path}: every label is {low:g}; there is nothing to learn")
+    note = (
+        f"some labels lie outside −3 … 3; the range is {low:g} … {high:g}, "
+        "from the smallest to the largest label"
+    )
+    return Task("regression", low=low, high=high), [note]
+
+
+def _add_default_split(clips: list[Clip]) -> tuple[list[Clip], list[str]]:
+    """Splits the labelled clips by speaker, dialogue or file, unless any clip has a split."""
+    labelled = [clip for clip in clips if clip.labels]
+    if not labelled or any(clip.split for clip in clips):
+        return clips, []
+
+    by, groups = "file", [source_of(clip) for clip in labelled]
+    speakers = {clip.speaker for clip in labelled}
+    if len(speakers) >= 3 and None not in speakers:
+        by, groups = "speaker", [str(clip.speaker) for clip in labelled]
+    elif any(clip.dialogue for clip in labelled):
+        by = "dialogue"
+
+    splits = assign_splits(groups)
+    split_of = dict(zip((clip.clip_id for clip in labelled), splits, strict=True))
+    counts = " / ".join(f"{splits.count(split)} {split}" for split in SPLITS)
+    note = f"no split column: split here by {by}, the same on every machine: {counts}"
+    return [replace(clip, split=split_of.get(clip.clip_id)) for clip in clips], [note]

@@ -1,0 +1,22 @@
+"""Lists of ids in notes and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+SHOWN = 5  # ids that a message prints before "and N more"
+
+
+def preview(ids: Iterable[str]) -> str:
+    """The first few ids, and how many more there are: `a, b, c, d, e and 7 more`."""
+    names = list(ids)
+    text = ", ".join(names[:SHOWN])
+    if len(names) > SHOWN:
+        text += f" and {len(names) - SHOWN} more"
+    return text
+
+
+def count_note(what: str, ids: Iterable[str]) -> list[str]:
+    """A note that counts and names the ids, `3 clips have no text: a, b, c`; none without ids."""
+    names = list(ids)
+    return [f"{len(names)} {what}: {preview(names)}"] if names else []
