@@ -10,7 +10,7 @@ from pathlib import Path
 from semanticmac.cache.atomic_io import atomic_write, write_text
 from semanticmac.eval.evaluate import encoder_notes
 from semanticmac.eval.report.formatting import cell
-from semanticmac.run.folder import RunError, RunInfo, require_weights
+from semanticmac.run.folder import RunError, RunInfo, check_files, require_weights
 
 FILES = (
     "config.toml",
@@ -25,6 +25,7 @@ def export_run(run: Path, folder: Path) -> list[Path]:
     """
     info = RunInfo.read(run)
     require_weights(run)
+    check_files(run, info)
     if folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} is not empty: export into a new folder")
     folder.mkdir(parents=True, exist_ok=True)

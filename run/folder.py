@@ -28,10 +28,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from semanticmac.cache.atomic_io import write_text
+from semanticmac.cache.checksummed import (
+    EMPTY_CHECKSUM,
+    ChecksumMismatch,
+    read_checksummed,
+    write_checksummed,
+)
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.core import Task
 from semanticmac.model.config import ModelConfig
+from semanticmac.run.digests import changed_files
 
 SEEDS = "seeds.json"  # marks the folder of one model's runs over seeds
 FAILURE = "failure.txt"  # of a trial of a sweep that failed: why
@@ -60,6 +66,8 @@ class RunInfo:
     )  # train and valid: clips, texts and contexts cut
     # the corpus's own name, which metric rules go by; empty = the same as `dataset`
     corpus: str = ""
+    # SHA-256 of every file that prediction reads (run/digests.py); empty for runs of version 0.1.0
+    files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.corpus:
@@ -67,7 +75,9 @@ class RunInfo:
 
     def write(self, folder: Path) -> None:
         about = {**asdict(self), "fingerprint": json.loads(self.fingerprint.to_json())}
-        write_text(folder / "run.json", json.dumps(about, indent=1, allow_nan=False))
+        about["checksum"] = EMPTY_CHECKSUM
+        content = json.dumps(about, indent=1, allow_nan=False)
+        write_checksummed(folder / "run.json", content.encode())
 
     @classmethod
     def read(cls, folder: Path) -> RunInfo:
@@ -81,6 +91,8 @@ class RunInfo:
             raise RunError(_why_no_run(folder))
         try:
             about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if about.pop("checksum", None) is not None:
+                read_checksummed(path)
             task: dict[str, Any] = about["task"]
             model: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in about["model"].items()
@@ -89,7 +101,7 @@ class RunInfo:
             about["model"] = ModelConfig(**model)
             about["fingerprint"] = Fingerprint.from_json(json.dumps(about["fingerprint"]))
             return cls(**about)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ChecksumMismatch) as error:
             reason = f"{type(error).__name__}: {error}"
             raise RunError(
                 f"{path} cannot be read: it is damaged, or of another version ({reason})"
@@ -113,6 +125,19 @@ def settings_of(folder: Path) -> dict[str, str]:
         key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         for key, value in flat.items()
     }
+
+
+def check_files(folder: Path, info: RunInfo) -> None:
+    """Raises RunError where a file that prediction reads is not as it was after training.
+
+    Runs of version 0.1.0 recorded no digests and pass.
+    """
+    changes = changed_files(folder, info.files) if info.files else ""
+    if changes:
+        raise RunError(
+            f"{folder} is not as it was trained ({changes}): its predictions would mean nothing. "
+            "Copy it again from where it came from, or train it again"
+        )
 
 
 def require_weights(folder: Path) -> None:

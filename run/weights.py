@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.dataset import Tokenize, no_text
 from semanticmac.model.network import SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel, Tokenizer
-from semanticmac.run.folder import RunError, RunInfo, require_weights
+from semanticmac.run.digests import digest_files
+from semanticmac.run.folder import RunError, RunInfo, check_files, require_weights
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
     with atomic_write(folder / "model.safetensors") as aside:
         tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(tensors, aside, {"epoch": str(info.best_epoch)})
-    info.write(folder)
+    replace(info, files=digest_files(folder)).write(folder)
 
 
 def load_run(folder: Path, device: torch.device) -> TrainedModel:
@@ -41,6 +42,7 @@ def load_run(folder: Path, device: torch.device) -> TrainedModel:
     weights = read_weights(
         folder, info.best_epoch
     )  # first: where a run keeps none, nothing else is worth a word
+    check_files(folder, info)
     tokenize: Tokenize = no_text
     language = None
     if "text" in info.model.modalities:
@@ -62,6 +64,13 @@ def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
     Raises RunError where it is of another epoch: a run was stopped between it and run.json.
     """
     require_weights(folder)
+    try:
+        return _read_weights(folder, epoch)
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{folder / 'model.safetensors'} cannot be read: {error}") from None
+
+
+def _read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
     with safe_open(folder / "model.safetensors", framework="pt") as file:
         of_epoch = (file.metadata() or {}).get(
             "epoch", str(epoch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 
 def change(run: Path, **values: object) -> Path:
-    about = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(about | values))
+    replace(RunInfo.read(run), **values).write(run)
     return run
 
 

@@ -166,7 +166,7 @@ def test_killed_again_and_again(
     """Each try gets a little further than its own start, which takes moments too."""
     run = tmp_path / "run"
     tries = 0
-    while in_child(run, 45, resume=True)[0]:
+    while in_child(run, 60, resume=True)[0]:
         tries += 1
         assert tries < 60
     assert tries > 2
