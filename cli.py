@@ -1,4 +1,4 @@
-"""The program: its verbs (verbs/), and one clear message for every error."""
+"""The program: registers the commands and prints one message for every error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import traceback
 from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 from rich.text import Text
 
 from semanticmac.commands import datasets
@@ -40,7 +41,8 @@ from semanticmac.commands.verify import verify
 
 app = typer.Typer(
     help="Sentiment, emotion, humour and sarcasm from human-spoken videos. "
-    "`cache` turns raw videos into embeddings once; `train`, `eval` and everything after read only that cache.",
+    "`cache` turns raw videos into embeddings once; `train`, `eval` and the others read only "
+    "these embeddings.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -77,42 +79,36 @@ def options(
 
 
 def main() -> NoReturn:
-    """Runs the program.
-
-    Every error is one message; `--debug` anywhere on the line shows its traceback.
-    """
+    """Runs the program. An error is one message; `--debug` anywhere shows its traceback."""
     set_resume_hint()
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    if arguments[:2] == [
-        "cache",
-        "import",
-    ]:  # reads best there; as a verb below `cache` it would hide the DATASET word
+    # A subcommand of `cache` would hide its argument DATASET, hence a command of its own.
+    if arguments[:2] == ["cache", "import"]:
         arguments[:2] = ["import-features"]
     code: object = 0
     try:
         app(arguments)
-    # Typer ends every verb with one, and has said by then what was wrong with the words
     except SystemExit as exit_:
+        # Typer ends every command with SystemExit and has printed wrong arguments by then.
         code = exit_.code
     except KeyboardInterrupt:
         code = STOPPED
     except Exception as error:
         if debug:
             traceback.print_exc()
-        err.quiet = False  # one of several processes that fails says why, too
+        err.quiet = False  # torchrun: a process other than the first prints its error too
         echo(err, Text.from_markup(f"[bold red]error:[/] {_message(error)}"))
         code = BAD_INPUT
     if code == STOPPED:
         print_stopped()
-    _leave(code if isinstance(code, int) else 0)
+    _exit(code if isinstance(code, int) else 0)
 
 
-def _leave(code: int) -> NoReturn:
+def _exit(code: int) -> NoReturn:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        # Of several processes one aborts now and then while Python takes itself apart: gloo's
-        # threads outlive their owner. All work is done by now, and torchrun would call it a
-        # failure.
+        # gloo's threads outlive the interpreter and sometimes abort the process while Python
+        # shuts down. All work is done, but torchrun would report a failure.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -120,19 +116,15 @@ def _leave(code: int) -> NoReturn:
 
 
 def _message(error: Exception) -> str:
-    from rich.markup import escape
-
+    """The message of an error, as Rich markup."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f"the disk that holds {error.filename}" if error.filename else "the disk"
-        what = (
-            "is full"
-            if error.errno == errno.ENOSPC
-            else "takes no more of you: your quota is used up"
-        )
-        return escape(f"{where} {what}. What is done is kept. Make space; {resume_hint()}.")
-    if type(error).__module__.startswith(
-        "semanticmac."
-    ):  # our own errors say what came, what was expected, what to do
+        disk = f"the disk that holds {error.filename}" if error.filename else "the disk"
+        state = "is full"
+        if error.errno == errno.EDQUOT:
+            state = "refuses more data: your quota is used up"
+        return escape(f"{disk} {state}. What is done is kept. Make space; {resume_hint()}.")
+    # Errors of this package are complete messages: cause, expectation and what to do.
+    if type(error).__module__.startswith("semanticmac."):
         return escape(str(error))
     return escape(f"{type(error).__name__}: {error}") + " [dim](--debug shows where)[/]"
 

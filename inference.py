@@ -1,16 +1,20 @@
-"""From Python: a trained model that predicts videos, by the same steps as the verb `predict`."""
+"""Predictor: raw video → prediction. Used by `semanticmac.load()` and the command `predict`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from semanticmac.core import MODALITIES, SUB_TASKS
-from semanticmac.eval.evaluate import predict_clip
+from semanticmac.cache.failures import Failure
+from semanticmac.core import MODALITIES, SUB_TASKS, Task
+from semanticmac.eval.evaluate import left_out, predict_clip
+from semanticmac.eval.predict import Predictions
 from semanticmac.eval.report.formatting import spoken
+from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
 from semanticmac.run.folder import RunError
@@ -18,75 +22,119 @@ from semanticmac.run.weights import TrainedModel, load_run, pick_device
 
 
 class PredictError(Exception):
-    """A video that cannot be predicted; the message says why."""
+    """A video cannot be predicted; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one video."""
+    """The output of the model for one video."""
 
-    said: str  # in words: "+1.20 positive", "joy 71%"
-    scores: dict[
-        str, list[float] | None
-    ]  # sub-task → score, or logits of the classes; None: the modality is absent
-    classes: tuple[str, ...]  # empty for a score
+    clip_id: str
+    task: Task
+    outputs: dict[str, list[float] | None]
+    """Sub-task → score, or one logit per class. None: the video lacks this modality."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the logits; empty for a score."""
+        return self.task.classes
 
     @property
     def score(self) -> list[float]:
-        """The multimodal prediction."""
-        score = self.scores["multimodal"]
-        assert score is not None
-        return score
+        """The multimodal output: one score, or one logit per class."""
+        output = self.outputs["multimodal"]
+        assert output is not None
+        return output
+
+    @property
+    def summary(self) -> str:
+        """The multimodal output for a person: "+1.20 positive", "joy 71%"."""
+        return self.describe("multimodal")
+
+    def describe(self, sub_task: str) -> str:
+        """The output of one sub-task for a person; "absent" if the video lacks the modality."""
+        output = self.outputs[sub_task]
+        if output is None:
+            return "absent"
+        return spoken(self.task, torch.tensor(output).numpy())
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model with the frozen encoder that it was trained on."""
+    """A trained model with the frozen encoder that it was trained on."""
 
     trained: TrainedModel
     encoder: Encoder
     device: torch.device
 
     def predict(self, video: str | Path, text: str = "", without: Sequence[str] = ()) -> Prediction:
-        """One video file, and what is said in it; a transcript beside the file is not read.
+        """Predicts one video file.
 
-        Raises PredictError where it cannot be decoded.
+        text: the transcript; a .txt file beside the video is not read. without: modalities to
+        leave out. Raises PredictError if the video cannot be decoded.
         """
         if Path(video).is_dir():
             raise PredictError(f"{video} is a folder: give one video file")
-        clips = clips_of([Path(video)], text)
-        [(clip, embeddings, reason)] = embed_clips(
-            clips, self.encoder, self.trained.info.fingerprint.sampling, 1
-        )
-        if embeddings is None:
-            raise PredictError(f"{video}: {reason}")
-        found = predict_clip(self.trained, clip.text, embeddings, self.device, without)
-        there = [True, True, *found.present[0]]
-        assert len(there) == 2 + len(MODALITIES)
-        scores = {
-            name: score.tolist() if real else None
-            for name, score, real in zip(SUB_TASKS, found.scores[0], there, strict=True)
-        }
-        task = self.trained.info.task
-        return Prediction(spoken(task, found.multimodal[0]), scores, task.classes)
+        [result] = self.predict_clips(clips_of([Path(video)], text), without)
+        if isinstance(result, Failure):
+            raise PredictError(f"{video}: {result.reason}")
+        return result
+
+    def predict_clips(
+        self, clips: Sequence[Clip], without: Sequence[str] = (), workers: int = 1
+    ) -> Iterator[Prediction | Failure]:
+        """Predicts clips in their order. A clip that cannot be decoded or encoded is a Failure.
+
+        Each clip is predicted alone, without its dialogue. workers: decoding processes.
+        """
+        absent = left_out(self.trained, without)
+        sampling = self.trained.info.fingerprint.sampling
+        for clip, embeddings, reason in embed_clips(clips, self.encoder, sampling, workers):
+            if embeddings is None:
+                yield Failure(clip.clip_id, str(clip.video), reason, cached=False)
+                continue
+            predicted = predict_clip(self.trained, clip.text, embeddings, self.device, absent)
+            yield _prediction(clip.clip_id, self.trained.info.task, predicted)
+
+
+def _print_to_stderr(note: str) -> None:
+    print(note, file=sys.stderr)
 
 
 def load(
-    folder: str | Path, *, encoder: str | Path | None = None, device: str = "auto"
+    folder: str | Path,
+    *,
+    encoder: str | Path | None = None,
+    device: str = "auto",
+    on_download: Callable[[int, int], None] | None = None,
+    on_note: Callable[[str], None] = _print_to_stderr,
 ) -> Predictor:
-    """A run or an exported folder, ready to predict.
+    """Loads a run folder or an exported folder.
 
-    encoder: its weights, where they are not found by the name that the model remembers. Raises
-    RunError where the folder holds no model, EncoderMismatch where the encoder is not the one that
-    it was trained on.
+    encoder: weights of the encoder, if they cannot be found by the name in the run folder.
+    on_download: receives bytes done and bytes in total, if the encoder has to be downloaded.
+    on_note: receives the licence of such weights.
+
+    Raises RunError if the folder holds no model for raw videos, and EncoderMismatch if the encoder
+    is not the one that the model was trained on.
     """
-    where = pick_device(device)
-    trained = load_run(Path(folder), where)
-    made = trained.info.fingerprint
-    if made.imported:
+    torch_device = pick_device(device)
+    trained = load_run(Path(folder), torch_device)
+    fingerprint = trained.info.fingerprint
+    if fingerprint.imported:
         raise RunError(
-            f"{folder} was trained on imported features; what extracted them is not here"
+            f"{folder} was trained on imported features and cannot predict videos: "
+            "the program that extracted the features is not part of this one"
         )
-    loaded = load_encoder(str(encoder or made.encoder), device)
-    require_same(loaded, made)
-    return Predictor(trained, loaded, where)
+    loaded = load_encoder(str(encoder or fingerprint.encoder), device, on_download, on_note)
+    require_same(loaded, fingerprint)
+    return Predictor(trained, loaded, torch_device)
+
+
+def _prediction(clip_id: str, task: Task, predicted: Predictions) -> Prediction:
+    """The first clip of a batch; the output of an absent modality is meaningless and dropped."""
+    present = dict(zip(MODALITIES, predicted.present[0], strict=True))
+    outputs: dict[str, list[float] | None] = {}
+    for sub_task, output in zip(SUB_TASKS, predicted.scores[0], strict=True):
+        outputs[sub_task] = output.tolist() if present.get(sub_task, True) else None
+    return Prediction(clip_id, task, outputs)

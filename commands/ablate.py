@@ -1,4 +1,4 @@
-"""The command ablate: the ablation table, one training per row and seed."""
+"""The command ablate: the ablation table, one training run per row and seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from semanticmac.commands.options import (
     RunsDir,
     Settings,
 )
-from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, print_whole
+from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, print_uncropped
 
 
 def ablate(
@@ -25,15 +25,15 @@ def ablate(
     cache: CacheDir = CACHE,
     runs: RunsDir = RUNS,
     rows: Annotated[
-        str | None, typer.Option(help="Rows of the table, with commas between. Default: all.")
+        str | None, typer.Option(help="Rows of the table, separated by commas. Default: all.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings a row.", min=1)] = 5,
+    seeds: Annotated[int, typer.Option(help="Training runs per row.", min=1)] = 5,
     set_: Settings = None,
     device: Device = "auto",
 ) -> None:
-    """Switch off each design choice in turn, train over seeds, and print the paper's ablation table beside ours.
+    """Train without each design choice in turn and print the table beside the paper's.
 
-    Runs that are finished are not run again: the same command goes on where it was stopped.
+    Finished runs are kept: the same command resumes where it was stopped.
     """
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.common import cached_dataset
@@ -42,27 +42,26 @@ def ablate(
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.run.weights import pick_device
     from semanticmac.train.config import override, parse_settings, preset
+    from semanticmac.train.data import open_data
     from semanticmac.train.experiments.ablation import ROWS, ablate, plan
     from semanticmac.train.experiments.ablation_results import by_row, write_results
-    from semanticmac.train.loop import open_data
 
     layout = CacheLayout(cache)
     name = cached_dataset(layout, dataset)
     data = open_data(layout, name)
     config = override(preset(data.manifest.corpus, name), parse_settings(set_ or []))
     folder = runs / f"ablation-{name}"
-    planned = plan(
-        config, [row.strip() for row in rows.split(",")] if rows else list(ROWS), seeds, folder
-    )
+    row_names = list(ROWS)
+    if rows:
+        row_names = [row.strip() for row in rows.split(",")]
+    planned = plan(config, row_names, seeds, folder)
+    torch_device = pick_device(device)
     with Screen(err) as screen:
         show = EpochLines(screen).show
-        outcomes = ablate(
-            planned, data, layout, pick_device(device), screen.progress, screen.line, show
-        )
+        outcomes = ablate(planned, data, layout, torch_device, screen.progress, screen.line, show)
     results = by_row(outcomes)
     write_results(folder, name, results)
-    print_whole(out, ablation_table(name, results))
-    written = f"written to {folder / 'ablation.json'} and {folder / 'ablation.csv'}"
-    echo(err, written, "dim")
+    print_uncropped(out, ablation_table(name, results))
+    echo(err, f"written to {folder / 'ablation.json'} and {folder / 'ablation.csv'}", "dim")
     if any(row.failures for row in results):
         raise typer.Exit(CLIPS_FAILED)

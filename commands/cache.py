@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
@@ -22,7 +23,7 @@ from semanticmac.commands.options import (
     Splits,
     Workers,
 )
-from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, print_failures, print_notes
+from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, print_notes
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -34,25 +35,29 @@ if TYPE_CHECKING:
     from semanticmac.preprocess.decoding.request import Decoder
 
 OLDER_CACHE = (
-    "version {} of the decoding made this cache, and its embeddings are kept; some kinds of files "
-    "were read wrongly then (docs/stage1.md): `--repair` decodes and encodes every clip anew"
+    "this cache was made by version {} of the decoding, and its embeddings are kept. That version "
+    "read some kinds of files wrongly (docs/stage1.md): `--repair` decodes and encodes every clip "
+    "anew"
 )
+
+Steps = Literal["frames", "embeddings"]
 
 
 class CacheCommand(TyperCommand):
-    """`--ray` may stand alone, also before the dataset; Typer's own options have a value always or never."""
+    """The command cache, whose option --ray may stand without a value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if "--ray" in args:
-            from semanticmac.preprocess.corpora import NAMES
+        """Writes a bare `--ray` as `--ray=`: Typer's options take a value always or never."""
+        from semanticmac.preprocess.corpora import NAMES
 
-            follow = [*args[1:], "-"]
-            alone = [after.startswith("-") or after in NAMES for after in follow]
-            args = [
-                "--ray=" if word == "--ray" and bare else word
-                for word, bare in zip(args, alone, strict=True)
-            ]
-        return super().parse_args(ctx, args)
+        rewritten = []
+        for position, argument in enumerate(args):
+            if argument == "--ray":
+                following = args[position + 1 : position + 2]
+                if not following or following[0].startswith("-") or following[0] in NAMES:
+                    argument = "--ray="
+            rewritten.append(argument)
+        return super().parse_args(ctx, rewritten)
 
 
 def cache(
@@ -61,20 +66,21 @@ def cache(
         typer.Argument(help="mosi, mosei, sims, iemocap, meld, urfunny, mustard, folder, demo …"),
     ],
     root: Annotated[
-        Path | None, typer.Option(help="Folder of its download. Default: data/DATASET.")
+        Path | None, typer.Option(help="Folder of the download. Default: data/DATASET.")
     ] = None,
     cache: CacheDir = CACHE,
     encoder: EncoderName = None,
     device: Device = "auto",
     workers: Workers = None,
     limit: Annotated[
-        int | None, typer.Option(help="Only the first N clips, for a try.", min=1)
+        int | None, typer.Option(help="Only the first N clips, for a first try.", min=1)
     ] = None,
     only: Annotated[
-        str | None, typer.Option(help="frames or embeddings: one of the two loops alone.")
+        str | None,
+        typer.Option(help="`frames` decodes without encoding; `embeddings` encodes decoded clips."),
     ] = None,
     repair: Annotated[
-        bool, typer.Option(help="First check every byte, and make again what is damaged.")
+        bool, typer.Option(help="Check every byte first and make damaged parts again.")
     ] = False,
     picture: Annotated[
         str, typer.Option(help="How frames are stored: jpeg-QUALITY, or png (lossless).")
@@ -85,8 +91,8 @@ def cache(
     length: Annotated[
         str,
         typer.Option(
-            help="How long a clip without end time is: longest (of its frames and its audio) "
-            "or pictures (its frames alone)."
+            help="Duration of a clip without an end time: longest (the longer of frames and "
+            "audio) or pictures (the frames)."
         ),
     ] = "longest",
     name: NameInCache = None,
@@ -99,23 +105,21 @@ def cache(
         str | None,
         typer.Option(
             metavar="[ADDRESS]",
-            help="Spread the work over a Ray cluster: host:port, ray://host:port, auto, local; alone, what Ray finds.",
+            help="Use a Ray cluster: host:port, ray://host:port, auto or local. "
+            "Without an address: the cluster that Ray finds.",
         ),
     ] = None,
 ) -> None:
     """Decode raw videos and encode them with frozen ImageBind, once.
 
-    Run it again to go on or to add what is new.
+    The same command resumes an interrupted build and adds new clips.
     """
-    from contextlib import ExitStack
     from dataclasses import replace
 
-    from semanticmac.cache.keys import Sampling
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.preprocess.build import Plan, build
     from semanticmac.preprocess.corpora import read_corpus
-    from semanticmac.preprocess.decoding.ffmpeg_program import require_program
     from semanticmac.preprocess.decoding.request import Decoder
     from semanticmac.preprocess.previous_build import continued_sampling
 
@@ -123,32 +127,20 @@ def cache(
         raise typer.BadParameter(f"--only {only}: expected `frames` or `embeddings`")
     if decoder not in get_args(Decoder):
         raise typer.BadParameter(f"--decoder {decoder}: expected av, decord or ffmpeg")
-    if length not in ("longest", "pictures"):
-        raise typer.BadParameter(f"--length {length}: expected `longest` or `pictures`")
     check_name(name)
-    try:
-        sampling = Sampling(picture=picture, length=cast(Any, length))
-    except ValueError as error:
-        raise typer.BadParameter(f"--picture {picture}: {error}") from None
-    encode = only != "frames"
+    sampling = _sampling(picture, length)
     if ray is None:
-        if encode and device != "auto":
-            from semanticmac.run.weights import (
-                pick_device,  # not above: it loads the language models' library
-            )
+        _require_device_and_ffmpeg(device, cast(Steps | None, only))
 
-            pick_device(device)  # refuses one that is not here
-        if only != "embeddings":
-            require_program()
     root = root or Path("data") / dataset
     corpus = read_corpus(dataset, root, corpus_options(splits, exclude, labels, split_by, fold))
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
-    encoder = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
+
     layout = CacheLayout(cache)
     if not repair:
-        wanted, sampling = sampling, continued_sampling(layout, corpus.dataset, sampling)
-        if sampling != wanted:
+        requested, sampling = sampling, continued_sampling(layout, corpus.dataset, sampling)
+        if sampling != requested:
             print_notes([OLDER_CACHE.format(sampling.version)])
     plan = Plan(
         root,
@@ -158,20 +150,47 @@ def cache(
         repair=repair,
         decoder=cast(Decoder, decoder),
     )
+    encoder_name = None
+    if only != "frames":
+        encoder_name = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
     with Screen(err) as screen, ExitStack() as stack:
         loaded = cluster = None
         if ray is not None:
-            joining = open_cluster(
-                ray, encoder if encode else None, device, workers, sampling, plan.decoder, screen
+            connection = _open_cluster(
+                ray, encoder_name, device, workers, sampling, plan.decoder, screen
             )
-            cluster = stack.enter_context(joining)
-        elif encode:
-            loaded = open_encoder(encoder, device, screen)
+            cluster = stack.enter_context(connection)
+        elif encoder_name is not None:
+            loaded = open_encoder(encoder_name, device, screen)
         report = build(corpus, layout, loaded, plan, screen.progress, cluster)
     print_report(report, layout.failures(corpus.dataset))
 
 
-def open_cluster(
+def _sampling(picture: str, length: str) -> Sampling:
+    from semanticmac.cache.keys import Sampling
+
+    if length not in ("longest", "pictures"):
+        raise typer.BadParameter(f"--length {length}: expected `longest` or `pictures`")
+    try:
+        return Sampling(picture=picture, length=cast(Any, length))
+    except ValueError as error:
+        raise typer.BadParameter(f"--picture {picture}: {error}") from None
+
+
+def _require_device_and_ffmpeg(device: str, only: Steps | None) -> None:
+    """Raises RunError or ProgramError if this machine lacks what the build needs."""
+    from semanticmac.preprocess.decoding.ffmpeg_program import require_program
+
+    if only != "frames" and device != "auto":
+        # Imported here because it loads transformers, which takes seconds.
+        from semanticmac.run.weights import pick_device
+
+        pick_device(device)
+    if only != "embeddings":
+        require_program()
+
+
+def _open_cluster(
     address: str,
     encoder: str | None,
     device: str,
@@ -180,14 +199,14 @@ def open_cluster(
     decoder: Decoder,
     screen: Screen,
 ) -> AbstractContextManager[RayBackend]:
-    """The cluster to build with; weights that have to be downloaded are so here, once, and not on every machine."""
+    """The cluster to build with. Missing weights are downloaded here once, not on every machine."""
     from semanticmac.preprocess.cluster.actors import huge_weights
     from semanticmac.preprocess.cluster.ray_backend import join
     from semanticmac.preprocess.encoders.imagebind.download import IMAGEBIND_URL, LICENCE, download
 
     if device not in ("auto", "cpu", "cuda"):
         raise typer.BadParameter(
-            f"--device {device} with --ray: expected auto, cpu or cuda; the cluster says which GPU"
+            f"--device {device} with --ray: expected auto, cpu or cuda; the cluster chooses the GPU"
         )
     if encoder == "imagebind-huge" and not huge_weights().exists():
         screen.line(LICENCE)
@@ -197,28 +216,27 @@ def open_cluster(
     )
 
 
-def print_report(report: BuildReport, listed_in: Path) -> None:
-    """What `cache` did, in a sentence; then what a person should know of single clips."""
+def print_report(report: BuildReport, failures: Path) -> None:
+    """Prints the result of a build and its failed clips. Raises Exit if a clip failed."""
+    from semanticmac.commands.ui.failures import print_failures
+
     if report.nothing_to_do:
-        out.print(
-            f"{report.dataset}: all {report.cached} clips are cached already, nothing to do",
-            highlight=False,
-        )
+        text = f"all {report.cached} clips are cached already, nothing to do"
     else:
-        out.print(
-            f"{report.dataset}: {report.cached} of {report.clips} clips are cached "
-            f"({report.decoded} decoded, {report.encoded} encoded now)",
-            highlight=False,
+        text = (
+            f"{report.cached} of {report.clips} clips are cached "
+            f"({report.decoded} decoded, {report.encoded} encoded now)"
         )
+    out.print(f"{report.dataset}: {text}", highlight=False)
     if report.replaced:
-        clips = f"{report.replaced} clips of other videos"
         print_notes(
             [
-                f"until now {report.dataset} was {clips}, which stay encoded: cache them with another --name to keep both"
+                f"until now {report.dataset} was {report.replaced} clips of other videos, which "
+                "stay encoded: cache them with another --name to keep both"
             ]
         )
-    for dataset in report.incomplete:
-        echo(out, dataset, "bold red")
-    print_failures(listed_in)
+    for sentence in report.incomplete:
+        echo(out, sentence, "bold red")
+    print_failures(failures)
     if report.failed:
         raise typer.Exit(CLIPS_FAILED)

@@ -1,10 +1,10 @@
-"""What several verbs do before their work begins."""
+"""Helpers that several commands call before their work begins."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_name(name: str | None) -> None:
-    """A name in the cache becomes a folder there."""
+    """Raises BadParameter for a --name that cannot be the name of a folder in the cache."""
     if name is not None and not re.fullmatch(r"[\w-]+", name):
         raise typer.BadParameter(f"--name {name}: expected letters, digits, - and _")
 
@@ -32,7 +32,7 @@ def corpus_options(
     split_by: str | None,
     fold: int | None,
 ) -> Options:
-    """The lists that replace a corpus's own, or a usage error where they exclude each other."""
+    """The user's lists that replace those of the corpus. Raises BadParameter if they conflict."""
     from semanticmac.preprocess.corpora import Options
 
     try:
@@ -42,20 +42,35 @@ def corpus_options(
 
 
 def cached_dataset(layout: CacheLayout, name: str | None) -> str:
-    """`home.require`, and for a corpus that is not cached yet, the command that does it."""
+    """The dataset of this name, or the one cached last.
+
+    Raises CacheIncomplete if it is not cached; the message gives the command that caches it.
+    """
     from semanticmac.preprocess.corpora import NAMES
 
-    known = {corpus: f"semanticmac cache {corpus} --root DIR" for corpus in NAMES} | {
-        "demo": "semanticmac demo"
-    }
-    return layout.require(name, known.get(name or "", ""))
+    command = ""
+    if name == "demo":
+        command = "semanticmac demo"
+    elif name in NAMES:
+        command = f"semanticmac cache {name} --root DIR"
+    return layout.require(name, command)
 
 
 def open_encoder(name: str, device: str, screen: Screen) -> Encoder:
-    """The frozen encoder, downloaded where that is its way."""
+    """The frozen encoder. The screen shows the licence and a download."""
     from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 
     return load_encoder(name, device, screen.bytes, screen.line)
+
+
+def changed_settings(assignments: Sequence[str] | None, seed: int | None) -> dict[str, Any]:
+    """The settings given by --set and --seed."""
+    from semanticmac.train.config import parse_settings
+
+    changes = parse_settings(assignments or [])
+    if seed is not None:
+        changes["seed"] = seed
+    return changes
 
 
 def open_training(
@@ -65,10 +80,7 @@ def open_training(
     config: Path | None,
     changes: Mapping[str, Any],
 ) -> tuple[TrainData, TrainConfig]:
-    """The cached dataset and the settings to train it with.
-
-    What a repeated run cannot have again is said.
-    """
+    """The cached dataset and the settings to train with; prints notes about both."""
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.screen import print_notes
     from semanticmac.eval.evaluate import encoder_notes
@@ -76,20 +88,25 @@ def open_training(
     from semanticmac.train.data import open_data
 
     layout = CacheLayout(cache)
-    begin_with = None if config is None else read_config(config, dataset)
-    name = cached_dataset(layout, dataset if begin_with is None else begin_with.dataset)
+    base = None
+    if config is not None:
+        base = read_config(config, dataset)
+        dataset = base.dataset
+    name = cached_dataset(layout, dataset)
     data = open_data(layout, name)
-    settings = settings_for(name, data.manifest.corpus, changes, preset, begin_with)
-    unseen = [modality for modality in settings.model.modalities if modality not in data.modalities]
+    settings = settings_for(name, data.manifest.corpus, changes, preset, base)
+
     print_notes(encoder_notes(data.manifest.fingerprint))
-    print_notes(
-        [f"no train clip has {modality}: the model is trained without it" for modality in unseen]
-    )
+    for modality in settings.model.modalities:
+        if modality not in data.modalities:
+            print_notes([f"no train clip has {modality}: the model is trained without it"])
     if config is not None:
         print_notes(other_data(config, settings, data))
     return data, settings
 
 
 def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The number of CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

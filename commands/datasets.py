@@ -9,7 +9,7 @@ import typer
 
 from semanticmac.commands.common import corpus_options
 from semanticmac.commands.options import Exclude, Fold, Labels, SplitBy, Splits
-from semanticmac.commands.ui.screen import DAMAGED, echo, out, print_whole
+from semanticmac.commands.ui.screen import DAMAGED, echo, out, print_uncropped
 
 app = typer.Typer(
     help="The public corpora: what they are, where to get them, whether a download is whole."
@@ -74,6 +74,6 @@ def datasets_check(
         name, root
     )  # bad input; what is found wrong in a folder is another thing, with another exit code
     report = check_corpus(name, root, corpus_options(splits, exclude, labels, split_by, fold))
-    print_whole(out, check_view(report))
+    print_uncropped(out, check_view(report))
     if not report.complete:
         raise typer.Exit(DAMAGED)

@@ -1,4 +1,4 @@
-"""The command import-features: features that somebody else extracted become a cached dataset."""
+"""The command import-features: features extracted by another program become a cached dataset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from semanticmac.commands.common import check_name
 from semanticmac.commands.options import CACHE, CacheDir, NameInCache
-from semanticmac.commands.ui.screen import CLIPS_FAILED, err, out, print_failures, print_notes
+from semanticmac.commands.ui.screen import CLIPS_FAILED, err, out, print_notes
 
 
 def import_features(
@@ -17,7 +17,7 @@ def import_features(
         Path, typer.Argument(help="MMSA feature pickle (.pkl), or .npz with a .csv beside it.")
     ],
     dataset: Annotated[
-        str, typer.Option(help="The corpus it is of, which says what the labels mean: mosi, sims …")
+        str, typer.Option(help="The corpus of the features; it defines the labels: mosi, sims …")
     ],
     cache: CacheDir = CACHE,
     name: NameInCache = None,
@@ -25,24 +25,22 @@ def import_features(
         bool, typer.Option("--zero-infinite", help="Read −inf in audio as 0, as MMSA does.")
     ] = False,
 ) -> None:
-    """Cache features that somebody else extracted, to train and eval on them.
+    """Cache features that another program extracted, to train and evaluate on them.
 
-    Nothing in the file is ever run.
+    No code in the file is executed.
     """
     from semanticmac.cache.layout import CacheLayout
+    from semanticmac.commands.ui.failures import print_failures
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.preprocess.features.importing import import_features
 
     check_name(name)
+    layout = CacheLayout(cache)
     with Screen(err) as screen:
-        report = import_features(
-            file, dataset, CacheLayout(cache), screen.progress, name, zero_infinite
-        )
+        report = import_features(file, dataset, layout, screen.progress, name, zero_infinite)
     print_notes(report.notes)
-    out.print(
-        f"{report.dataset}: {report.clips - report.failed} of {report.clips} clips are imported",
-        highlight=False,
-    )
-    print_failures(CacheLayout(cache).failures(report.dataset))
+    imported = report.clips - report.failed
+    out.print(f"{report.dataset}: {imported} of {report.clips} clips are imported", highlight=False)
+    print_failures(layout.failures(report.dataset))
     if report.failed:
         raise typer.Exit(CLIPS_FAILED)

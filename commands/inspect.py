@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from semanticmac.commands.common import cached_dataset
 from semanticmac.commands.options import CACHE, CachedDataset, CacheDir
-from semanticmac.commands.ui.screen import out, print_failures, print_notes
+from semanticmac.commands.ui.screen import out, print_notes
 
 
 def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
-    """Show what is cached: clips per split, labels, lengths, fingerprint, size, failures."""
+    """Show a cached dataset: clips per split, labels, lengths, fingerprint, size, failures."""
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.manifest import Manifest
-    from semanticmac.commands.ui.tables import fingerprint_table, labels_table, splits_table
+    from semanticmac.commands.ui.cache import fingerprint_table, labels_table, splits_table
+    from semanticmac.commands.ui.failures import print_failures
 
     layout = CacheLayout(cache)
     name = cached_dataset(layout, dataset)

@@ -1,14 +1,14 @@
-"""The verb predict: raw videos in, predictions out."""
+"""The command predict: raw videos in, predictions out."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semanticmac.commands.common import cores, open_encoder
+from semanticmac.commands.common import cores
 from semanticmac.commands.options import (
     RUNS,
     AsJson,
@@ -21,6 +21,10 @@ from semanticmac.commands.options import (
 )
 from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out
 
+if TYPE_CHECKING:
+    from semanticmac.inference import Predictor
+    from semanticmac.preprocess.clip import Clip
+
 
 def predict(
     videos: Annotated[
@@ -30,7 +34,7 @@ def predict(
     run: Run = None,
     runs: RunsDir = RUNS,
     text: Annotated[
-        str | None, typer.Option(help="What is said in the file. Default: the .txt beside it.")
+        str | None, typer.Option(help="Transcript of the file. Default: the .txt beside it.")
     ] = None,
     encoder: EncoderName = None,
     as_json: AsJson = False,
@@ -38,62 +42,64 @@ def predict(
     workers: Workers = None,
     without: Without = None,
 ) -> None:
-    """Predict raw videos: the same decoding and encoding as the cache, then the trained model.
+    """Predict raw videos with the same decoding and encoding as the cache.
 
-    Each video is predicted by itself, without context, whatever setting the model was trained in.
+    Each video is predicted alone, without its dialogue.
     """
+    from semanticmac.cache.failures import Failure
+    from semanticmac.commands.ui.failures import failures_table
+    from semanticmac.commands.ui.predictions import predictions_json, predictions_table
     from semanticmac.commands.ui.progress import Screen
-    from semanticmac.commands.ui.tables import failures_table, predictions_json, predictions_table
-    from semanticmac.eval.evaluate import absent_notes, encoder_notes, left_out, predict_clip
-    from semanticmac.preprocess.corpora.notes import preview
+    from semanticmac.inference import load
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
-    from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
+    from semanticmac.preprocess.embed import clips_of
     from semanticmac.run.folder import newest_run
-    from semanticmac.run.weights import load_run, pick_device
 
     require_program()
     folder = run or newest_run(runs)
-    trained = load_run(folder, pick_device(device))
-    info = trained.info
-    if info.fingerprint.imported:
-        raise typer.BadParameter(
-            f"{folder} was trained on imported features; what extracted them is not here, so it cannot predict videos"
-        )
-    absent = left_out(trained, without or ())
     clips = clips_of(videos, text)
-    hears_text = text is None and "text" in info.model.modalities and "text" not in absent
-    beside = [
-        str(clip.video.with_suffix(".txt")) for clip in clips if clip.text and clip.video in videos
-    ]
-    read_beside = [f"what is said was read from {preview(beside)}"] if hears_text and beside else []
-    done, failed = [], []
+    predictions, failures = [], []
     with Screen(err) as screen:
-        loaded = open_encoder(encoder or info.fingerprint.encoder, device, screen)
-        require_same(loaded, info.fingerprint)
-        embedded = embed_clips(clips, loaded, info.fingerprint.sampling, workers or cores())
-        for clip, embeddings, reason in embedded:
-            if embeddings is None:
-                failed.append((clip.clip_id, reason, False))
-            else:
-                predicted = predict_clip(
-                    trained, clip.text, embeddings, pick_device(device), absent
-                )
-                done.append((clip.clip_id, predicted))
-            screen.progress("predicting", len(done) + len(failed), len(clips), len(failed))
-    notes = (*encoder_notes(info.fingerprint), *absent_notes(absent), *read_beside)
-    if as_json:
-        print(
-            json.dumps(
-                predictions_json(info.task, folder.name, done, failed, notes),
-                indent=1,
-                ensure_ascii=False,
-            )
+        predictor = load(
+            folder, encoder=encoder, device=device, on_download=screen.bytes, on_note=screen.line
         )
+        results = predictor.predict_clips(clips, without or (), workers or cores())
+        for done, result in enumerate(results, 1):
+            if isinstance(result, Failure):
+                failures.append(result)
+            else:
+                predictions.append(result)
+            screen.progress("predicting", done, len(clips), len(failures))
+
+    info = predictor.trained.info
+    transcripts = clips if text is None else []
+    notes = _notes(predictor, without or [], transcripts, videos)
+    if as_json:
+        report = predictions_json(folder.name, info.task, predictions, failures, notes)
+        print(json.dumps(report, indent=1, ensure_ascii=False))
     else:
         echo(out, f"run {folder}, trained on {info.dataset}")
-        if done:
-            out.print(predictions_table(info.task, info.model.modalities, done, notes))
-        if failed:
-            out.print(failures_table(failed))
-    if failed:
+        if predictions:
+            out.print(predictions_table(info.model.modalities, predictions, notes))
+        if failures:
+            out.print(failures_table(failures))
+    if failures:
         raise typer.Exit(CLIPS_FAILED)
+
+
+def _notes(
+    predictor: Predictor, without: list[str], transcripts: list[Clip], videos: list[Path]
+) -> list[str]:
+    """Limits of the encoder, modalities left out, and transcripts read from files."""
+    from semanticmac.eval.evaluate import absent_notes, encoder_notes, left_out
+    from semanticmac.preprocess.corpora.notes import preview
+
+    info = predictor.trained.info
+    absent = left_out(predictor.trained, without)
+    notes = [*encoder_notes(info.fingerprint), *absent_notes(absent)]
+    if "text" in info.model.modalities and "text" not in absent:
+        read = [clip.video for clip in transcripts if clip.text and clip.video in videos]
+        if read:
+            names = preview([str(video.with_suffix(".txt")) for video in read])
+            notes.append(f"the transcript was read from {names}")
+    return notes

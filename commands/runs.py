@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from semanticmac.commands.options import RUNS, AsJson, RunsDir
-from semanticmac.commands.ui.screen import echo, err, out, print_whole
+from semanticmac.commands.ui.screen import echo, err, out, print_uncropped
 
 
 def runs(
@@ -31,6 +31,6 @@ def runs(
             )
         )
     elif found:
-        print_whole(out, runs_table(folder, found))
+        print_uncropped(out, runs_table(folder, found))
     else:
         echo(err, f"{folder} holds no runs: `semanticmac train --from-cache` makes one")

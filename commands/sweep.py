@@ -1,4 +1,4 @@
-"""The verb sweep: settings drawn, trained and judged on validation."""
+"""The command sweep: settings are drawn, trained and compared on validation."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from semanticmac.commands.options import (
 )
 from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out
 
+Sampler = Literal["random", "tpe"]
 SAMPLERS = ("random", "tpe")
 
 
@@ -31,59 +32,57 @@ def sweep(
     cache: CacheDir = CACHE,
     runs: RunsDir = RUNS,
     trials: Annotated[
-        int, typer.Option(help="Trials in all; what was trained before counts.", min=1)
+        int, typer.Option(help="Trials in total, including those of earlier calls.", min=1)
     ] = 50,
     sampler: Annotated[str, typer.Option(help="random, as in the paper, or tpe.")] = "random",
     space: Annotated[
         Path | None,
-        typer.Option(help="TOML of what is drawn. Default: train/experiments/sweep.toml."),
+        typer.Option(help="TOML of the search space. Default: train/experiments/sweep.toml."),
     ] = None,
     preset: Preset = None,
     config: Config = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the draws and of every training.")
+        int | None, typer.Option(help="Seed of the draws and of every training run.")
     ] = None,
     set_: Settings = None,
     device: Device = "auto",
 ) -> None:
-    """Search settings: draw, train, and judge each on validation. What --set fixes is not drawn.
+    """Search settings: draw, train, and compare on validation. A setting given by --set is fixed.
 
-    The same command goes on where it was stopped; started several times at once, the processes
-    share the trials.
+    The same command resumes where it was stopped. Several of them at once share the trials.
     """
-    from semanticmac.commands.common import open_training
+    from semanticmac.commands.common import changed_settings, open_training
     from semanticmac.commands.ui.epochs import EpochLines
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.commands.ui.trainings import sweep_table
     from semanticmac.run.folder import RunInfo, higher_is_better
     from semanticmac.run.weights import pick_device
-    from semanticmac.train.config import parse_settings
     from semanticmac.train.experiments.search_space import read_space
     from semanticmac.train.experiments.sweep import BEST, Sweep, ranked, sweep, trial_folder
 
     if sampler not in SAMPLERS:
         raise typer.BadParameter(f"--sampler {sampler}: expected {' or '.join(SAMPLERS)}")
-    changes = parse_settings(set_ or []) | ({} if seed is None else {"seed": seed})
+    changes = changed_settings(set_, seed)
     data, settings = open_training(cache, dataset, preset, config, changes)
     folder = runs / f"sweep-{settings.dataset}"
-    drawn = read_space(space, settings, changes.keys())
-    asked = Sweep(settings, drawn, cast(Literal["random", "tpe"], sampler), trials, folder)
-    echo(
-        err,
-        Text.assemble(
-            "searching on ", (settings.dataset, "bold"), f", {len(drawn)} settings → {folder}"
-        ),
-    )
+    search_space = read_space(space, settings, changes.keys())
+    request = Sweep(settings, search_space, cast(Sampler, sampler), trials, folder)
+    what = f", {len(search_space)} settings → {folder}"
+    echo(err, Text.assemble("searching on ", (settings.dataset, "bold"), what))
+
     with Screen(err) as screen:
         show, note = EpochLines(screen).show, screen.line
-        points = sweep(asked, data, pick_device(device), screen.progress, note, show)
+        points = sweep(request, data, pick_device(device), screen.progress, note, show)
+
     by_score = ranked(points, higher_is_better(data.task))
-    best = trial_folder(folder, by_score[0].number) if by_score else None
-    metric = RunInfo.read(best).valid_metric if best else ""
-    out.print(sweep_table(settings.dataset, points, by_score, metric))
-    if best:
-        echo(err, f"the best one's settings: {folder / BEST}", "dim")
-        again = f"semanticmac train --config {best / 'config.toml'}"
-        echo(err, f"next: `{again}` trains it again")
+    if by_score:
+        best = trial_folder(folder, by_score[0].number)
+        metric = RunInfo.read(best).valid_metric
+        out.print(sweep_table(settings.dataset, points, by_score, metric))
+        echo(err, f"settings of the best trial: {folder / BEST}", "dim")
+        command = f"semanticmac train --config {best / 'config.toml'}"
+        echo(err, f"next: `{command}` trains it again")
+    else:
+        out.print(sweep_table(settings.dataset, points, by_score, metric=""))
     if any(point.failure is not None for point in points):
         raise typer.Exit(CLIPS_FAILED)

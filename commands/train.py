@@ -1,4 +1,4 @@
-"""The command train: one training, or one per seed."""
+"""The command train: one training run, or one per seed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def train(
     dataset: Dataset = None,
     cache: CacheDir = CACHE,
     run: Annotated[
-        Path | None, typer.Option(help="Folder to make. Default: RUNS/DATASET-001, -002 …")
+        Path | None, typer.Option(help="New run folder. Default: RUNS/DATASET-001, -002 …")
     ] = None,
     runs: RunsDir = RUNS,
     preset: Preset = None,
@@ -51,66 +51,72 @@ def train(
     seeds: Annotated[
         str | None,
         typer.Option(
-            help="Several trainings: how many seeds (5), or which (1,2,7). Resumes with --run."
+            help="Train several seeds: their number (5) or a list (1,2,7). --run resumes them."
         ),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(
-            metavar="RUN", help="Go on where this run was stopped, with its own settings."
-        ),
+        typer.Option(metavar="RUN", help="Resume this stopped run with its own settings."),
     ] = None,
     set_: Settings = None,
     device: Device = "auto",
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Also draw curves, in RUN/tensorboard.")
+        bool, typer.Option("--tensorboard", help="Also write curves to RUN/tensorboard.")
     ] = False,
 ) -> Path:
-    """Train SemanticMAC on a cached dataset; the best epoch by validation is kept in a run folder.
+    """Train SemanticMAC on a cached dataset and keep the best epoch by validation score.
 
     On several GPUs: torchrun --nproc-per-node=N -m semanticmac.cli -- train …
     """
-    from semanticmac.commands.common import open_training
-    from semanticmac.run.folder import drop_empty, new_run, seed_runs
-    from semanticmac.train.config import parse_settings
+    from semanticmac.commands.common import changed_settings, open_training
+    from semanticmac.run.folder import drop_empty, new_run
     from semanticmac.train.distributed import init_distributed
 
-    if resume is not None and (
-        config or preset or run or set_ or seed is not None or seeds is not None
-    ):
-        raise typer.BadParameter(f"--resume goes on with the settings of {resume}: give no others")
-    if resume is not None and seed_runs(resume):
-        raise typer.BadParameter(
-            f"--resume {resume}: that folder holds a run a seed; the command that made it goes on with --run {resume}"
-        )
-    if resume is not None and not (resume / "config.toml").exists():
-        raise typer.BadParameter(
-            f"--resume {resume}: no training was begun there (it has no config.toml)"
-        )
+    if resume is not None:
+        changed = bool(config or preset or run or set_) or seed is not None or seeds is not None
+        _check_resume(resume, changed)
     if seeds is not None and tensorboard:
         raise typer.BadParameter(
-            "--tensorboard draws one training: give it with --seed, or train without it"
+            "--tensorboard shows one training run: give --seed instead of --seeds"
         )
-    changes = parse_settings(set_ or []) | ({} if seed is None else {"seed": seed})
-    with init_distributed() as world:
-        if not world.first:
+    changes = changed_settings(set_, seed)
+    with init_distributed() as distributed:
+        if not distributed.first:
             out.quiet = err.quiet = True
         data, settings = open_training(cache, dataset, preset, resume or config, changes)
-        if seeds is not None and world.size > 1:
-            raise typer.BadParameter(
-                "--seeds trains one seed after the other: under torchrun give --seed"
-            )
         if seeds is not None:
+            if distributed.size > 1:
+                raise typer.BadParameter(
+                    "--seeds trains one seed after the other: with torchrun give --seed"
+                )
             folder = run or new_run(runs, settings.dataset, suffix="-seeds")
             with drop_empty(folder):
                 return _train_seeds(seeds, settings, data, folder, device)
-        folder = resume or world.broadcast(
-            new_run(runs, settings.dataset, run) if world.first else Path()
-        )
+
+        folder = resume or Path()
+        if resume is None:
+            created = new_run(runs, settings.dataset, run) if distributed.first else folder
+            folder = distributed.broadcast(created)
+        resumed = resume is not None
         with drop_empty(folder):
-            return _train_one(
-                settings, data, folder, device, world, resume is not None, tensorboard
-            )
+            return _train_one(settings, data, folder, device, distributed, resumed, tensorboard)
+
+
+def _check_resume(run: Path, other_options: bool) -> None:
+    """Raises BadParameter unless --resume stands alone and names a run that was started."""
+    from semanticmac.run.folder import seed_runs
+
+    if other_options:
+        raise typer.BadParameter(f"--resume goes on with the settings of {run}: give no others")
+    if seed_runs(run):
+        raise typer.BadParameter(
+            f"--resume {run}: this folder holds one run per seed. Resume them with the command "
+            f"that started them and --run {run}"
+        )
+    if not (run / "config.toml").exists():
+        raise typer.BadParameter(
+            f"--resume {run}: no training was started there (it has no config.toml)"
+        )
 
 
 def _train_one(
@@ -118,7 +124,7 @@ def _train_one(
     data: TrainData,
     folder: Path,
     device: str,
-    world: DistributedContext,
+    distributed: DistributedContext,
     resume: bool,
     tensorboard: bool,
 ) -> Path:
@@ -129,23 +135,24 @@ def _train_one(
     from semanticmac.train.curves import Curves
     from semanticmac.train.loop import train
 
-    chosen = world.device(pick_device(device))
+    torch_device = distributed.device(pick_device(device))
     if resume and is_finished(folder):
-        print_notes([f"{folder} is finished: there is nothing to go on with"])
+        print_notes([f"{folder} is finished already: there is nothing to resume"])
     else:
         _print_start(settings, data, f" → {folder}")
     with ExitStack() as stack:
         screen = stack.enter_context(Screen(err))
-        curves = stack.enter_context(Curves(folder)) if tensorboard and world.first else None
+        curves = None
+        if tensorboard and distributed.first:
+            curves = stack.enter_context(Curves(folder))
         lines = EpochLines(screen)
 
         def progress(stage: str, done: int, total: int, failed: int) -> None:
-            set_resume_hint(
-                f"`semanticmac train --resume {folder}` goes on"
-            )  # before the first step nothing is kept
+            # Only now: before the first step there is nothing to resume.
+            set_resume_hint(f"`semanticmac train --resume {folder}` goes on")
             screen.progress(stage, done, total, failed)
 
-        def show(line: EpochLog) -> None:
+        def on_epoch(line: EpochLog) -> None:
             lines.show(line)
             if curves is not None:
                 curves.epoch(line)
@@ -154,27 +161,18 @@ def _train_one(
             settings,
             data,
             folder,
-            chosen,
+            torch_device,
             progress,
-            show,
+            on_epoch,
             lambda note: print_notes([note]),
             on_step=curves.step if curves is not None else lambda step: None,
             resume=resume,
-            world=world,
+            world=distributed,
         )
     set_resume_hint()
     echo(err, f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}")
     _print_next(folder)
     return folder
-
-
-def _print_start(settings: TrainConfig, data: TrainData, where: str) -> None:
-    clips = f"{len(data.train)} clips, validated on {len(data.valid)}"
-    echo(err, Text.assemble("training on ", (settings.dataset, "bold"), f" ({clips}){where}"))
-
-
-def _print_next(folder: Path) -> None:
-    echo(err, f"next: `semanticmac eval --run {folder}`")
 
 
 def _train_seeds(
@@ -186,14 +184,25 @@ def _train_seeds(
     from semanticmac.run.weights import pick_device
     from semanticmac.train.experiments.seeds import parse_seeds, train_seeds
 
-    asked, chosen = parse_seeds(seeds, settings.seed), pick_device(device)
+    asked, torch_device = parse_seeds(seeds, settings.seed), pick_device(device)
     _print_start(settings, data, f", {len(asked)} seeds → {folder}")
     set_resume_hint(f"the same command goes on with `--run {folder}`")
     with Screen(err) as screen:
         show, note = EpochLines(screen).show, screen.line
-        found = train_seeds(settings, asked, data, folder, chosen, screen.progress, note, show)
-    out.print(seeds_table(settings.dataset, found))
+        results = train_seeds(
+            settings, asked, data, folder, torch_device, screen.progress, note, show
+        )
+    out.print(seeds_table(settings.dataset, results))
     _print_next(folder)
-    if any(run.failure is not None for run in found):
+    if any(run.failure is not None for run in results):
         raise typer.Exit(CLIPS_FAILED)
     return folder
+
+
+def _print_start(settings: TrainConfig, data: TrainData, target: str) -> None:
+    clips = f"{len(data.train)} clips, validated on {len(data.valid)}"
+    echo(err, Text.assemble("training on ", (settings.dataset, "bold"), f" ({clips}){target}"))
+
+
+def _print_next(folder: Path) -> None:
+    echo(err, f"next: `semanticmac eval --run {folder}`")

@@ -10,7 +10,7 @@ from semanticmac.commands.ui.screen import DAMAGED, echo, err, out
 
 
 def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
-    """Read and check every shard and every frame record of a dataset; exit code 1 with the list of what is wrong."""
+    """Read and check every byte of a cached dataset. Damage is listed; the exit code is then 1."""
     from semanticmac.cache.layout import CacheLayout, cache_command
     from semanticmac.cache.manifest import Manifest
     from semanticmac.cache.verify import verify
@@ -22,22 +22,18 @@ def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     with Screen(err) as screen:
         damage = verify(layout, manifest, screen.progress)
     if not damage:
+        clips = len(manifest.rows)
         out.print(
-            f"{name} is whole: {len(manifest.rows)} clips, every shard and every frame record read and checked"
+            f"{name} is whole: {clips} clips, every shard and every frame record read and checked"
         )
         return
+
     for item in damage:
         echo(out, item)
-    wrong, it = (
-        ("one thing is wrong", "it")
-        if len(damage) == 1
-        else (f"{len(damage)} things are wrong", "them")
-    )
-    again = cache_command(name, manifest.corpus, manifest.fingerprint, "--repair")
-    lists = (
-        ""
-        if manifest.fingerprint.imported
-        else ", with the --splits, --labels … that it was cached with"
-    )
-    echo(out, f"{wrong}. `{again}` makes {it} again{lists}.", "bold red")
+    count = "one thing is" if len(damage) == 1 else f"{len(damage)} things are"
+    command = cache_command(name, manifest.corpus, manifest.fingerprint, "--repair")
+    text = f"{count} damaged. `{command}` repairs this"
+    if not manifest.fingerprint.imported:
+        text += "; give it the same --splits, --labels … as before"
+    echo(out, f"{text}.", "bold red")
     raise typer.Exit(DAMAGED)

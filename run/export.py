@@ -68,7 +68,7 @@ def card(run: Path, info: RunInfo) -> str:
         "",
         'model = semanticmac.load("THIS/FOLDER")',
         'prediction = model.predict("clip.mp4", text="what is said")',
-        "print(prediction.said, prediction.scores)",
+        "print(prediction.summary, prediction.outputs)",
         "```",
         "",
         'or `semanticmac predict clip.mp4 --run THIS/FOLDER --text "what is said"`.',

@@ -172,7 +172,7 @@ def test_the_package_and_help_load_no_heavy_library(module):
     assert loaded_libraries(module, HEAVY) == "[]"
 
 
-@pytest.mark.parametrize("module", ["commands.ui.runs", "run.listing", "commands.ui.tables"])
+@pytest.mark.parametrize("module", ["commands.ui.runs", "run.listing", "commands.ui.cache", "commands.ui.failures"])
 def test_listing_runs_and_inspecting_a_cache_load_no_torch(module):
     heavy = {"torch", "transformers", "lmdb"}
     assert loaded_libraries(f"semanticmac.{module}", heavy) == "[]"

@@ -475,7 +475,7 @@ def test_a_used_up_quota_is_told_like_a_full_disk(clips, tmp_path, monkeypatch):
         tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", expect=2
     )
     assert (
-        "the disk that holds data/cache/frames takes no more of you: your quota is used up."
+        "the disk that holds data/cache/frames refuses more data: your quota is used up."
         in done.stderr
     )
     assert "Make space; run the same command again to go on." in done.stderr

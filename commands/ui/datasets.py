@@ -111,7 +111,7 @@ def corpus_table(card: Card) -> Table:
 def check_view(report: Report) -> RenderableType:
     """Counts beside those that are known, then every finding: what is wrong first, then what is only worth knowing.
 
-    It has messages in it: print it with `print_whole`.
+    It has messages in it: print it with `print_uncropped`.
     """
     parts: list[RenderableType] = [_counts(report)] if report.counts else []
     if report.labels:

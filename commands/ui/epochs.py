@@ -1,4 +1,4 @@
-"""The epochs of a training while it runs: a live table on a terminal, one line an epoch anywhere else."""
+"""The epochs of a training run: a live table on a terminal, one line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from rich.table import Table
 from semanticmac.commands.ui.progress import Screen
 from semanticmac.train.loop import EpochLog
 
-_SHOWN = 10  # epochs in the live table; log.jsonl has them all
+_SHOWN = 10  # epochs in the live table; log.jsonl holds all of them
 
 
 class EpochLines:
-    """Losses by sub-task and the validation score of every epoch; ★ marks the best one so far."""
+    """The losses by sub-task and the validation score of every epoch; ★ marks the best so far."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._epochs: list[EpochLog] = []
 
     def show(self, line: EpochLog) -> None:
-        if line.epoch == 1:  # another training begins
+        if line.epoch == 1:  # the next training begins
             self._epochs = []
         self._epochs.append(line)
         if self._screen.live:
@@ -32,17 +32,16 @@ class EpochLines:
             names = " ".join(f"{name:>7}" for name in losses)
             self._screen.line(f"epoch {names}   {line.valid_metric}")
         numbers = " ".join(f"{loss:{max(len(name), 7)}.3f}" for name, loss in losses.items())
-        self._screen.line(
-            f"{line.epoch:5d} {numbers}   {line.valid:.4f}{' ★' if line.best else ''}"
-        )
+        mark = " ★" if line.best else ""
+        self._screen.line(f"{line.epoch:5d} {numbers}   {line.valid:.4f}{mark}")
 
 
 def epochs_table(epochs: list[EpochLog]) -> Table:
-    """The last epochs, the best one first where it is an earlier one. It fits 80 columns."""
-    best = [line for line in epochs if line.best][-1:]
+    """The last epochs; the best epoch stands first if it is an earlier one. Fits 80 columns."""
+    best = max((line for line in epochs if line.best), key=lambda line: line.epoch, default=None)
     shown = epochs[-_SHOWN:]
-    if best and best[0] not in shown:
-        shown = [*best, *shown[1:]]
+    if best is not None and best not in shown:
+        shown = [best, *shown[1:]]
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     for name in ("epoch", "loss", *shown[-1].sub_tasks, "intra", "inter"):
         width = len("epoch") if name == "epoch" else len("99.999")
@@ -53,7 +52,8 @@ def epochs_table(epochs: list[EpochLog]) -> Table:
     table.add_column()
     for line in shown:
         losses = [line.loss, *line.sub_tasks.values(), line.intra, line.inter]
-        cells = [f"{loss:.3f}" if loss else "–" for loss in losses]  # 0: it is not trained
-        mark, style = ("★", "bold green") if line in best else ("", "")
-        table.add_row(str(line.epoch), *cells, f"{line.valid:.4f}", mark, style=style)
+        # A loss of 0 is one that is not trained.
+        cells = [f"{loss:.3f}" if loss else "–" for loss in losses]
+        cells += [f"{line.valid:.4f}", "★" if line is best else ""]
+        table.add_row(str(line.epoch), *cells, style="bold green" if line is best else "")
     return table

@@ -1,7 +1,4 @@
-"""Long work on the screen: Rich bars on a terminal, plain lines anywhere else.
-
-Written to standard error.
-"""
+"""Progress of long work: Rich bars on a terminal, plain lines in a file or pipe."""
 
 from __future__ import annotations
 
@@ -28,13 +25,12 @@ from rich.text import Text
 
 from semanticmac.commands.ui.screen import echo
 
-_PLAIN_EVERY_S = float(
-    os.environ.get("SEMANTICMAC_PROGRESS_S", "5")
-)  # between two plain lines of a stage
+# Time between two plain lines of a stage.
+_PLAIN_EVERY_S = float(os.environ.get("SEMANTICMAC_PROGRESS_S", "5"))
 
 
 class _Rate(ProgressColumn):
-    """How fast it goes, once that is known."""
+    """Items per second, once known."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -42,7 +38,7 @@ class _Rate(ProgressColumn):
 
 
 class _Failures(ProgressColumn):
-    """Failures so far, silent while there are none."""
+    """Number of failures; empty if there are none."""
 
     def render(self, task: Task) -> Text:
         failed = task.fields.get("failed", 0)
@@ -50,17 +46,18 @@ class _Failures(ProgressColumn):
 
 
 def rate(per_s: float) -> str:
-    """Items a second; of slow ones, how long each takes."""
+    """Items per second, or seconds per item if the work is slower than that."""
     if per_s >= 1:
         return f"{per_s:.1f}/s"
     each_s = 1 / per_s
-    return f"{each_s:.1f} s each" if each_s < 10 else f"{each_s:.0f} s each"
+    digits = 1 if each_s < 10 else 0
+    return f"{each_s:.{digits}f} s each"
 
 
 class Screen:
-    """Shows any number of stages one after the other.
+    """Shows the progress of several stages, one below the other.
 
-    `progress` is what long functions are handed.
+    Long functions receive its method `progress`.
     """
 
     def __init__(self, console: Console) -> None:
@@ -94,32 +91,31 @@ class Screen:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         if self._live is not None:
             self._live.stop()
 
     @property
     def live(self) -> bool:
-        """Is this a terminal, where what stands above the bars can change?"""
+        """True on a terminal: there the view above the bars can change."""
         return self._live is not None
 
     def above(self, view: RenderableType) -> None:
-        """Stands above the bars from now on, instead of what stood there.
-
-        Only where the screen is live.
-        """
-        lines = self.console.render_lines(view, pad=False)
-        # Laid out once, not whenever the bars are drawn: that would take a tenth of the time of
-        # what is shown.
-        self._above = Segments([segment for line in lines for segment in (*line, Segment.line())])
+        """Shows a view above the bars, in place of the one before. Only if the screen is live."""
+        # Laid out once here. Laid out at every refresh of the bars, it takes a tenth of the time
+        # of the work itself.
+        segments: list[Segment] = []
+        for line in self.console.render_lines(view, pad=False):
+            segments += [*line, Segment.line()]
+        self._above = Segments(segments)
 
     def progress(self, stage: str, done: int, total: int, failed: int) -> None:
-        """`done` of `total` items of a stage are finished, `failed` of them without success.
+        """Shows `done` of `total` items of a stage, `failed` of them without success.
 
-        Fewer: it begins again.
+        A smaller `done` than before starts the stage anew.
         """
         if done < self._done.get(stage, 0):
             self._started.pop(stage, None)
@@ -135,11 +131,11 @@ class Screen:
         self._bars.update(self._tasks[stage], completed=done, total=total, failed=failed)
 
     def bytes(self, done: int, total: int) -> None:
-        """A download, in bytes."""
+        """Shows a download, in bytes."""
         self.progress("downloading MiB", done >> 20, total >> 20, 0)
 
     def line(self, text: str) -> None:
-        """A message above the bars."""
+        """Prints a message above the bars."""
         echo(self.console, text)
 
     def _view(self) -> RenderableType:

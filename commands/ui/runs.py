@@ -20,7 +20,7 @@ _COUNTED = {"seeds": "seeds", "sweep": "trials"}
 def runs_table(root: Path, lines: Sequence[RunLine]) -> Group:
     """Two lines a run or folder of runs, its name whole; below, what a person should know of some of them.
 
-    Print it with `print_whole`.
+    Print it with `print_uncropped`.
     """
     table = Table(box=None, padding=(0, 1))
     for header in ("run\ntrained", "dataset"):

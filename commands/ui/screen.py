@@ -1,10 +1,9 @@
-"""What every verb prints with: the two consoles, notes, failures, and the exit codes that go with them."""
+"""Output of every command: the two consoles, messages, exit codes, and the hint how to resume."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -13,95 +12,80 @@ from rich.text import Text
 
 from semanticmac.commands.ui.safe_console import SafeConsole, plain_text
 
-DAMAGED, BAD_INPUT, CLIPS_FAILED, STOPPED = 1, 2, 3, 130  # exit codes, beside 0
+# Exit codes besides 0.
+DAMAGED, BAD_INPUT, CLIPS_FAILED, STOPPED = 1, 2, 3, 130
 
-out, err = (
-    SafeConsole(),
-    SafeConsole(stderr=True),
-)  # results, and everything about how they came to be
+out = SafeConsole()  # results
+err = SafeConsole(stderr=True)  # progress, notes and errors
 
-_UNBROKEN = re.compile(r"(?:`[^`\n]*`|\S)+")  # a word, a path, a `command` with its blanks
+# A word, a path, or a `command` with its spaces.
+_UNBROKEN = re.compile(r"(?:`[^`\n]*`|\S)+")
 
 
 class Message:
-    """Words for a person. A terminal breaks them at blanks, but not inside a `command`; elsewhere they are one line.
+    """Text for a person, so printed that every path and command in it can be copied.
 
-    Rich alone breaks at any blank, the terminal alone at any letter, and what is broken cannot be
-    copied. Rich must not crop it: a word that is longer than the terminal is wide is left to the
-    terminal. See `echo` and `print_whole`.
+    A terminal gets lines that are broken at spaces, but never inside a `command`; a file gets one
+    line. Rich alone would break at any space. Print a Message with `echo` or `print_uncropped`:
+    Rich must not crop a word that is longer than the terminal is wide.
     """
 
-    def __init__(self, words: str | Text, style: str | Style = "") -> None:
-        self._words = words if isinstance(words, Text) else plain_text(words, style)
+    def __init__(self, text: str | Text, style: str | Style = "") -> None:
+        self._text = text if isinstance(text, Text) else plain_text(text, style)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        for line in self._words.split("\n", allow_blank=True):
-            for part in _broken(line, options.max_width) if console.is_terminal else [line]:
-                part.no_wrap, part.overflow = True, "ignore"
-                yield part
+        for line in self._text.split("\n", allow_blank=True):
+            pieces = _wrap(line, options.max_width) if console.is_terminal else [line]
+            for piece in pieces:
+                piece.no_wrap, piece.overflow = True, "ignore"
+                yield piece
 
 
-def _broken(line: Text, width: int) -> list[Text]:
-    """The line in pieces that are no wider than the terminal, where its words allow it."""
-    begins, start = [], 0
+def _wrap(line: Text, width: int) -> list[Text]:
+    """Breaks a line into pieces no wider than the terminal, where its words allow it."""
+    breaks: list[int] = []
+    start = 0
     for word in _UNBROKEN.finditer(line.plain):
-        if (
-            line.plain[start : word.start()].strip()
-            and cell_len(line.plain[start : word.end()]) > width
-        ):
+        is_first = not line.plain[start : word.start()].strip()
+        if not is_first and cell_len(line.plain[start : word.end()]) > width:
             start = word.start()
-            begins.append(start)
-    pieces = list(line.divide(begins))
+            breaks.append(start)
+    pieces = list(line.divide(breaks))
     for piece in pieces:
         piece.rstrip()
     return pieces
 
 
-def echo(console: Console, words: str | Text, style: str | Style = "") -> None:
-    """One message."""
-    print_whole(console, Message(words, style))
+def echo(console: Console, text: str | Text, style: str | Style = "") -> None:
+    """Prints one message."""
+    print_uncropped(console, Message(text, style))
 
 
-def print_whole(console: Console, view: RenderableType) -> None:
-    """What has messages or names in it: where it is wider than the terminal it is not cut off."""
+def print_uncropped(console: Console, view: RenderableType) -> None:
+    """Prints a view with messages or names in it: what is too wide for the terminal is not cut."""
     console.print(view, crop=False)
 
 
 SAME_COMMAND = "run the same command again to go on"
-_go_on = SAME_COMMAND
+_resume_hint = SAME_COMMAND
 
 
-def set_resume_hint(words: str = SAME_COMMAND) -> None:
-    """What a person is told to do where the program is stopped from now on."""
-    global _go_on
-    _go_on = words
+def set_resume_hint(hint: str = SAME_COMMAND) -> None:
+    """Sets how to resume if the program is stopped from now on."""
+    global _resume_hint
+    _resume_hint = hint
 
 
 def resume_hint() -> str:
-    """What a person does to go on, as the end of a sentence."""
-    return _go_on
+    """How to resume, as the end of a sentence."""
+    return _resume_hint
 
 
 def print_stopped() -> None:
-    echo(err, f"\nstopped. What is done is kept: {_go_on}.")
+    echo(err, f"\nstopped. What is done is kept: {_resume_hint}.")
 
 
 def print_notes(notes: Sequence[str]) -> None:
-    """What a person should know, one line each."""
+    """Prints one line per note."""
     for note in notes:
         echo(err, f"note: {note}", "yellow")
-
-
-def print_failures(listed_in: Path) -> None:
-    """The clips that the last build could not cache, or cached with a remark."""
-    from semanticmac.cache.failures import read_failures
-    from semanticmac.commands.ui.tables import failures_table
-
-    failures = [
-        (failure.clip_id, failure.reason, failure.cached) for failure in read_failures(listed_in)
-    ]
-    if failures:
-        failed = sum(not cached for _, _, cached in failures)
-        echo(out, f"{failed} clips failed, {len(failures) - failed} are cached with a remark:")
-        out.print(failures_table(failures))
-        echo(out, f"each of them is listed in {listed_in}")

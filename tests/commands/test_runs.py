@@ -66,13 +66,15 @@ def test_a_run_that_nothing_came_of_leaves_no_folder(
 def test_options_that_exclude_each_other_are_refused(
     planted: Callable[..., CacheLayout], small: dict[str, Any], tmp_path: Path
 ) -> None:
-    with pytest.raises(typer.BadParameter, match="--tensorboard draws one training"):
+    with pytest.raises(typer.BadParameter, match="--tensorboard shows one training run"):
         learn.train(seeds="2", tensorboard=True)
     layout, settings = planted(), words(small | {"modalities": "audio", "epochs": 1})
     folder = learn.train(
         dataset="planted", cache=layout.root, runs=tmp_path, seeds="2", set_=settings
     )
-    with pytest.raises(typer.BadParameter, match=f"goes on with --run {folder}"):
+    with pytest.raises(
+        typer.BadParameter, match=f"the command that started them and --run {folder}"
+    ):
         learn.train(cache=layout.root, resume=folder)
 
 

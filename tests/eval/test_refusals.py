@@ -253,13 +253,13 @@ def test_a_file_is_predicted_as_its_folder_is_and_its_transcript_is_named(reader
         of_file["predictions"] == of_folder["predictions"]
         and of_file["predictions"][0]["clip"] == "ok clip"
     )
-    note = f"what is said was read from {folder / 'ok clip.txt'}"
+    note = f"the transcript was read from {folder / 'ok clip.txt'}"
     assert note in of_file["notes"]
     silent = predicted(folder / "ok clip.mp4", "--text", "")
     assert silent["predictions"][0]["scores"]["text"] is None and note not in silent["notes"]
     assert note not in predicted(folder / "ok clip.mp4", "--without", "text")["notes"]
     assert (
-        semanticmac.load(run).predict(folder / "ok clip.mp4").scores["text"] is None
+        semanticmac.load(run).predict(folder / "ok clip.mp4").outputs["text"] is None
     )  # Python reads no file unasked
 
 

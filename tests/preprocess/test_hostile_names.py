@@ -61,7 +61,7 @@ def test_any_name_goes_through_the_whole_run(sound, build_folder, tmp_path):
 
 
 def test_any_name_is_shown_and_none_commands_the_screen(sound, build_folder, tmp_path, capfd):
-    from semanticmac.commands.ui.screen import print_failures
+    from semanticmac.commands.ui.failures import print_failures
 
     for name in NAMES:
         (tmp_path / os.fsdecode(b"broken" + name[:200] + b".mp4")).write_bytes(b"no video")

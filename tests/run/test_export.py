@@ -80,12 +80,12 @@ def test_python_says_the_same_as_the_program(exported):
     folder, video = exported
     said = json.loads(run_cli("predict", video, "--run", folder, "--json"))["predictions"][0]
     prediction = semanticmac.load(folder).predict(video)
-    assert prediction.said == said["prediction"]
-    assert prediction.scores["text"] is None and said["scores"]["text"] is None
+    assert prediction.summary == said["prediction"]
+    assert prediction.outputs["text"] is None and said["scores"]["text"] is None
     for name, score in said["scores"].items():
         if score is not None:
-            np.testing.assert_array_equal(prediction.scores[name], score)
-    assert prediction.score == prediction.scores["multimodal"] and prediction.classes == ()
+            np.testing.assert_array_equal(prediction.outputs[name], score)
+    assert prediction.score == prediction.outputs["multimodal"] and prediction.classes == ()
 
 
 def test_the_folder_says_what_it_is(exported):

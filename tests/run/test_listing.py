@@ -15,7 +15,7 @@ from rich.console import Console
 from semanticmac.commands.eval import eval_
 from semanticmac.commands.runs import runs
 from semanticmac.commands.ui.runs import runs_table
-from semanticmac.commands.ui.screen import print_whole
+from semanticmac.commands.ui.screen import print_uncropped
 from semanticmac.run.folder import RunInfo
 from semanticmac.run.listing import RunLine, list_runs, run_line
 
@@ -64,7 +64,7 @@ def by_name(root: Path, everything: bool = False) -> dict[str, RunLine]:
 
 def printed(root: Path, everything: bool = False) -> str:
     screen = Console(file=io.StringIO(), width=80)
-    print_whole(screen, runs_table(root, list_runs(root, everything)))
+    print_uncropped(screen, runs_table(root, list_runs(root, everything)))
     text: str = screen.file.getvalue()  # type: ignore[attr-defined]
     return text
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from semanticmac.commands.ui.ablation import ablation_table, shown_metrics
-from semanticmac.commands.ui.screen import print_whole
+from semanticmac.commands.ui.screen import print_uncropped
 from semanticmac.core import Task
 from semanticmac.eval.metrics.scores import score
 from semanticmac.train.experiments.ablation import Outcome
@@ -46,7 +46,7 @@ def test_the_table_fits_80_columns_and_cuts_nothing(dataset: str) -> None:
     shown = {}
     for width in (80, 300):
         console = Console(file=io.StringIO(), width=width)
-        print_whole(console, ablation_table(dataset, rows))
+        print_uncropped(console, ablation_table(dataset, rows))
         shown[width] = console.file.getvalue()  # type: ignore[attr-defined]
     table, _, failed = shown[80].partition("momentum, seed 1 failed: ")
     assert max(map(len, table.splitlines())) <= 80

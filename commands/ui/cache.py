@@ -1,0 +1,148 @@
+"""Tables of the command inspect: the clips, labels and embeddings of a cached dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from rich.table import Table
+
+from semanticmac.cache.embedding_store import read_index
+from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.commands.ui.safe_console import plain_text
+from semanticmac.core import MODALITIES, SPLITS, Task
+
+_BARS = "▁▂▃▄▅▆▇█"
+_BINS = 14  # of the histogram of a score
+
+
+def splits_table(manifest: Manifest) -> Table:
+    """One row per split: number of clips, clips with labels and with each modality, lengths."""
+    table = _table(f"{manifest.dataset}: {len(manifest.rows)} clips")
+    table.add_column("split")
+    for name in ("clips", "labelled", *MODALITIES, "frames", "seconds"):
+        table.add_column(name, justify="right")
+
+    splits = list(_by_split(manifest))
+    for name, rows in splits:
+        table.add_row(name, *_counts(rows))
+    if len(splits) > 1:
+        table.add_row("all", *_counts(manifest.rows), style="bold")
+    return table
+
+
+def labels_table(manifest: Manifest) -> Table | None:
+    """The distribution of the labels in each split. None if the dataset has no labels."""
+    task = manifest.task
+    if task is None:
+        return None
+    title, columns = f"labels: {task.kind}", task.classes
+    if task.kind == "regression":
+        title += f", {task.low:g} … {task.high:g}"
+        columns = ("mean", "spread", "least", "most", "histogram")
+
+    table = _table(title)
+    table.add_column("split")
+    for name in columns:
+        justify: Literal["left", "right"] = "left" if name == "histogram" else "right"
+        table.add_column(plain_text(name), justify=justify)
+    for name, rows in _by_split(manifest):
+        labels = [row.label for row in rows if row.label is not None]
+        if labels:
+            table.add_row(name, *_label_cells(task, np.array(labels)))
+    return table
+
+
+def fingerprint_table(fingerprint: Fingerprint, layout: CacheLayout) -> Table:
+    """The encoder and settings of the embeddings, and the disk space of embeddings and frames."""
+    shards = read_index(layout.embeddings(fingerprint))
+    shard_bytes = sum(shard.bytes for shard in shards)
+    frame_bytes = sum(path.stat().st_blocks * 512 for path in layout.frames.glob("*.mdb"))
+    table = _table("embeddings")
+    table.add_column("", style="dim")
+    table.add_column("", overflow="fold")
+    table.add_row("encoder", plain_text(fingerprint.encoder + _limits(fingerprint)))
+    table.add_row("weights", f"SHA-256 {fingerprint.weights[:16]}…")
+    table.add_row("fingerprint", plain_text(fingerprint.name))
+    table.add_row("width", f"{fingerprint.width} × {fingerprint.dtype}")
+    table.add_row("sampling", _sampling(fingerprint))
+    table.add_row("shards", f"{len(shards)}, {size(shard_bytes)}, all datasets together")
+    table.add_row("frames", f"{size(frame_bytes)}, all datasets together")
+    return table
+
+
+def size(count: int) -> str:
+    """A number of bytes with its unit."""
+    if count < 1024:
+        return f"{count} B"
+    value = count / 1024
+    for unit in ("KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def _by_split(manifest: Manifest) -> Iterator[tuple[str, list[Row]]]:
+    for split in (*SPLITS, None):
+        rows = [row for row in manifest.rows if row.split == split]
+        if rows:
+            yield split or "no split", rows
+
+
+def _sampling(fingerprint: Fingerprint) -> str:
+    if fingerprint.imported:
+        return "unknown: the features were imported"
+    sampling = fingerprint.sampling
+    frames = f"{sampling.frames_per_s} frames/s, short side {sampling.short_side_px} px"
+    return f"{frames}, {sampling.picture}, {sampling.sample_rate_hz} Hz"
+
+
+def _limits(fingerprint: Fingerprint) -> str:
+    if fingerprint.drawn_only:
+        return " (trained on drawn faces and synthetic voices only: useless on real people)"
+    return "" if fingerprint.trained else " (untrained: random weights)"
+
+
+def _table(title: str) -> Table:
+    return Table(title=plain_text(title), title_justify="left", box=None, padding=(0, 1))
+
+
+def _counts(rows: Sequence[Row]) -> list[str]:
+    """The cells of splits_table after the name of the split."""
+    frames = [row.frames for row in rows]
+    seconds = [row.duration_s for row in rows]
+    counts = (
+        len(rows),
+        sum(row.label is not None for row in rows),
+        sum(bool(row.text.strip()) for row in rows),
+        sum(row.has_audio for row in rows),
+        sum(row.has_vision for row in rows),
+    )
+    frame_range = f"{min(frames)}–{max(frames)}"
+    if min(frames) == max(frames):
+        frame_range = str(frames[0])
+    # Imported features have no duration.
+    second_range = f"{min(seconds):.1f}–{max(seconds):.1f}" if any(seconds) else "unknown"
+    return [*map(str, counts), frame_range, second_range]
+
+
+def _label_cells(task: Task, labels: np.ndarray) -> list[str]:
+    """labels (N, K) → the cells of labels_table after the name of the split."""
+    if task.kind == "regression":
+        scores = labels[:, 0]
+        numbers = (scores.mean(), scores.std(), scores.min(), scores.max())
+        return [*(f"{number:+.2f}" for number in numbers), _histogram(task, scores)]
+    if task.kind == "binary":
+        positive = int(labels[:, 0].sum())
+        return [str(len(labels) - positive), str(positive)]
+    return [str(int(count)) for count in labels.sum(axis=0)]
+
+
+def _histogram(task: Task, scores: np.ndarray) -> str:
+    counts, _ = np.histogram(scores, bins=_BINS, range=(task.low, task.high))
+    heights = np.rint(counts / counts.max() * (len(_BARS) - 1)).astype(int)
+    return "".join(_BARS[height] for height in heights)
