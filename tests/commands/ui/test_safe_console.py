@@ -8,11 +8,13 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from semanticmac.cache.failures import Failure
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.commands.ui.cache import labels_table
+from semanticmac.commands.ui.failures import failures_table
 from semanticmac.commands.ui.safe_console import SafeConsole, plain_text, printable
 from semanticmac.commands.ui.screen import Message, err, out
-from semanticmac.commands.ui.tables import failures_table, labels_table
 from semanticmac.core import Task
 
 HOSTILE = {
@@ -60,7 +62,9 @@ RAW_VIEWS = {
 VIEWS = {
     "message": lambda name: Message(f"note: {name}"),
     "table": in_table,
-    "failures": lambda name: failures_table([(name, f"cannot read {name}", False)]),
+    "failures": lambda name: failures_table(
+        [Failure(name, name, f"cannot read {name}", cached=False)]
+    ),
 }
 
 
