@@ -31,6 +31,7 @@ from semanticmac.preprocess.corpora.demo import render
 from semanticmac.preprocess.embed import embed_clips
 from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
 from semanticmac.preprocess.encoders.imagebind.network import HUGE, ImageBind, draw_weights
+from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import preset
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.trainer import Trainer
@@ -103,13 +104,13 @@ def epoch_from_cache(encoder: Encoder, folder: Path, rows: Sequence[Row], rounds
         fingerprint.width,
         shuffle=torch.Generator().manual_seed(0),
     )
-    learner = Trainer(config, "regression", model, dataset.labels(1), len(batches), SINGLE_PROCESS)
+    trainer = Trainer(config, "regression", model, dataset.labels(1), len(batches), SINGLE_PROCESS)
 
     def epoch() -> None:
         for batch in batches:
-            learner.learn(1, [(batch.rows.tolist(), batch)], [row.clip_id for row in many])
-        learner.labels.epoch = 1
-        learner.labels.update(2)
+            trainer.step([TrainBatch(batch.rows.tolist(), batch.clip_ids, batch)])
+        trainer.labels.epoch = 1
+        trainer.labels.update(2)
 
     [spent] = interleaved(rounds, epoch)
     return spent.wall_s

@@ -72,7 +72,7 @@ def measure(layout: CacheLayout, run: Path, row: str, seed: int) -> Measured:
     if not done.exists():
         cpu = torch.device("cpu")
         config = override(TrainConfig(NAME), SETTINGS | ROWS[row] | {"seed": seed})
-        train(config, open_data(layout, NAME), run, cpu, lambda *_: None, lambda _: None)
+        train(config, open_data(layout, NAME), run, cpu)
         trained = load_run(run, cpu)
         maes = {"": score(evaluate(trained, layout, "test", cpu))}
         if row in ("full model", "with modality dropout 0.3"):

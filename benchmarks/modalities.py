@@ -39,7 +39,7 @@ def mae(layout: CacheLayout, run: Path, modalities: tuple[str, ...], seed: int) 
     if not scores_file.exists():
         cpu = torch.device("cpu")
         config = override(preset("demo"), {"modalities": list(modalities), "seed": seed})
-        train(config, open_data(layout, "demo"), run, cpu, lambda *_: None, lambda _: None)
+        train(config, open_data(layout, "demo"), run, cpu)
         trained = load_run(run, cpu)
         scores = {}
         for split in ("valid", "test"):

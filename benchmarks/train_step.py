@@ -25,10 +25,11 @@ from semanticmac.cache.dataset import Batch
 from semanticmac.core import SUB_TASKS
 from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel
+from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import preset
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.objectives.semantic_centric import objective
-from semanticmac.train.optim import optimizer, parameter_groups
+from semanticmac.train.optim import make_optimizer, parameter_groups
 from semanticmac.train.trainer import Trainer
 
 CONFIG = preset("mosi")
@@ -65,17 +66,17 @@ class Whole:
         )  # BERT-base's shape; nothing is asked of the model hub
         self.model = SemanticMAC(config.model, language).to(device).train()
         truth = torch.randn(CLIPS, 1, device=device)
-        self.learner = Trainer(
+        self.trainer = Trainer(
             config, "regression", self.model, truth, CLIPS // config.batch_size, SINGLE_PROCESS
         )
-        self.places, self.ids = list(range(len(self.batch))), list(map(str, range(CLIPS)))
+        self.rows = list(range(len(self.batch)))
 
     def step(self) -> None:
-        self.learner.learn(1, [(self.places, self.batch)], self.ids)
+        self.trainer.step([TrainBatch(self.rows, self.batch.clip_ids, self.batch)])
 
     def parts(self) -> dict[str, Step]:
         """Each module besides the language model, on inputs of its own, forward and backward; and what follows."""
-        batch, model, labels = self.batch, self.model, self.learner.labels
+        batch, model, labels = self.batch, self.model, self.trainer.labels
         b, d = len(batch), CONFIG.model.d_model
         hidden = self.leaf(b, TOKENS, 768)
         tokens = [self.leaf(b, each, d) for each in (TOKENS, *[CONFIG.model.perceiver_tokens] * 2)]
@@ -93,9 +94,11 @@ class Whole:
         assert model.language is not None
         inner, learning = (
             {id(weight) for weight in model.language.parameters()},
-            self.learner.learning,
+            self.trainer.trainable,
         )
-        rest = optimizer([{"params": [weight for weight in learning if id(weight) not in inner]}])
+        rest = make_optimizer(
+            [{"params": [weight for weight in learning if id(weight) not in inner]}]
+        )
         for weight in learning:
             weight.grad = torch.zeros_like(weight)
 
@@ -146,7 +149,7 @@ class Bare:
         self.head = nn.Linear(self.language.width, 1, device=whole.device)
         both = nn.ModuleList([self.language, self.head])
         rates = (CONFIG.lr_language, CONFIG.lr_rest, CONFIG.weight_decay)
-        self.adamw = optimizer(parameter_groups(both, self.language, *rates))
+        self.adamw = make_optimizer(parameter_groups(both, self.language, *rates))
 
     def step(self) -> None:
         batch = self.whole.batch

@@ -41,6 +41,7 @@ def ablate(
     from semanticmac.commands.ui.epochs import EpochLines
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.run.weights import pick_device
+    from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.config import override, parse_settings, preset
     from semanticmac.train.data import open_data
     from semanticmac.train.experiments.ablation import ROWS, ablate, plan
@@ -57,8 +58,8 @@ def ablate(
     planned = plan(config, row_names, seeds, folder)
     torch_device = pick_device(device)
     with Screen(err) as screen:
-        show = EpochLines(screen).show
-        outcomes = ablate(planned, data, layout, torch_device, screen.progress, screen.line, show)
+        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
+        outcomes = ablate(planned, data, layout, torch_device, callbacks)
     results = by_row(outcomes)
     write_results(folder, name, results)
     print_uncropped(out, ablation_table(name, results))

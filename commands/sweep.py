@@ -57,6 +57,7 @@ def sweep(
     from semanticmac.commands.ui.trainings import sweep_table
     from semanticmac.run.folder import RunInfo, higher_is_better
     from semanticmac.run.weights import pick_device
+    from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.experiments.search_space import read_space
     from semanticmac.train.experiments.sweep import BEST, Sweep, ranked, sweep, trial_folder
 
@@ -71,8 +72,8 @@ def sweep(
     echo(err, Text.assemble("searching on ", (settings.dataset, "bold"), what))
 
     with Screen(err) as screen:
-        show, note = EpochLines(screen).show, screen.line
-        points = sweep(request, data, pick_device(device), screen.progress, note, show)
+        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
+        points = sweep(request, data, pick_device(device), callbacks)
 
     by_score = ranked(points, higher_is_better(data.task))
     if by_score:

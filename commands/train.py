@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from semanticmac.train.config import TrainConfig
     from semanticmac.train.data import TrainData
     from semanticmac.train.distributed import DistributedContext
-    from semanticmac.train.logger import EpochLog
+    from semanticmac.train.logger import EpochLog, StepLog
 
 
 def train(
@@ -81,11 +81,11 @@ def train(
         )
     changes = changed_settings(set_, seed)
     with init_distributed() as distributed:
-        if not distributed.first:
+        if not distributed.is_main:
             out.quiet = err.quiet = True
         data, settings = open_training(cache, dataset, preset, resume or config, changes)
         if seeds is not None:
-            if distributed.size > 1:
+            if distributed.world_size > 1:
                 raise typer.BadParameter(
                     "--seeds trains one seed after the other: with torchrun give --seed"
                 )
@@ -95,7 +95,7 @@ def train(
 
         folder = resume or Path()
         if resume is None:
-            created = new_run(runs, settings.dataset, run) if distributed.first else folder
+            created = new_run(runs, settings.dataset, run) if distributed.is_main else folder
             folder = distributed.broadcast(created)
         resumed = resume is not None
         with drop_empty(folder):
@@ -132,6 +132,7 @@ def _train_one(
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.run.folder import is_finished
     from semanticmac.run.weights import pick_device
+    from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.curves import Curves
     from semanticmac.train.loop import train
 
@@ -143,7 +144,7 @@ def _train_one(
     with ExitStack() as stack:
         screen = stack.enter_context(Screen(err))
         curves = None
-        if tensorboard and distributed.first:
+        if tensorboard and distributed.is_main:
             curves = stack.enter_context(Curves(folder))
         lines = EpochLines(screen)
 
@@ -157,17 +158,18 @@ def _train_one(
             if curves is not None:
                 curves.epoch(line)
 
+        def on_step(line: StepLog) -> None:
+            if curves is not None:
+                curves.step(line)
+
         info = train(
             settings,
             data,
             folder,
             torch_device,
-            progress,
-            on_epoch,
-            lambda note: print_notes([note]),
-            on_step=curves.step if curves is not None else lambda step: None,
+            Callbacks(progress, on_epoch, on_step, on_note=lambda note: print_notes([note])),
             resume=resume,
-            world=distributed,
+            distributed=distributed,
         )
     set_resume_hint()
     echo(err, f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}")
@@ -182,16 +184,15 @@ def _train_seeds(
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.commands.ui.trainings import seeds_table
     from semanticmac.run.weights import pick_device
+    from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.experiments.seeds import parse_seeds, train_seeds
 
     asked, torch_device = parse_seeds(seeds, settings.seed), pick_device(device)
     _print_start(settings, data, f", {len(asked)} seeds → {folder}")
     set_resume_hint(f"the same command goes on with `--run {folder}`")
     with Screen(err) as screen:
-        show, note = EpochLines(screen).show, screen.line
-        results = train_seeds(
-            settings, asked, data, folder, torch_device, screen.progress, note, show
-        )
+        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
+        results = train_seeds(settings, asked, data, folder, torch_device, callbacks)
     out.print(seeds_table(settings.dataset, results))
     _print_next(folder)
     if any(run.failure is not None for run in results):

@@ -24,7 +24,8 @@ from support.planted import (
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.core import Kind
 from semanticmac.train.config import TrainConfig, override
-from semanticmac.train.loop import open_data, train
+from semanticmac.train.data import open_data
+from semanticmac.train.loop import train
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a name that cannot be reached would cost a minute of retries
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -130,6 +131,6 @@ def walks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Walk]:
         settings = SMALL | {"language": str(root / "bert"), "dropout": 0.0, "epochs": 3}
         config = override(TrainConfig("planted"), settings)
         data = open_data(layout, "planted")
-        train(config, data, root / kind / "run", CPU, lambda *_: None, lambda _: None)
+        train(config, data, root / kind / "run", CPU)
         trained[kind] = Walk(layout, root / kind / "run")
     return trained

@@ -1,4 +1,4 @@
-"""Modality dropout: in training a clip loses some of its modalities, so that the model learns to do without them."""
+"""Modality dropout: random modalities are absent in training, so that the model can miss them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,27 @@ from torch import Tensor
 
 from semanticmac.cache.dataset import Batch
 from semanticmac.core import MODALITIES
-from semanticmac.train.seeding import generator
+from semanticmac.train.seeding import seeded_generator
 
 
 def dropout_draw(clips: int, seed: int, epoch: int) -> Tensor:
     """The random numbers of one epoch, (N, 3) in [0, 1).
 
-    They belong to clips, not to batches: neither their order, nor the number of processes, nor a
-    restart changes them.
+    They belong to clips. Order of the clips, number of processes and restarts do not change them.
     """
-    return torch.rand(clips, len(MODALITIES), generator=generator("modality dropout", seed, epoch))
+    generator = seeded_generator("modality dropout", seed, epoch)
+    return torch.rand(clips, len(MODALITIES), generator=generator)
 
 
 def drop_modalities(batch: Batch, rate: float, draw: Tensor, modalities: Sequence[str]) -> Batch:
-    """Each modality that a clip has and the model looks at becomes absent where its number in `draw` is below `rate`.
+    """Makes each modality of a clip absent if its number in `draw` is below `rate`.
 
-    draw (N, 3) of `dropout_draw`. Where all of a clip's would go, the one with the greatest number
-    stays.
+    draw: (N, 3) of `dropout_draw`; modalities: those that the model reads. If a clip would lose all
+    of them, the one with the greatest number stays.
     """
-    used = torch.tensor([name in modalities for name in MODALITIES])
-    has = (
-        torch.stack(
-            [mask.any(1) for mask in (batch.token_mask, batch.audio_mask, batch.vision_mask)], dim=1
-        )
-        & used
-    )
+    is_read = torch.tensor([name in modalities for name in MODALITIES])
+    masks = (batch.token_mask, batch.audio_mask, batch.vision_mask)
+    has = torch.stack([mask.any(1) for mask in masks], dim=1) & is_read  # (B, 3)
     numbers = draw[batch.rows].masked_fill(~has, -1.0)  # (B, 3)
-    greatest = numbers.argmax(1, keepdim=True) == torch.arange(len(MODALITIES))
-    return batch.keep((numbers >= rate) | greatest)
+    is_greatest = numbers.argmax(1, keepdim=True) == torch.arange(len(MODALITIES))
+    return batch.keep((numbers >= rate) | is_greatest)

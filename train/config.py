@@ -102,6 +102,12 @@ class TrainConfig:
         if not 0.0 <= self.modality_dropout < 1.0:
             raise ConfigError(f"modality_dropout={self.modality_dropout} must lie in [0, 1)")
 
+    def flat(self) -> dict[str, Any]:
+        """Setting → value, with the model's settings among the others."""
+        settings = asdict(self)
+        model: dict[str, Any] = settings.pop("model")
+        return settings | model
+
     def to_toml(self) -> str:
         """The resolved settings; `from_toml` reads them back."""
         settings = asdict(self)

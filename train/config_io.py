@@ -11,8 +11,8 @@ from typing import Any
 
 from semanticmac.run.folder import RunInfo
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, from_toml, override, preset
-from semanticmac.train.data import TrainData, in_setting
-from semanticmac.train.experiments.resumable import changed_data
+from semanticmac.train.data import TrainData, with_dialogue
+from semanticmac.train.resume import changed_data
 
 
 def named_preset(name: str, dataset: str) -> TrainConfig:
@@ -54,7 +54,7 @@ def other_data(path: Path, config: TrainConfig, data: TrainData) -> list[str]:
     folder = path if path.is_dir() else path.parent
     if not (folder / "run.json").exists():
         return []
-    changes = changed_data(RunInfo.read(folder), in_setting(data, config.model.clips_before))
+    changes = changed_data(RunInfo.read(folder), with_dialogue(data, config.model.clips_before))
     unread = [name for name in data.modalities if name not in config.model.modalities]
     if changes and unread:
         changes += f"; its settings leave out {' and '.join(unread)}, which some train clip has"

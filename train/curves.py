@@ -1,4 +1,4 @@
-"""Curves for TensorBoard: what log.jsonl says, as event files in RUN/tensorboard."""
+"""Curves for TensorBoard: the numbers of log.jsonl as event files in RUN/tensorboard."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ FOLDER = "tensorboard"
 
 
 class CurvesError(Exception):
-    """TensorBoard is not installed; the message says how to."""
+    """TensorBoard is not installed. The message says how to install it."""
 
 
 class Curves:
-    """Use as a context manager; `step` and `epoch` are what `train` tells."""
+    """A context manager. Its methods `step` and `epoch` are callbacks of `train`."""
 
     def __init__(self, run: Path) -> None:
         try:
@@ -45,16 +45,17 @@ class Curves:
 
     def step(self, line: StepLog) -> None:
         if self._writer is None:
-            # Of a run that goes on, what was drawn beyond its checkpoint is drawn again.
+            # In a resumed run the curves after the checkpoint are drawn again.
             self._writer = self._make(self._folder, purge_step=line.step)
         losses = {"loss": line.loss, "intra": line.intra, "inter": line.inter, **line.sub_tasks}
-        numbers = {f"train/{name}": value for name, value in losses.items()}
-        numbers |= {f"optimizer/rate_{name}": rate for name, rate in line.rates.items()}
-        for name, value in (numbers | {"optimizer/gradient_norm": line.gradient_norm}).items():
-            self._writer.add_scalar(name, value, line.step)
+        for name, loss in losses.items():
+            self._writer.add_scalar(f"train/{name}", loss, line.step)
+        for name, rate in line.rates.items():
+            self._writer.add_scalar(f"optimizer/rate_{name}", rate, line.step)
+        self._writer.add_scalar("optimizer/gradient_norm", line.gradient_norm, line.step)
         self._last = line.step
 
     def epoch(self, line: EpochLog) -> None:
-        """An epoch before a resume is drawn already."""
+        """Epochs before the first step of a resumed run are drawn already."""
         if self._writer is not None:
             self._writer.add_scalar(line.valid_metric.replace(" ", "_"), line.valid, self._last)

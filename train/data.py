@@ -1,4 +1,4 @@
-"""What training may see of a cached dataset: the labelled clips of two splits, and what settings follow from them."""
+"""The labelled clips that training reads, and the settings that follow from them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CPU = torch.device("cpu")
 
 
 class TrainError(Exception):
-    """Training cannot start or cannot go on; the message says why."""
+    """Training cannot start or cannot continue; the message says why."""
 
 
 @dataclass(frozen=True)
 class TrainData:
-    """The labelled clips of the two splits that training may see."""
+    """The labelled clips of the train and validation splits."""
 
     task: Task
     manifest: Manifest
@@ -33,108 +33,117 @@ class TrainData:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Those that some train clip has.
+        """The modalities that at least one train clip has.
 
-        What no clip shows cannot be learned, and would be noise at prediction.
+        A modality that no clip has cannot be learned, and would add noise to predictions.
         """
         rows = self.train.rows
-        has = {
-            "text": any(row.text.strip() for row in rows),
-            "audio": any(row.has_audio for row in rows),
-            "vision": any(row.has_vision for row in rows),
-        }
-        return tuple(name for name, there in has.items() if there)
+        names = []
+        if any(row.text.strip() for row in rows):
+            names.append("text")
+        if any(row.has_audio for row in rows):
+            names.append("audio")
+        if any(row.has_vision for row in rows):
+            names.append("vision")
+        return tuple(names)
 
     @property
     def digest(self) -> str:
-        """SHA-256, hex, of everything that training reads of its clips: another one is other data."""
-        seen = hashlib.sha256(self.manifest.fingerprint.to_json().encode())
+        """SHA-256 (hex) of everything that training reads. It changes if any of it changes."""
+        sha = hashlib.sha256(self.manifest.fingerprint.to_json().encode())
         for split in (self.train, self.valid):
             for row, before in zip(split.rows, split.before or [()] * len(split), strict=True):
-                context = [(one.clip_id, one.key, one.text) for one in before]
-                seen.update(repr((row.clip_id, row.key, row.text, row.label, context)).encode())
-        return seen.hexdigest()
+                context = [(clip.clip_id, clip.key, clip.text) for clip in before]
+                sha.update(repr((row.clip_id, row.key, row.text, row.label, context)).encode())
+        return sha.hexdigest()
 
 
 def open_data(layout: CacheLayout, dataset: str) -> TrainData:
     """The labelled train and validation clips of a cached dataset.
 
-    Raises TrainError where there are none.
+    Raises TrainError if there are none.
     """
     manifest = Manifest.read(layout.manifest(dataset))
     if manifest.task is None:
-        again = cache_command(dataset, manifest.corpus, manifest.fingerprint)
-        labelled = " or ".join(_labelled(layout))
-        raise TrainError(
-            f"{dataset} has no labels: it can be cached and predicted, not trained. Give the clips.csv in its folder a "
-            f"`label` column (docs/datasets/folder.md) and run `{again}`"
-            f"{f', or train on one that has labels: --dataset {labelled}' if labelled else ''}."
-        )
+        raise TrainError(_no_labels(layout, manifest))
     reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), manifest.fingerprint)
     splits = {}
     for name in ("train", "valid"):
         rows = [row for row in manifest.split(name) if row.label is not None]
         if not rows:
             raise TrainError(
-                f"{dataset} has no labelled clips in its {name} split, and training needs both train and valid: "
-                f"see `semanticmac inspect {dataset}`, and check the split column of its labels."
+                f"{dataset} has no labelled clips in its {name} split, and training needs both "
+                f"train and valid: see `semanticmac inspect {dataset}`, and check the split column "
+                "of its labels."
             )
         splits[name] = ClipDataset(manifest, reader, rows)
     return TrainData(manifest.task, manifest, **splits)
 
 
-def _labelled(layout: CacheLayout) -> list[str]:
-    """Names of the cached datasets that can be trained on, the one built last first."""
-    found = []
+def _no_labels(layout: CacheLayout, manifest: Manifest) -> str:
+    """The error message for a dataset without labels. It names the cached datasets with labels."""
+    again = cache_command(manifest.dataset, manifest.corpus, manifest.fingerprint)
+    labelled = []
     for name in layout.datasets():
-        with suppress(CacheIncomplete):  # a damaged one is none of them
+        with suppress(CacheIncomplete):  # A damaged dataset cannot be trained on.
             if Manifest.read(layout.manifest(name)).task is not None:
-                found.append(name)
-    return found
+                labelled.append(name)
+    message = (
+        f"{manifest.dataset} has no labels: it can be cached and predicted, not trained. Give the "
+        "clips.csv in its folder a `label` column (docs/datasets/folder.md) and run "
+        f"`{again}`"
+    )
+    if labelled:
+        message += f", or train on one that has labels: --dataset {' or '.join(labelled)}"
+    return message + "."
 
 
 def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) -> TrainConfig:
-    """The settings with what the cache decides (widths, the modalities that train clips have) and the device.
+    """Fills in what the cache decides (widths, modalities of the train clips) and the precision.
 
-    Raises TrainError for settings that this dataset cannot have.
+    Raises TrainError for settings that do not fit this dataset.
     """
     if config.class_weights == "balanced" and data.task.kind == "regression":
         raise TrainError(
-            "class_weights=balanced needs classes, but the task is regression: use class_weights=none"
+            "class_weights=balanced needs classes, but the task is regression: "
+            "use class_weights=none"
         )
-    seen = tuple(name for name in config.model.modalities if name in data.modalities)
-    if not seen:
-        asked, there = (
-            ",".join(config.model.modalities),
-            " and ".join(data.modalities) or "nothing at all",
-        )
+    modalities = tuple(name for name in config.model.modalities if name in data.modalities)
+    if not modalities:
+        available = " and ".join(data.modalities) or "nothing at all"
         raise TrainError(
-            f"modalities={asked}: the train clips of {data.manifest.dataset} have {there}"
+            f"modalities={','.join(config.model.modalities)}: the train clips of "
+            f"{data.manifest.dataset} have {available}"
         )
-    outputs, width = data.task.width, data.manifest.fingerprint.width
-    model = replace(config.model, outputs=outputs, embedding_width=width, modalities=seen)
+    model = replace(
+        config.model,
+        outputs=data.task.width,
+        embedding_width=data.manifest.fingerprint.width,
+        modalities=modalities,
+    )
     return replace(config, precision=_precision(config.precision, device), model=model)
 
 
 def _precision(asked: Precision, device: torch.device) -> Precision:
     if asked != "auto":
         return asked
-    return (
-        "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
-    )
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(False):
+        return "bfloat16"
+    return "float32"
 
 
-def in_setting(data: TrainData, clips_before: int) -> TrainData:
-    """The same clips with those of their dialogue before them.
+def with_dialogue(data: TrainData, clips_before: int) -> TrainData:
+    """The same clips, each with so many clips of its dialogue before it.
 
-    Raises TrainError where no train clip has any.
+    Raises TrainError if no train clip has a clip before it.
     """
     if not clips_before:
         return data
     train, valid = data.train.with_context(clips_before), data.valid.with_context(clips_before)
     if not any(train.before or ()):
         raise TrainError(
-            f"setting=conversation: no train clip of {data.manifest.dataset} has a clip before it in its dialogue. "
-            "The dataset needs a dialogue and a position for each clip; use setting=utterance."
+            f"setting=conversation: no train clip of {data.manifest.dataset} has a clip before it "
+            "in its dialogue. The dataset needs a dialogue and a position for each clip; use "
+            "setting=utterance."
         )
     return replace(data, train=train, valid=valid)

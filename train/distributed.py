@@ -1,8 +1,8 @@
-"""The processes that train one model together: who this one is, its share of a batch, and what they tell each other.
+"""Training with several processes: rank, share of each batch, and the exchange of values.
 
-Each process runs the model on its share of every batch. Outputs are gathered, so that losses,
-pseudo labels and scores are those of the whole batch on every process, and N processes learn what
-one would.
+Each process runs the model on its share of every batch. The outputs are gathered, so that losses,
+pseudo labels and scores on every process are those of the whole batch. N processes learn the same
+as one.
 """
 
 from __future__ import annotations
@@ -25,136 +25,135 @@ from semanticmac.train.losses import wide
 
 Value = TypeVar("Value")
 
-PATIENCE = timedelta(
-    hours=1
-)  # for a process that is behind the others, such as the first one, which writes
+TIMEOUT = timedelta(hours=1)  # for a slow process, such as the main one, which writes files
 
 
 @dataclass(frozen=True)
 class DistributedContext:
-    """Process `rank` of `size`; a run that is not spread is a world of one."""
+    """Process `rank` of `world_size`. A run with one process has the world size 1."""
 
     rank: int = 0
-    size: int = 1
-    local_rank: int = 0  # on this machine: which of its GPUs is ours
+    world_size: int = 1
+    local_rank: int = 0  # on this machine; also the index of its GPU
 
     @property
-    def first(self) -> bool:
-        """The one that writes files and talks to people."""
+    def is_main(self) -> bool:
+        """The main process writes files and shows progress."""
         return self.rank == 0
 
     def device(self, chosen: torch.device) -> torch.device:
-        """The device of this process, where `chosen` is what all were told.
+        """The device of this process; `chosen` is the one that the user asked for.
 
-        Raises TrainError for too few GPUs.
+        Raises TrainError if there are too few GPUs.
         """
-        if self.size == 1 or chosen.type != "cuda":
+        if self.world_size == 1 or chosen.type != "cuda":
             return chosen
         if chosen.index is not None:
             raise TrainError(
-                f"--device {chosen}: under torchrun every process takes a GPU of its own, give cuda"
+                f"--device {chosen}: under torchrun each process takes its own GPU, give cuda"
             )
         if self.local_rank >= torch.cuda.device_count():
             raise TrainError(
-                f"this machine has {torch.cuda.device_count()} GPUs, and torchrun started more processes on it: "
-                "each needs one of its own, or all take --device cpu"
+                f"this machine has {torch.cuda.device_count()} GPUs, and torchrun started more "
+                "processes on it: start one process for each GPU, or give --device cpu"
             )
         return torch.device("cuda", self.local_rank)
 
-    def counts(self, clips: int) -> list[int]:
-        """How many clips of a batch each process has: as equal as can be, the first ones one more."""
-        return [clips // self.size + (rank < clips % self.size) for rank in range(self.size)]
-
-    def share(self, batch: Sequence[int]) -> Sequence[int]:
-        """The clips of a batch that this process runs: a stretch of it.
-
-        Where there are too few clips it runs the first one once more, for every process must take part in a step;
-        `gather` leaves that one out.
-        """
-        return [batch[place] for place in self.part(len(batch))] or batch[:1]
+    def share_sizes(self, clips: int) -> list[int]:
+        """How many clips of a batch each process runs. The sizes differ by one at most."""
+        smaller, remainder = divmod(clips, self.world_size)
+        return [smaller + (rank < remainder) for rank in range(self.world_size)]
 
     def part(self, clips: int) -> range:
-        """Which of so many clips are this process's; none where there are too few."""
-        counts = self.counts(clips)
-        start = sum(counts[: self.rank])
-        return range(start, start + counts[self.rank])
+        """The positions of this process's clips; empty if there are too few clips."""
+        sizes = self.share_sizes(clips)
+        start = sum(sizes[: self.rank])
+        return range(start, start + sizes[self.rank])
+
+    def share(self, batch: Sequence[int]) -> Sequence[int]:
+        """The clips of a batch that this process runs: consecutive ones.
+
+        Every process must take part in a step. A process without a clip runs the first one again,
+        and `gather` leaves its result out.
+        """
+        part = self.part(len(batch))
+        return batch[part.start : part.stop] if part else batch[:1]
 
     def gather(self, local: Tensor, clips: int) -> Tensor:
-        """Each process's (b, …) for its share → the (B, …) of the whole batch, in its order, on every process.
+        """Joins the (b, …) of all processes to the (B, …) of the whole batch, on every process.
 
-        Differentiable: what comes back is the gradient of this process's share alone.
+        Differentiable: each process receives the gradient of its own share.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return local
-        gathered: Tensor = _Gather.apply(local, self.counts(clips), self.rank)  # type: ignore[no-untyped-call]
+        gathered: Tensor = _Gather.apply(local, self.share_sizes(clips), self.rank)  # type: ignore[no-untyped-call]
         return gathered
 
     def gather_output(self, output: Output, clips: int) -> Output:
-        """What the model said of the whole batch, from what each process's model said of its share."""
-        if self.size == 1:
+        """The model's output for the whole batch, from the outputs for the shares."""
+        if self.world_size == 1:
             return output
         parts = [output.predictions, output.specific, output.shared, output.fused, output.present]
         flat = torch.cat([wide(part).flatten(1) for part in parts], dim=1)
         widths = [part[0].numel() for part in parts]
-        whole = torch.split(self.gather(flat, clips), widths, dim=1)
+        columns = torch.split(self.gather(flat, clips), widths, dim=1)
         predictions, specific, shared, fused, present = (
-            new.reshape(-1, *part.shape[1:]) for new, part in zip(whole, parts, strict=True)
+            column.reshape(-1, *part.shape[1:]) for column, part in zip(columns, parts, strict=True)
         )
         return Output(predictions, specific, shared, fused, present > 0.5)
 
-    def collect(self, value: Value) -> list[Value]:
-        """What every process hands in, in the order of their ranks, on every process."""
-        if self.size == 1:
+    def all_gather(self, value: Value) -> list[Value]:
+        """The values of all processes in the order of their ranks, on every process."""
+        if self.world_size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
-        dist.all_gather_object(found, value)
-        return found
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
 
     def broadcast(self, value: Value) -> Value:
-        """What the first process hands in."""
-        return self.collect(value)[0]
+        """The value of the main process, on every process."""
+        return self.all_gather(value)[0]
 
 
 SINGLE_PROCESS = DistributedContext()
 
 
 class _Gather(torch.autograd.Function):
-    """All shares one after the other; backwards, the stretch of the gradient that belongs to this process."""
+    """Joins the shares of all processes; the backward pass returns this process's part."""
 
     @staticmethod
-    def forward(ctx: Any, local: Tensor, counts: list[int], rank: int) -> Tensor:
-        ctx.place, ctx.shape = (sum(counts[:rank]), counts[rank]), local.shape
-        padded = local.new_zeros(max(counts), *local.shape[1:])
-        padded[: counts[rank]] = local[: counts[rank]]
-        parts = [torch.empty_like(padded) for _ in counts]
+    def forward(ctx: Any, local: Tensor, sizes: list[int], rank: int) -> Tensor:
+        ctx.start, ctx.size, ctx.shape = sum(sizes[:rank]), sizes[rank], local.shape
+        padded = local.new_zeros(max(sizes), *local.shape[1:])
+        padded[: sizes[rank]] = local[: sizes[rank]]
+        parts = [torch.empty_like(padded) for _ in sizes]
         dist.all_gather(parts, padded)
-        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        start, count = ctx.place
-        mine = gradients[0].new_zeros(
-            ctx.shape
-        )  # the clip of a process without one keeps a gradient of zero
-        mine[:count] = gradients[0][start : start + count]
-        return mine, None, None
+        # A process without a clip of its own gets a gradient of zero.
+        local = gradients[0].new_zeros(ctx.shape)
+        local[: ctx.size] = gradients[0][ctx.start : ctx.start + ctx.size]
+        return local, None, None
 
 
 @contextmanager
 def init_distributed() -> Iterator[DistributedContext]:
-    """The world that torchrun started this process in (it says so in the environment), or one of its own."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    """Joins the processes that torchrun started (by its environment variables), if there are any."""
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
         yield SINGLE_PROCESS
         return
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     if local_rank < torch.cuda.device_count():
         torch.cuda.set_device(local_rank)
-    # By the device of what is sent; people may choose the CPU where there are GPUs.
+    # Chosen by the device of a tensor; users may choose the CPU on a machine with GPUs.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    dist.init_process_group(backend, timeout=TIMEOUT)
     try:
-        yield DistributedContext(dist.get_rank(), size, local_rank)
+        yield DistributedContext(dist.get_rank(), world_size, local_rank)
     finally:
-        gc.collect()  # a model that still listens to the group when it goes aborts the process
+        # A model that still uses the group when it is deleted aborts the process.
+        gc.collect()
         dist.destroy_process_group()

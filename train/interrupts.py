@@ -1,4 +1,4 @@
-"""Ctrl-C while a model trains: remembered until the step is done, so that everything learned can be kept."""
+"""Ctrl-C during training: the current step is finished first, so that it can be saved."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from types import FrameType
 
 
 @contextmanager
-def deferred_sigint() -> Iterator[Callable[[], bool]]:
-    """Yields a function that says whether Ctrl-C came; a second one is raised at once.
+def deferred_sigint(*, enabled: bool = True) -> Iterator[Callable[[], bool]]:
+    """Yields a function that says whether Ctrl-C was pressed; a second Ctrl-C raises at once.
 
-    A half-done step cannot be saved. Where somebody else looks after the signal already, or in a
-    thread, which cannot, nothing is held back.
+    Nothing is deferred if not enabled, outside the main thread, or if the program has its own
+    handler for SIGINT.
     """
-    came = False
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        if came:
-            raise KeyboardInterrupt
-        came = True
-
-    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not ours or threading.current_thread() is not threading.main_thread():
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not (enabled and is_default and in_main_thread):
         yield lambda: False
         return
+
+    pressed = False
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
     signal.signal(signal.SIGINT, remember)
     try:
-        yield lambda: came
+        yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)

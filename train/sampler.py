@@ -1,63 +1,85 @@
-"""Which clips make up the batches of an epoch, and how far they are padded."""
+"""The order of the clips in each epoch, their batches, and the padding of a batch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from semanticmac.cache.dataset import Batch
-from semanticmac.train.seeding import generator
+from semanticmac.train.seeding import seeded_generator
 
-TOKEN_BUCKET, FRAME_BUCKET = 16, 8  # the shortest lengths
+Item = TypeVar("Item")
+
+SHORTEST_TEXT, SHORTEST_VIDEO = 16, 8  # smallest padded lengths, in tokens and in frames
 
 
-def epoch_batches(clips: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Every clip of the train split once, as places in it, in an order that belongs to seed and epoch alone.
+@dataclass(frozen=True)
+class BatchSampler:
+    """Draws an order of all train clips for each epoch, and groups them by batch and by step.
 
-    So the number of batches done says all about where a run stands in an epoch. The last batch may
-    be smaller.
+    The order depends on seed and epoch alone. The number of finished steps is therefore enough to
+    resume within an epoch.
     """
-    order: list[int] = torch.randperm(clips, generator=generator(seed, epoch)).tolist()
-    return in_order(order, batch_size)
+
+    clips: int
+    batch_size: int
+    accumulate: int  # batches in a step
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(math.ceil(self.clips / self.batch_size) / self.accumulate)
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        """Clip positions in the train split, by batch. The last batch may be smaller."""
+        generator = seeded_generator(self.seed, epoch)
+        order: list[int] = torch.randperm(self.clips, generator=generator).tolist()
+        return chunks(order, self.batch_size)
+
+    def steps(self, epoch: int) -> list[list[list[int]]]:
+        """The batches of an epoch, by step. The last step may have fewer batches."""
+        return chunks(self.batches(epoch), self.accumulate)
 
 
-def in_order(clips: Sequence[int], batch_size: int) -> list[list[int]]:
-    return [list(clips[start : start + batch_size]) for start in range(0, len(clips), batch_size)]
+def chunks(items: Sequence[Item], size: int) -> list[list[Item]]:
+    """Consecutive items in lists of `size`; the last list may be shorter."""
+    return [list(items[start : start + size]) for start in range(0, len(items), size)]
 
 
 def pad_to_bucket(batch: Batch, max_tokens: int) -> Batch:
-    """The same batch padded to a power of two of tokens and of frames: a compiled model sees few different shapes.
+    """Pads tokens and frames to a power of two, so that a compiled model sees few shapes.
 
-    max_tokens: of the language model, which has no place for more.
+    max_tokens: the most that the language model accepts.
     """
     length = batch.token_ids.shape[1]
-    tokens = max(length, min(_bucket(length, TOKEN_BUCKET), max_tokens)) - length
-    frames = _bucket(batch.vision_mask.shape[1], FRAME_BUCKET) - batch.vision_mask.shape[1]
-    types, context = batch.token_types, batch.frame_context
+    tokens = max(length, min(_bucket(length, SHORTEST_TEXT), max_tokens)) - length
+    frames = _bucket(batch.vision_mask.shape[1], SHORTEST_VIDEO) - batch.vision_mask.shape[1]
     return replace(
         batch,
         token_ids=F.pad(batch.token_ids, (0, tokens)),
         token_mask=F.pad(batch.token_mask, (0, tokens)),
-        token_types=None if types is None else F.pad(types, (0, tokens)),
-        vision=_more_frames(batch.vision, frames),
+        token_types=_pad_optional(batch.token_types, tokens),
+        vision=F.pad(batch.vision, (0, 0, 0, frames)),
         vision_mask=F.pad(batch.vision_mask, (0, frames)),
-        audio=_more_frames(batch.audio, frames),
+        audio=F.pad(batch.audio, (0, 0, 0, frames)),
         audio_mask=F.pad(batch.audio_mask, (0, frames)),
-        frame_context=None if context is None else F.pad(context, (0, frames)),
+        frame_context=_pad_optional(batch.frame_context, frames),
     )
 
 
-def _more_frames(values: Tensor, count: int) -> Tensor:
-    """(B, F, E) → (B, F + count, E), zero in what is new."""
-    return F.pad(values, (0, 0, 0, count))
+def _pad_optional(values: Tensor | None, count: int) -> Tensor | None:
+    """(B, L) → (B, L + count)"""
+    return None if values is None else F.pad(values, (0, count))
 
 
 def _bucket(length: int, shortest: int) -> int:
-    """The least shortest · 2^i that is not below the length."""
+    """The smallest shortest · 2^i that is at least the length."""
     bucket = shortest
     while bucket < length:
         bucket *= 2

@@ -1,7 +1,6 @@
-"""Where random numbers come from: every step has its own, so none must be remembered when a run is stopped.
+"""Seeds of all random numbers. They depend on seed, step and process, so no random state is saved.
 
-What is random belongs to the seed, the step and the process. A run that goes on draws what it would
-have drawn.
+A resumed run draws the same numbers as a run without a stop.
 """
 
 from __future__ import annotations
@@ -17,37 +16,34 @@ import torch
 
 
 def seed_everything(*parts: int) -> None:
-    """Python, numpy and torch, on every device, from a seed and what else the numbers belong to (step, process)."""
-    name = "/".join(map(str, parts)).encode()
-    seed = int.from_bytes(
-        hashlib.blake2b(name, digest_size=4).digest(), "little"
-    )  # numpy takes no more than 32 bits
+    """Seeds Python, numpy and torch (all devices) from a seed and, for a step, its numbers."""
+    seed = _hash(parts, n_bytes=4)  # numpy takes at most 32 bits
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
-def generator(*parts: int | str) -> torch.Generator:
-    """A source of its own, for what belongs to an epoch and not to a step or a process."""
+def seeded_generator(*parts: int | str) -> torch.Generator:
+    """A separate generator, for what does not depend on step or process."""
+    return torch.Generator().manual_seed(_hash(parts, n_bytes=8) >> 1)
+
+
+def _hash(parts: tuple[int | str, ...], n_bytes: int) -> int:
     name = "/".join(map(str, parts)).encode()
-    return torch.Generator().manual_seed(
-        int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little") >> 1
-    )
+    return int.from_bytes(hashlib.blake2b(name, digest_size=n_bytes).digest(), "little")
 
 
 @contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """Inside, kernels of a GPU add in the same order every time, where such a kernel exists; a CPU does so anyway."""
+    """Makes GPU kernels add in a fixed order where such a kernel exists; a CPU always does."""
     if device.type != "cuda":
         yield
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
-    before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    was_enabled = torch.are_deterministic_algorithms_enabled()
+    warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.use_deterministic_algorithms(was_enabled, warn_only=warned_only)

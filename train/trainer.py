@@ -1,4 +1,4 @@
-"""Everything that changes while a model learns (weights, optimizer, pseudo labels, the step), and one step of it."""
+"""The trainer: everything that changes while a model is trained, and one optimisation step."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from semanticmac.cache.dataset import Batch
 from semanticmac.core import Kind
 from semanticmac.model.network import SemanticMAC
+from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.distributed import DistributedContext
-from semanticmac.train.logger import StepMetrics
+from semanticmac.train.logger import LOGGED_VALUES, EpochLog, StepMetrics, epoch_log
 from semanticmac.train.losses import balanced_weights
 from semanticmac.train.objectives.semantic_centric import objective
-from semanticmac.train.optim import optimizer, parameter_groups, rate_factor, set_rates
+from semanticmac.train.optim import make_optimizer, parameter_groups, rate_factor, set_rates
 from semanticmac.train.pseudo_labels import PseudoLabelConfig, PseudoLabels
 from semanticmac.train.seeding import seed_everything
+from semanticmac.train.validation import Score
 
 
 class Trainer:
-    """A model that learns.
+    """Model, optimizer, pseudo labels, and how far the run is.
 
-    In a world of several processes every one has a learner, and all of them stay the same.
+    With several processes each one has a trainer, and all of them stay equal.
     """
 
     def __init__(
@@ -34,114 +35,132 @@ class Trainer:
         kind: Kind,
         model: SemanticMAC,
         truth: Tensor,
-        steps_an_epoch: int,
-        world: DistributedContext,
+        steps_per_epoch: int,
+        distributed: DistributedContext,
     ) -> None:
-        """truth (N, K), the labels of the train clips, on the model's device; NaN = not labelled."""
-        self.config, self.kind, self.world = config, kind, world
+        """truth: (N, K) labels of the train clips on the model's device, NaN = not labelled."""
+        self.config, self.kind, self.distributed = config, kind, distributed
         self.device = truth.device
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = config.epochs * steps_per_epoch
+
         self.model = model
+        self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
+        rates = (config.lr_language, config.lr_rest, config.weight_decay)
+        self.optimizer = make_optimizer(parameter_groups(model, model.language, *rates))
         self.labels = PseudoLabels(truth, config.model.d_model, _label_config(config))
         self.class_weights = (
             balanced_weights(truth, kind) if config.class_weights == "balanced" else None
         )
-        self.step = 0  # how many were done
-        self.steps_an_epoch = steps_an_epoch
-        rates = (config.lr_language, config.lr_rest, config.weight_decay)
-        self.adamw = optimizer(parameter_groups(model, model.language, *rates))
-        self.learning = [weight for weight in model.parameters() if weight.requires_grad]
+        self.step_count = 0  # finished steps of the run
+        self.epoch = 1  # the epoch that is being trained
+        self.epoch_steps = 0  # its finished steps
+        self.loss_sums = torch.zeros(LOGGED_VALUES, device=self.device)  # over these steps
+        self.best: Score | None = None
+
         if config.compile:
             model.compile()
         self.forward: nn.Module = model
-        if world.size > 1:
+        if distributed.world_size > 1:
             devices = [self.device.index or 0] if self.device.type == "cuda" else None
             self.forward = DistributedDataParallel(model, device_ids=devices)
 
-    def learn(
-        self, epoch: int, group: Sequence[tuple[Sequence[int], Batch]], clip_ids: Sequence[str]
-    ) -> StepMetrics:
-        """One step on a group of batches, each as the places of its clips in the train split and our share of them.
-
-        clip_ids: of all clips of the split.
-        """
-        config, steps = self.config, self.config.epochs * self.steps_an_epoch
-        rates = set_rates(
-            self.adamw, rate_factor(self.step, self.steps_an_epoch, steps, config.schedule)
+    def step(self, batches: Sequence[TrainBatch]) -> StepMetrics:
+        """One optimisation step on the mean gradient of the batches."""
+        config = self.config
+        factor = rate_factor(
+            self.step_count, self.steps_per_epoch, self.total_steps, config.schedule
         )
-        seed_everything(config.seed, self.step, self.world.rank)
-        vectors = []
-        for i, (places, batch) in enumerate(group, 1):
-            if (
-                i == 1
-            ):  # not after the step: memory that is taken again at once need not be asked for from the system
-                self.adamw.zero_grad(set_to_none=True)
-            with nullcontext() if i == len(group) else self._gradients_stay_here():
-                vectors.append(self._backward(places, batch, len(group)))
-        norm = nn.utils.clip_grad_norm_(self.learning, config.clip_norm or float("inf"))
-        self.adamw.step()
-        self.step += 1
-        numbers = torch.cat([torch.stack(vectors).mean(0), norm.detach()[None]])
-        return StepMetrics(
-            self.step,
-            epoch,
-            numbers,
-            rates,
-            [clip_ids[place] for places, _ in group for place in places],
-        )
+        rates = set_rates(self.optimizer, factor)
+        seed_everything(config.seed, self.step_count, self.distributed.rank)
 
-    def _backward(self, places: Sequence[int], batch: Batch, batches: int) -> Tensor:
-        """The gradients of one batch, added to those that are there → its losses (8,)."""
-        rows = torch.tensor(places, device=self.device)
-        with torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"
-        ):
-            output = self.forward(batch.to(self.device))
-        output = self.world.gather_output(output, len(places))
-        losses = objective(
-            self.config, self.kind, output, self.labels.targets(rows), self.class_weights
-        )
-        # Every process has the loss of the whole batch, and DistributedDataParallel takes the mean
-        # of what are parts of one sum: hence the number of processes.
-        torch.autograd.backward(losses.total * (self.world.size / batches))
-        self.labels.record(rows, output.representations, output.present)
-        return losses.vector()
+        # Not at the end of a step: here the allocator can use the same memory again at once.
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = []
+        for i, batch in enumerate(batches, 1):
+            with self._gradient_exchange(last=i == len(batches)):
+                losses.append(self._backward(batch, len(batches)))
+        norm = nn.utils.clip_grad_norm_(self.trainable, config.clip_norm or float("inf"))
+        self.optimizer.step()
 
-    def _gradients_stay_here(self) -> AbstractContextManager[None]:
-        """Until the last batch of a step the processes need not exchange gradients."""
-        return (
-            self.forward.no_sync()
-            if isinstance(self.forward, DistributedDataParallel)
-            else nullcontext()
-        )
+        values = torch.cat([torch.stack(losses).mean(0), norm.detach()[None]])
+        self.loss_sums += values
+        self.step_count += 1
+        self.epoch_steps += 1
+        clip_ids = [clip_id for batch in batches for clip_id in batch.clip_ids]
+        return StepMetrics(self.step_count, self.epoch, values, rates, clip_ids)
 
-    def state(self) -> dict[str, Tensor]:
-        """Everything that changes, as named tensors; those of the model are the model's own, not copies."""
+    def finish_epoch(self, score: Score) -> EpochLog:
+        """Compares the epoch with the best one, and makes the pseudo labels of the next epoch."""
+        is_best = score.beats(self.best)
+        result = epoch_log(
+            self.epoch, self.loss_sums / self.steps_per_epoch, score.name, score.value, is_best
+        )
+        if is_best:
+            self.best = score
+        self.epoch += 1
+        self.epoch_steps = 0
+        self.loss_sums = torch.zeros_like(self.loss_sums)
+        self.labels.update(self.epoch)
+        return result
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All tensors that change. Those of the model are not copied."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        for index, moments in self.adamw.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
-        tensors |= {f"labels.{name}": tensor for name, tensor in self.labels.state_dict().items()}
-        return tensors | {"step": torch.tensor(self.step)}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            for name, tensor in moments.items():
+                tensors[f"optimizer.{index}.{name}"] = tensor
+        for name, tensor in self.labels.state_dict().items():
+            tensors[f"labels.{name}"] = tensor
+        tensors["step"] = torch.tensor(self.step_count)
+        tensors["sums"] = self.loss_sums
+        return tensors
 
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on where `state` was taken.
+    def load_state_dict(
+        self, tensors: Mapping[str, Tensor], epoch: int, epoch_steps: int, best: Score | None
+    ) -> None:
+        """Continues where `state_dict` was taken.
 
-        Raises ValueError or RuntimeError for the state of another model or data.
+        Raises ValueError or RuntimeError for the state of another model or other data.
         """
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "labels": {}}
         for name, tensor in tensors.items():
             part, dot, rest = name.partition(".")
             if dot:
                 parts[part][rest] = tensor
-        self.model.load_state_dict(parts["model"])
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimizer"].items():
             index, _, moment = name.partition(".")
             moments.setdefault(int(index), {})[moment] = tensor
-        self.adamw.load_state_dict(
-            {"state": moments, "param_groups": self.adamw.state_dict()["param_groups"]}
-        )
+        groups = self.optimizer.state_dict()["param_groups"]
+
+        self.model.load_state_dict(parts["model"])
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.labels.load_state_dict(parts["labels"])
-        self.step = int(tensors["step"])
+        self.step_count = int(tensors["step"])
+        self.loss_sums = tensors["sums"].to(self.device)
+        self.epoch, self.epoch_steps, self.best = epoch, epoch_steps, best
+
+    def _backward(self, batch: TrainBatch, batches: int) -> Tensor:
+        """Adds the gradients of one batch out of `batches` → its losses (8,)."""
+        rows = torch.tensor(batch.rows, device=self.device)
+        use_bfloat16 = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=use_bfloat16):
+            output = self.forward(batch.local.to(self.device))
+        output = self.distributed.gather_output(output, len(batch.rows))
+        targets = self.labels.targets(rows)
+        losses = objective(self.config, self.kind, output, targets, self.class_weights)
+        # Each process has the loss of the whole batch, and its gradient covers this process's
+        # share. DistributedDataParallel averages these parts of a sum: hence the world size.
+        torch.autograd.backward(losses.total * (self.distributed.world_size / batches))
+        self.labels.record(rows, output.representations, output.present)
+        return losses.vector()
+
+    def _gradient_exchange(self, *, last: bool) -> AbstractContextManager[None]:
+        """Only the last batch of a step exchanges gradients between processes."""
+        if not last and isinstance(self.forward, DistributedDataParallel):
+            return self.forward.no_sync()
+        return nullcontext()
 
 
 def _label_config(config: TrainConfig) -> PseudoLabelConfig:

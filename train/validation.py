@@ -1,4 +1,4 @@
-"""Which epoch is the best one: the validation score of method.md §5, and nothing from test."""
+"""The validation score that chooses the best epoch (method.md §5). The test split is not read."""
 
 from __future__ import annotations
 
@@ -15,56 +15,54 @@ from semanticmac.train.data import TrainError
 
 @dataclass(frozen=True)
 class Score:
-    """A validation score and how two of them compare."""
+    """A validation score that can be compared with another one."""
 
     name: str
     value: float
     higher_is_better: bool
 
     def beats(self, other: Score | None) -> bool:
-        """Strictly better; of equal epochs the earlier one stays."""
+        """Strictly better: of equal epochs the earlier one stays."""
         if other is None:
             return True
-        return self.value > other.value if self.higher_is_better else self.value < other.value
+        if self.higher_is_better:
+            return self.value > other.value
+        return self.value < other.value
 
 
-def refuse_not_finite(predictions: Predictions, epoch: int) -> None:
-    """Raises TrainError where the model came apart in an epoch's last step: argmax would make a class of NaN too."""
-    broken = ~np.isfinite(predictions.multimodal).all(axis=1)
-    if broken.any():
-        clips = [
-            clip for clip, is_broken in zip(predictions.clip_ids, broken, strict=True) if is_broken
-        ]
-        raise TrainError(
-            f"after epoch {epoch} what the model says of validation clips is not finite ({', '.join(clips)}). "
-            "Lower lr_language and lr_rest."
-        )
+def require_finite(predictions: Predictions, epoch: int) -> None:
+    """Raises TrainError for a prediction of NaN or infinity: argmax would still return a class."""
+    is_finite = np.isfinite(predictions.multimodal).all(axis=1)
+    if is_finite.all():
+        return
+    clips = [predictions.clip_ids[i] for i in np.flatnonzero(~is_finite)]
+    raise TrainError(
+        f"after epoch {epoch} the predictions of these validation clips are not finite: "
+        f"{', '.join(clips)}. Lower lr_language and lr_rest."
+    )
 
 
 def validation_score(task: Task, predictions: Predictions, regression_loss: str) -> Score:
-    """Least multimodal validation loss for regression, best weighted F1 for classes (mean over classes if multi-label).
+    """Multimodal loss for regression, weighted F1 for classes (multi-label: mean over classes).
 
-    Clips without a label are left out. Multi-label classes are cut at a logit of 0 here: a
-    threshold is chosen after the epoch is, on validation too.
+    Clips without a label are left out. A multi-label class counts as predicted if its logit is
+    above 0; its threshold is chosen after training, on validation too.
     """
     labelled = ~np.isnan(predictions.truth).any(axis=1)
-    truth, scores = predictions.truth[labelled], predictions.multimodal[labelled]  # (N, K)
+    truth, logits = predictions.truth[labelled], predictions.multimodal[labelled]  # (N, K)
     if task.kind == "regression":
-        error = np.abs(scores - truth) if regression_loss == "l1" else (scores - truth) ** 2
-        return Score(
-            f"validation {regression_loss.upper()} loss",
-            float(error.mean()),
-            higher_is_better(task),
-        )
+        error = np.abs(logits - truth)
+        if regression_loss == "mse":
+            error = error**2
+        name = f"validation {regression_loss.upper()} loss"
+        return Score(name, float(error.mean()), higher_is_better(task))
+
     if task.kind == "single-label":
-        confusions = [metrics.confusion_matrix(truth.argmax(1), scores.argmax(1), task.width)]
+        confusions = [metrics.confusion_matrix(truth.argmax(1), logits.argmax(1), task.width)]
     else:
         confusions = [
-            metrics.confusion_matrix(t > 0.5, s > 0, 2)
-            for t, s in zip(truth.T, scores.T, strict=True)
+            metrics.confusion_matrix(truth[:, k] > 0.5, logits[:, k] > 0, 2)
+            for k in range(task.width)
         ]
-    f1 = [
-        value if (value := metrics.weighted_f1(confusion)) is not None else 0.0
-        for confusion in confusions
-    ]
-    return Score("validation weighted F1", float(np.mean(f1)), higher_is_better(task))
+    f1_scores = [metrics.weighted_f1(confusion) or 0.0 for confusion in confusions]
+    return Score("validation weighted F1", float(np.mean(f1_scores)), higher_is_better(task))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from semanticmac.commands.ui.progress import Screen
-from semanticmac.train.loop import EpochLog
+from semanticmac.train.logger import EpochLog
 
 _SHOWN = 10  # epochs in the live table; log.jsonl holds all of them
 

@@ -21,7 +21,7 @@ from av.stream import Discard, Disposition
 
 from semanticmac.cache.frame_codec import TIE_S
 from semanticmac.preprocess.clip import DecodeError
-from semanticmac.preprocess.decoding.audio import AudioRun, assemble, is_silent
+from semanticmac.preprocess.decoding.audio import AudioRun, assemble
 from semanticmac.preprocess.decoding.frames import FrameSizer, tone_map, upright
 from semanticmac.preprocess.decoding.probe import (
     CONTAINERS,

@@ -22,8 +22,8 @@ from semanticmac.run.folder import RunError, RunInfo, new_run
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainError, open_data, resolve
 from semanticmac.train.distributed import DistributedContext
-from semanticmac.train.experiments.resumable import is_trained
 from semanticmac.train.loop import train
+from semanticmac.train.resume import is_trained
 
 CPU = torch.device("cpu")
 
@@ -87,7 +87,7 @@ def test_a_run_on_data_that_has_changed_since_is_not_taken_for_done(
         small | {"modalities": "audio", "epochs": 1, "setting": "conversation"},
     )
     data = open_data(layout, "planted")
-    train(config, data, tmp_path / "run", CPU, lambda *_: None, lambda _: None)
+    train(config, data, tmp_path / "run", CPU)
     resolved = resolve(config, data)
     assert is_trained(tmp_path / "run", resolved, data)
     manifest = Manifest.read(layout.manifest("planted"))
@@ -123,8 +123,8 @@ def test_a_model_that_comes_apart_in_the_last_step_is_no_best_epoch(
                         weight.fill_(torch.nan)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", come_apart)
-    with pytest.raises(TrainError, match=r"after epoch 2 .* not finite \(valid0, valid1, "):
-        train(config, data, tmp_path, CPU, lambda *_: None, lambda _: None)
+    with pytest.raises(TrainError, match=r"after epoch 2 .* not finite: valid0, valid1, "):
+        train(config, data, tmp_path, CPU)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines if "step" not in line] == [1]
     assert RunInfo.read(tmp_path).best_epoch == 1

@@ -97,7 +97,7 @@ def test_a_bank_keeps_what_a_clip_said_before_a_modality_was_dropped() -> None:
 
 def run(layout: CacheLayout, folder: Path, settings_: dict[str, Any]) -> dict[str, torch.Tensor]:
     config = override(TrainConfig("planted"), settings_)
-    train(config, open_data(layout, "planted"), folder, CPU, lambda *_: None, lambda _: None)
+    train(config, open_data(layout, "planted"), folder, CPU)
     return load_file(folder / "model.safetensors")
 
 

@@ -25,6 +25,7 @@ from semanticmac.model.config import ModelConfig
 from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel, LanguageModelError, Tokenizer
 from semanticmac.run.weights import load_run
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.loop import train
@@ -400,13 +401,7 @@ def test_a_conversation_model_is_trained_saved_and_scored(
     )
     notes: list[str] = []
     info = train(
-        config,
-        open_data(layout, "planted"),
-        tmp_path,
-        CPU,
-        lambda *_: None,
-        lambda _: None,
-        notes.append,
+        config, open_data(layout, "planted"), tmp_path, CPU, Callbacks(on_note=notes.append)
     )
     assert (
         info.texts_cut["clips"] == 32
@@ -461,14 +456,7 @@ def test_what_only_the_clip_before_shows_is_learned_in_the_conversation_setting_
             "multi_task": False,
         }
         config = override(TrainConfig("planted"), changes)
-        train(
-            config,
-            open_data(layout, "planted"),
-            tmp_path / setting,
-            CPU,
-            lambda *_: None,
-            lambda _: None,
-        )
+        train(config, open_data(layout, "planted"), tmp_path / setting, CPU)
         result = evaluate(load_run(tmp_path / setting, CPU), layout, "test", CPU)
         errors[setting] = result.scores["MAE"].value
     assert errors["conversation"] < 0.5 * errors["utterance"], errors
@@ -487,4 +475,4 @@ def test_a_dataset_without_dialogues_is_refused(
     with pytest.raises(
         TrainError, match=r"no train clip of planted has a clip before it.*use setting=utterance"
     ):
-        train(config, open_data(layout, "planted"), tmp_path, CPU, lambda *_: None, lambda _: None)
+        train(config, open_data(layout, "planted"), tmp_path, CPU)

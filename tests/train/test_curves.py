@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.curves import FOLDER, Curves, CurvesError
-from semanticmac.train.loop import open_data, train
+from semanticmac.train.data import open_data
+from semanticmac.train.loop import train
 
 CPU = torch.device("cpu")
 
@@ -27,14 +29,12 @@ def test_curves_are_the_log_also_after_a_stop(
         if done == 5:
             raise KeyboardInterrupt
 
-    for progress in (stop, lambda *_: None):
-        with Curves(tmp_path) as curves:
-            words = (config, data, tmp_path, CPU, progress, curves.epoch)
-            if progress is stop:
-                with pytest.raises(KeyboardInterrupt):
-                    train(*words, on_step=curves.step)
-            else:
-                train(*words, on_step=curves.step, resume=True)
+    with Curves(tmp_path) as curves, pytest.raises(KeyboardInterrupt):
+        callbacks = Callbacks(stop, on_epoch=curves.epoch, on_step=curves.step)
+        train(config, data, tmp_path, CPU, callbacks)
+    with Curves(tmp_path) as curves:
+        callbacks = Callbacks(on_epoch=curves.epoch, on_step=curves.step)
+        train(config, data, tmp_path, CPU, callbacks, resume=True)
     events = accumulator.EventAccumulator(str(tmp_path / FOLDER))
     events.Reload()
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]

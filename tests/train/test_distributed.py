@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -113,14 +114,15 @@ def files_of(run: Path) -> dict[str, bytes]:
 def test_shares_are_a_partition_and_as_equal_as_can_be() -> None:
     for size in (1, 2, 3, 7):
         for clips in range(20):
-            worlds = [DistributedContext(rank, size) for rank in range(size)]
-            assert [place for world in worlds for place in world.part(clips)] == list(range(clips))
-            counts = worlds[0].counts(clips)
+            processes = [DistributedContext(rank, size) for rank in range(size)]
+            parts = [list(process.part(clips)) for process in processes]
+            assert list(chain.from_iterable(parts)) == list(range(clips))
+            counts = processes[0].share_sizes(clips)
             assert sum(counts) == clips and max(counts) - min(counts) <= 1
             batch = list(range(100, 100 + clips))
-            for world in worlds if clips else []:
-                own = [100 + place for place in world.part(clips)]
-                assert list(world.share(batch)) == (own or [100])
+            for process in processes if clips else []:
+                own = [100 + place for place in process.part(clips)]
+                assert list(process.share(batch)) == (own or [100])
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -143,12 +143,7 @@ def test_training_leaves_frozen_weights_alone(
 ) -> None:
     settings = small | {"language": families["bert"], "train_layers": 1, "lr_language": 0.01}
     train(
-        override(TrainConfig("planted"), settings),
-        open_data(planted(), "planted"),
-        tmp_path,
-        CPU,
-        lambda *_: None,
-        lambda _: None,
+        override(TrainConfig("planted"), settings), open_data(planted(), "planted"), tmp_path, CPU
     )
     before, after = (
         LanguageModel.pretrained(families["bert"]),

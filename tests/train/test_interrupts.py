@@ -13,6 +13,7 @@ import torch
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.train import checkpoint
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import open_data
 from semanticmac.train.interrupts import deferred_sigint
@@ -35,12 +36,12 @@ def test_what_was_learned_before_ctrl_c_is_kept(
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train(config, data, tmp_path / "run", CPU, ctrl_c, lambda _: None)
+        train(config, data, tmp_path / "run", CPU, Callbacks(progress=ctrl_c))
     found = checkpoint.load(tmp_path / "run")
-    assert found is not None and int(found[1]["step"]) == stop_at
-    train(config, data, tmp_path / "run", CPU, ctrl_c, lambda _: None, resume=True)
+    assert found is not None and int(found.tensors["step"]) == stop_at
+    train(config, data, tmp_path / "run", CPU, Callbacks(progress=ctrl_c), resume=True)
     assert done == list(range(1, 10))  # no step twice
-    train(config, data, tmp_path / "whole", CPU, lambda *_: None, lambda _: None)
+    train(config, data, tmp_path / "whole", CPU)
     for name in ("model.safetensors", "log.jsonl", "run.json"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 

@@ -15,12 +15,14 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.network import SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel, Tokenizer
 from semanticmac.train import trainer as learner_module
+from semanticmac.train.batches import TrainBatch
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
-from semanticmac.train.data import TrainData, resolve
+from semanticmac.train.data import TrainData, TrainError, open_data, resolve
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.logger import StepMetrics
-from semanticmac.train.loop import TrainError, open_data, train
-from semanticmac.train.sampler import epoch_batches, pad_to_bucket
+from semanticmac.train.loop import train
+from semanticmac.train.sampler import BatchSampler, pad_to_bucket
 from semanticmac.train.seeding import seed_everything
 from semanticmac.train.trainer import Trainer
 
@@ -44,20 +46,24 @@ def made(config: TrainConfig, data: TrainData) -> Trainer:
     return Trainer(config, data.task.kind, model, data.train.labels(1), 3, SINGLE_PROCESS)
 
 
-def step(learner: Trainer, data: TrainData, batches: list[list[int]]) -> StepMetrics:
-    tokenize = Tokenizer.load(learner.config.model.language, 32)
+def step(trainer: Trainer, data: TrainData, batches: list[list[int]]) -> StepMetrics:
+    tokenize = Tokenizer.load(trainer.config.model.language, 32)
     local = loader(
-        data.train, 1, tokenize, 1, learner.config.model.embedding_width, batches=batches
+        data.train, 1, tokenize, 1, trainer.config.model.embedding_width, batches=batches
     )
-    return learner.learn(
-        1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows]
+    rows = data.train.rows
+    return trainer.step(
+        [
+            TrainBatch(batch, [rows[row].clip_id for row in batch], read)
+            for batch, read in zip(batches, local, strict=True)
+        ]
     )
 
 
-def last_gradients(learner: Trainer) -> Callable[[], torch.Tensor]:
+def last_gradients(trainer: Trainer) -> Callable[[], torch.Tensor]:
     """The gradients of the last step, as one vector."""
     return lambda: torch.cat(
-        [weight.grad.flatten() for weight in learner.learning if weight.grad is not None]
+        [weight.grad.flatten() for weight in trainer.trainable if weight.grad is not None]
     )
 
 
@@ -67,24 +73,24 @@ def test_accumulated_gradients_are_the_mean_of_those_of_the_batches(
     batches = [[0, 1, 2, 3], [4, 5, 6], [7, 8]]
     single = []
     for batch in batches:
-        learner = made(config, data)
-        gradients = last_gradients(learner)
-        step(learner, data, [batch])
+        trainer = made(config, data)
+        gradients = last_gradients(trainer)
+        step(trainer, data, [batch])
         single.append(gradients())
-    learner = made(config, data)
-    gradients = last_gradients(learner)
-    taken = step(learner, data, batches)
+    trainer = made(config, data)
+    gradients = last_gradients(trainer)
+    taken = step(trainer, data, batches)
     torch.testing.assert_close(gradients(), torch.stack(single).mean(0), rtol=1e-4, atol=1e-7)
-    assert taken.numbers[8].item() == pytest.approx(gradients().norm().item(), rel=1e-5)
+    assert taken.values[8].item() == pytest.approx(gradients().norm().item(), rel=1e-5)
 
 
 def test_clipped_gradients_keep_their_direction(config: TrainConfig, data: TrainData) -> None:
     found = []
     for limit in (0.0, 0.5):
-        learner = made(replace(config, clip_norm=limit), data)
-        gradients = last_gradients(learner)
-        taken = step(learner, data, [[0, 1, 2, 3]])
-        found.append((gradients(), taken.numbers[8].item()))
+        trainer = made(replace(config, clip_norm=limit), data)
+        gradients = last_gradients(trainer)
+        taken = step(trainer, data, [[0, 1, 2, 3]])
+        found.append((gradients(), taken.values[8].item()))
     (free, norm), (clipped, logged) = found
     assert norm == logged > 0.5  # the log says what it was before
     torch.testing.assert_close(clipped, free * (0.5 / norm), rtol=1e-3, atol=1e-7)
@@ -108,10 +114,10 @@ def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
     monkeypatch.setattr(learner_module, "objective", watched)
     numbers = {}
     for precision in ("float32", "bfloat16"):
-        learner = made(replace(config, precision=precision), data)  # type: ignore[arg-type]
-        numbers[precision] = step(learner, data, [[0, 1, 2, 3, 4, 5, 6, 7]]).numbers
-        assert all(weight.dtype == torch.float32 for weight in learner.learning)
-        assert learner.labels.banks.dtype == torch.float32
+        trainer = made(replace(config, precision=precision), data)  # type: ignore[arg-type]
+        numbers[precision] = step(trainer, data, [[0, 1, 2, 3, 4, 5, 6, 7]]).values
+        assert all(weight.dtype == torch.float32 for weight in trainer.trainable)
+        assert trainer.labels.banks.dtype == torch.float32
     assert seen == {"prediction": torch.bfloat16, "loss": torch.float32, "inter": torch.float32}
     assert not numbers["float32"].equal(numbers["bfloat16"])
     torch.testing.assert_close(numbers["bfloat16"], numbers["float32"], rtol=0.05, atol=0.02)
@@ -121,12 +127,12 @@ def test_auto_precision_is_resolved_before_it_is_saved(
     config: TrainConfig, data: TrainData, tmp_path: Path
 ) -> None:
     assert config.precision == "float32"  # of the CPU
-    train(replace(config, epochs=1), data, tmp_path, CPU, lambda *_: None, lambda _: None)
+    train(replace(config, epochs=1), data, tmp_path, CPU)
     assert 'precision = "float32"' in (tmp_path / "config.toml").read_text()
 
 
 def test_padding_to_buckets_changes_no_output(config: TrainConfig, data: TrainData) -> None:
-    learner = made(config, data)
+    trainer = made(config, data)
     tokenize = Tokenizer.load(config.model.language, 32)
     batch = next(iter(loader(data.train, 8, tokenize, 1, 8)))
     padded = pad_to_bucket(batch, 32)
@@ -137,9 +143,9 @@ def test_padding_to_buckets_changes_no_output(config: TrainConfig, data: TrainDa
     assert (
         pad_to_bucket(batch, 9).token_ids.shape[1] == 9
     )  # a language model has places for so many
-    learner.model.eval()
+    trainer.model.eval()
     with torch.inference_mode():
-        mine, its = learner.model(batch), learner.model(padded)
+        mine, its = trainer.model(batch), trainer.model(padded)
     torch.testing.assert_close(mine.predictions, its.predictions, rtol=1e-5, atol=1e-6)
 
 
@@ -151,14 +157,14 @@ def test_a_compiled_model_is_not_compiled_for_every_length(
     compile_ = SemanticMAC.compile
     monkeypatch.setattr(SemanticMAC, "compile", lambda self: compile_(self, backend=counter))
     torch._dynamo.reset()
-    learner = made(replace(config, compile=True), data)
+    trainer = made(replace(config, compile=True), data)
     tokenize = Tokenizer.load(config.model.language, 32)
-    batches = epoch_batches(24, 3, seed=1, epoch=1)
+    batches = BatchSampler(24, 3, accumulate=1, seed=1).batches(epoch=1)
     local = list(loader(data.train, 1, tokenize, 1, 8, batches=batches))
     lengths = {(batch.token_ids.shape[1], batch.vision.shape[1]) for batch in local}
     counts = []
     for batch, places in zip(local, batches, strict=True):
-        learner.learn(1, [(places, pad_to_bucket(batch, 32))], [""] * 24)
+        trainer.step([TrainBatch(places, batch.clip_ids, pad_to_bucket(batch, 32))])
         counts.append(counter.frame_count)
     assert len(lengths) > 2 and counts[0] > 0
     assert counts[-1] == counts[0]
@@ -172,8 +178,8 @@ def test_nan_stops_the_run_with_the_clips_of_its_step(
     def progress(stage: str, done: int, total: int, failed: int) -> None:
         nonlocal poisoned
         if done == 2:
-            for learner in learners:
-                torch.nn.init.constant_(learner.model.fuse.weight, float("nan"))
+            for trainer in learners:
+                torch.nn.init.constant_(trainer.model.fuse.weight, float("nan"))
             poisoned = done
 
     learners: list[Trainer] = []
@@ -185,9 +191,9 @@ def test_nan_stops_the_run_with_the_clips_of_its_step(
         with pytest.raises(
             TrainError, match="the loss became nan in epoch 1, on the clips"
         ) as found:
-            train(config, data, tmp_path, CPU, progress, lambda _: None)
+            train(config, data, tmp_path, CPU, Callbacks(progress=progress))
     assert poisoned == 2
-    third = epoch_batches(24, config.batch_size, config.seed, 1)[2]
+    third = BatchSampler(24, config.batch_size, 1, config.seed).batches(1)[2]
     assert all(data.train.rows[place].clip_id in str(found.value) for place in third)
     steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert steps == [1, 2]

@@ -24,9 +24,10 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.run.folder import RunError, RunInfo
 from semanticmac.run.weights import load_run
 from semanticmac.train import checkpoint
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig, override
-from semanticmac.train.data import in_setting
-from semanticmac.train.loop import TrainData, TrainError, open_data, train
+from semanticmac.train.data import TrainData, TrainError, open_data, with_dialogue
+from semanticmac.train.loop import train
 
 CPU = torch.device("cpu")
 ALL_MOMENTS = "SEMANTICMAC_ALL_MOMENTS" in os.environ
@@ -63,8 +64,7 @@ def run_to_end(config: TrainConfig, data: TrainData, run: Path, **options: Any) 
         data,
         run,
         CPU,
-        lambda *_: None,
-        lambda line: shown.append(line.epoch),
+        Callbacks(on_epoch=lambda line: shown.append(line.epoch)),
         save_every_s=0.0,
         **options,
     )
@@ -193,7 +193,7 @@ def test_a_checkpoint_half_written_is_not_there(
             )
 
         patched.setattr(checkpoint, "save_file", full)
-        checkpoint.save(run, *found)
+        checkpoint.save(run, found)
     assert stopped.value.errno == errno.ENOSPC
     assert stopped.value.filename == str(run / "checkpoint" / "state.safetensors")
     assert files_of(run) == before
@@ -210,8 +210,7 @@ def test_a_finished_run_stays_as_it_is(
         data,
         run,
         CPU,
-        lambda *_: None,
-        lambda _: pytest.fail("an epoch was trained"),
+        Callbacks(on_epoch=lambda _: pytest.fail("an epoch was trained")),
         resume=True,
     )
     assert info == RunInfo.read(undisturbed[0])
@@ -230,7 +229,7 @@ def test_other_settings_data_or_processes_are_refused(
     before = files_of(run)
 
     def go_on(config: TrainConfig, data: TrainData) -> None:
-        train(config, data, run, CPU, lambda *_: None, lambda _: None, resume=True)
+        train(config, data, run, CPU, resume=True)
 
     with pytest.raises(ConfigError, match=r"was trained with lr_rest=0\.01, asked for is 0\.02"):
         go_on(override(config, {"lr_rest": 0.02}), data)
@@ -242,10 +241,11 @@ def test_other_settings_data_or_processes_are_refused(
         go_on(config, other)
     found = checkpoint.load(run)
     assert found is not None
-    checkpoint.save(run, replace(found[0], processes=2), found[1])
+    two = replace(found.metadata, processes=2)
+    checkpoint.save(run, replace(found, metadata=two))
     with pytest.raises(TrainError, match="torchrun --nproc-per-node=2"):
         go_on(config, data)
-    checkpoint.save(run, *found)
+    checkpoint.save(run, found)
     assert files_of(run) == before
 
 
@@ -256,7 +256,7 @@ def test_a_training_that_begins_anew_does_not_go_on_with_an_older_one(
     in_child(run, 60)
     assert checkpoint.load(run) is not None
     with pytest.raises(KeyboardInterrupt):
-        train(replace(config, seed=9), data, run, CPU, stop, lambda _: None)
+        train(replace(config, seed=9), data, run, CPU, Callbacks(progress=stop))
     assert checkpoint.load(run) is None
 
 
@@ -269,7 +269,7 @@ def test_two_processes_do_not_train_in_one_folder(
 ) -> None:
     run = tmp_path / "run"
     with (
-        checkpoint.training(run),
+        checkpoint.training_folder(run),
         pytest.raises(TrainError, match="another process is training in"),
     ):
         run_to_end(config, data, run)
@@ -304,14 +304,14 @@ def test_steps_saved_or_not_learn_the_same(
     undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    train(config, data, run, CPU, lambda *_: None, lambda _: None)  # a checkpoint an epoch
+    train(config, data, run, CPU)  # a checkpoint an epoch
     assert files_of(run) == files_of(undisturbed[0])
 
 
 def test_other_clips_before_a_clip_are_other_data(planted: Callable[..., CacheLayout]) -> None:
     """They may stand in no split that training sees, as a corpus has them for context alone."""
     data = open_data(planted(), "planted")
-    before = in_setting(data, 2)
+    before = with_dialogue(data, 2)
     row = before.train.before[1][0]
     assert row.dialogue == before.train.rows[1].dialogue
     digest = before.digest
@@ -326,13 +326,11 @@ def test_other_threads_are_said(
     in_child(run, 60)
     found = checkpoint.load(run)
     assert found is not None
-    checkpoint.save(run, replace(found[0], threads=found[0].threads + 1), found[1])
-    train(config, data, run, CPU, lambda *_: None, lambda _: None, notes.append, resume=True)
+    threads = found.metadata.threads + 1
+    checkpoint.save(run, replace(found, metadata=replace(found.metadata, threads=threads)))
+    train(config, data, run, CPU, Callbacks(on_note=notes.append), resume=True)
     now = torch.get_num_threads()
-    assert (
-        f"begun on {found[0].threads + 1} CPU threads, goes on with {now}: last bits may differ"
-        in notes
-    )
+    assert f"begun with {threads} CPU threads, resumed with {now}: last bits may differ" in notes
 
 
 def test_a_log_that_is_gone_is_named(

@@ -39,7 +39,7 @@ def test_one_configuration_trains_every_kind_of_task(
     layout = planted(kind)
     data = open_data(layout, "planted")
     config = override(TrainConfig("planted"), small | {"modalities": "audio,vision"})
-    info = train(config, data, tmp_path / "plain", CPU, lambda *_: None, lambda _: None)
+    info = train(config, data, tmp_path / "plain", CPU)
     assert info.task.kind == kind and info.model.outputs == data.task.width
     result = evaluate(load_run(tmp_path / "plain", CPU), layout, "test", CPU)
     assert result.predictions.multimodal.shape == (8, data.task.width)
@@ -48,9 +48,9 @@ def test_one_configuration_trains_every_kind_of_task(
         with pytest.raises(
             TrainError, match="class_weights=balanced needs classes, but the task is regression"
         ):
-            train(balanced, data, tmp_path / "balanced", CPU, lambda *_: None, lambda _: None)
+            train(balanced, data, tmp_path / "balanced", CPU)
         return
-    train(balanced, data, tmp_path / "balanced", CPU, lambda *_: None, lambda _: None)
+    train(balanced, data, tmp_path / "balanced", CPU)
     weighed = evaluate(load_run(tmp_path / "balanced", CPU), layout, "test", CPU)
     assert (weighed.predictions.scores != result.predictions.scores).any()
 

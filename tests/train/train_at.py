@@ -17,8 +17,10 @@ from typing import Any
 import torch
 
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
-from semanticmac.train.loop import open_data, train
+from semanticmac.train.data import open_data
+from semanticmac.train.loop import train
 
 WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 
@@ -45,9 +47,15 @@ def run(job: dict[str, Any], counted: int) -> None:
     data = open_data(CacheLayout(Path(job["cache"])), "planted")
     config = override(TrainConfig("planted"), job["settings"])
     sys.addaudithook(watch)
-    cpu, silent = torch.device("cpu"), lambda *_: None
+    cpu = torch.device("cpu")
     train(
-        config, data, Path(job["run"]), cpu, moment, silent, save_every_s=0.0, resume=job["resume"]
+        config,
+        data,
+        Path(job["run"]),
+        cpu,
+        Callbacks(progress=moment),
+        save_every_s=0.0,
+        resume=job["resume"],
     )
     os.write(counted, str(taken).encode())
     os._exit(0)

@@ -18,69 +18,87 @@ from semanticmac.cache.dataset import loader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.network import SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel, Tokenizer
+from semanticmac.train.batches import TrainBatch
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
-from semanticmac.train.data import resolve
+from semanticmac.train.data import open_data, resolve
 from semanticmac.train.distributed import DistributedContext, init_distributed
-from semanticmac.train.loop import open_data, train
+from semanticmac.train.loop import train
 from semanticmac.train.seeding import seed_everything
 from semanticmac.train.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
-def gradients(world: DistributedContext, about: dict[str, Any]) -> None:
+def gradients(distributed: DistributedContext, about: dict[str, Any]) -> None:
     data = open_data(CacheLayout(Path(about["cache"])), "planted")
     config = resolve(override(TrainConfig("planted"), about["settings"]), data)
     seed_everything(config.seed)
     language = LanguageModel.pretrained(config.model.language)
     tokenize = Tokenizer.load(config.model.language, 32)
-    learner = Trainer(
-        config, data.task.kind, SemanticMAC(config.model, language), data.train.labels(1), 1, world
+    trainer = Trainer(
+        config,
+        data.task.kind,
+        SemanticMAC(config.model, language),
+        data.train.labels(1),
+        1,
+        distributed,
     )
     batches = about["batches"]
-    shares = [world.share(batch) for batch in batches]
+    shares = [distributed.share(batch) for batch in batches]
     local = loader(data.train, 1, tokenize, 1, config.model.embedding_width, batches=shares)
-    taken = learner.learn(
-        1, list(zip(batches, local, strict=True)), [row.clip_id for row in data.train.rows]
+    rows = data.train.rows
+    metrics = trainer.step(
+        [
+            TrainBatch(batch, [rows[row].clip_id for row in batch], share)
+            for batch, share in zip(batches, local, strict=True)
+        ]
     )
     found = {
         name: weight.grad
-        for name, weight in learner.model.named_parameters()
+        for name, weight in trainer.model.named_parameters()
         if weight.grad is not None
     }
     lacking = [
         name
-        for name, weight in learner.model.named_parameters()
+        for name, weight in trainer.model.named_parameters()
         if weight.requires_grad and weight.grad is None
     ]
     assert not lacking, lacking
-    found |= {"numbers": taken.numbers, "banks": learner.labels.banks}
-    save_file(found, f"{about['file']}-{world.rank}")
+    found |= {"numbers": metrics.values, "banks": trainer.labels.banks}
+    save_file(found, f"{about['file']}-{distributed.rank}")
 
 
-def whole(world: DistributedContext, about: dict[str, Any]) -> None:
+def whole(distributed: DistributedContext, about: dict[str, Any]) -> None:
     data = open_data(CacheLayout(Path(about["cache"])), "planted")
     config = override(TrainConfig("planted"), about["settings"])
 
     def progress(stage: str, done: int, total: int, failed: int) -> None:
-        if world.first and done == about.get("kill_at"):
+        if distributed.is_main and done == about.get("kill_at"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     run = Path(about["run"])
     train(
-        config, data, run, CPU, progress, lambda _: None, resume=True, save_every_s=0.0, world=world
+        config,
+        data,
+        run,
+        CPU,
+        Callbacks(progress=progress),
+        resume=True,
+        save_every_s=0.0,
+        distributed=distributed,
     )
 
 
-def do(world: DistributedContext, jobs: list[dict[str, Any]]) -> None:
+def do(distributed: DistributedContext, jobs: list[dict[str, Any]]) -> None:
     for job in jobs:
-        {"gradients": gradients, "train": whole}[job["what"]](world, job)
+        {"gradients": gradients, "train": whole}[job["what"]](distributed, job)
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    with init_distributed() as world:
-        do(world, json.loads(sys.argv[1]))
+    with init_distributed() as distributed:
+        do(distributed, json.loads(sys.argv[1]))
     os._exit(0)  # as cli.main does
 
 

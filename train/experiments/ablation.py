@@ -1,26 +1,25 @@
-"""ablate: each design choice of the paper switched off in turn, trained over seeds, scored on test."""
+"""ablate: switches off each design choice of the paper in turn, trains over seeds, scores on test."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.core import ProgressFn
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.run.folder import RunError, is_finished
+from semanticmac.run.folder import is_finished
 from semanticmac.run.weights import load_run
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig, override
-from semanticmac.train.data import TrainData, TrainError, in_setting, resolve
-from semanticmac.train.experiments.resumable import OF_ONE_RUN, is_trained
-from semanticmac.train.loop import EpochLog, train
+from semanticmac.train.data import TrainData, TrainError
+from semanticmac.train.experiments.runs import PlannedRun, check_runs, train_all
 
-# Row → the settings that make it. A row of the paper's table has the name of its line in
+# Row → the settings that it changes. Rows of the paper's table have the names of
 # eval/report/paper/ablation_mosei.csv.
 ROWS: dict[str, dict[str, Any]] = {
     "full": {},
@@ -45,7 +44,7 @@ SPLIT = "test"  # scored; the best epoch is chosen on validation
 
 @dataclass(frozen=True)
 class AblationRun:
-    """One row with one seed: a normal run folder."""
+    """One row with one seed: an ordinary run folder."""
 
     row: str
     folder: Path
@@ -53,36 +52,35 @@ class AblationRun:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one run scored, or why it failed."""
+class AblationResult:
+    """The test scores of one run, or why it failed."""
 
     row: str
     seed: int
     folder: str
-    metrics: dict[str, float | None] = field(
-        default_factory=dict
-    )  # at full precision, None = undefined
+    # At full precision; None = undefined.
+    metrics: dict[str, float | None] = field(default_factory=dict)
     failure: str | None = None
 
 
 def plan(config: TrainConfig, rows: Sequence[str], seeds: int, folder: Path) -> list[AblationRun]:
-    """What the folder holds, finished, and then what is asked for in the order in which it is done.
+    """The finished runs of the folder, then the runs that are asked for.
 
-    That is every row with the first seed, then with the next: stopped half-way, a table has all its
-    rows. Raises ConfigError for a row that does not exist.
+    Every row is trained with the first seed, then with the next one: an ablation that is stopped
+    has all its rows. Raises ConfigError for a row that does not exist.
     """
     for row in rows:
         if row not in ROWS:
             raise ConfigError(f"there is no ablation row {row!r}; rows: {', '.join(ROWS)}")
-    asked = [
-        (row, seed)
-        for seed in range(config.seed, config.seed + seeds)
-        for row in dict.fromkeys(rows)
-    ]
-    return [
-        AblationRun(row, _place(folder, row, seed), override(config, ROWS[row] | {"seed": seed}))
-        for row, seed in [*(there for there in _scored(folder) if there not in asked), *asked]
-    ]
+    asked = []
+    for seed in range(config.seed, config.seed + seeds):
+        asked += [(row, seed) for row in dict.fromkeys(rows)]
+    earlier = [pair for pair in _scored_runs(folder) if pair not in asked]
+    runs = []
+    for row, seed in [*earlier, *asked]:
+        settings = override(config, ROWS[row] | {"seed": seed})
+        runs.append(AblationRun(row, _run_folder(folder, row, seed), settings))
+    return runs
 
 
 def ablate(
@@ -90,83 +88,66 @@ def ablate(
     data: TrainData,
     layout: CacheLayout,
     device: torch.device,
-    progress: ProgressFn,
-    on_note: Callable[[str], None],
-    on_epoch: Callable[[EpochLog], None],
-) -> list[Outcome]:
-    """Trains and scores each run that is not finished yet; a run that fails is named and the others go on.
+    callbacks: Callbacks,
+) -> list[AblationResult]:
+    """Trains and scores the runs that are not finished. After one that fails, the others continue.
 
-    Before anything is trained, raises ConfigError where a folder holds a run of other settings or
-    data, and TrainError for settings that the dataset cannot have and where it has no labels to
-    score with.
+    Before training starts, raises ConfigError if a folder holds a run with other settings or data,
+    and TrainError for settings that do not fit the dataset, or if it has no labels to score with.
     """
-    if not any(row.label is not None for row in data.manifest.split(SPLIT)):
-        name = data.manifest.dataset
-        raise TrainError(
-            f"{name} has no labelled clips in its {SPLIT} split, which every row is scored on: "
-            f"see `semanticmac inspect {name}`, and check the split column of its labels."
+
+    def score(folder: Path) -> None:
+        evaluate(load_run(folder, device), layout, SPLIT, device).write(folder)
+
+    _require_test_labels(data)
+    planned = []
+    for run in runs:
+        planned.append(PlannedRun(f"{run.row}, seed {run.config.seed}", run.folder, run.config))
+    finished = check_runs(planned, data, device, is_scored)
+    results = train_all("ablation runs", planned, finished, data, device, callbacks, score)
+
+    ablation_results = []
+    for run, result in zip(runs, results, strict=True):
+        metrics = {} if result.failure else read_metrics(run.folder)
+        ablation_results.append(
+            AblationResult(run.row, run.config.seed, run.folder.name, metrics, result.failure)
         )
-    resolved = [replace(run, config=resolve(run.config, data, device)) for run in runs]
-    for clips_before in {run.config.model.clips_before for run in resolved}:
-        in_setting(data, clips_before)
-    finished = [is_done(run, data) for run in resolved]
-    outcomes: list[Outcome] = []
-    failed = 0
-    for run, done in zip(resolved, finished, strict=True):
-        progress("ablation runs", len(outcomes), len(runs), failed)
-        on_note(
-            f"{run.row}, seed {run.config.seed}{': finished before' if done else ''} → {run.folder}"
-        )
-        failure = None if done else train_and_score(run, data, layout, device, progress, on_epoch)
-        failed += failure is not None
-        metrics = {} if failure else read_metrics(run.folder)
-        outcomes.append(Outcome(run.row, run.config.seed, run.folder.name, metrics, failure))
-    progress("ablation runs", len(outcomes), len(runs), failed)
-    return outcomes
+    return ablation_results
 
 
-def train_and_score(
-    run: AblationRun,
-    data: TrainData,
-    layout: CacheLayout,
-    device: torch.device,
-    progress: ProgressFn,
-    on_epoch: Callable[[EpochLog], None],
-) -> str | None:
-    """One run from its start to its score; the reason where it failed."""
-    try:
-        train(run.config, data, run.folder, device, progress, on_epoch, resume=True)
-        evaluate(load_run(run.folder, device), layout, SPLIT, device).write(run.folder)
-    except (*OF_ONE_RUN, RunError) as error:
-        return str(error)
-    return None
-
-
-def is_done(run: AblationRun, data: TrainData) -> bool:
-    """Is it trained and scored? Raises ConfigError where the folder holds another run."""
-    return is_trained(run.folder, run.config, data) and _scores(run.folder).exists()
+def is_scored(folder: Path) -> bool:
+    return _scores_file(folder).exists()
 
 
 def read_metrics(folder: Path) -> dict[str, float | None]:
     """Metric → value of a scored run."""
-    scores: Mapping[str, Any] = json.loads(_scores(folder).read_text(encoding="utf-8"))
+    scores: Mapping[str, Any] = json.loads(_scores_file(folder).read_text(encoding="utf-8"))
     return {metric["name"]: metric["value"] for metric in scores["runs"][0]["metrics"]}
 
 
-def _place(folder: Path, row: str, seed: int) -> Path:
+def _require_test_labels(data: TrainData) -> None:
+    if any(row.label is not None for row in data.manifest.split(SPLIT)):
+        return
+    name = data.manifest.dataset
+    raise TrainError(
+        f"{name} has no labelled clips in its {SPLIT} split, and every row is scored on it: "
+        f"see `semanticmac inspect {name}`, and check the split column of its labels."
+    )
+
+
+def _run_folder(folder: Path, row: str, seed: int) -> Path:
     return folder / f"{row}-seed{seed}"
 
 
-def _scores(folder: Path) -> Path:
+def _scores_file(folder: Path) -> Path:
     return folder / f"eval-{SPLIT}.json"
 
 
-def _scored(folder: Path) -> list[tuple[str, int]]:
-    """Row and seed of every run in the folder that is trained and scored, whatever its settings are."""
-    parts = [
-        path.name.rpartition("-seed")
-        for path in sorted(folder.glob("*-seed*"))
-        if is_finished(path)
-    ]
-    named = [(row, int(seed)) for row, _, seed in parts if row in ROWS and seed.isdecimal()]
-    return [(row, seed) for row, seed in named if _scores(_place(folder, row, seed)).exists()]
+def _scored_runs(folder: Path) -> list[tuple[str, int]]:
+    """Row and seed of every run in the folder that is trained and scored, with any settings."""
+    scored = []
+    for path in sorted(folder.glob("*-seed*")):
+        row, _, seed = path.name.rpartition("-seed")
+        if row in ROWS and seed.isdecimal() and is_finished(path) and is_scored(path):
+            scored.append((row, int(seed)))
+    return scored

@@ -1,11 +1,11 @@
-"""What an ablation measured, row by row beside the paper's, as records, JSON and CSV."""
+"""The results of an ablation by row, beside the paper's numbers, as JSON and CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from typing import Any
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.eval.report.formatting import mean_spread
 from semanticmac.eval.report.paper import ARXIV, PAPER_METRICS, quoted_ablation
-from semanticmac.train.experiments.ablation import ROWS, SPLIT, Outcome
+from semanticmac.train.experiments.ablation import ROWS, SPLIT, AblationResult
 
-# a dataset that is scored by it is scored like MOSEI, on which the paper's table is
-OF_PAPER = "Acc-7"
+# The paper's table is on MOSEI. A dataset with this metric is scored like MOSEI.
+MOSEI_METRIC = "Acc-7"
 
 
 @dataclass(frozen=True)
@@ -25,43 +25,42 @@ class RowResult:
 
     row: str
     settings: dict[str, Any]
-    runs: tuple[Outcome, ...]
+    runs: tuple[AblationResult, ...]
     values: dict[str, list[float | None]]  # metric → value of each run that did not fail
-    paper: dict[
-        str, str
-    ]  # metric of ours → number as printed, on MOSEI; empty where the paper has none to compare
+    # Our metric → the paper's number on MOSEI as printed; empty if there is none to compare.
+    paper: dict[str, str]
 
     @property
-    def failures(self) -> tuple[Outcome, ...]:
+    def failures(self) -> tuple[AblationResult, ...]:
         return tuple(run for run in self.runs if run.failure is not None)
 
 
-def by_row(outcomes: Sequence[Outcome]) -> list[RowResult]:
-    """The outcomes of each row together, by seed; rows in the order of ROWS, however they were asked for."""
+def by_row(results: Sequence[AblationResult]) -> list[RowResult]:
+    """The results of each row, by seed. The rows are in the order of ROWS."""
     quoted = quoted_ablation()
-    results = []
-    for row in (row for row in ROWS if any(outcome.row == row for outcome in outcomes)):
-        runs = tuple(
-            sorted(
-                (outcome for outcome in outcomes if outcome.row == row),
-                key=lambda outcome: outcome.seed,
-            )
-        )
-        scored = [run.metrics for run in runs if run.failure is None]
-        metrics = list(scored[0]) if scored else []
-        printed = quoted.get(row, {}) if OF_PAPER in metrics else {}
-        paper = {
-            name: printed[PAPER_METRICS[name]]
-            for name in metrics
-            if PAPER_METRICS.get(name) in printed
-        }
-        values = {name: [run[name] for run in scored] for name in metrics}
-        results.append(RowResult(row, ROWS[row], runs, values, paper))
-    return results
+    row_results = []
+    for row in ROWS:
+        runs = [result for result in results if result.row == row]
+        if runs:
+            runs.sort(key=lambda run: run.seed)
+            row_results.append(_row_result(row, runs, quoted.get(row, {})))
+    return row_results
+
+
+def _row_result(row: str, runs: Sequence[AblationResult], quoted: Mapping[str, str]) -> RowResult:
+    scored = [run.metrics for run in runs if run.failure is None]
+    metrics = list(scored[0]) if scored else []
+    values = {name: [run[name] for run in scored] for name in metrics}
+    paper = {}
+    if MOSEI_METRIC in metrics:
+        for name in metrics:
+            if PAPER_METRICS.get(name) in quoted:
+                paper[name] = quoted[PAPER_METRICS[name]]
+    return RowResult(row, ROWS[row], tuple(runs), values, paper)
 
 
 def write_results(folder: Path, dataset: str, rows: Sequence[RowResult]) -> None:
-    """Leaves ablation.json (every run, full precision) and ablation.csv (a line a row and metric) in the folder."""
+    """Writes ablation.json (all runs, full precision) and ablation.csv (one line per row and metric)."""
     about = {
         "dataset": dataset,
         "split": SPLIT,
@@ -82,11 +81,11 @@ def write_results(folder: Path, dataset: str, rows: Sequence[RowResult]) -> None
 
 
 def as_json(row: RowResult) -> dict[str, Any]:
-    """One row; the sample standard deviation of a single run is null."""
-    summary = {
-        metric: dict(zip(("mean", "std"), mean_spread(row.values[metric]), strict=True))
-        for metric in row.values
-    }
+    """One row. The sample standard deviation of a single run is null."""
+    summary = {}
+    for metric, values in row.values.items():
+        mean, std = mean_spread(values)
+        summary[metric] = {"mean": mean, "std": std}
     return {
         "row": row.row,
         "settings": row.settings,

@@ -19,8 +19,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from semanticmac.train.config import ConfigError
-from semanticmac.train.experiments.resumable import refuse_others
 from semanticmac.train.experiments.search_space import Choice, Range, Space, plain
+from semanticmac.train.resume import require_equal
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -107,7 +107,7 @@ class Draws:
             )
             if "asked" not in study.user_attrs:
                 study.set_user_attr("asked", asked)
-        refuse_others(f"{folder} was begun", study.user_attrs["asked"], asked)
+        require_equal(f"{folder} was begun", study.user_attrs["asked"], asked)
         return cls(folder, study, space, sampler, seed)
 
     def claim(self, total: int) -> Claim | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from semanticmac.train.config import DECIDED, ConfigError, ConflictError, TrainConfig, override
-from semanticmac.train.experiments.resumable import flat
 
 DEFAULT = Path(__file__).parent / "sweep.toml"
 
@@ -48,7 +47,7 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML ({error})") from None
-    known = flat(config)
+    known = config.flat()
     space: Space = {}
     for name, value in written.items():
         if name in DECIDED:

@@ -1,9 +1,9 @@
-"""train --seeds: one model trained with several seeds, each a run folder of its own, in a folder of theirs."""
+"""train --seeds: trains one model with several seeds, each in its own run folder."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,17 @@ from typing import Any
 import torch
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.core import ProgressFn
 from semanticmac.eval.report.formatting import mean_spread
 from semanticmac.run.folder import SEEDS, RunError, RunInfo, is_finished, seed_runs
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig
-from semanticmac.train.data import TrainData, in_setting, resolve
-from semanticmac.train.experiments.resumable import OF_ONE_RUN, is_trained
-from semanticmac.train.loop import EpochLog, train
+from semanticmac.train.data import TrainData
+from semanticmac.train.experiments.runs import PlannedRun, check_runs, train_all
 
 
 @dataclass(frozen=True)
 class SeedRun:
-    """What one seed came to on validation, or why it failed."""
+    """The validation score of one seed, or why it failed."""
 
     seed: int
     best_epoch: int | None = None
@@ -32,12 +31,13 @@ class SeedRun:
 
 
 def parse_seeds(text: str, first: int) -> list[int]:
-    """`5`: so many seeds, from the first one on; `1,2,7` (or `7,`): these."""
+    """`5`: five seeds, starting with `first`; `1,2,7` (or `7,`): these seeds."""
     try:
-        numbers = [int(part) for part in text.split(",") if part.strip()]
+        seeds = [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        numbers = []
-    seeds = list(range(first, first + numbers[0])) if numbers and "," not in text else numbers
+        seeds = []
+    if seeds and "," not in text:
+        seeds = list(range(first, first + seeds[0]))
     if not seeds or min(seeds) < 0:
         raise ConfigError(f"--seeds {text}: expected how many, as 5, or which, as 1,2,7")
     if len(set(seeds)) < len(seeds):
@@ -51,68 +51,67 @@ def train_seeds(
     data: TrainData,
     folder: Path,
     device: torch.device,
-    progress: ProgressFn,
-    on_note: Callable[[str], None],
-    on_epoch: Callable[[EpochLog], None],
+    callbacks: Callbacks,
 ) -> list[SeedRun]:
-    """Trains the seeds that are not done yet; one that fails is named and the others go on.
+    """Trains the seeds that are not finished. After a seed that fails, the others continue.
 
-    Returns those asked for and the others that the folder holds, finished. Nothing is chosen
-    between seeds. Before anything is trained, raises ConfigError where a run in the folder has
-    other settings, RunError where the folder is no place for seeds, and TrainError for settings
-    that the dataset cannot have.
+    Returns these seeds and all other finished seeds in the folder, in order. No seed is chosen
+    over another. Before training starts, raises ConfigError if a run in the folder has other
+    settings, RunError if the folder holds anything else, and TrainError for settings that do not
+    fit the dataset.
     """
-    if (folder / "config.toml").exists():
-        raise RunError(f"{folder} holds a single run: give another --run for the seeds")
-    if not (folder / SEEDS).exists() and _holds_anything(folder):
-        raise RunError(
-            f"{folder} is not empty and no folder of seeds (no {SEEDS}): give another --run for the seeds"
-        )
-    config = resolve(config, data, device)
-    in_setting(data, config.model.clips_before)
-    places = seed_runs(folder) | {seed: folder / f"seed-{seed}" for seed in seeds}
-    done = {
-        seed for seed, run in places.items() if is_trained(run, replace(config, seed=seed), data)
-    }
+    _check_folder(folder)
+    runs = {seed: _planned(config, folder, seed) for seed in [*seed_runs(folder), *seeds]}
+    finished = dict(zip(runs, check_runs(list(runs.values()), data, device), strict=True))
     if not (folder / SEEDS).exists():
-        write_text(folder / SEEDS, "{}\n")  # from here on, everybody knows what the folder is
-    found: list[SeedRun] = []
-    failed = 0
-    for seed in seeds:
-        progress("seeds", len(found), len(seeds), failed)
-        on_note(f"seed {seed}{': finished before' if seed in done else ''} → {places[seed]}")
-        of_seed = replace(config, seed=seed)
-        try:
-            info = train(
-                of_seed, data, places[seed], device, progress, on_epoch, on_note, resume=True
-            )
-            found.append(_seed_run(info))
-        except OF_ONE_RUN as error:
-            found.append(SeedRun(seed, failure=str(error)))
-            failed += 1
-    progress("seeds", len(found), len(seeds), failed)
-    others = [
-        run for seed, run in seed_runs(folder).items() if seed not in seeds and is_finished(run)
-    ]
-    found = sorted(
-        [*found, *(_seed_run(RunInfo.read(run)) for run in others)], key=lambda one: one.seed
+        write_text(folder / SEEDS, "{}\n")  # marks the folder from now on
+
+    results = train_all(
+        "seeds",
+        [runs[seed] for seed in seeds],
+        [finished[seed] for seed in seeds],
+        data,
+        device,
+        callbacks,
     )
-    write_text(folder / SEEDS, json.dumps(as_json(found), indent=1, allow_nan=False) + "\n")
-    return found
+    seed_results = []
+    for seed, result in zip(seeds, results, strict=True):
+        if result.info is None:
+            seed_results.append(SeedRun(seed, failure=result.failure))
+        else:
+            seed_results.append(_seed_run(result.info))
+    for seed, run in seed_runs(folder).items():
+        if seed not in seeds and is_finished(run):
+            seed_results.append(_seed_run(RunInfo.read(run)))
+    seed_results.sort(key=lambda run: run.seed)
+    write_text(folder / SEEDS, json.dumps(as_json(seed_results), indent=1, allow_nan=False) + "\n")
+    return seed_results
 
 
 def as_json(runs: Sequence[SeedRun]) -> dict[str, Any]:
-    """Every seed, and the mean and sample spread of those that did not fail; a single one has no spread."""
+    """Every seed, and mean and sample standard deviation of the scores (a single one has none)."""
     scores = [run.valid_score for run in runs if run.valid_score is not None]
     mean, std = mean_spread(scores) if scores else (None, None)
     return {"valid_mean": mean, "valid_std": std, "seeds": [asdict(run) for run in runs]}
 
 
-def _holds_anything(folder: Path) -> bool:
-    """A seeds.json that a killed process was writing aside is nothing."""
-    return folder.exists() and any(
-        not path.name.startswith(f".{SEEDS}.") for path in folder.iterdir()
-    )
+def _check_folder(folder: Path) -> None:
+    """Raises RunError if the folder holds anything but runs over seeds."""
+    if (folder / "config.toml").exists():
+        raise RunError(f"{folder} holds a single run: give another --run for the seeds")
+    if (folder / SEEDS).exists() or not folder.exists():
+        return
+    for path in folder.iterdir():
+        # A process that was killed may have left a partial seeds.json.
+        if not path.name.startswith(f".{SEEDS}."):
+            raise RunError(
+                f"{folder} is not empty and no folder of seeds (no {SEEDS}): give another --run "
+                "for the seeds"
+            )
+
+
+def _planned(config: TrainConfig, folder: Path, seed: int) -> PlannedRun:
+    return PlannedRun(f"seed {seed}", folder / f"seed-{seed}", replace(config, seed=seed))
 
 
 def _seed_run(info: RunInfo) -> SeedRun:

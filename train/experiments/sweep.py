@@ -1,123 +1,103 @@
-"""sweep: settings drawn from a space, each draw trained and judged on validation; the test split is never read.
+"""sweep: draws settings, trains them, and scores each trial on validation. Test is never read.
 
-study.db           every draw, its score or why it failed (study.py)
-trial-0000 …       run folders; the best one so far keeps its weights, the others settings, log and run.json, and one
-                   that failed settings, log and failure.txt
-best.toml          the settings of the best one so far: `train --config best.toml` trains it again
+study.db           every draw, with its score or why it failed (optuna_study.py)
+trial-0000 …       run folders. The best one keeps its weights; the others keep settings, log and
+                   run.json; one that failed keeps settings, log and failure.txt
+best.toml          settings of the best trial: `train --config best.toml` trains it again
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.core import ProgressFn
 from semanticmac.model.text_encoder import Tokenizer
 from semanticmac.run.folder import FAILURE, higher_is_better
-from semanticmac.train.config import TrainConfig, override
-from semanticmac.train.data import TrainData, in_setting, resolve
+from semanticmac.train.callbacks import Callbacks
+from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.data import TrainData, resolve, with_dialogue
 from semanticmac.train.experiments.optuna_study import Draws, Point, Sampler
-from semanticmac.train.experiments.resumable import OF_ONE_RUN, flat
+from semanticmac.train.experiments.runs import PlannedRun, RunResult, train_or_resume
 from semanticmac.train.experiments.search_space import Choice, Space
-from semanticmac.train.loop import EpochLog, train
 
 BEST = "best.toml"
-_WEIGHTS = (
-    "model.safetensors",
-    "language",
-    "pseudo_labels",
-)  # what only a model that is used needs
+_WEIGHTS = ("model.safetensors", "language", "pseudo_labels")  # needed only to use the model
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is asked for."""
+    """The sweep that the user asks for."""
 
-    config: TrainConfig  # what is not drawn; its seed is that of every training, and of the draws
+    config: TrainConfig  # settings that are not drawn; the seed is that of draws and trainings
     space: Space
     sampler: Sampler
-    trials: int  # of the study in all, those of earlier and of other processes among them
+    trials: int  # in the study, with those of earlier and of other processes
     folder: Path
 
 
-def sweep(
-    asked: Sweep,
-    data: TrainData,
-    device: torch.device,
-    progress: ProgressFn,
-    on_note: Callable[[str], None],
-    on_epoch: Callable[[EpochLog], None],
-) -> list[Point]:
-    """Trains until the study has all its trials; returns those of every process, in the order of their numbers.
+def sweep(asked: Sweep, data: TrainData, device: torch.device, callbacks: Callbacks) -> list[Point]:
+    """Trains until the study has all its trials, and returns those of all processes, in order.
 
-    A trial that fails is recorded with its reason and the sweep goes on; one whose process was
-    killed is tried again, from its checkpoint. Any other error ends the sweep and leaves its trial
-    to be tried again. Raises ConfigError where the folder holds a sweep of something else,
-    TrainError for settings that the dataset cannot have, and LanguageModelError where a language
-    model cannot be had.
+    A trial that fails is recorded with its reason, and the sweep continues. A trial whose process
+    was killed is tried again from its checkpoint. Any other error ends the sweep, and its trial is
+    tried again. Raises ConfigError if the folder holds another sweep, TrainError for settings that
+    do not fit the dataset, and LanguageModelError if a language model cannot be loaded.
     """
     base = resolve(asked.config, data, device)
-    in_setting(data, base.model.clips_before)
+    with_dialogue(data, base.model.clips_before)
     _require_languages(base, asked.space)
-    others = {name: value for name, value in flat(base).items() if name not in asked.space}
-    more_is_better = higher_is_better(data.task)
+    fixed = {name: value for name, value in base.flat().items() if name not in asked.space}
+    fixed["data"] = data.digest
+    maximise = higher_is_better(data.task)
     draws = Draws.open(
-        asked.folder,
-        asked.space,
-        asked.sampler,
-        base.seed,
-        others | {"data": data.digest},
-        maximise=more_is_better,
+        asked.folder, asked.space, asked.sampler, base.seed, fixed, maximise=maximise
     )
 
-    def settled() -> list[Point]:
-        """What there is; weights and best.toml follow it, also where a process was killed before it saw to them."""
+    def update_folder() -> list[Point]:
+        """Removes weights and writes best.toml, also for trials of a process that was killed."""
         with draws.alone():
             points = draws.points()
-            _tidy(asked.folder, points, more_is_better)
+            _clean_up(asked.folder, points, maximise)
         return points
 
-    _show(settled(), asked.trials, progress)
+    _show_progress(update_folder(), asked.trials, callbacks)
     while (claim := draws.claim(asked.trials)) is not None:
+        name = f"trial {claim.point}"
         folder = trial_folder(asked.folder, claim.point)
-        drawn = ", ".join(f"{name}={short(value)}" for name, value in claim.settings.items())
-        on_note(f"trial {claim.point}: {drawn} → {folder}")
+        drawn = ", ".join(f"{key}={short(value)}" for key, value in claim.settings.items())
+        callbacks.on_note(f"{name}: {drawn} → {folder}")
         try:
-            config = override(base, claim.settings)
-            info = train(config, data, folder, device, progress, on_epoch, on_note, resume=True)
-        except OF_ONE_RUN as error:
-            draws.tell_failure(claim, str(error))
-            on_note(f"trial {claim.point} failed: {error}")
-        except (
-            BaseException
-        ):  # Ctrl-C, a full disk, a mistake of ours: nothing that these settings are to blame for
-            with suppress(
-                Exception
-            ):  # a disk with no byte left takes no word of it: to be said is what came first
+            result = _run_trial(base, claim.settings, folder, data, device, callbacks)
+        except BaseException:
+            # Ctrl-C, a full disk, a bug: not the fault of these settings. On a full disk the study
+            # cannot be written either; the first error is the one to show.
+            with suppress(Exception):
                 draws.tell_stopped(claim)
             raise
+        if result.info is None:
+            draws.tell_failure(claim, result.failure or "")
+            callbacks.on_note(f"{name} failed: {result.failure}")
         else:
+            info = result.info
             draws.tell(claim, info.valid_score, info.best_epoch)
-            on_note(
-                f"trial {claim.point}: {info.valid_metric} {info.valid_score:.4f}, best epoch {info.best_epoch}"
-            )
-        _show(settled(), asked.trials, progress)
-    return settled()
+            score = f"{info.valid_metric} {info.valid_score:.4f}"
+            callbacks.on_note(f"{name}: {score}, best epoch {info.best_epoch}")
+        _show_progress(update_folder(), asked.trials, callbacks)
+    return update_folder()
 
 
 def ranked(points: Sequence[Point], more_is_better: bool) -> list[Point]:
-    """Those that have a score, the best first; of equal ones the earlier."""
-    scored = [(point.score, point) for point in points if point.score is not None]
-    return [
-        point
-        for _, point in sorted(scored, key=lambda pair: -pair[0] if more_is_better else pair[0])
-    ]
+    """The trials that have a score, the best first; of equal ones the earlier first."""
+    scored = [point for point in points if point.score is not None]
+    sign = -1 if more_is_better else 1
+    return sorted(scored, key=lambda point: sign * (point.score or 0.0))
 
 
 def trial_folder(folder: Path, number: int) -> Path:
@@ -125,34 +105,48 @@ def trial_folder(folder: Path, number: int) -> Path:
 
 
 def short(value: object) -> str:
-    """A setting for a person: three digits of a number. config.toml has all of them."""
+    """A setting with three digits. config.toml has all of them."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def _run_trial(
+    base: TrainConfig,
+    settings: dict[str, Any],
+    folder: Path,
+    data: TrainData,
+    device: torch.device,
+    callbacks: Callbacks,
+) -> RunResult:
+    try:
+        config = override(base, settings)
+    except ConfigError as error:  # settings that exclude each other
+        return RunResult(None, str(error))
+    return train_or_resume(PlannedRun(folder.name, folder, config), data, device, callbacks)
+
+
 def _require_languages(base: TrainConfig, space: Space) -> None:
-    """Raises LanguageModelError where one cannot be had: every trial would fail of it, and a failure stays."""
+    """Raises LanguageModelError if one cannot be loaded: its trials would fail, and stay failed."""
+    if "text" not in base.model.modalities:
+        return
     drawn = space.get("language")
     names = drawn.options if isinstance(drawn, Choice) else (base.model.language,)
-    for name in names if "text" in base.model.modalities else ():
+    for name in names:
         Tokenizer.load(str(name), base.model.max_tokens)
 
 
-def _show(points: Sequence[Point], trials: int, progress: ProgressFn) -> None:
+def _show_progress(points: Sequence[Point], trials: int, callbacks: Callbacks) -> None:
     failed = sum(point.failure is not None for point in points)
-    done = failed + sum(point.score is not None for point in points)
-    progress(
-        "trials", done, max(trials, done), failed
-    )  # a sweep may be asked for fewer than it has
+    finished = failed + sum(point.score is not None for point in points)
+    # A folder may hold more trials than this sweep asks for.
+    callbacks.progress("trials", finished, max(trials, finished), failed)
 
 
-def _tidy(folder: Path, points: Sequence[Point], more_is_better: bool) -> None:
-    """Weights stay with the best trial alone, a failed one keeps settings, log and why; best.toml is the best's."""
+def _clean_up(folder: Path, points: Sequence[Point], more_is_better: bool) -> None:
+    """Keeps weights of the best trial alone, writes best.toml, and failure.txt in failed trials."""
     by_score = ranked(points, more_is_better)
-    for best in by_score[:1]:
-        write_text(
-            folder / BEST,
-            (trial_folder(folder, best.number) / "config.toml").read_text(encoding="utf-8"),
-        )
+    if by_score:
+        best = trial_folder(folder, by_score[0].number)
+        write_text(folder / BEST, (best / "config.toml").read_text(encoding="utf-8"))
     for point in by_score[1:]:
         _remove(trial_folder(folder, point.number), _WEIGHTS)
     for point in points:
@@ -163,7 +157,8 @@ def _tidy(folder: Path, points: Sequence[Point], more_is_better: bool) -> None:
 
 
 def _remove(run: Path, names: Sequence[str]) -> None:
-    for path in (run / name for name in names):
+    for name in names:
+        path = run / name
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -12,7 +12,7 @@ from semanticmac.commands.ui.ablation import ablation_table, shown_metrics
 from semanticmac.commands.ui.screen import print_uncropped
 from semanticmac.core import Task
 from semanticmac.eval.metrics.scores import score
-from semanticmac.train.experiments.ablation import Outcome
+from semanticmac.train.experiments.ablation import AblationResult
 from semanticmac.train.experiments.ablation_results import by_row
 
 CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -37,12 +37,12 @@ def metrics_of(dataset: str, task: Task) -> list[str]:
 def test_the_table_fits_80_columns_and_cuts_nothing(dataset: str) -> None:
     names = metrics_of(dataset, DATASETS[dataset])
     runs = [
-        Outcome(row, seed, f"{row}-seed{seed}", dict.fromkeys(names, 0.1 * seed + 0.805))
+        AblationResult(row, seed, f"{row}-seed{seed}", dict.fromkeys(names, 0.1 * seed + 0.805))
         for row in ("full", "perceiver_layer_norm")
         for seed in (1, 2)
     ]
     reason = f"the loss became nan: `semanticmac train --config runs/{'a-long-name/' * 5}config.toml` tries it again"
-    rows = by_row([*runs, Outcome("momentum", 1, "momentum-seed1", failure=reason)])
+    rows = by_row([*runs, AblationResult("momentum", 1, "momentum-seed1", failure=reason)])
     shown = {}
     for width in (80, 300):
         console = Console(file=io.StringIO(), width=width)

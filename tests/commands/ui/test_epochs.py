@@ -11,7 +11,7 @@ from semanticmac.commands.ui import progress
 from semanticmac.commands.ui.epochs import EpochLines, epochs_table
 from semanticmac.commands.ui.progress import Screen
 from semanticmac.core import SUB_TASKS
-from semanticmac.train.loop import EpochLog
+from semanticmac.train.logger import EpochLog
 
 
 def epoch(number: int, valid: float = 0.5, best: bool = False, text: float = 0.25) -> EpochLog:

@@ -22,7 +22,8 @@ from semanticmac.preprocess.build import BuildReport, Plan, build
 from semanticmac.preprocess.corpora import Options, read_corpus
 from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.loop import open_data, train
+from semanticmac.train.data import open_data
+from semanticmac.train.loop import train
 
 Files = dict[str, str | bytes | Path]  # a path: the film that lies there
 Films = list[Path]
@@ -258,7 +259,7 @@ def walk(tmp_path: Path, layout: CacheLayout, encoder: Encoder) -> Walk:
         assert all(row.has_vision and row.has_audio for row in manifest.rows)
         config = TrainConfig(name, epochs=1, batch_size=8, neighbours=2, model=SMALL)
         data, run = open_data(layout, name), tmp_path / f"run-{name}"
-        info = train(config, data, run, torch.device("cpu"), QUIET, QUIET)
+        info = train(config, data, run, torch.device("cpu"))
         assert (info.dataset, info.task, info.best_epoch) == (name, corpus.task, 1)
         assert (run / "model.safetensors").is_file()
         return report, manifest

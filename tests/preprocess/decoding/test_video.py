@@ -8,8 +8,8 @@ import pytest
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
 from semanticmac.preprocess.decoding import decord_reader, ffmpeg_reader
+from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
 from semanticmac.preprocess.decoding.decode import decode_clip
 
 from .conftest import Studio, decode, number_of, numbered, numbers

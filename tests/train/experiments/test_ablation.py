@@ -21,10 +21,11 @@ from rich.console import Console
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.commands.ui.ablation import ablation_table
 from semanticmac.eval.report.paper import ABLATION, quoted_ablation
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainError, open_data
-from semanticmac.train.experiments import ablation as module
-from semanticmac.train.experiments.ablation import ROWS, Outcome, ablate, plan
+from semanticmac.train.experiments import runs as module
+from semanticmac.train.experiments.ablation import ROWS, AblationResult, ablate, plan
 from semanticmac.train.experiments.ablation_results import by_row, write_results
 from semanticmac.train.loop import train
 
@@ -34,7 +35,7 @@ SHORT = {"modalities": "audio,vision", "epochs": 1}
 
 def run_rows(
     layout: CacheLayout, folder: Path, settings: dict[str, Any], rows: list[str], seeds: int = 1
-) -> tuple[list[Outcome], list[str]]:
+) -> tuple[list[AblationResult], list[str]]:
     """The outcomes, and what was said of each run."""
     said: list[str] = []
     planned = plan(override(TrainConfig("planted"), settings), rows, seeds, folder)
@@ -43,9 +44,7 @@ def run_rows(
         open_data(layout, "planted"),
         layout,
         torch.device("cpu"),
-        lambda *_: None,
-        said.append,
-        lambda _: None,
+        Callbacks(on_note=said.append),
     )
     return outcomes, said
 

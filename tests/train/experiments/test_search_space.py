@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, override, preset
-from semanticmac.train.experiments.resumable import flat
 from semanticmac.train.experiments.search_space import DEFAULT, Choice, Range, read_space
 
 SPACE = """
@@ -23,7 +22,7 @@ schedule = ["constant", "cosine"]
 def test_the_space_holds_every_setting_of_the_paper() -> None:
     space = read_space(None, TrainConfig("any"), ())
     for path in PRESETS.glob("*.toml"):
-        settings = flat(preset(path.stem))
+        settings = preset(path.stem).flat()
         for name, domain in space.items():
             value = settings[name]
             if path.stem == "demo":

@@ -20,9 +20,10 @@ from semanticmac.commands.report import report
 from semanticmac.commands.ui.screen import CLIPS_FAILED
 from semanticmac.commands.ui.trainings import seeds_table
 from semanticmac.run.folder import RunError, is_finished, newest_model, newest_run, runs, seed_runs
+from semanticmac.train.callbacks import SILENT
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainError, open_data
-from semanticmac.train.experiments import seeds as module
+from semanticmac.train.experiments import runs as module
 from semanticmac.train.experiments.seeds import SeedRun, parse_seeds, train_seeds
 from semanticmac.train.loop import train
 
@@ -34,16 +35,7 @@ def run_seeds(
     layout: CacheLayout, folder: Path, settings: dict[str, Any], seeds: list[int]
 ) -> list[SeedRun]:
     config = override(TrainConfig("planted"), settings | NO_TEXT)
-    return train_seeds(
-        config,
-        seeds,
-        open_data(layout, "planted"),
-        folder,
-        CPU,
-        lambda *_: None,
-        lambda _: None,
-        lambda _: None,
-    )
+    return train_seeds(config, seeds, open_data(layout, "planted"), folder, CPU, SILENT)
 
 
 def as_set(settings: dict[str, Any]) -> list[str]:
@@ -81,14 +73,7 @@ def test_each_seed_is_the_run_that_it_is_alone(
     layout = planted()
     found = run_seeds(layout, tmp_path / "seeds", small, [1, 4])
     config = override(TrainConfig("planted"), small | NO_TEXT | {"seed": 4})
-    alone = train(
-        config,
-        open_data(layout, "planted"),
-        tmp_path / "alone",
-        CPU,
-        lambda *_: None,
-        lambda _: None,
-    )
+    alone = train(config, open_data(layout, "planted"), tmp_path / "alone", CPU)
     for name in ("model.safetensors", "log.jsonl", "config.toml"):
         assert (tmp_path / "seeds/seed-4" / name).read_bytes() == (
             tmp_path / "alone" / name
@@ -211,14 +196,7 @@ def test_eval_takes_all_seeds(
 ) -> None:
     layout, root = planted(), tmp_path / "runs"
     data = open_data(layout, "planted")
-    train(
-        override(TrainConfig("planted"), small | NO_TEXT),
-        data,
-        root / "single",
-        CPU,
-        lambda *_: None,
-        lambda _: None,
-    )
+    train(override(TrainConfig("planted"), small | NO_TEXT), data, root / "single", CPU)
     folder = root / "group"
     run_seeds(layout, folder, small, [1, 2])
     assert (
@@ -263,12 +241,5 @@ def test_seed_folders_of_another_kind_are_no_seeds(
     layout = planted()
     config = override(TrainConfig("planted"), small | NO_TEXT)
     for name in ("seed-1", "seed-2"):
-        train(
-            config,
-            open_data(layout, "planted"),
-            tmp_path / name,
-            CPU,
-            lambda *_: None,
-            lambda _: None,
-        )
+        train(config, open_data(layout, "planted"), tmp_path / name, CPU)
     assert seed_runs(tmp_path) == {} and newest_model(tmp_path) == tmp_path / "seed-2"

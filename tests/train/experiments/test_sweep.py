@@ -28,12 +28,13 @@ from semanticmac.model.text_encoder import LanguageModelError
 from semanticmac.run.folder import FAILURE, RunError, RunInfo
 from semanticmac.run.listing import run_line
 from semanticmac.run.weights import load_run
+from semanticmac.train.callbacks import SILENT
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.config_io import read_config
 from semanticmac.train.data import TrainError, open_data
+from semanticmac.train.experiments import runs as runs_module
 from semanticmac.train.experiments import sweep as module
 from semanticmac.train.experiments.optuna_study import TRIES, Draws, Point, Sampler
-from semanticmac.train.experiments.resumable import flat
 from semanticmac.train.experiments.search_space import Range, Space, read_space
 from semanticmac.train.experiments.sweep import BEST, Sweep, ranked, sweep, trial_folder
 from semanticmac.train.loop import train
@@ -63,9 +64,7 @@ def search(
     sampler: Sampler = "random",
 ) -> list[Point]:
     asked = Sweep(config, read_space(space, config, ()), sampler, trials, folder)
-    return sweep(
-        asked, open_data(layout, "planted"), CPU, lambda *_: None, lambda _: None, lambda _: None
-    )
+    return sweep(asked, open_data(layout, "planted"), CPU, SILENT)
 
 
 def quick(small: dict[str, Any], **more: Any) -> TrainConfig:
@@ -124,15 +123,8 @@ def test_anyone_can_replay_the_best_trial(
     assert len(set(scores)) > 1
     best = scores.index(max(scores) if kind == "single-label" else min(scores))
     config = read_config(folder / BEST)
-    assert {name: flat(config)[name] for name in points[best].settings} == points[best].settings
-    info = train(
-        config,
-        open_data(layout, "planted"),
-        tmp_path / "again",
-        CPU,
-        lambda *_: None,
-        lambda _: None,
-    )
+    assert {name: config.flat()[name] for name in points[best].settings} == points[best].settings
+    info = train(config, open_data(layout, "planted"), tmp_path / "again", CPU)
     assert (info.valid_score, info.best_epoch) == (points[best].score, points[best].best_epoch)
     of_best = trial_folder(folder, best)
     assert (of_best / "log.jsonl").read_bytes() == (tmp_path / "again/log.jsonl").read_bytes()
@@ -177,15 +169,8 @@ def test_a_sweep_that_goes_on_draws_what_it_would_have_drawn(
         return replace(real, valid_score=config.model.dropout + config.lr_rest, best_epoch=1)
 
     layout, config = planted(), quick(small)
-    real = train(
-        config,
-        open_data(layout, "planted"),
-        tmp_path / "real",
-        CPU,
-        lambda *_: None,
-        lambda _: None,
-    )
-    monkeypatch.setattr(module, "train", instead)
+    real = train(config, open_data(layout, "planted"), tmp_path / "real", CPU)
+    monkeypatch.setattr(runs_module, "train", instead)
     trials = 14  # tpe draws at random ten times first
     whole = search(layout, tmp_path / "whole", config, space, trials, sampler)
     for total in (3, 3, 11, trials):
@@ -215,7 +200,7 @@ def test_a_trial_that_fails_is_recorded_and_the_sweep_goes_on(
     (tmp_path / "space.toml").write_text("d_model = [8, 9]\nneighbours = [2, 3]")
     layout, folder = planted(), tmp_path / "sweep"
     with monkeypatch.context() as patch:
-        patch.setattr(module, "train", broken)
+        patch.setattr(runs_module, "train", broken)
         points = search(layout, folder, quick(small), tmp_path / "space.toml", 12)
     reasons = {(p.settings["d_model"], p.settings["neighbours"]): p.failure for p in points}
     assert len(reasons) == 4, "these draws do not show all of it"
@@ -328,7 +313,7 @@ def test_what_is_no_fault_of_a_trial_ends_the_sweep_and_the_trial_goes_on(
 
     layout = planted()
     with monkeypatch.context() as patch:
-        patch.setattr(module, "train", stopped)
+        patch.setattr(runs_module, "train", stopped)
         for _ in range(TRIES + 1):  # none of them is a kill
             with pytest.raises(type(error)):
                 search(layout, tmp_path / "stopped", quick(small), space, 2)
@@ -350,7 +335,7 @@ def test_a_disk_without_a_byte_left_is_what_the_person_is_told(
     def cannot_be_written(*_: Any) -> None:
         raise RuntimeError("the study cannot be written")
 
-    monkeypatch.setattr(module, "train", full)
+    monkeypatch.setattr(runs_module, "train", full)
     monkeypatch.setattr(Draws, "tell_stopped", cannot_be_written)
     with pytest.raises(OSError, match="No space left"):
         search(planted(), tmp_path / "sweep", quick(small), space, 1)
@@ -374,10 +359,10 @@ def test_a_process_that_was_killed_before_it_tidied_up_is_made_good(
         return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
     layout, config = planted(), quick(small)
-    monkeypatch.setattr(module, "train", broken)
+    monkeypatch.setattr(runs_module, "train", broken)
     with monkeypatch.context() as patch:
         patch.setattr(
-            module, "_tidy", lambda *_: None
+            module, "_clean_up", lambda *_: None
         )  # what a study is like whose processes never came to it
         search(layout, tmp_path / "killed", config, space, 4)
     assert len(list((tmp_path / "killed").glob("trial-*/model.safetensors"))) == 3

@@ -1,0 +1,111 @@
+"""Trains several runs, one after the other; finished ones are taken as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from semanticmac.model.pretrained import LanguageModelError
+from semanticmac.run.folder import RunError, RunInfo
+from semanticmac.train.callbacks import Callbacks
+from semanticmac.train.config import ConfigError, TrainConfig
+from semanticmac.train.data import TrainData, TrainError, resolve, with_dialogue
+from semanticmac.train.loop import train
+from semanticmac.train.resume import is_trained
+
+# Errors of one run, after which the next run may succeed.
+RUN_ERRORS = (
+    ConfigError, TrainError, RunError, LanguageModelError, ValueError, torch.OutOfMemoryError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that is wanted: its name for messages, its folder and settings."""
+
+    name: str
+    folder: Path
+    config: TrainConfig
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run, or why it failed."""
+
+    info: RunInfo | None
+    failure: str | None
+
+
+Finish = Callable[[Path], None]
+
+
+def train_or_resume(
+    run: PlannedRun,
+    data: TrainData,
+    device: torch.device,
+    callbacks: Callbacks,
+    finish: Finish | None = None,
+) -> RunResult:
+    """Trains the run, resumes it, or reads it if it is finished; then calls `finish` on its folder.
+
+    Errors of this run alone (RUN_ERRORS) are returned; any other error is raised.
+    """
+    try:
+        info = train(run.config, data, run.folder, device, callbacks, resume=True)
+        if finish is not None:
+            finish(run.folder)
+    except RUN_ERRORS as error:
+        return RunResult(None, str(error))
+    return RunResult(info, None)
+
+
+def check_runs(
+    runs: Sequence[PlannedRun],
+    data: TrainData,
+    device: torch.device,
+    is_finished: Callable[[Path], bool] = Path.exists,
+) -> list[bool]:
+    """For each run, whether it is trained and `is_finished` holds for its folder.
+
+    Raises ConfigError if a folder holds a run with other settings or data, and TrainError for
+    settings that do not fit the dataset.
+    """
+    resolved = [replace(run, config=resolve(run.config, data, device)) for run in runs]
+    for clips_before in {run.config.model.clips_before for run in resolved}:
+        with_dialogue(data, clips_before)
+    return [
+        is_trained(run.folder, run.config, data) and is_finished(run.folder) for run in resolved
+    ]
+
+
+def train_all(
+    stage: str,
+    runs: Sequence[PlannedRun],
+    finished: Sequence[bool],
+    data: TrainData,
+    device: torch.device,
+    callbacks: Callbacks,
+    finish: Finish | None = None,
+) -> list[RunResult]:
+    """Trains the runs that are not finished. After a run that fails, the others continue.
+
+    stage: what the progress counts; finished: of `check_runs`; finish: called on the folder of each
+    trained run, to score it for example.
+    """
+    results: list[RunResult] = []
+    failed = 0
+    for run, is_finished in zip(runs, finished, strict=True):
+        callbacks.progress(stage, len(results), len(runs), failed)
+        if is_finished:
+            callbacks.on_note(f"{run.name}: finished before → {run.folder}")
+            result = RunResult(RunInfo.read(run.folder), None)
+        else:
+            callbacks.on_note(f"{run.name} → {run.folder}")
+            result = train_or_resume(run, data, device, callbacks, finish)
+        failed += result.failure is not None
+        results.append(result)
+    callbacks.progress(stage, len(results), len(runs), failed)
+    return results
