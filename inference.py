@@ -16,7 +16,8 @@ from semanticmac.eval.predict import Predictions
 from semanticmac.eval.report.formatting import spoken
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
-from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
+from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.run.folder import RunError
 from semanticmac.run.weights import TrainedModel, load_run, pick_device
 

@@ -29,7 +29,7 @@ from semanticmac.model.text_encoder import LanguageModel, Tokenizer
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.corpora.demo import render
 from semanticmac.preprocess.embed import embed_clips
-from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import ImageBindEncoder, load_encoder
 from semanticmac.preprocess.encoders.imagebind.network import HUGE, ImageBind, draw_weights
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import preset
@@ -39,16 +39,18 @@ from semanticmac.train.trainer import Trainer
 TRAIN_CLIPS = 220  # of the demo's 320
 
 
-def huge() -> Encoder:
+def huge() -> ImageBindEncoder:
     """The official architecture without the official weights."""
     with torch.device("meta"):
         model = ImageBind(HUGE)
     model = model.to_empty(device="cpu")
     draw_weights(model, 0)
-    return Encoder(model, "imagebind-huge", "none", trained=False, device="cpu")
+    return ImageBindEncoder(model, "imagebind-huge", "none", trained=False, device="cpu")
 
 
-def embed(clips: Sequence[Clip], encoder: Encoder, folder: Path) -> tuple[float, list[Row]]:
+def embed(
+    clips: Sequence[Clip], encoder: ImageBindEncoder, folder: Path
+) -> tuple[float, list[Row]]:
     """Seconds a clip of decoding and encoding; the cache that this leaves, as rows."""
     writer = EmbeddingWriter(folder, encoder.fingerprint(Sampling()))
     made = []
@@ -83,7 +85,9 @@ def embed(clips: Sequence[Clip], encoder: Encoder, folder: Path) -> tuple[float,
     return spent.wall_s / len(clips), rows
 
 
-def epoch_from_cache(encoder: Encoder, folder: Path, rows: Sequence[Row], rounds: int) -> float:
+def epoch_from_cache(
+    encoder: ImageBindEncoder, folder: Path, rows: Sequence[Row], rounds: int
+) -> float:
     """Seconds of one epoch over as many clips as the demo's train split has: these ones again and again."""
     fingerprint = encoder.fingerprint(Sampling())
     many = [replace(rows[i % len(rows)], clip_id=str(i)) for i in range(TRAIN_CLIPS)]

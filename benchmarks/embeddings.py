@@ -22,7 +22,7 @@ from semanticmac.cache.frame_codec import RawClip
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     CHUNK_ROWS,
     normalise_pixels,
-    prepare_pictures,
+    prepare_frames,
 )
 from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram, windows_at
 from semanticmac.preprocess.encoders.imagebind.network import (
@@ -53,7 +53,7 @@ def products(
 def work(model: ImageBind, raw: RawClip) -> list[tuple[str, Tower, TowerConfig, Tensor, int, int]]:
     """Each tower: name, module, configuration, inputs, number of tokens, number of extra keys."""
     assert raw.frames is not None and raw.waveform is not None
-    pictures = normalise_pixels(prepare_pictures(raw.frames, HUGE.picture_px))
+    pictures = normalise_pixels(prepare_frames(raw.frames, HUGE.picture_px))
     sounds = mel_spectrogram(windows_at(raw.waveform, len(raw.frames)))
     patches = (HUGE.picture_px // PATCH_PX) ** 2
     return [
@@ -124,7 +124,7 @@ def main() -> None:
                     f"{prefix}{name}_ms_a_row": 1000 * tower_s / options.rows,
                 }
         prepare_s, bank_s = best(
-            lambda: normalise_pixels(prepare_pictures(frames, HUGE.picture_px)),
+            lambda: normalise_pixels(prepare_frames(frames, HUGE.picture_px)),
             lambda: mel_spectrogram(windows_at(waveform, options.rows)),
         )
     report(

@@ -24,7 +24,7 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.clip import Clip, Corpus
 from semanticmac.preprocess.decoding.isolation import decode_all
-from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import ImageBindEncoder, load_encoder
 from semanticmac.preprocess.encoders.imagebind.network import (
     HUGE,
     ImageBind,
@@ -47,7 +47,7 @@ def decoded(clips: Sequence[Clip]) -> list[RawClip]:
 
 
 def seconds_a_clip(
-    encoder: Encoder, raws: Sequence[RawClip], *, vision: bool = True, audio: bool = True
+    encoder: ImageBindEncoder, raws: Sequence[RawClip], *, vision: bool = True, audio: bool = True
 ) -> float:
     """CPU seconds that encoding one clip takes, with one modality or both."""
     kept = [
@@ -82,7 +82,7 @@ def main() -> None:
     towers = [TowerConfig(each.width, BLOCKS, each.heads) for each in (HUGE.vision, HUGE.audio)]
     model = ImageBind(ImageBindConfig(*towers, HUGE.output, HUGE.picture_px))
     draw_weights(model, 0)
-    cut = Encoder(model, "cut", "", False, "cpu")
+    cut = ImageBindEncoder(model, "cut", "", False, "cpu")
     huge_s = sum(
         seconds_a_clip(cut, raws[:1], vision=tower is HUGE.vision, audio=tower is HUGE.audio)
         * tower.blocks

@@ -32,9 +32,9 @@ from semanticmac.preprocess.demo.voice import random_voice
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     FRAMES_PER_S,
     TINY_SEED,
-    Encoder,
-    digest_weights,
+    ImageBindEncoder,
     load_encoder,
+    weights_digest,
 )
 from semanticmac.preprocess.encoders.imagebind.network import TINY, ImageBind, draw_weights
 
@@ -57,11 +57,13 @@ class Measured:
     picture_to_sound: float
 
 
-def untrained() -> Encoder:
+def untrained() -> ImageBindEncoder:
     """The same architecture before training."""
     model = ImageBind(TINY)
     draw_weights(model, TINY_SEED)
-    return Encoder(model, "imagebind-tiny", digest_weights(model), trained=False, device="cpu")
+    return ImageBindEncoder(
+        model, "imagebind-tiny", weights_digest(model), trained=False, device="cpu"
+    )
 
 
 def read_out(reader: EmbeddingReader, manifest: Manifest, modality: str) -> float:
@@ -110,7 +112,7 @@ def pairs() -> list[RawClip]:
     return clips
 
 
-def retrieval(encoder: Encoder, clips: list[RawClip]) -> tuple[float, float]:
+def retrieval(encoder: ImageBindEncoder, clips: list[RawClip]) -> tuple[float, float]:
     """recall@1 among 64, sound → picture and picture → sound: cosine of clip means, each around its modality's mean."""
     made = [encoder.encode(clip) for clip in clips]
     seen = np.stack([np.asarray(each.vision, np.float64).mean(0) for each in made])
@@ -132,7 +134,9 @@ def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True))
 
 
-def measure(encoder: Encoder, folder: Path, clips: list[RawClip], workers: int) -> Measured:
+def measure(
+    encoder: ImageBindEncoder, folder: Path, clips: list[RawClip], workers: int
+) -> Measured:
     corpus = render(folder / "demo", seed=SEED, workers=workers)
     layout = CacheLayout(folder / "cache")
     build(corpus, layout, encoder, Plan(folder / "demo", workers), lambda *_: None)

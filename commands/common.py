@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.preprocess.corpora import Options
-    from semanticmac.preprocess.encoders.imagebind.encoder import Encoder
+    from semanticmac.preprocess.encoders.protocol import Encoder
     from semanticmac.train.config import TrainConfig
     from semanticmac.train.data import TrainData
 

@@ -32,7 +32,7 @@ def import_features(
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.failures import print_failures
     from semanticmac.commands.ui.progress import Screen
-    from semanticmac.preprocess.features.importing import import_features
+    from semanticmac.preprocess.features.import_features import import_features
 
     check_name(name)
     layout = CacheLayout(cache)

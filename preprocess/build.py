@@ -19,7 +19,7 @@ from semanticmac.core import MODALITIES, ProgressFn
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.content_keys import NO_FILE, content_keys, failure_of
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
-from semanticmac.preprocess.encoders.imagebind.encoder import Encoder
+from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.preprocess.pipeline import (
     Backend,
     BuildStats,

@@ -13,7 +13,7 @@ from semanticmac.preprocess.clip import Clip, CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.corpora.folder import transcript_of
 from semanticmac.preprocess.decoding.isolation import decode_all
-from semanticmac.preprocess.encoders.imagebind.encoder import EncodeError, Encoder
+from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder
 
 
 class EncoderMismatch(Exception):

@@ -23,7 +23,7 @@ from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.cluster.worker_pool import in_order
 from semanticmac.preprocess.decoding.isolation import Outcome, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
-from semanticmac.preprocess.encoders.imagebind.encoder import EncodeError, Encoder
+from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder
 
 Keyed = tuple[Clip, str]  # a clip and its content key
 

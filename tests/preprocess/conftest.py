@@ -10,7 +10,8 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.preprocess import build as build_module
 from semanticmac.preprocess.build import BuildReport, Plan, build
 from semanticmac.preprocess.corpora import read_corpus
-from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
+from semanticmac.preprocess.encoders.protocol import Encoder
 
 SHARD_BYTES = 5_000  # two or three clips of the tiny encoder
 

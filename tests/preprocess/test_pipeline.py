@@ -15,7 +15,7 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import Embeddings
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decoding import isolation
-from semanticmac.preprocess.encoders.imagebind.encoder import EncodeError
+from semanticmac.preprocess.encoders.protocol import EncodeError
 from semanticmac.preprocess.pipeline import (
     GPU_FEEDERS,
     BuildStats,

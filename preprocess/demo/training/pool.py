@@ -22,7 +22,7 @@ from semanticmac.preprocess.demo.face import random_face
 from semanticmac.preprocess.demo.film import random_picture
 from semanticmac.preprocess.demo.phones import babble
 from semanticmac.preprocess.demo.voice import random_voice, speak
-from semanticmac.preprocess.encoders.imagebind.encoder import prepare_pictures
+from semanticmac.preprocess.encoders.imagebind.encoder import prepare_frames
 from semanticmac.preprocess.encoders.imagebind.filterbank import (
     FRAME_SHIFT_SAMPLES,
     WINDOW_SAMPLES,
@@ -70,7 +70,7 @@ def photographed(picture: NDArray[np.uint8], quality: int, picture_px: int) -> N
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=2)
     decoded = np.asarray(Image.open(buffer))
     return np.ascontiguousarray(
-        prepare_pictures(decoded[None], picture_px)[0].numpy()
+        prepare_frames(decoded[None], picture_px)[0].numpy()
     )  # files keep no strides
 
 

@@ -33,6 +33,7 @@ from semanticmac.preprocess.encoders.imagebind.download import (
 )
 from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram, windows_at
 from semanticmac.preprocess.encoders.imagebind.network import TINY, ImageBind, Tower, draw_weights
+from semanticmac.preprocess.encoders.protocol import EncodeError
 
 ENCODERS = ("imagebind-tiny", "imagebind-huge")
 PACKAGED_TINY = Path(__file__).parent / "weights" / "imagebind-tiny.safetensors"
@@ -48,11 +49,7 @@ FLOAT16_MAX = float(np.finfo(np.float16).max)
 CHUNK_ROWS = 16
 
 
-class EncodeError(Exception):
-    """One clip has no usable embedding; the message is the reason that a person reads."""
-
-
-class Encoder:
+class ImageBindEncoder:
     """Frozen ImageBind, one embedding a frame and a modality: the head's output before L2 normalisation (method §1).
 
     bf16 computes in bfloat16 on CUDA: faster, and other numbers, so the fingerprint differs.
@@ -105,7 +102,7 @@ class Encoder:
             raise EncodeError(f"it has neither picture nor sound (it lasts {raw.duration_s} s)")
         vision = audio = None
         if raw.frames is not None:
-            pictures = prepare_pictures(raw.frames, self.model.config.picture_px)
+            pictures = prepare_frames(raw.frames, self.model.config.picture_px)
             vision = _to_float16(
                 self._run(self.model.vision, normalise_pixels, pictures), "picture"
             )
@@ -135,7 +132,7 @@ class Encoder:
         return rows.contiguous().pin_memory().to(self.device, non_blocking=True)
 
 
-def prepare_pictures(frames: np.ndarray, picture_px: int) -> Tensor:
+def prepare_frames(frames: np.ndarray, picture_px: int) -> Tensor:
     """frames (F, H, W, 3) uint8 → (F, 3, P, P) uint8: short side resized to P, bicubic and antialiased, centre cropped.
 
     ImageBind resizes with Pillow through torchvision. torch's own antialiased bicubic on uint8
@@ -172,7 +169,7 @@ def load_encoder(
     device: str = "auto",
     progress: Progress | None = None,
     notice: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
-) -> Encoder:
+) -> ImageBindEncoder:
     """One of ENCODERS, or a .pth / .safetensors file with the official keys → the frozen encoder.
 
     The tiny one has the packaged weights, or a fixed random draw (`trained` False) where none are
@@ -192,7 +189,9 @@ def load_encoder(
         model = read_checkpoint(PACKAGED_TINY) if trained else ImageBind(TINY)
         if not trained:
             draw_weights(model, TINY_SEED)
-        return Encoder(model, plain + suffix, digest_weights(model), trained, device, bf16=bf16)
+        return ImageBindEncoder(
+            model, plain + suffix, weights_digest(model), trained, device, bf16=bf16
+        )
     if plain == "imagebind-huge":
         name, path = plain, home() / "imagebind_huge.pth"
         if not path.exists():
@@ -204,7 +203,7 @@ def load_encoder(
     weights = recorded_digest(
         path
     )  # first: a file that changed since it was recorded is not even opened
-    return Encoder(read_checkpoint(path), name + suffix, weights, True, device, bf16=bf16)
+    return ImageBindEncoder(read_checkpoint(path), name + suffix, weights, True, device, bf16=bf16)
 
 
 def _weight_file(path_as_given: str) -> Path:
@@ -217,7 +216,7 @@ def _weight_file(path_as_given: str) -> Path:
     return path
 
 
-def digest_weights(model: ImageBind) -> str:
+def weights_digest(model: ImageBind) -> str:
     """SHA-256 of the parameters: sorted by name, each as its name and its little-endian float32 bytes."""
     digest = hashlib.sha256()
     for name, weight in sorted(model.named_parameters()):

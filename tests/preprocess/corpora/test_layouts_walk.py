@@ -20,7 +20,8 @@ from semanticmac.cache.manifest import Manifest
 from semanticmac.model.config import ModelConfig
 from semanticmac.preprocess.build import BuildReport, Plan, build
 from semanticmac.preprocess.corpora import Options, read_corpus
-from semanticmac.preprocess.encoders.imagebind.encoder import Encoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
+from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train

@@ -30,9 +30,9 @@ from semanticmac.preprocess.demo.voice import random_voice, speak
 from semanticmac.preprocess.encoders.imagebind.checkpoint import read_checkpoint
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     PACKAGED_TINY,
-    digest_weights,
     load_encoder,
     normalise_pixels,
+    weights_digest,
 )
 from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram, windows_at
 from semanticmac.preprocess.encoders.imagebind.network import ImageBindConfig, TowerConfig
@@ -163,7 +163,7 @@ def test_a_stopped_training_ends_with_the_same_weights(
     resumed = begin(BUDGET, SMALL)
     resumed.load(tmp_path / "stopped.pt")
     train(resumed, pool, tmp_path / "stopped.pt", lambda _: None)
-    assert digest_weights(resumed.model.encoder) == digest_weights(whole.model.encoder)
+    assert weights_digest(resumed.model.encoder) == weights_digest(whole.model.encoder)
     with pytest.raises(ValueError, match=r"is a run of .*'steps': 6.* Delete it to begin anew"):
         begin(replace(BUDGET, steps=7), SMALL).load(tmp_path / "stopped.pt")
 
@@ -178,7 +178,7 @@ def test_the_packaged_weights_are_small_and_named_by_their_digest():
     assert PACKAGED_TINY.stat().st_size <= 4 * 2**20
     encoder = load_encoder("imagebind-tiny", "cpu")
     assert encoder.trained
-    assert encoder.fingerprint(Sampling()).weights == digest_weights(read_checkpoint(PACKAGED_TINY))
+    assert encoder.fingerprint(Sampling()).weights == weights_digest(read_checkpoint(PACKAGED_TINY))
     assert encoder.fingerprint(Sampling()).drawn_only
 
 

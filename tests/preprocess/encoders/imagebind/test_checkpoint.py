@@ -17,7 +17,7 @@ from semanticmac.preprocess.encoders.imagebind.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from semanticmac.preprocess.encoders.imagebind.encoder import digest_weights
+from semanticmac.preprocess.encoders.imagebind.encoder import weights_digest
 from semanticmac.preprocess.encoders.imagebind.network import (
     HUGE,
     ImageBind,
@@ -61,7 +61,7 @@ def test_a_written_checkpoint_is_read_back_to_the_bit(model: ImageBind, tmp_path
     write_checkpoint(model, tmp_path / "small.safetensors")
     back = read_checkpoint(tmp_path / "small.safetensors")
     assert back.config == SMALL
-    assert digest_weights(back) == digest_weights(model)
+    assert weights_digest(back) == weights_digest(model)
     assert not any(weight.requires_grad for weight in back.parameters())
 
 
@@ -81,7 +81,7 @@ def test_an_official_pth_is_read_and_other_modalities_are_ignored(
         "modality_postprocessors.audio.1.log_logit_scale": torch.ones(()),
     }
     back = read_checkpoint(write_pth(official | others, tmp_path))
-    assert digest_weights(back) == digest_weights(model)
+    assert weights_digest(back) == weights_digest(model)
 
 
 def test_official_names() -> None:

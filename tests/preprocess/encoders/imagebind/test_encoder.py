@@ -17,10 +17,9 @@ from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.encoders.imagebind import encoder as module
 from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError, write_checkpoint
 from semanticmac.preprocess.encoders.imagebind.encoder import (
-    EncodeError,
-    Encoder,
+    ImageBindEncoder,
     load_encoder,
-    prepare_pictures,
+    prepare_frames,
 )
 from semanticmac.preprocess.encoders.imagebind.network import (
     ImageBind,
@@ -28,6 +27,7 @@ from semanticmac.preprocess.encoders.imagebind.network import (
     TowerConfig,
     draw_weights,
 )
+from semanticmac.preprocess.encoders.protocol import EncodeError
 
 GOLDEN = Path(__file__).parents[4] / "../shared/data/golden"
 SMALL = ImageBindConfig(TowerConfig(16, 2, 2), TowerConfig(12, 2, 3), output=8, picture_px=28)
@@ -39,8 +39,8 @@ def small_model() -> ImageBind:
     return model
 
 
-def small_encoder() -> Encoder:
-    return Encoder(small_model(), "small", "0" * 64, trained=False, device="cpu")
+def small_encoder() -> ImageBindEncoder:
+    return ImageBindEncoder(small_model(), "small", "0" * 64, trained=False, device="cpu")
 
 
 def clip(
@@ -128,7 +128,7 @@ def test_clips_give_the_reference_embeddings(tmp_path: Path) -> None:
 )
 def test_pictures_are_resized_as_pillow_does(height: int, width: int) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
-    ours = prepare_pictures(frames, 112)
+    ours = prepare_frames(frames, 112)
     scale = 112 / min(height, width)
     for frame, picture in zip(frames, ours, strict=True):
         image = Image.fromarray(frame).resize(
@@ -143,9 +143,9 @@ def test_pictures_are_resized_as_pillow_does(height: int, width: int) -> None:
 def test_read_only_pictures_are_read_and_others_refused() -> None:
     frames = np.zeros((1, 28, 28, 3), np.uint8)
     frames.flags.writeable = False
-    assert prepare_pictures(frames, 28).shape == (1, 3, 28, 28)
+    assert prepare_frames(frames, 28).shape == (1, 3, 28, 28)
     with pytest.raises(ValueError, match=r"float64 \(1, 28, 28, 3\), expected uint8"):
-        prepare_pictures(np.zeros((1, 28, 28, 3)), 28)
+        prepare_frames(np.zeros((1, 28, 28, 3)), 28)
 
 
 def test_what_float16_cannot_hold_is_refused_with_the_clip() -> None:
@@ -176,7 +176,7 @@ def test_fingerprints_tell_weights_architectures_and_samplings_apart() -> None:
     mine = small_encoder().fingerprint(Sampling())
     assert (mine.encoder, mine.trained, mine.width, mine.dtype) == ("small", False, 8, "float16")
     assert mine == small_encoder().fingerprint(Sampling())
-    other = Encoder(
+    other = ImageBindEncoder(
         ImageBind(SMALL.__class__(SMALL.vision, SMALL.audio, 8, 42)),
         "small",
         "1" * 64,
@@ -191,7 +191,7 @@ def test_fingerprints_tell_weights_architectures_and_samplings_apart() -> None:
 
 def test_bf16_needs_cuda() -> None:
     with pytest.raises(ValueError, match="bf16 needs a CUDA device and this encoder is on cpu"):
-        Encoder(small_model(), "small", "0" * 64, False, "cpu", bf16=True)
+        ImageBindEncoder(small_model(), "small", "0" * 64, False, "cpu", bf16=True)
     with pytest.raises(
         CheckpointError, match=r"imagebind-tiny@bf16 needs a GPU \(CUDA\).*leave out @bf16"
     ):

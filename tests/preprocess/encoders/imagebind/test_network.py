@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from semanticmac.preprocess.encoders.imagebind.checkpoint import read_checkpoint
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     TINY_SEED,
-    digest_weights,
     normalise_pixels,
+    weights_digest,
 )
 from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram
 from semanticmac.preprocess.encoders.imagebind.network import (
@@ -147,11 +147,11 @@ def test_the_draw_is_the_same_everywhere_and_touches_no_global_state() -> None:
     draw_weights(model, TINY_SEED)
     assert torch.equal(torch.get_rng_state(), state)
     assert (
-        digest_weights(model) == "819e828e0e43e0adc73b19e741b921c4cbc1ee9f0ad7445d232e78f1e72ca3e0"
+        weights_digest(model) == "819e828e0e43e0adc73b19e741b921c4cbc1ee9f0ad7445d232e78f1e72ca3e0"
     )
     draw_weights(model, TINY_SEED + 1)
     assert (
-        digest_weights(model) != "819e828e0e43e0adc73b19e741b921c4cbc1ee9f0ad7445d232e78f1e72ca3e0"
+        weights_digest(model) != "819e828e0e43e0adc73b19e741b921c4cbc1ee9f0ad7445d232e78f1e72ca3e0"
     )
 
 

@@ -16,7 +16,7 @@ from semanticmac.cache.verify import verify
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora import NAMES
-from semanticmac.preprocess.features.importing import TASKS, ImportReport, import_features
+from semanticmac.preprocess.features.import_features import TASKS, ImportReport, import_features
 
 AUDIO, VISION = 5, 20
 Part = dict[str, object]
