@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from semanticmac.core import SPLITS, Task
 from semanticmac.preprocess.clip import MAX_POSITION, Clip, Corpus, CorpusError, inside
+from semanticmac.preprocess.corpora.label_task import Cell, find_task
 from semanticmac.preprocess.corpora.labels import LABEL_COLUMNS, read_labels
+from semanticmac.preprocess.corpora.notes import count_note
 from semanticmac.preprocess.corpora.splits import assign_splits, parse_split, source_of
-from semanticmac.preprocess.corpora.tables import Row, Table, index_rows, is_number
+from semanticmac.preprocess.corpora.tables import Row, Table, index_rows
 
 PLAIN_COLUMNS = (
     "clip_id",
@@ -27,8 +28,6 @@ PLAIN_COLUMNS = (
 # Of each, the first name that the table has is read.
 TEXT_NAMES = ("text", "transcript")
 LABEL_NAMES = ("label", "emotion", "sentiment")
-# Scores within −3 … 3 get this range, the scale of MOSI and MOSEI. No other range is assumed.
-USUAL_RANGE = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def read_clips_table(root: Path, table: Table) -> Corpus:
     if not table.rows:
         raise CorpusError(f"{table.path} names no clips")
     columns = _find_columns(table)
-    notes: list[str] = []
+    notes = list(table.notes)
     if columns.ignored:
         ignored = ", ".join(columns.ignored)
         notes.append(f"columns of {table.path.name} that are not read: {ignored}")
@@ -58,8 +57,28 @@ def read_clips_table(root: Path, table: Table) -> Corpus:
     clips: list[Clip] = []
     for clip_id, row in _rows_by_clip_id(table).items():
         clips.append(_read_clip(root, row, clip_id, columns, task))
+    notes += task_notes + _repeated_clips(table, clips)
     clips, split_notes = _add_default_split(clips)
-    return Corpus("folder", task, tuple(clips), (*notes, *task_notes, *split_notes))
+    return Corpus("folder", task, tuple(clips), (*notes, *split_notes))
+
+
+def _repeated_clips(table: Table, clips: Sequence[Clip]) -> list[str]:
+    """A note on clips that stand in the table twice; raises CorpusError if their labels differ."""
+    same: dict[tuple[Path, float, float | None], list[int]] = defaultdict(list)
+    for index, clip in enumerate(clips):
+        same[(clip.video, clip.start_s, clip.end_s)].append(index)
+
+    repeated = []
+    for indices in same.values():
+        first = indices[0]
+        for index in indices[1:]:
+            repeated.append(clips[index].clip_id)
+            if clips[index].labels != clips[first].labels:
+                raise table.rows[index].error(
+                    f"{clips[index].video.name} has other labels than in line "
+                    f"{table.rows[first].line}, where the same clip stands; keep one of the two"
+                )
+    return count_note("clips are the same part of the same file as another clip", repeated)
 
 
 def _find_columns(table: Table) -> _Columns:
@@ -145,38 +164,15 @@ def _read_position(row: Row) -> int | None:
 
 def _find_task(table: Table, columns: _Columns) -> tuple[Task | None, list[str]]:
     """The task of all label columns together, since text, audio and vision share the scale."""
-    cells: list[tuple[Row, str, str]] = []
+    cells: list[Cell] = []
     for row in table.rows:
         for column in columns.labels:
             if value := row.text(column):
-                cells.append((row, column, value))
-    values = sorted({value for _, _, value in cells})
-
-    if not values:
-        return None, [f"{table.path.name} labels no clip, so the corpus cannot be trained on"]
-    if values in (["0", "1"], ["false", "true"]):
-        return Task("binary", (values[0], values[1])), []
-    if not all(is_number(value) for value in values):
-        if len(values) < 2:
-            raise CorpusError(
-                f"{table.path}: every label is {values[0]!r}; a task needs at least two classes"
-            )
-        return Task("single-label", tuple(values)), []
-    scores = [row.parse_number(value, f"the {column}") for row, column, value in cells]
-    return _regression(table.path, scores)
-
-
-def _regression(path: Path, scores: Sequence[float]) -> tuple[Task, list[str]]:
-    if all(abs(score) <= USUAL_RANGE for score in scores):
-        return Task("regression", low=-USUAL_RANGE, high=USUAL_RANGE), []
-    low, high = float(math.floor(min(scores))), float(math.ceil(max(scores)))
-    if low == high:
-        raise CorpusError(f"{path}: every label is {low:g}; there is nothing to learn")
-    note = (
-        f"some labels lie outside −3 … 3; the range is {low:g} … {high:g}, "
-        "from the smallest to the largest label"
-    )
-    return Task("regression", low=low, high=high), [note]
+                cells.append(Cell(row, column, value))
+    task, notes = find_task(cells)
+    if task is None:
+        notes.append(f"{table.path.name} labels no clip, so the corpus cannot be trained on")
+    return task, notes
 
 
 def _add_default_split(clips: list[Clip]) -> tuple[list[Clip], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from semanticmac.core import Label, Task
@@ -16,10 +17,41 @@ LABEL_COLUMNS: Mapping[str, str] = {
 }
 
 
+# How tables write that nothing was annotated, beside an empty cell.
+MISSING = {"na", "n/a", "#n/a", "<na>"}
+_DECIMAL_COMMA = re.compile(r"[+\-−]?\d+,\d+")
+
+
+def is_missing(value: str) -> bool:
+    """Whether a cell says that the clip is not annotated."""
+    return value.lower() in MISSING | {""}
+
+
+def refuse_nan(row: Row, column: str, value: str) -> None:
+    """Raises CorpusError for NaN: a program lost a label there, and nobody knows which."""
+    if value.lower() == "nan":
+        raise row.error(f"{column} is NaN; leave the cell empty if the clip is not annotated")
+
+
+def fold(name: str) -> str:
+    """A class name without the differences of case and blanks."""
+    return " ".join(name.casefold().split())
+
+
+def has_decimal_comma(value: str) -> bool:
+    """Whether a cell is a number with a decimal comma, as `1,5`."""
+    return _DECIMAL_COMMA.fullmatch(value) is not None
+
+
+def with_decimal_point(value: str) -> str:
+    """A number with a decimal comma in Python's spelling; anything else as it is."""
+    return value.replace(",", ".") if has_decimal_comma(value) else value
+
+
 def read_labels(
     row: Row, task: Task, columns: Mapping[str, str] = LABEL_COLUMNS
 ) -> dict[str, Label]:
-    """The labels of one row by modality; an empty cell gives no label.
+    """The labels of one row by modality; an empty cell and `NA` give no label.
 
     `columns` maps a column to multimodal, text, audio or vision. Raises CorpusError with file and
     line for a value that the task does not allow.
@@ -27,24 +59,36 @@ def read_labels(
     labels: dict[str, Label] = {}
     for column, modality in columns.items():
         value = row.text(column)
-        if value:
+        if not is_missing(value):
             labels[modality] = _parse_label(row, column, value, task)
     return labels
 
 
 def _parse_label(row: Row, column: str, value: str, task: Task) -> Label:
-    if value.lower() == "nan":
-        raise row.error(f"{column} is NaN; leave the cell empty if the clip is not annotated")
-
+    refuse_nan(row, column, value)
     label: Label = value
     if task.kind == "regression":
-        label = row.parse_number(value, f"the {column}")
+        label = row.parse_number(with_decimal_point(value), f"the {column}")
     elif task.kind == "multi-label":
         classes = [part.strip() for part in value.split("|")]
-        label = tuple(name for name in classes if name)
+        label = tuple(_known_spelling(name, task) for name in classes if name)
+    else:
+        label = _known_spelling(value, task)
 
     try:
         task.encode(label)
     except ValueError as error:
         raise row.error(f"{column}: {error}") from error
     return label
+
+
+def _known_spelling(name: str, task: Task) -> str:
+    """The class that a cell means: `Happy ` is happy, and `1.0` is 1."""
+    for known in task.classes:
+        if fold(known) == fold(name):
+            return known
+    try:
+        number = f"{float(name):g}"
+    except ValueError:
+        return name
+    return number if number in task.classes else name

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.corpora.text_encoding import UTF8, decode
 
 # Official label files are far smaller. A video that is named .csv must not fill the memory.
 MAX_LABEL_FILE_BYTES = 512 * 2**20
@@ -17,28 +18,26 @@ MAX_CELL_CHARS = 2**20  # the csv module's own limit (128 Ki) is smaller than a 
 
 
 def read_text(path: Path) -> str:
-    """The whole file as text: UTF-8 with or without a byte order mark, else Windows-1252.
+    """The whole file as text in the encoding that `text_encoding.decode` finds.
 
-    UTF-8 is tried first: other encodings are rarely valid UTF-8, but nearly all bytes are valid
-    Windows-1252. Line ends become `\\n`. Raises CorpusError when the file cannot be read, is larger
-    than MAX_LABEL_FILE_BYTES, or is not text.
+    Line ends become `\\n`. Raises CorpusError when the file cannot be read, is larger than
+    MAX_LABEL_FILE_BYTES, or is not text.
     """
+    return read_encoded_text(path)[0]
+
+
+def read_encoded_text(path: Path) -> tuple[str, str]:
+    """The text as in `read_text`, and the name of its encoding."""
     check_size(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error
-    if b"\0" in raw:
-        raise CorpusError(
-            f"{path} contains NUL bytes: it is not a text file, or it is UTF-16; save it as UTF-8"
-        )
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # Five byte values are invalid in Windows-1252. A damaged letter becomes a replacement
-        # character, so that the rest of the corpus can be read.
-        text = raw.decode("cp1252", errors="replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        text, encoding = decode(raw)
+    except ValueError as error:
+        raise CorpusError(f"{path} {error}; save it as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n"), encoding
 
 
 def check_size(path: Path) -> None:
@@ -60,7 +59,7 @@ def unreadable(path: Path, error: OSError) -> CorpusError:
 
 
 def is_number(value: str) -> bool:
-    """Whether a cell is written as a number. NaN and infinity count; callers reject them as labels."""
+    """Whether a cell is a number. NaN and infinity count; callers reject them as labels."""
     try:
         float(value)
     except ValueError:
@@ -114,6 +113,14 @@ class Table:
     path: Path
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    encoding: str = UTF8
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how the file was read."""
+        if self.encoding == UTF8:
+            return ()
+        return (f"{self.path.name} is not UTF-8; it was read as {self.encoding}",)
 
 
 def read_table(path: Path, required: Iterable[str] = ()) -> Table:
@@ -124,7 +131,8 @@ def read_table(path: Path, required: Iterable[str] = ()) -> Table:
     """
     # csv.reader counts physical lines, and a quoted cell may contain several. So a record starts
     # after the last line of the record before it.
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    text, encoding = read_encoded_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     csv.field_size_limit(MAX_CELL_CHARS)
     columns: tuple[str, ...] = ()
     rows: list[Row] = []
@@ -148,7 +156,7 @@ def read_table(path: Path, required: Iterable[str] = ()) -> Table:
         raise CorpusError(
             f"{path} is empty, expected a header line with {', '.join(required) or 'column names'}"
         )
-    return Table(path, columns, tuple(rows))
+    return Table(path, columns, tuple(rows), encoding)
 
 
 def index_rows(rows: Sequence[Row], ids: Sequence[str], what: str) -> dict[str, Row]:
