@@ -1,6 +1,8 @@
 """The memo of digests: believed where it is whole, and never where it is not."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,27 @@ def test_a_killed_run_keeps_what_it_read(tmp_path, files, read, monkeypatch):
     for file in files:
         again.digest(file)
     assert read == files[6:]
+
+
+def test_two_files_that_are_swapped_with_their_times_are_read_again(tmp_path, files):
+    """`cp -p` keeps size and modification time."""
+    one, two = files[:2]
+    os.utime(two, ns=(one.stat().st_atime_ns, one.stat().st_mtime_ns))
+    memo = FileHashes(tmp_path / "digests.json")
+    hashes = memo.digest(one), memo.digest(two)
+    memo.save()
+
+    spare = tmp_path / "spare"
+    for source, target in ((one, spare), (two, one), (spare, two)):
+        shutil.copy2(source, target)
+    again = FileHashes(tmp_path / "digests.json")
+    assert (again.digest(two), again.digest(one)) == hashes
+
+
+def test_entries_of_version_0_1_are_believed(tmp_path, files, read):
+    memo = FileHashes(tmp_path / "digests.json")
+    digest = memo.digest(files[0])
+    memo._known = {name: [*known[:2], known[-1]] for name, known in memo._known.items()}
+    memo.save()
+    read.clear()
+    assert FileHashes(tmp_path / "digests.json").digest(files[0]) == digest and read == []
