@@ -135,8 +135,8 @@ class MediaFile:
         self.audio_streams = self._playable_audio()
         self._read_packets(size_bytes)
         self.audio_stream: Any = None  # chosen when audio is first read
-        self.info = self._describe()
         self.frames = FrameSource(self) if self.video else None
+        self.info = self._describe()
         self.minutes: dict[tuple[int, int, int], tuple[np.ndarray, tuple[str, ...]]] = {}
 
     def open_container(self) -> Any:
@@ -293,6 +293,11 @@ class MediaFile:
         if container.duration is not None and container.duration > 0 and not self._guessed:
             duration_s = container.duration / 1e6
         start_s = (container.start_time or 0) / 1e6
+        if duration_s is not None and start_s > SLACK_S:
+            # Some Matroska files state the time at their end instead.
+            ends_s = [table.end_s for table in self.tables.values() if len(table.order)]
+            if abs(max(ends_s, default=0.0) - duration_s) < SLACK_S:
+                duration_s -= start_s
         video = self._describe_video(start_s) if self.video else None
         others = [s for s in container.streams if s.type not in ("audio", "video")]
         return MediaInfo(
@@ -315,7 +320,7 @@ class MediaFile:
             width=codec.width if codec else 0,
             height=codec.height if codec else 0,
             pixel_aspect=1.0,  # of each frame when it is decoded
-            start_s=float(table.starts_s[0]) if has_frames else file_start_s,
+            start_s=self.frames.first_s() if self.frames and has_frames else file_start_s,
             turned=False,
             alone=len(self.container.streams.video) == 1,
             hdr=bool(codec) and codec.color_trc in TRANSFERS,
@@ -356,14 +361,24 @@ class FrameSource:
         self.interlaced = False
         self.hdr = False
 
+    @property
+    def untimed(self) -> bool:
+        """Whether the container knows the order of decoding alone."""
+        return self.file.container.format.name.split(",")[0] in UNTIMED_CONTAINERS
+
     def planned(self) -> bool:
         """Whether the packets tell the time of every frame."""
-        container = self.file.container.format.name.split(",")[0]
-        return (
-            self.table.complete
-            and self.codec.name in PLANNED_CODECS
-            and container not in UNTIMED_CONTAINERS
-        )
+        return self.table.complete and self.codec.name in PLANNED_CODECS and not self.untimed
+
+    def first_s(self) -> float:
+        """When the first frame is shown, on the file's clock."""
+        if self.untimed and _can_decode(self.stream):
+            for frame in self.every(0):
+                ticks = frame.dts if frame.dts is not None else frame.pts
+                if ticks is not None:
+                    return float(ticks * self.table.tick_s)
+                break
+        return float(self.table.starts_s[0])
 
     def wanted(self, packets: np.ndarray) -> Iterator[tuple[int, Any]]:
         """(pts, frame) of the packets with these numbers, each once, in the order of decoding.
@@ -577,9 +592,8 @@ def _decode_all(file: MediaFile, request: DecodeRequest, origin_s: float) -> Vid
 
 def source_time_s(source: FrameSource, frame: Any, scan: FrameScan) -> float:
     """The frame's time on the file's clock. An avi has only the order of decoding (dts)."""
-    container = source.file.container.format.name.split(",")[0]
     ticks = frame.pts if frame.pts is not None else frame.dts
-    if container in UNTIMED_CONTAINERS and frame.dts is not None:
+    if source.untimed and frame.dts is not None:
         ticks = frame.dts
     if ticks is not None:
         scan.last_ticks = ticks

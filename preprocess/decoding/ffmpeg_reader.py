@@ -57,8 +57,8 @@ def probe(request: DecodeRequest) -> tuple[MediaInfo, WholeRun | None]:
     else:
         status = path.stat()
         info = _header(path, status.st_size, status.st_mtime_ns)
-    request.check(info)
     _hand_over(info)
+    request.check(info)
     return info, whole
 
 
@@ -67,6 +67,8 @@ def _hand_over(info: MediaInfo) -> None:
     video = info.video
     if info.container.split(",")[0] == "ogg":
         raise HandOver("an Ogg file may hold several recordings")
+    if info.container.startswith("matroska") and info.start_s > SLACK_S:
+        raise HandOver("its header may state its end instead of its length")
     if info.video_tracks > 1 or info.audio_tracks > 1:
         raise HandOver("it has several tracks of a kind")
     if video and video.hdr:
