@@ -135,7 +135,7 @@ class MediaFile:
         self.audio_streams = self._playable_audio()
         self._read_packets(size_bytes)
         self.audio_stream: Any = None  # chosen when audio is first read
-        self.frames = FrameSource(self) if self.video else None
+        self.frames = FrameSource(self) if self.video and _can_decode(self.video) else None
         self.info = self._describe()
         self.minutes: dict[tuple[int, int, int], tuple[np.ndarray, tuple[str, ...]]] = {}
 
@@ -372,7 +372,7 @@ class FrameSource:
 
     def first_s(self) -> float:
         """When the first frame is shown, on the file's clock."""
-        if self.untimed and _can_decode(self.stream):
+        if self.untimed:
             for frame in self.every(0):
                 ticks = frame.dts if frame.dts is not None else frame.pts
                 if ticks is not None:
@@ -522,10 +522,9 @@ def _conversion(frame: Any, time_base: Any, field: bool, deep: bool) -> Any:
 
 def _read_video(file: MediaFile, request: DecodeRequest) -> Video | None:
     source, segment = file.frames, request.segment
-    assert source is not None
+    if source is None:
+        raise DecodeError("no picture of the video track could be read: its codec is not known")
     table = source.table
-    if not _can_decode(source.stream):
-        raise DecodeError(f"the video codec {source.codec and source.codec.name} is not known")
     if not len(table) or not len(table.order):
         raise DecodeError(_no_picture(file))
     if table.jump_s is not None:
@@ -592,9 +591,9 @@ def _decode_all(file: MediaFile, request: DecodeRequest, origin_s: float) -> Vid
 
 def source_time_s(source: FrameSource, frame: Any, scan: FrameScan) -> float:
     """The frame's time on the file's clock. An avi has only the order of decoding (dts)."""
-    ticks = frame.pts if frame.pts is not None else frame.dts
-    if source.untimed and frame.dts is not None:
-        ticks = frame.dts
+    ticks = frame.dts
+    if frame.pts is not None and not source.untimed:
+        ticks = frame.pts
     if ticks is not None:
         scan.last_ticks = ticks
         return float(ticks * source.table.tick_s)

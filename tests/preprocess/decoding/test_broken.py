@@ -123,6 +123,14 @@ def test_only_the_index_arrived(talk: Path):
     refused(broken(talk, "index.mp4", index / talk.stat().st_size), "truncated or damaged")
 
 
+@pytest.mark.parametrize("decoder", ["av", "decord", "ffmpeg"])
+def test_a_video_codec_that_nobody_knows(studio: Studio, decoder: str):
+    film = studio.film("strange.mp4", *H264, sound="sine=440:d=2")
+    film.write_bytes(film.read_bytes().replace(b"avc1", b"qvc1").replace(b"avcC", b"free"))
+    with pytest.raises(DecodeError, match="no picture of the video track could be read"):
+        decode(film, decoder=decoder)
+
+
 def test_segments_past_the_end(talk: Path):
     refused(
         talk,
