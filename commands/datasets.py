@@ -1,4 +1,4 @@
-"""The verbs datasets, datasets show and datasets check."""
+"""The commands datasets, datasets show and datasets check."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from semanticmac.commands.options import Exclude, Fold, Labels, SplitBy, Splits
 from semanticmac.commands.ui.screen import DAMAGED, echo, out, print_uncropped
 
 app = typer.Typer(
-    help="The public corpora: what they are, where to get them, whether a download is whole."
+    help="The public corpora: what they are, where to get them, is a download complete?"
 )
 
 
 @app.callback()
 def datasets_(context: typer.Context) -> None:
-    """The public corpora: what they are, where to get them, and whether your download is whole."""
+    """The public corpora: what they are, where to get them, is your download complete?"""
     from semanticmac.commands.ui.datasets import corpora_table
     from semanticmac.preprocess.corpora.cards import CARDS
 
@@ -35,7 +35,7 @@ def datasets_(context: typer.Context) -> None:
 def datasets_show(
     name: Annotated[str, typer.Argument(help="mosi, mosei, sims, iemocap, meld …")],
 ) -> None:
-    """Everything to know of one corpus before its download."""
+    """Task, counts, source, terms and expected folder of one corpus."""
     from semanticmac.commands.ui.datasets import corpus_table
     from semanticmac.preprocess.corpora.cards import CARDS
 
@@ -60,7 +60,7 @@ def datasets_check(
     split_by: SplitBy = None,
     fold: Fold = None,
 ) -> None:
-    """Is the download whole? Reads labels and file names, decodes nothing; exit code 0 only where it is."""
+    """Is the download complete? Reads labels and file names, decodes nothing. Exit code 0: yes."""
     from semanticmac.commands.ui.datasets import check_view
     from semanticmac.preprocess.corpora import NAMES, require_root
     from semanticmac.preprocess.corpora.check import check_corpus
@@ -70,9 +70,8 @@ def datasets_check(
             f"no corpus is called {name!r}; expected one of {', '.join(NAMES)}"
         )
     root = root or Path("data") / name
-    require_root(
-        name, root
-    )  # bad input; what is found wrong in a folder is another thing, with another exit code
+    # A missing folder is bad input. Problems inside a folder are findings with another exit code.
+    require_root(name, root)
     report = check_corpus(name, root, corpus_options(splits, exclude, labels, split_by, fold))
     print_uncropped(out, check_view(report))
     if not report.complete:

@@ -127,7 +127,7 @@ CARDS: Mapping[str, CorpusCard] = {
             terms="repository under GPL-3.0; the videos come from a television series",
             folder="{train,dev,test}_sent_emo.csv, train_splits, dev_splits_complete, "
             "output_repeated_splits_test",
-            remark="papers leave out clips that they could not decode; the number of these differs",
+            remark="papers leave out undecodable clips; their number differs",
         ),
         CorpusCard(
             "urfunny",

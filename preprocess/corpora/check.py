@@ -1,4 +1,4 @@
-"""Compares the clips, files and labels of a download with what is known of the corpus; decodes nothing."""
+"""Checks the clips, files and labels of a download; nothing is decoded."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def check_corpus(name: str, root: Path, options: Options = OFFICIAL) -> CheckRep
 def _check_counts(
     counts: Mapping[str, int], card: CorpusCard, official_lists: bool
 ) -> list[Finding]:
-    """Compares the counts with the official ones and the paper's; only the first can be a problem."""
+    """Compares the counts with the official and the paper's; only the first can be a problem."""
     findings: list[Finding] = []
     actual = _slashes(counts)
     official, paper = _slashes(card.official_counts()), _slashes(card.paper_counts())

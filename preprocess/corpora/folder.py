@@ -9,24 +9,11 @@ from semanticmac.preprocess.corpora.clips_table import file_ids, read_clips_tabl
 from semanticmac.preprocess.corpora.options import OFFICIAL, Options
 from semanticmac.preprocess.corpora.tables import read_table, read_text
 
-VIDEO_SUFFIXES = set(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".flv",
-        ".ogv",
-        ".3gp",
-        ".mts",
-    ]
-)
-AUDIO_SUFFIXES = set([".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma"])
+VIDEO_SUFFIXES = {
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv",
+    ".3gp", ".mts",
+}  # fmt: skip
+AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma"}
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 
 
@@ -54,7 +41,7 @@ def _read_files(root: Path) -> Corpus:
 
 
 def transcript_of(path: Path) -> str:
-    """The text of the `.txt` file of the same stem beside a media file, in one line; empty if absent."""
+    """The text of the `.txt` file beside a media file, in one line; empty if there is none."""
     transcript = path.with_suffix(".txt")
     if transcript == path or not is_there(transcript):
         return ""

@@ -40,7 +40,10 @@ class _Utterance:
 
 
 def read(root: Path, options: Options) -> Corpus:
-    """The utterances of six emotions. Test is session 5; valid is a seeded tenth of the other dialogues."""
+    """The utterances of six emotions.
+
+    Test is session 5; valid is a seeded tenth of the other dialogues.
+    """
     base = _find_base(root)
     utterances = {session: _read_session(base / session) for session in SESSIONS}
     dialogues: list[str] = []
@@ -172,7 +175,8 @@ def _clips(
                 split="test" if session.name == TEST_SESSION else split,
                 dialogue=dialogue,
                 position=positions[dialogue],
-                speaker=f"{dialogue[:5]}{utterance.speaker}",  # A session has one actor of each sex.
+                # A session has one actor of each sex.
+                speaker=f"{dialogue[:5]}{utterance.speaker}",
                 crop="left" if utterance.speaker == utterance.left else "right",
             )
         )

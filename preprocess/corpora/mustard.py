@@ -1,4 +1,4 @@
-"""MUStARD: sarcasm in television series; 690 utterances with the scene before each, in five folds."""
+"""MUStARD: sarcasm in 690 utterances of television series, with the scene before each."""
 
 from __future__ import annotations
 

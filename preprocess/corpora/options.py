@@ -1,4 +1,4 @@
-"""Lists of the user that replace a corpus's own splits, clips or labels: the same for every corpus."""
+"""Lists of the user that replace the splits, clips or labels of any corpus."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OFFICIAL = Options()
 
 
 def apply_options(corpus: Corpus, options: Options) -> Corpus:
-    """The corpus after the options replaced labels, removed clips and replaced splits, in this order."""
+    """Replaces labels, removes clips and replaces splits, in this order."""
     if options.labels is not None:
         corpus = apply_labels(corpus, options.labels)
     if options.exclude is not None:
@@ -87,7 +87,10 @@ def complete_from_root(corpus: Corpus, root: Path, options: Options, labels_from
 
 
 def apply_splits(corpus: Corpus, path: Path) -> Corpus:
-    """Every clip with the split that the list gives it or its source video; other clips get none."""
+    """The corpus with the splits of the list; a clip that is not listed gets none.
+
+    The list gives a split to a clip (column clip_id) or to a source video (column video_id).
+    """
     by_video = "video_id" in read_table(path).columns
     rows = _read_list(path, "video_id" if by_video else "clip_id", "split")
     split_of = {name: parse_split(row) for name, row in rows.items()}

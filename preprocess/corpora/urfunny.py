@@ -1,4 +1,4 @@
-"""UR-FUNNY V2: excerpts of talks, and whether their last sentence is a punchline; labels are pickles."""
+"""UR-FUNNY V2: is the last sentence of a talk's excerpt a punchline? Label files are pickles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws one picture: a person, what they feel, how far the mouth is open, and what the camera makes of it."""
+"""Draws one frame: a person with an affect and an opened mouth, as seen by a camera."""
 
 from __future__ import annotations
 
@@ -35,12 +35,9 @@ Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is at one moment, relative to the face's own place in the picture.
+    """Position of the head at one moment, relative to that of its Face; independent of affect."""
 
-    Independent of affect.
-    """
-
-    shift: tuple[float, float] = (0.0, 0.0)  # shares of the picture's side
+    shift: tuple[float, float] = (0.0, 0.0)  # shares of the frame's side
     roll: float = 0.0  # radians
     yaw: float = 0.0
     blink: float = 0.0  # 0 = open … 1 = shut
@@ -52,10 +49,10 @@ STILL = Pose()
 def draw_face(
     face: Face, affect: float, mouth: float, size_px: int = 224, pose: Pose = STILL
 ) -> Picture:
-    """`face` feeling `affect` (−3 … 3), its mouth `mouth` (0 … 1) open → (size_px, size_px, 3) uint8.
+    """One frame (size_px, size_px, 3) of `face` with `affect` (−3 … 3).
 
-    The same arguments give the same pixels. All lengths are relative to the picture, so any size
-    shows the same.
+    `mouth` is how far the mouth is open, 0 … 1. The same arguments give the same pixels. Lengths
+    are relative to the frame, so every size shows the same drawing.
     """
     side = size_px * SUPERSAMPLING
     centre = (
@@ -85,14 +82,15 @@ def draw_face(
     return photograph(face, np.asarray(canvas.image.reduce(SUPERSAMPLING)))
 
 
-@lru_cache(maxsize=2)  # a clip shows one room again and again
+# All frames of a clip have one background.
+@lru_cache(maxsize=2)
 def _scene(face: Face, side_px: int) -> Image.Image:
     return draw_scene(face, side_px)
 
 
 @lru_cache(maxsize=2)
 def _camera(face: Face, size_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What a camera does to every picture: factors (S, S, 3) of light and colour, and the grain (S, S, 1) it adds."""
+    """The effect of a camera: light and colour to multiply (S, S, 3), grain to add (S, S, 1)."""
     ramp = np.linspace(-1, 1, size_px, dtype=np.float32)
     light = face.exposure * (1 + face.light[0] * ramp[None, :] + face.light[1] * ramp[:, None])
     tint = np.array([1 + face.warmth, 1, 1 - face.warmth], dtype=np.float32)
@@ -103,7 +101,7 @@ def _camera(face: Face, size_px: int) -> tuple[NDArray[np.float32], NDArray[np.f
 
 
 def photograph(face: Face, picture: Picture) -> Picture:
-    """picture (S, S, 3) as this face's camera sees it: light from one side, exposure, colour of the light, grain."""
+    """A frame (S, S, 3) with the light, exposure, colour and grain of this face's camera."""
     factors, grain = _camera(face, picture.shape[0])
     seen = picture * factors
     seen += grain

@@ -1,4 +1,4 @@
-"""Eyes, brows, nose, cheeks and mouth: the part of a drawn face that shows what it feels."""
+"""Eyes, brows, nose, cheeks and mouth: the parts of a drawn face that show its affect."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TEETH, MOUTH_INSIDE, TONGUE = (250, 248, 242), (94, 26, 34), (206, 92, 98)
 
 @dataclass(frozen=True)
 class Expression:
-    """What the face does, each 0 at rest; built from one affect, so that every part agrees."""
+    """The state of each part, 0 at rest. All parts follow from one affect."""
 
     smile: float  # corners of the mouth up (> 0) or down, 1 = fully
-    grin: float  # teeth showing although nothing is said
+    grin: float  # teeth visible without speech
     squint: float  # lower lids and cheeks pushed up
     lids: float  # upper lids higher (> 0) or lower
     brow_height: float  # brows up (> 0) or down
@@ -27,7 +27,10 @@ class Expression:
 
 
 def expression(face: Face, affect: float) -> Expression:
-    """How `face` shows an affect of −3 … 3: good feelings look alike, bad ones sad or angry, as the face's temper."""
+    """The expression of `face` for an affect of −3 … 3.
+
+    Positive affect looks alike in all faces; negative affect looks sad or angry by `face.temper`.
+    """
     feeling = face.gain * affect / 3
     good, bad = max(feeling, 0.0), max(-feeling, 0.0)
     return Expression(
@@ -42,8 +45,8 @@ def expression(face: Face, affect: float) -> Expression:
 
 
 def draw_eyes(canvas: Canvas, face: Face, look: Expression, blink: float) -> None:
-    """Both eyes; blink 0 = as the expression has them, 1 = shut."""
-    span = np.linspace(-1, 1, 17)  # from the outer corner to the inner one
+    """Both eyes; blink 0 = as in the expression, 1 = closed."""
+    span = np.linspace(-1, 1, 17)  # from the outer corner to the inner corner
     arc = 1 - np.abs(span) ** 2.2
     half = 0.185 * face.eye_size
     # sad: inner part higher; angry: cut from the inside
@@ -65,10 +68,8 @@ def draw_eyes(canvas: Canvas, face: Face, look: Expression, blink: float) -> Non
                 20,
             )
             order = np.argsort(x)
-            top, bottom = (
-                np.interp(iris[:, 0], x[order], upper[order, 1]),
-                np.interp(iris[:, 0], x[order], lower[order, 1]),
-            )
+            top = np.interp(iris[:, 0], x[order], upper[order, 1])
+            bottom = np.interp(iris[:, 0], x[order], lower[order, 1])
             iris[:, 1] = np.clip(iris[:, 1], top, np.maximum(top, bottom))
             canvas.fill(iris, colour, depth=0.45)
         if blink < 0.5:
@@ -79,7 +80,8 @@ def draw_eyes(canvas: Canvas, face: Face, look: Expression, blink: float) -> Non
             )
         canvas.stroke(upper, 0.05, line, depth=0.45, taper=0.4)
         canvas.stroke(lower, 0.018, mix(face.skin, line, 0.5), depth=0.45)
-        if look.squint > 0.15:  # the cheek's fold under a smiling eye
+        if look.squint > 0.15:
+            # The fold of the cheek under a smiling eye.
             fold = np.stack(
                 [x * 1.02, EYE_Y + 0.15 - 0.05 * look.squint + 0.05 * (1 - span**2)], axis=1
             )
@@ -89,7 +91,7 @@ def draw_eyes(canvas: Canvas, face: Face, look: Expression, blink: float) -> Non
 
 
 def draw_brows(canvas: Canvas, face: Face, look: Expression) -> None:
-    """Both brows: their height, tilt and bow; angry ones pinch the skin between them."""
+    """Both brows with their height and tilt; angry brows also fold the skin between them."""
     colour = shade(mix(face.hair, face.skin, 0.12), 0.75)
     tilt, height = 0.14 * look.brow_tilt, EYE_Y - 0.33 - look.brow_height
     gap = face.eye_gap
@@ -107,14 +109,13 @@ def draw_brows(canvas: Canvas, face: Face, look: Expression) -> None:
             canvas.stroke(wrinkle, 0.025, shade(face.skin, 0.72), depth=0.5, taper=0.9)
     elif look.brow_tilt > 0.5:
         for lift in (0.16, 0.24):
-            canvas.stroke(
-                curve((-0.2, height - lift + 0.03), (0, height - lift), (0.2, height - lift + 0.03)),
-                0.02, shade(face.skin, 0.8), depth=0.5, taper=0.9,
-            )  # fmt: skip
+            end = height - lift + 0.03
+            wrinkle = curve((-0.2, end), (0, height - lift), (0.2, end))
+            canvas.stroke(wrinkle, 0.02, shade(face.skin, 0.8), depth=0.5, taper=0.9)
 
 
 def draw_cheeks(canvas: Canvas, face: Face, look: Expression) -> None:
-    """Rosy and round when pleased, pale and lined from the nose when not."""
+    """Rosy and round for positive affect, pale and with lines from the nose for negative affect."""
     rosy = mix(face.skin, (232, 84, 84), 0.12 + 0.22 * max(-0.5, look.blush))
     radius = 0.2 + 0.04 * max(0.0, look.blush)
     for side in (-1, 1):
@@ -133,7 +134,7 @@ def draw_cheeks(canvas: Canvas, face: Face, look: Expression) -> None:
 
 
 def draw_nose(canvas: Canvas, face: Face) -> None:
-    """A shadow, a tip and two nostrils."""
+    """A shadow and the tip with two nostrils."""
     size, dark = face.nose, shade(face.skin, 0.8)
     canvas.fill(
         curve((-0.02, 0.02), (0.14 * size, 0.33), (0, 0.40), (-0.10 * size, 0.36), (-0.02, 0.02)),
@@ -150,11 +151,11 @@ def draw_nose(canvas: Canvas, face: Face) -> None:
 
 
 def draw_mouth(canvas: Canvas, face: Face, look: Expression, opening: float) -> None:
-    """The mouth as two curves over its width: lips outside them, teeth, dark and tongue between.
+    """The mouth between two curves over its width: lips, teeth, inside and tongue.
 
-    Speech moves the lips apart; the corners stay where the affect has put them. A happy mouth opens
-    downwards (a D lying on its back), an unhappy one upwards, so that a talking mouth shows the
-    affect as clearly as a shut one.
+    Speech moves the lips apart (`opening`, 0 … 1); the affect alone places the corners. A happy
+    mouth opens downwards and an unhappy mouth upwards, so an open mouth shows the affect as clearly
+    as a closed one.
     """
     smile = float(np.clip(look.smile, -1.25, 1.25))
     good, bad = max(smile, 0.0), max(-smile, 0.0)
@@ -185,7 +186,8 @@ def draw_mouth(canvas: Canvas, face: Face, look: Expression, opening: float) -> 
         canvas.fill(outline(upper, teeth), TEETH, 0.6)
     else:
         canvas.stroke(outline(middle, middle)[: len(t)], 0.035, shade(face.lip, 0.4), 0.6, 0.3)
-    for side in (-1, 1):  # the corners, drawn on into the cheek
+    # The corners continue into the cheeks.
+    for side in (-1, 1):
         corner = (side * half, float(middle[0]))
         end = (side * (half + 0.06), float(middle[0]) - 0.09 * smile)
         canvas.stroke(curve(corner, end), 0.035, shade(face.skin, 0.62), 0.58, 0.35)

@@ -1,4 +1,4 @@
-"""A clip before any codec: a face that talks, blinks and sways to a voice; and pictures and sounds of strangers."""
+"""Uncompressed clips of a talking face, and single frames and sounds of random people."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from semanticmac.preprocess.demo.voice import (
     speak,
 )
 
-DRAWINGS_PER_S = 6  # the film shows each drawing twice, as drawn films do
+DRAWINGS_PER_S = 6  # The video shows each drawing twice, as animated films do.
 
 
 @dataclass(frozen=True)
 class Film:
-    """One take, uncompressed."""
+    """One uncompressed clip."""
 
-    frames: NDArray[np.uint8]  # (n, S, S, 3) RGB, drawing k is seen from k/6 s to (k + 1)/6 s
-    waveform: NDArray[np.int16]  # (N,) 16 kHz mono, as long as the pictures
+    frames: NDArray[np.uint8]  # (n, S, S, 3) RGB; frame k lasts from k/6 s to (k + 1)/6 s
+    waveform: NDArray[np.int16]  # (N,) 16 kHz mono, as long as the frames
 
 
 def shoot(
@@ -39,7 +39,10 @@ def shoot(
     rng: Generator,
     size_px: int = 224,
 ) -> Film:
-    """`text` said by `voice` in the affect `audio`, by a `face` that shows the affect `vision` (both −3 … 3)."""
+    """A clip of `face` and `voice` saying `text`.
+
+    The face has the affect `vision` and the voice the affect `audio`, both −3 … 3.
+    """
     speech = speak(text, voice, audio, rng)
     frames = act(face, vision, speech.opening, rng, size_px)
     samples = round(len(frames) * SAMPLE_RATE_HZ / DRAWINGS_PER_S)
@@ -51,33 +54,25 @@ def shoot(
 def act(
     face: Face, affect: float, opening: Track, rng: Generator, size_px: int = 224
 ) -> NDArray[np.uint8]:
-    """The drawings (n, S, S, 3) of a face over the lips' track `opening`, 5 ms a value; the affect wavers a little."""
+    """The frames (n, S, S, 3) of a talking face.
+
+    `opening` is the opening of the lips, one value for 5 ms. The affect varies a little.
+    """
     seconds = len(opening) / TRACK_HZ
     times = np.arange(int(np.ceil(seconds * DRAWINGS_PER_S))) / DRAWINGS_PER_S
     middle = np.minimum(
         ((times + 0.5 / DRAWINGS_PER_S) * TRACK_HZ).astype(np.int64), len(opening) - 1
     )
     felt = np.clip(affect + 0.15 * _sway(times, rng), -3.3, 3.3)
-    x, y, roll, yaw = (
-        0.008 * _sway(times, rng),
-        0.008 * _sway(times, rng),
-        0.025 * _sway(times, rng),
-        0.07 * _sway(times, rng),
-    )
+    x, y = 0.008 * _sway(times, rng), 0.008 * _sway(times, rng)
+    roll, yaw = 0.025 * _sway(times, rng), 0.07 * _sway(times, rng)
     blinks = np.zeros(len(times))
     blinks[int(rng.integers(2, 2 + 3 * DRAWINGS_PER_S)) :: 4 * DRAWINGS_PER_S] = 0.9
-    return np.stack(
-        [
-            draw_face(
-                face,
-                float(felt[k]),
-                float(opening[middle[k]]),
-                size_px,
-                Pose((float(x[k]), float(y[k])), float(roll[k]), float(yaw[k]), float(blinks[k])),
-            )
-            for k in range(len(times))
-        ]
-    )
+    frames: list[Picture] = []
+    for k in range(len(times)):
+        pose = Pose((float(x[k]), float(y[k])), float(roll[k]), float(yaw[k]), float(blinks[k]))
+        frames.append(draw_face(face, float(felt[k]), float(opening[middle[k]]), size_px, pose))
+    return np.stack(frames)
 
 
 def _sway(times: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
@@ -93,10 +88,7 @@ def _sway(times: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
 def random_picture(
     rng: Generator, affect: float, size_px: int = 224, face: Face | None = None
 ) -> Picture:
-    """A stranger, or `face`, who talks, feeling `affect` (−3 … 3): a frame of no corpus.
-
-    (S, S, 3) uint8.
-    """
+    """A frame (S, S, 3) of `face` or of a random face, mostly talking, with `affect` (−3 … 3)."""
     pose = Pose(
         shift=(float(rng.uniform(-0.01, 0.01)), float(rng.uniform(-0.01, 0.01))),
         roll=float(rng.uniform(-0.03, 0.03)),
@@ -114,10 +106,10 @@ def random_picture(
 
 
 def random_sound(rng: Generator, affect: float, seconds: float = 2.0) -> NDArray[np.int16]:
-    """A stranger's meaningless words in the affect `affect` (−3 … 3): (N,) int16 at 16 kHz, N = round(seconds · 16000).
+    """Meaningless words of a random voice with `affect` (−3 … 3): (N,) int16 at 16 kHz.
 
-    The window is centred anywhere in what is said, so at the ends it holds silence, as a clip's
-    first and last do.
+    N = round(seconds · 16000). The window is centred anywhere in the speech, so it may contain
+    silence at its ends, like the first and last windows of a clip.
     """
     text = babble(int(rng.integers(8, 12)), rng)
     waveform = speak(text, random_voice(rng), affect, rng).waveform

@@ -1,4 +1,4 @@
-"""Hair, hats and beards; none of them hides brows, eyes or mouth."""
+"""Hair, hats and beards; none of them covers brows, eyes or mouth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from semanticmac.preprocess.demo.wardrobe import CROWN, head_outline
 
 
 def draw_hair_behind(canvas: Canvas, face: Face) -> None:
-    """What hangs or stands behind the head."""
+    """The hair behind the head."""
     dark = shade(face.hair, 0.8)
     if face.hair_style == "long":
         canvas.fill(arch((-0.62, -1.0), (-1.22, -0.2), (-1.3, 1.5), (-0.7, 2.0)), dark, -0.4)
@@ -43,14 +43,14 @@ def draw_hair_behind(canvas: Canvas, face: Face) -> None:
 
 
 def _cap(hairline: Points, grow: float) -> Points:
-    """All of the head, grown by the hair's thickness, above a hairline that runs from right to left."""
+    """The head above a hairline (from right to left), larger by the thickness of the hair."""
     angle = np.linspace(np.pi, 2 * np.pi, 24)
     top = np.stack([grow * np.cos(angle), CROWN * grow * np.sin(angle)], axis=1)
     return np.concatenate([top, hairline])
 
 
 def draw_hair(canvas: Canvas, face: Face) -> None:
-    """What lies over the forehead."""
+    """The hair or hat over the forehead."""
     style, hair, cloth = face.hair_style, face.hair, shade(face.clothes, 1.2)
     if style in ("short", "bun"):
         canvas.fill(
@@ -95,7 +95,7 @@ def draw_hair(canvas: Canvas, face: Face) -> None:
 
 
 def draw_beard(canvas: Canvas, face: Face) -> None:
-    """Drawn before the mouth, so that the mouth's shape stays in sight."""
+    """The beard. Draw it before the mouth, so that the mouth stays visible."""
     if face.beard in ("stubble", "full"):
         colour = mix(face.skin, face.hair, 0.35 if face.beard == "stubble" else 0.92)
         jaw = head_outline(face)[1:24]  # the lower half, from right to left

@@ -1,4 +1,4 @@
-"""Who is in the picture: everything about a drawn face that does not depend on what it feels."""
+"""The person in a clip: all properties of a drawn face that do not depend on affect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ CLOTHES: tuple[Colour, ...] = (
 )  # fmt: skip
 WALLS: tuple[Colour, ...] = (
     (206, 222, 226), (236, 216, 192), (188, 206, 182), (214, 200, 222), (242, 232, 214),
-    (120, 146, 166), (166, 122, 106), (88, 100, 112), (232, 190, 176), (148, 172, 150), (224, 208, 150),
+    (120, 146, 166), (166, 122, 106), (88, 100, 112), (232, 190, 176), (148, 172, 150),
+    (224, 208, 150),
 )  # fmt: skip
 LIPS: tuple[Colour, ...] = ((186, 58, 74), (206, 96, 104), (158, 52, 84), (214, 112, 92))
 
@@ -54,33 +55,30 @@ class Face:
     glasses: str  # none, round or square
     freckles: bool
     earrings: bool
-    # What the face looks like when nothing is felt, and how it feels: a person at rest may seem to
-    # smile or to frown.
+    # The face at neutral affect: some people seem to smile or to frown.
     resting_mouth: float
     resting_brow: float
     resting_lids: float
-    gain: float  # how strongly this face shows what it feels
-    temper: (
-        float  # 0 = bad feelings look sad (inner brows up), 1 = they look angry (inner brows down)
-    )
-    # The camera and the room.
+    gain: float  # how strongly this face shows affect
+    # Negative affect looks sad at 0 (inner brows up) and angry at 1 (inner brows down).
+    temper: float
+    # The camera and the background.
     scene: str
     wall: Colour
-    scene_seed: int  # where the things in the background stand, and the sensor's grain
-    scale: float  # half head width, as a share of the picture's side
-    offset: tuple[
-        float, float
-    ]  # middle of the head from the middle of the picture, as shares of its side
+    scene_seed: int  # of the background and the sensor's grain
+    scale: float  # half head width, as a share of the frame's side
+    # From the middle of the frame to the middle of the head, as shares of its side.
+    offset: tuple[float, float]
     roll: float
     yaw: float
-    light: tuple[float, float]  # brightness slope to the right and down, as shares over the picture
+    light: tuple[float, float]  # brightness slope to the right and down, as shares over the frame
     exposure: float
     warmth: float  # > 0 reddish, < 0 bluish
     grain: float  # standard deviation of the sensor's noise, in grey levels
 
 
 def _pick(rng: Generator, options: tuple[Colour, ...]) -> Colour:
-    """One of the colours, moved a little."""
+    """One of the colours, slightly changed."""
     return shade(options[int(rng.integers(len(options)))], float(rng.uniform(0.9, 1.04)))
 
 

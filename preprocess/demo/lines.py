@@ -1,4 +1,4 @@
-"""The spoken lines of the demo corpus: original English sentences by sentiment, and which of them are held out."""
+"""The spoken lines of the demo corpus: English sentences by sentiment, and their splits."""
 
 from __future__ import annotations
 
@@ -236,14 +236,12 @@ LINES: dict[int, tuple[str, ...]] = {
 
 
 def lines_of(split: str, sentiment: int) -> tuple[str, ...]:
-    """The lines of one split at one sentiment level (−3 … 3): every fifth is test's, three of thirty are valid's.
+    """The lines of one split at one sentiment level (−3 … 3).
 
-    The division is fixed, so no line that a model is tested on was ever trained on, whatever the
-    seed.
+    Of every ten lines, two belong to test and one to valid. The division does not depend on the
+    seed, so a test line is never in the training data.
     """
     if split not in SPLITS:
         raise ValueError(f"split={split!r}, expected one of {', '.join(SPLITS)}")
-    places = {"test": {4, 9}, "valid": {8}, "train": {0, 1, 2, 3, 5, 6, 7}}[
-        split
-    ]  # of every ten lines
-    return tuple(line for place, line in enumerate(LINES[sentiment]) if place % 10 in places)
+    digits = {"test": {4, 9}, "valid": {8}, "train": {0, 1, 2, 3, 5, 6, 7}}[split]
+    return tuple(line for k, line in enumerate(LINES[sentiment]) if k % 10 in digits)

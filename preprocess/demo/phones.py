@@ -1,4 +1,4 @@
-"""From letters to speech sounds: a rough English pronunciation, and what the vocal tract does in each sound."""
+"""A rough English pronunciation: letters to speech sounds, each with its acoustic properties."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Phone:
 
     @property
     def syllabic(self) -> bool:
-        """True for vowels: they carry the tune."""
+        """True for vowels: they carry the melody."""
         return self.voiced == 1.0
 
 
@@ -64,29 +64,33 @@ PHONES: dict[str, Phone] = {
     ",": Phone((500, 1500, 2500), 0.0, 0.0, 0, 0.120, 0.1),
 }
 
-# Spelling to sounds, longest spelling first. Rough on purpose: the words need rhythm and colour,
-# not intelligibility.
+# Spelling → sounds. The pronunciation is rough: words need rhythm and timbre, but nobody has to
+# understand them.
 SPELLINGS: dict[str, str] = {
-    "tion": "SH AH N", "ough": "AO", "augh": "AE F", "igh": "AA IH", "ould": "UH D", "eigh": "EH IY", "tch": "T SH",
-    "ee": "IY", "ea": "IY", "oo": "UW", "ou": "AA UH", "ow": "AO UH", "ai": "EH IY", "ay": "EH IY", "oi": "AO IY",
-    "oy": "AO IY", "au": "AO", "aw": "AO", "ew": "Y UW", "ie": "IY", "th": "TH", "sh": "SH", "ch": "T SH", "ph": "F",
-    "wh": "W", "ck": "K", "ng": "N G", "qu": "K W", "er": "ER", "ir": "ER", "ur": "ER", "ar": "AA R", "or": "AO R",
-    "ll": "L", "ss": "S", "tt": "T", "pp": "P", "rr": "R", "nn": "N", "mm": "M", "ff": "F", "dd": "D", "bb": "B",
-    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "H", "i": "IH", "j": "D SH", "k": "K",
-    "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V",
+    "tion": "SH AH N", "ough": "AO", "augh": "AE F", "igh": "AA IH", "ould": "UH D",
+    "eigh": "EH IY", "tch": "T SH", "ee": "IY", "ea": "IY", "oo": "UW", "ou": "AA UH",
+    "ow": "AO UH", "ai": "EH IY", "ay": "EH IY", "oi": "AO IY", "oy": "AO IY", "au": "AO",
+    "aw": "AO", "ew": "Y UW", "ie": "IY", "th": "TH", "sh": "SH", "ch": "T SH", "ph": "F",
+    "wh": "W", "ck": "K", "ng": "N G", "qu": "K W", "er": "ER", "ir": "ER", "ur": "ER",
+    "ar": "AA R", "or": "AO R", "ll": "L", "ss": "S", "tt": "T", "pp": "P", "rr": "R", "nn": "N",
+    "mm": "M", "ff": "F", "dd": "D", "bb": "B", "a": "AE", "b": "B", "c": "K", "d": "D",
+    "e": "EH", "f": "F", "g": "G", "h": "H", "i": "IH", "j": "D SH", "k": "K", "l": "L", "m": "M",
+    "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V",
     "w": "W", "x": "K S", "y": "IY", "z": "Z",
 }  # fmt: skip
 _SPELLING = re.compile("|".join(sorted(SPELLINGS, key=len, reverse=True)))
-_SILENT_E = re.compile(r"(?<=[aiou][bcdfghklmnprstvz])e$")  # "time", "made": unheard
-_SHORT = {"the": "TH AH", "a": "AH", "i": "AA IH", "my": "M AA IH", "of": "AH V", "was": "W AH Z", "is": "IH Z",
-          "to": "T UW", "you": "Y UW", "so": "S AO UH", "no": "N AO UH", "we": "W IY", "she": "SH IY", "he": "H IY",
-          "me": "M IY", "be": "B IY", "are": "AA R", "by": "B AA IH"}  # fmt: skip
+_SILENT_E = re.compile(r"(?<=[aiou][bcdfghklmnprstvz])e$")  # silent, as in "time" and "made"
+_SHORT = {
+    "the": "TH AH", "a": "AH", "i": "AA IH", "my": "M AA IH", "of": "AH V", "was": "W AH Z",
+    "is": "IH Z", "to": "T UW", "you": "Y UW", "so": "S AO UH", "no": "N AO UH", "we": "W IY",
+    "she": "SH IY", "he": "H IY", "me": "M IY", "be": "B IY", "are": "AA R", "by": "B AA IH",
+}  # fmt: skip
 
 
 def pronounce(text: str) -> list[Phone]:
-    """The sounds of a text, with a short gap between words and a pause at each comma, colon or full stop inside it.
+    """The sounds of a text, with short gaps between words and pauses at punctuation marks.
 
-    A text without a single letter of a … z (another script, only digits) gives no sounds.
+    A text without any letter of a … z (another script, only digits) has no sounds.
     """
     names: list[str] = []
     for word, mark in re.findall(r"([a-z']+)|([,;:.!?])", text.lower()):
@@ -111,7 +115,7 @@ _CODAS = ("", "", "n", "s", "l", "t")
 
 
 def babble(words: int, rng: Generator) -> str:
-    """Words without meaning, of one or two syllables: something to say that stands in no corpus."""
+    """Words without meaning, of one or two syllables; they occur in no corpus."""
 
     def syllable() -> str:
         return "".join(part[int(rng.integers(len(part)))] for part in (_ONSETS, _NUCLEI, _CODAS))

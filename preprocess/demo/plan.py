@@ -1,4 +1,4 @@
-"""What a demo corpus of one seed consists of: who says which line in which affect, and how its labels follow."""
+"""The plan of a demo corpus: the speaker, line, affects and labels of each clip."""
 
 from __future__ import annotations
 
@@ -12,24 +12,20 @@ from semanticmac.preprocess.demo.face import Face, random_face
 from semanticmac.preprocess.demo.lines import lines_of
 from semanticmac.preprocess.demo.voice import Voice, random_voice
 
-VERSION = 1  # raised whenever the same seed would give other pictures or other sounds
+VERSION = 1  # Raise it when the same seed would give other frames or other audio.
 CLIPS_PER_SPEAKER = 5
-SMALLEST = 8  # clips: fewer leave a split empty
+SMALLEST = 8  # With fewer clips a split would be empty.
 
-# The multimodal label is this mixture of the three unimodal ones, plus noise. The weights are near
-# equal and the three agree only mildly, so that the best guess from any one modality leaves much of
-# the label unexplained.
+# The multimodal label is this mixture of the unimodal labels plus noise. The weights are similar
+# and the labels agree only weakly, so the best prediction from one modality has a large error.
 MIXTURE = {"text": 0.4, "audio": 0.3, "vision": 0.3}
-NOISE = 0.2  # standard deviation of what no modality explains: people who label do not agree either
-AGREEMENT = 0.2  # correlation of the unimodal affects: people mostly agree with themselves
+NOISE = 0.2  # standard deviation, for the disagreement of annotators
+AGREEMENT = 0.2  # correlation of the unimodal affects before they become uniform
 
 
 @dataclass(frozen=True)
 class DemoSpec:
-    """What determines a demo corpus, down to its pixels and samples.
-
-    Kept in the folder as spec.json.
-    """
+    """All settings that determine a demo corpus to the byte; stored in its folder as spec.json."""
 
     seed: int = 0
     clips: int = 320
@@ -49,7 +45,7 @@ class DemoSpec:
 
 @dataclass(frozen=True)
 class Record:
-    """One clip of the plan: a row of clips.csv, and the number that its rendering is drawn from."""
+    """One clip of the plan: a row of clips.csv, and the numbers that seed its rendering."""
 
     index: int
     clip_id: str
@@ -64,23 +60,23 @@ class Record:
 
     @property
     def file(self) -> str:
-        """The clip's place in the corpus folder."""
+        """Path of the clip in the corpus folder."""
         return f"videos/{self.clip_id}.mp4"
 
 
 def plan(spec: DemoSpec) -> list[Record]:
     """The records of a demo corpus: train, then valid, then test, in the proportion 11 : 2 : 3.
 
-    No speaker and no line stands in two splits. Unimodal labels are uniform in −3 … 3 (text: the
-    levels of the lines).
+    No speaker and no line is in two splits. Unimodal labels are uniform in −3 … 3; those of text
+    are the levels of the lines.
     """
     test, valid = round(spec.clips * 3 / 16), round(spec.clips / 8)
     sizes = dict(zip(SPLITS, (spec.clips - test - valid, valid, test), strict=True))
     records: list[Record] = []
     speaker = -1
     for split, size in sizes.items():
-        for place in range(size):
-            speaker += place % CLIPS_PER_SPEAKER == 0
+        for position in range(size):
+            speaker += position % CLIPS_PER_SPEAKER == 0
             records.append(_record(spec, split, len(records), speaker))
     return records
 
@@ -92,10 +88,8 @@ def _record(spec: DemoSpec, split: str, index: int, speaker: int) -> Record:
     affects = [3 * math.erf(value / math.sqrt(2)) for value in normal]  # normal → uniform in −3 … 3
     text = max(-3, min(3, round(affects[0] * 7 / 6)))  # seven levels, equally often
     labels = {"text": float(text), "audio": round(affects[1], 2), "vision": round(affects[2], 2)}
-    mixed = (
-        sum(weight * labels[modality] for modality, weight in MIXTURE.items())
-        + NOISE * rng.standard_normal()
-    )
+    mixed = sum(weight * labels[modality] for modality, weight in MIXTURE.items())
+    mixed += NOISE * rng.standard_normal()
     return Record(
         index=index,
         clip_id=f"demo_{index:04d}",
@@ -111,7 +105,7 @@ def _record(spec: DemoSpec, split: str, index: int, speaker: int) -> Record:
 
 
 def cast(spec: DemoSpec, speaker_number: int) -> tuple[Face, Voice]:
-    """The face and the voice of one speaker; a beard comes with a deep voice, otherwise they are drawn apart."""
+    """The face and the voice of one speaker. They are independent, but a beard has a deep voice."""
     rng = np.random.default_rng((spec.seed, 2, speaker_number))
     face = random_face(rng)
     return face, random_voice(rng, deep=True if face.beard != "none" else None)

@@ -1,4 +1,4 @@
-"""Renders a demo corpus into a folder: clips.csv, spec.json and one small .mp4 (H.264, AAC) a clip."""
+"""Renders a demo corpus into a folder: clips.csv, spec.json and small .mp4 files (H.264, AAC)."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ COLUMNS = (
     "speaker",
 )
 FPS = 2 * DRAWINGS_PER_S
-ENCODING_LIMIT_S = 120  # one clip takes a fraction of a second; past this, ffmpeg hangs
+ENCODING_LIMIT_S = 120  # One clip takes less than a second, so ffmpeg hangs after this time.
 
-RenderProgress = Callable[[int, int], None]  # (clips that stand in the folder, clips in all)
+RenderProgress = Callable[[int, int], None]  # rendered clips, all clips
 
 
 def film(spec: DemoSpec, record: Record) -> Film:
-    """One clip of the plan, uncompressed; it depends on spec and record alone, not on what was rendered before."""
+    """One uncompressed clip of the plan; it depends on spec and record alone."""
     face, voice = cast(spec, record.speaker_number)
     rng = np.random.default_rng((spec.seed, 3, record.index))
     return shoot(
@@ -51,10 +51,10 @@ def film(spec: DemoSpec, record: Record) -> Film:
 def render(
     root: Path, spec: DemoSpec, workers: int | None = None, progress: RenderProgress | None = None
 ) -> int:
-    """Render the corpus of `spec` into root; the number of clips that were not there yet.
+    """Renders the missing clips of `spec` into root and returns their number.
 
-    Interrupted, it resumes: each clip is written aside and renamed, clips.csv comes last. Raises
-    CorpusError for a folder that holds another demo corpus, or something else.
+    After an interruption it resumes: each clip is written to a temporary file and renamed, and
+    clips.csv is written last. Raises CorpusError for a folder with other content.
     """
     _claim(root, spec)
     records = plan(spec)
@@ -72,44 +72,43 @@ def render(
 def _render_clips(
     root: Path, aside: Path, spec: DemoSpec, records: list[Record], workers: int
 ) -> Iterator[None]:
-    """Render the records on `workers` processes; yields once for every clip that stands in its place."""
+    """Renders the records in `workers` processes; yields once for each finished clip."""
     if min(workers, len(records)) <= 1:
         for record in records:
             _render_clip(root, aside, spec, record)
             yield
         return
-    # Spawned, not forked: whoever calls this may hold threads (torch), which a fork would copy
-    # half.
+    # Processes are spawned, because a fork does not copy the threads of torch.
     pool = ProcessPoolExecutor(min(workers, len(records)), mp_context=get_context("spawn"))
     try:
-        for job in as_completed(
-            [pool.submit(_render_clip, root, aside, spec, record) for record in records]
-        ):
+        jobs = [pool.submit(_render_clip, root, aside, spec, record) for record in records]
+        for job in as_completed(jobs):
             job.result()
             yield
     finally:
-        pool.shutdown(
-            cancel_futures=True
-        )  # after a failure or Ctrl-C, only the clips in work are finished
+        # After a failure or Ctrl-C, only the clips in progress are finished.
+        pool.shutdown(cancel_futures=True)
 
 
 def _claim(root: Path, spec: DemoSpec) -> None:
-    """Make root the folder of this spec, or raise CorpusError if it is another's."""
+    """Creates the folder of this spec. Raises CorpusError if it has other content."""
     wanted = asdict(spec) | {"mixture": MIXTURE, "noise": NOISE, "agreement": AGREEMENT}
     path = root / "spec.json"
     if path.is_file():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            existing = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
-            found = None
-        if found != wanted:
+            existing = None
+        if existing != wanted:
             raise CorpusError(
-                f"{root} holds the demo corpus {json.dumps(found)}, asked for is {json.dumps(wanted)}. "
-                f"Give another folder, or delete this one to render it anew."
+                f"{root} holds the demo corpus {json.dumps(existing)}, "
+                f"expected {json.dumps(wanted)}. "
+                "Give another folder, or delete this one to render it again."
             )
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise CorpusError(
-            f"{root} exists and is no rendered demo corpus (no spec.json). Give a new or an empty folder."
+            f"{root} exists and is no rendered demo corpus (no spec.json). "
+            "Give a new or an empty folder."
         )
     root.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
@@ -118,7 +117,7 @@ def _claim(root: Path, spec: DemoSpec) -> None:
 
 
 def _write_aside(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
+    """Writes a small file completely or not at all."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         file.write(text)
@@ -136,25 +135,28 @@ def _table(records: list[Record]) -> str:
 
 
 def _render_clip(root: Path, aside: Path, spec: DemoSpec, record: Record) -> None:
-    """One .mp4, written in `aside` and renamed into its place when it is whole."""
+    """Writes one .mp4 in the folder `aside` and moves it to the corpus when it is complete."""
     unfinished = aside / f"{record.clip_id}.mp4"
     encode(film(spec, record), unfinished)
     unfinished.replace(root / record.file)
 
 
 def encode(take: Film, path: Path) -> None:
-    """Write a film as .mp4 with one ffmpeg process of one thread.
+    """Writes a film as .mp4 with one ffmpeg process of one thread.
 
-    Raises RuntimeError with ffmpeg's last words.
+    Raises RuntimeError with the end of ffmpeg's messages.
     """
     height, width = take.frames.shape[1:3]
     sound = path.with_suffix(".pcm")
     sound.write_bytes(take.waveform.astype("<i2").tobytes())
     command = [
-        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-threads", "1", "-filter_threads", "1",
-        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", str(DRAWINGS_PER_S), "-i", "-",
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y",
+        "-threads", "1", "-filter_threads", "1",
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
+        "-framerate", str(DRAWINGS_PER_S), "-i", "-",
         "-f", "s16le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-i", str(sound),
-        "-map", "0:v", "-r", str(FPS), "-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-crf", "27",
+        "-map", "0:v", "-r", str(FPS),
+        "-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-crf", "27",
         "-pix_fmt", "yuv420p",
         "-map", "1:a", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "48k",
         "-threads", "1", "-movflags", "+faststart", "-f", "mp4", str(path),
@@ -166,6 +168,5 @@ def encode(take: Film, path: Path) -> None:
     finally:
         sound.unlink()
     if ran.returncode:
-        raise RuntimeError(
-            f"ffmpeg could not write {path.name}: {ran.stderr.decode(errors='replace').strip()[-500:]}"
-        )
+        reason = ran.stderr.decode(errors="replace").strip()[-500:]
+        raise RuntimeError(f"ffmpeg could not write {path.name}: {reason}")

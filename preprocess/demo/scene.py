@@ -1,4 +1,4 @@
-"""The room behind the person."""
+"""The background behind the person."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from semanticmac.preprocess.demo.paint import Colour, mix, shade
 
 
 def draw_scene(face: Face, side_px: int) -> Image.Image:
-    """The room behind the person, (side_px, side_px) RGB: a wall in changing light, and one kind of thing on it."""
+    """The background, (side_px, side_px) RGB: a wall in uneven light, with one kind of object."""
     rng = np.random.default_rng(face.scene_seed)
     tones = [shade(face.wall, float(factor)) for factor in rng.uniform(0.85, 1.15, size=4)]
     corners = np.array(tones, dtype=np.uint8).reshape(2, 2, 3)
@@ -23,15 +23,8 @@ def draw_scene(face: Face, side_px: int) -> Image.Image:
         )
 
     def disc(x: float, y: float, radius: float, colour: Colour) -> None:
-        draw.ellipse(
-            (
-                (x - radius) * side_px,
-                (y - radius) * side_px,
-                (x + radius) * side_px,
-                (y + radius) * side_px,
-            ),
-            fill=colour,
-        )
+        corners = (x - radius, y - radius, x + radius, y + radius)
+        draw.ellipse(tuple(corner * side_px for corner in corners), fill=colour)
 
     if face.scene == "window":
         x, y = float(rng.choice((-0.1, 0.68))), float(rng.uniform(0.02, 0.12))

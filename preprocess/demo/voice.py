@@ -1,4 +1,4 @@
-"""A synthetic voice: pulses of the glottis and noise, shaped by formants, with a prosody that carries the affect."""
+"""A synthetic voice: glottal pulses and noise, shaped by formants, with affect in the prosody."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from semanticmac.preprocess.demo.phones import Phone, pronounce
 SAMPLE_RATE_HZ = 16_000
 HOP = 80  # samples between two points of a track: 5 ms
 TRACK_HZ = SAMPLE_RATE_HZ / HOP
-PULSE_SAMPLES = 512  # length of one glottal pulse's echo in the vocal tract: 32 ms
+PULSE_SAMPLES = 512  # length of the response to one glottal pulse: 32 ms
 BANDWIDTHS_HZ = np.array([80.0, 110.0, 160.0, 220.0])
 
 Track = NDArray[np.float64]  # (n,), one value every 5 ms
@@ -22,7 +22,7 @@ Samples = NDArray[np.float64]  # (N,), 16 kHz
 
 @dataclass(frozen=True)
 class Voice:
-    """Who speaks, in which room, into which microphone: nothing here depends on affect."""
+    """The speaker, the room and the microphone; independent of affect."""
 
     pitch_hz: float
     tract: float  # formants are multiplied by it: < 1 a long vocal tract, > 1 a short one
@@ -40,7 +40,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Manner:
-    """How it is said: what affect changes, as differences to the voice's own habits."""
+    """The prosody of an affect, as differences to the usual values of the voice."""
 
     level_st: float  # mean pitch, semitones
     range_st: float
@@ -55,14 +55,14 @@ class Manner:
 
 @dataclass(frozen=True)
 class Speech:
-    """What was said: the sound, and how the lips moved in it."""
+    """Spoken text: its audio and the movement of the lips."""
 
     waveform: NDArray[np.int16]  # (N,) 16 kHz mono
     opening: Track  # (n,) lips 0 … 1 apart, one value every 5 ms, from the first sample
 
 
 def random_voice(rng: Generator, deep: bool | None = None) -> Voice:
-    """A speaker, a room and a microphone; deep asks for a low or a high voice, None for any."""
+    """A random speaker, room and microphone; `deep` selects a low or high voice, None any."""
     low, high = {True: (90.0, 140.0), False: (150.0, 245.0), None: (90.0, 245.0)}[deep]
     pitch_hz = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     return Voice(
@@ -82,9 +82,9 @@ def random_voice(rng: Generator, deep: bool | None = None) -> Voice:
 
 
 def manner(affect: float, rng: Generator) -> Manner:
-    """The prosody of an affect of −3 … 3, with the spread that two readings of one line have.
+    """The prosody of an affect of −3 … 3, with some random variation.
 
-    Pleased speech is higher, livelier, rising, faster, louder, brighter; displeased speech is
+    Positive speech is higher, livelier, rising, faster, louder and brighter. Negative speech is
     lower, flat, falling, slower, softer, darker, breathy and rough.
     """
 
@@ -105,10 +105,10 @@ def manner(affect: float, rng: Generator) -> Manner:
 
 
 def speak(text: str, voice: Voice, affect: float, rng: Generator) -> Speech:
-    """`text` as `voice` says it when feeling `affect` (−3 … 3); the length follows from text and tempo.
+    """`text` spoken by `voice` with `affect` (−3 … 3); text and tempo decide the length.
 
-    The same arguments, rng state included, give the same samples. Raises ValueError for a text
-    without a sound in it.
+    The same arguments and rng state give the same samples. Raises ValueError for a text without
+    sounds.
     """
     phones = pronounce(text)
     if not phones:
@@ -119,25 +119,20 @@ def speak(text: str, voice: Voice, affect: float, rng: Generator) -> Speech:
     edges = np.concatenate([[0.0], np.cumsum(spans)]) + 0.12  # a breath before the first sound
     count = int((edges[-1] + 0.25) * TRACK_HZ)
     times = np.arange(count) / TRACK_HZ
-    # −1 before the first sound, len(phones) after the last
-    place = np.searchsorted(edges, times, side="right") - 1
-    silent = (place < 0) | (place >= len(phones))
-    place = np.clip(place, 0, len(phones) - 1)
+    # The index of the sound at each time: −1 before the first, len(phones) after the last.
+    index = np.searchsorted(edges, times, side="right") - 1
+    silent = (index < 0) | (index >= len(phones))
+    index = np.clip(index, 0, len(phones) - 1)
 
     def track(values: list[float], smooth: int) -> Track:
-        return _smooth(np.where(silent, 0.0, np.array(values)[place]), smooth)
+        return _smooth(np.where(silent, 0.0, np.array(values)[index]), smooth)
 
-    formants = np.stack(
-        [_smooth(np.array([phone.formants[i] for phone in phones])[place], 9) for i in range(3)]
-    )
-    formants = (
-        np.concatenate([formants, np.full((1, count), 3500.0)]) * voice.tract * (1 + how.smile)
-    )  # (4, n)
-    voicing, hiss = (
-        track([phone.voiced for phone in phones], 5),
-        track([phone.noise for phone in phones], 3),
-    )
-    hiss_hz = np.array([phone.noise_hz for phone in phones])[place]
+    targets = np.array([phone.formants for phone in phones])[index]  # (n, 3)
+    tracks = [_smooth(targets[:, i], 9) for i in range(3)] + [np.full(count, 3500.0)]
+    formants = np.stack(tracks) * voice.tract * (1 + how.smile)  # (4, n)
+    voicing = track([phone.voiced for phone in phones], 5)
+    hiss = track([phone.noise for phone in phones], 3)
+    hiss_hz = np.array([phone.noise_hz for phone in phones])[index]
     pitch = _pitch(phones, edges, times, voice, how, rng)
     breath = voicing * (voice.breath + how.breath)
     sound = _pulses(pitch, voicing, formants, voice, how, rng) + _noise(
@@ -149,7 +144,7 @@ def speak(text: str, voice: Voice, affect: float, rng: Generator) -> Speech:
 
 
 def _smooth(track: Track, width: int) -> Track:
-    """track with each point the mean of `width` points around it: sounds run into each other."""
+    """The moving average of a track over `width` points."""
     padded = np.pad(track, width // 2, mode="edge")
     return np.convolve(padded, np.full(width, 1 / width), mode="valid")
 
@@ -157,13 +152,15 @@ def _smooth(track: Track, width: int) -> Track:
 def _pitch(
     phones: list[Phone], edges: Track, times: Track, voice: Voice, how: Manner, rng: Generator
 ) -> Track:
-    """Hz over time: a random melody with one point a vowel, on a slope."""
-    at = [
-        float(edges[i] + edges[i + 1]) / 2 for i, phone in enumerate(phones) if phone.syllabic
-    ] or [float(edges[0])]
+    """Hz over time: a random melody with one point for each vowel, on a slope."""
+    at: list[float] = []
+    for i, phone in enumerate(phones):
+        if phone.syllabic:
+            at.append(float(edges[i] + edges[i + 1]) / 2)
+    at = at or [float(edges[0])]
     spread = max(0.3, voice.range_st + how.range_st)
-    # Vowels alternate around the middle, as stressed and unstressed syllables do: every two seconds
-    # show the range.
+    # Vowels alternate around the middle like stressed and unstressed syllables, so every window of
+    # two seconds covers the range.
     swing = np.where(np.arange(len(at)) % 2 == 0, 0.9, -0.9) + rng.normal(0, 0.5, len(at))
     melody = _smooth(np.interp(times, at, spread * swing), 15)
     progress = np.clip((times - edges[0]) / (edges[-1] - edges[0]), 0, 1)
@@ -174,10 +171,7 @@ def _pitch(
 def _pulses(
     pitch: Track, voicing: Track, formants: Track, voice: Voice, how: Manner, rng: Generator
 ) -> Samples:
-    """Each opening of the glottis rings in the vocal tract of its moment; the echoes are added up.
-
-    (N,)
-    """
+    """The sum (N,) of the responses of the vocal tract to each glottal pulse."""
     cycles = np.cumsum(pitch) / TRACK_HZ
     number = np.arange(1, int(cycles[-1]))
     wobble = rng.normal(0, 1, len(number)) * (voice.roughness + how.roughness)
@@ -190,12 +184,12 @@ def _pulses(
     spectrum = _resonance(formants[:, nearest], frequency) * _tilt(frequency, voice, how)  # (P, K)
     start = when * HOP
     whole = np.floor(start).astype(np.int64)
-    # the fraction of a sample, and room before the peak
+    # The fraction of a sample, and 16 samples before the peak.
     late = 2 * np.pi / SAMPLE_RATE_HZ * (start - whole + 16)
     spectrum *= np.exp(-1j * late.astype(np.float32)[:, None] * frequency)
     echoes = np.fft.irfft(spectrum, axis=1) * (strength / np.sqrt(pitch[nearest]))[:, None]
-    places = whole[:, None] + np.arange(PULSE_SAMPLES)
-    sound = np.bincount(places.ravel(), weights=echoes.ravel(), minlength=len(pitch) * HOP)
+    positions = whole[:, None] + np.arange(PULSE_SAMPLES)
+    sound = np.bincount(positions.ravel(), weights=echoes.ravel(), minlength=len(pitch) * HOP)
     return sound[: len(pitch) * HOP].astype(np.float64)
 
 
@@ -213,7 +207,7 @@ def _resonance(formants: Track, frequency: NDArray[np.float32]) -> NDArray[np.co
 
 
 def _tilt(frequency: NDArray[np.float32], voice: Voice, how: Manner) -> NDArray[np.float32]:
-    """The glottal pulse's spectrum (K,): −6 dB an octave with the lips' radiation, more or less by voice and affect."""
+    """The spectrum (K,) of a glottal pulse: −6 dB per octave, changed by voice and affect."""
     octaves = np.log2(np.maximum(frequency, 60) / 500)
     db = np.where(octaves > 0, octaves * (-6 + voice.tilt_db + how.tilt_db), octaves * -2)
     return np.asarray(10 ** (db / 20) * (frequency > 50), dtype=np.float32)
@@ -222,7 +216,7 @@ def _tilt(frequency: NDArray[np.float32], voice: Voice, how: Manner) -> NDArray[
 def _noise(
     breath: Track, hiss: Track, hiss_hz: Track, formants: Track, how: Manner, rng: Generator
 ) -> Samples:
-    """Breath, coloured by the formants, and the hiss of consonants: noise in overlapping windows of 10 ms. (N,)"""
+    """Breath, shaped by the formants, and the hiss of consonants (N,), in windows of 10 ms."""
     size = 2 * HOP
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ).astype(np.float32)
     bell = np.exp(-0.5 * ((frequency - hiss_hz[:, None]) / (0.15 * hiss_hz[:, None] + 300)) ** 2)
@@ -239,7 +233,7 @@ def _noise(
 
 
 def _record(sound: Samples, voice: Voice, how: Manner, rng: Generator) -> Samples:
-    """sound (N,) in a room with an echo and a noise floor, at the recording's level; full scale is 1."""
+    """The recording of sound (N,) with echo, background noise and its level; full scale is 1."""
     speech_rms = 0.06
     sound = (
         sound
@@ -256,6 +250,5 @@ def _record(sound: Samples, voice: Voice, how: Manner, rng: Generator) -> Sample
     smooth = np.convolve(hum, np.full(8, 8**-0.5), mode="same")
     hum = (1 - voice.noise_colour) * hum + voice.noise_colour * smooth
     recorded = (wet + hum * speech_rms * 10 ** (-voice.noise_db / 20)) * 10 ** (voice.level_db / 20)
-    return np.asarray(
-        np.tanh(recorded)
-    )  # a microphone's soft limit, so that the loudest do not wrap
+    # The soft limit of a microphone keeps loud samples within full scale.
+    return np.asarray(np.tanh(recorded))

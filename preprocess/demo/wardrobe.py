@@ -1,4 +1,4 @@
-"""The head's outline, the body under it, and what is worn: clothes, glasses, earrings, freckles."""
+"""The outline of the head, the body, clothes, glasses, earrings and freckles."""
 
 from __future__ import annotations
 

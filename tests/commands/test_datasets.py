@@ -79,7 +79,7 @@ def test_a_whole_download_is_checked_with_exit_code_0(run, sims):
     assert code == 0
     assert "in the paper 1 1 2" in flat(text)
     assert "1 of 2 source videos are in more than one split: v0" in flat(text)
-    assert "sims is whole" in text
+    assert "sims is complete" in text
 
 
 def test_a_missing_file_is_named_with_exit_code_1(run, sims):
@@ -87,7 +87,7 @@ def test_a_missing_file_is_named_with_exit_code_1(run, sims):
     code, text = run("datasets", "check", "sims", "--root", sims)
     assert code == 1
     assert "✗ 1 of 3 clips have no file" in text
-    assert "sims is not whole" in text
+    assert "sims is incomplete" in text
     (sims / "out.csv").write_text("clip_id\nv0_2\n")
     assert run("datasets", "check", "sims", "--exclude", sims / "out.csv")[0] == 0
 

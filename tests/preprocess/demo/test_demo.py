@@ -281,7 +281,7 @@ def test_adapter_renders_and_reads_with_its_own_size(
 def test_another_spec_or_a_strange_folder_is_refused(rendered: Path, tmp_path: Path):
     with pytest.raises(
         CorpusError,
-        match=r'holds the demo corpus .*"seed": 3.* asked for is .*"seed": 4.*another folder',
+        match=r'holds the demo corpus .*"seed": 3.* expected .*"seed": 4.*another folder',
     ):
         render(rendered, replace(SMALL, seed=4))
     (tmp_path / "holiday.jpg").touch()
