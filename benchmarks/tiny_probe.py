@@ -1,6 +1,8 @@
-"""What imagebind-tiny sees and hears, measured on the demo corpus, whose people it never met: the model card's table.
+"""Measures imagebind-tiny on the demo corpus for the table of its model card.
 
-python benchmarks/tiny_probe.py      renders, caches and measures; writes the table into docs/imagebind-tiny.md
+    python -m benchmarks.tiny_probe
+
+It renders and caches the corpus, measures, and writes the table into docs/imagebind-tiny.md.
 """
 
 from __future__ import annotations
@@ -40,16 +42,14 @@ from semanticmac.preprocess.encoders.imagebind.network import TINY, ImageBind, d
 
 CARD = Path(__file__).parents[1] / "docs" / "imagebind-tiny.md"
 SEED = 1  # of the demo corpus, as `semanticmac demo` renders it
-PAIRS, DRAWS = (
-    64,
-    20,
-)  # candidates of one retrieval, and how often 64 of the rendered pairs are drawn
+# Candidates of one retrieval, and how often they are drawn from the rendered pairs.
+PAIRS, DRAWS = 64, 20
 RENDERED_PAIRS = 128
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One encoder: correlations with the truth on test speakers, and shares of pairs found."""
+    """Results of one encoder: correlations on test speakers and retrieval recalls."""
 
     vision: float
     audio: float
@@ -67,7 +67,7 @@ def untrained() -> ImageBindEncoder:
 
 
 def read_out(reader: EmbeddingReader, manifest: Manifest, modality: str) -> float:
-    """Ridge from one frame's embedding to its clip's affect: correlation on frames of the test speakers.
+    """Correlation of a ridge regression from single embeddings to the affect, on test speakers.
 
     Fitted on frames of the train speakers; the penalty is chosen by leaving some of these out.
     """
@@ -100,7 +100,7 @@ def _truth(row: Row, modality: str) -> float:
 
 
 def pairs() -> list[RawClip]:
-    """Strangers whose face and voice agree, evenly over −3 … 3: the demo's own modalities contradict one another."""
+    """Clips of random people whose face and voice have the same affect, evenly over −3 … 3."""
     rng = strangers(SEED, 5)
     clips = []
     for affect in np.linspace(-3, 3, RENDERED_PAIRS):
@@ -113,7 +113,10 @@ def pairs() -> list[RawClip]:
 
 
 def retrieval(encoder: ImageBindEncoder, clips: list[RawClip]) -> tuple[float, float]:
-    """recall@1 among 64, sound → picture and picture → sound: cosine of clip means, each around its modality's mean."""
+    """recall@1 among 64, sound → picture and picture → sound.
+
+    Clips are compared by the cosine of their mean embeddings, centred in each modality.
+    """
     made = [encoder.encode(clip) for clip in clips]
     seen = np.stack([np.asarray(each.vision, np.float64).mean(0) for each in made])
     heard = np.stack([np.asarray(each.audio, np.float64).mean(0) for each in made])

@@ -1,4 +1,4 @@
-"""What one step of `imagebind-tiny`'s training compares, and the budget of all steps."""
+"""The batches of `imagebind-tiny`'s training and its settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHIFT_PX = 5
 
 @dataclass(frozen=True)
 class Budget:
-    """Everything that decides which weights come out."""
+    """All settings that determine the trained weights."""
 
     seed: int = 20_240_807
     pictures: int = 12_288
@@ -36,24 +36,23 @@ class Budget:
     voices_heard: int = 32  # in a batch, their affects spread over the range
     learning_rate: float = 1e-3
     warm_up: int = 40  # steps
-    acquaintance: int = 300  # steps in which faces turn from known ones to strangers
+    acquaintance: int = 300  # steps until faces are compared as unknown ones
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step compares."""
+    """The frames and sounds of one step."""
 
     pictures: Tensor  # (N, 3, P, P)
     sounds: Tensor  # (M, 1, 128, 204)
-    seen: Tensor  # (N,) what each picture shows
-    heard: Tensor  # (M,) what each sound tells
+    seen: Tensor  # (N,) affect of each picture
+    heard: Tensor  # (M,) affect of each sound
 
 
 def draw_batch(pool: Pool, budget: Budget, step: int) -> Batch:
-    """The batch of one step, decided by the step alone.
+    """The batch of one step; it depends on seed and step alone.
 
-    Pictures come face by face: among negatives of the same stranger in the same room, feeling is
-    all that differs.
+    Pictures come face by face, so negatives of the same face differ only in affect.
     """
     rng = strangers(budget.seed, 2, step)
     faces = rng.choice(len(pool.picture_affects) // SHOTS, budget.faces, replace=False)
@@ -74,7 +73,7 @@ def draw_batch(pool: Pool, budget: Budget, step: int) -> Batch:
 
 
 def varied_pictures(pictures: NDArray[np.uint8], rng: Generator) -> Tensor:
-    """(N, 3, P, P) uint8 → the encoder's float input: mirrored, moved, lighter or darker at random."""
+    """(N, 3, P, P) uint8 → the encoder's input, randomly mirrored, shifted, lighter or darker."""
     side = pictures.shape[2]
     varied = np.empty_like(pictures)
     for place, picture in enumerate(pictures):
@@ -87,11 +86,10 @@ def varied_pictures(pictures: NDArray[np.uint8], rng: Generator) -> Tensor:
 
 
 def varied_windows(pool: Pool, voices: NDArray[np.int64], rng: Generator) -> Tensor:
-    """voices (N,) → (N, 1, 128, 204): of each one window of 2 s, centred anywhere in what is said."""
+    """voices (N,) → (N, 1, 128, 204): one window of 2 s of each, centred anywhere in the speech."""
     windows = np.full((len(voices), SPECTROGRAM_FRAMES, MEL_BINS), PADDING, np.float32)
     for place, voice in enumerate(voices):
         start = pool.mel_starts[voice] + rng.integers(0, pool.mel_frames[voice] - HEARD_FRAMES + 1)
         windows[place, :HEARD_FRAMES] = pool.mels[start : start + HEARD_FRAMES]
-    return (
-        torch.from_numpy(windows).transpose(1, 2).unsqueeze(1).contiguous()
-    )  # (N, 204, 128) → (N, 1, 128, 204)
+    # (N, 204, 128) → (N, 1, 128, 204)
+    return torch.from_numpy(windows).transpose(1, 2).unsqueeze(1).contiguous()

@@ -1,11 +1,10 @@
-"""Trains `imagebind-tiny` as ImageBind was: what is seen and what is heard in one moment belong together.
+"""Trains `imagebind-tiny` like ImageBind: by contrast between frames and sounds.
 
     python -m semanticmac.preprocess.demo.training.contrastive          # or: make tiny
 
-No encoder is asked for a number. Strangers' faces and strangers' voices are paired by what they
-feel, and all that a picture and a sound of one moment share is that feeling; so it is what contrast
-makes both towers keep. Stopped and started again, the command goes on where it was, to the same
-weights.
+No encoder predicts a label. Random faces and random voices are paired by affect, and a pair has
+nothing else in common, so both towers learn to represent the affect. After an interruption the same
+command resumes and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ from semanticmac.preprocess.encoders.imagebind.network import (
 )
 
 SHARPEST = 100.0  # 1 / temperature; above it single pairs dominate every gradient
-# of a range of 6: people waver by this much in a moment, and renderings are no finer
+# Two affects this close (in a range of 6) count as nearly equal.
 SAME_FEELING = 0.4
-MUON_RATIO = 10  # its updates have unit spectral norm, so its rate is of another size than AdamW's
+MUON_RATIO = 10  # Muon's rate over AdamW's: its updates have unit spectral norm
 REPORT_EVERY, KEEP_EVERY = 10, 50  # steps
 
 
 class Contrast(nn.Module):
-    """Both towers and the learned temperature that compares them."""
+    """Both towers and the learned temperature of their comparison."""
 
     def __init__(self, config: ImageBindConfig, seed: int) -> None:
         super().__init__()
@@ -56,11 +55,11 @@ class Contrast(nn.Module):
     def forward(
         self, pictures: Tensor, sounds: Tensor, known: float = 0.0
     ) -> tuple[Tensor, Tensor]:
-        """pictures (N, 3, P, P), sounds (M, 1, 128, 204) → unit vectors (N, d), (M, d) around the batch's mean.
+        """pictures (N, 3, P, P), sounds (M, 1, 128, 204) → unit vectors (N, d), (M, d).
 
-        What all of a batch share tells nothing apart. `known`, 1 … 0: how far each face is seen as
-        one that is known, by how it differs from its own mean over its SHOTS pictures, which takes
-        away whose face it is.
+        The mean of the batch is subtracted. With known=1 each picture has the mean of its own face
+        (SHOTS pictures) subtracted instead, which removes the identity; values between 0 and 1 mix
+        both means.
         """
         seen, heard = self.encoder.vision(pictures), self.encoder.audio(sounds)
         own = seen.unflatten(0, (-1, SHOTS)).mean(1).repeat_interleave(SHOTS, 0)  # (N, d)
@@ -76,12 +75,12 @@ def info_nce(
     sharpness: Tensor,
     itself: bool = False,
 ) -> Tensor:
-    """Mean over ours of −log p(the row of theirs of the same moment): InfoNCE (van den Oord et al., 2018).
+    """InfoNCE (van den Oord et al., 2018) with soft targets, mean over the rows of ours.
 
-    ours (N, d) and theirs (M, d) of length 1, with what is felt in them (N,), (M,); `itself`: both
-    are one, and no row is compared with itself. Feelings are no classes, so every row of theirs is
-    the right one to a share that falls with the distance in feeling, as a normal density of
-    deviation SAME_FEELING. With a deviation towards 0 this is ImageBind's loss in one direction.
+    ours (N, d) and theirs (M, d) are unit vectors with the affects (N,) and (M,). `itself`: ours
+    and theirs are equal, and no row is compared with itself. The target of a row falls with the
+    distance of the affects like a normal density of deviation SAME_FEELING. With a deviation near 0
+    this is ImageBind's loss in one direction.
     """
     alike = sharpness * ours @ theirs.T  # (N, M)
     nearness = -((our_affect[:, None] - their_affect[None, :]) / SAME_FEELING).square() / 2
@@ -97,11 +96,10 @@ def info_nce(
 def contrast_loss(
     seen: Tensor, heard: Tensor, batch: Batch, sharpness: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """InfoNCE between sight and sound, both directions, and within each (two strangers who feel the same).
+    """InfoNCE between vision and audio in both directions, and within each of them.
 
-    The first alone is ImageBind's. From a random start it stands still for many hundred steps, for
-    neither tower knows yet what the other could agree on; within one modality there is something to
-    agree on at once.
+    ImageBind uses the first only. From random weights it makes no progress for hundreds of steps;
+    the loss within one modality falls from the start.
     """
     across = info_nce(seen, heard, batch.seen, batch.heard, sharpness)
     across = (across + info_nce(heard, seen, batch.heard, batch.seen, sharpness)) / 2
@@ -111,7 +109,7 @@ def contrast_loss(
 
 
 def schedule(budget: Budget, step: int) -> float:
-    """The share of the learning rate at a step: a linear warm-up, then half a cosine to a hundredth."""
+    """The factor of the learning rate at a step: linear warm-up, then a cosine to a hundredth."""
     if step < budget.warm_up:
         return (step + 1) / budget.warm_up
     progress = (step - budget.warm_up) / max(1, budget.steps - budget.warm_up)
@@ -120,7 +118,7 @@ def schedule(budget: Budget, step: int) -> float:
 
 @dataclass
 class Training:
-    """A run at a step: all that the next step depends on."""
+    """The state of a training run."""
 
     budget: Budget
     model: Contrast
@@ -138,12 +136,12 @@ class Training:
             torch.save(whole | {"step": self.step}, aside)
 
     def load(self, path: Path) -> None:
-        """Goes on from a file of `save`. Raises ValueError if it is of another budget."""
+        """Restores the state from a file of `save`. Raises ValueError if its budget differs."""
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["budget"] != asdict(self.budget):
             raise ValueError(
-                f"{path} is a run of {state['budget']}, asked for is {asdict(self.budget)}. "
-                f"Delete it to begin anew, or give another --folder."
+                f"{path} is a run of {state['budget']}, expected {asdict(self.budget)}. "
+                "Delete it to start again, or give another --folder."
             )
         self.model.load_state_dict(state["model"])
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
@@ -152,9 +150,10 @@ class Training:
 
 
 def begin(budget: Budget, config: ImageBindConfig = TINY) -> Training:
-    """A run before its first step: Muon (Jordan et al., 2024) for the blocks' matrices, AdamW for all other weights.
+    """A run before its first step.
 
-    With AdamW alone the vision tower needs several times the steps to find the face in the picture.
+    Muon (Jordan et al., 2024) trains the matrices of the blocks and AdamW all other weights. With
+    AdamW alone the vision tower needs several times as many steps.
     """
     model = Contrast(config, budget.seed)
     names = dict(model.named_parameters())
@@ -169,7 +168,7 @@ def begin(budget: Budget, config: ImageBindConfig = TINY) -> Training:
 
 
 def take_step(training: Training, pool: Pool) -> float:
-    """One batch, one update; the loss before it."""
+    """Makes one update from one batch and returns the loss before it."""
     batch = draw_batch(pool, training.budget, training.step)
     model = training.model
     for group in (group for optimizer in training.optimizers for group in optimizer.param_groups):
@@ -189,7 +188,7 @@ def take_step(training: Training, pool: Pool) -> float:
 
 
 def train(training: Training, pool: Pool, kept: Path, say: Callable[[str], None]) -> None:
-    """Steps to the budget's end; the run stands in `kept` every few steps and at the end."""
+    """Trains to the end of the budget; saves the run to `kept` regularly and at the end."""
     begun, losses = time.monotonic(), []
     first = training.step
     while training.step < training.budget.steps:
@@ -203,8 +202,10 @@ def train(training: Training, pool: Pool, kept: Path, say: Callable[[str], None]
                 * (training.budget.steps - training.step)
             )
             say(
-                f"step {training.step} of {training.budget.steps}  loss {np.mean(losses[-REPORT_EVERY:]):.3f}  "
-                f"temperature {math.exp(-float(training.model.log_sharpness.detach())):.3f}  {left / 60:.1f} min left"
+                f"step {training.step} of {training.budget.steps}  "
+                f"loss {np.mean(losses[-REPORT_EVERY:]):.3f}  "
+                f"temperature {math.exp(-float(training.model.log_sharpness.detach())):.3f}  "
+                f"{left / 60:.1f} min left"
             )
 
 
@@ -213,7 +214,7 @@ def main() -> None:
         prog="python -m semanticmac.preprocess.demo.training.contrastive", description=__doc__
     )
     parser.add_argument(
-        "--folder", type=Path, default=Path("data/tiny"), help="what was rendered, and the run"
+        "--folder", type=Path, default=Path("data/tiny"), help="for the rendered pool and the run"
     )
     parser.add_argument("--out", type=Path, default=PACKAGED_TINY, help="where the weights go")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -232,7 +233,7 @@ def main() -> None:
     training = begin(budget)
     if kept.exists():
         training.load(kept)
-        say(f"going on from step {training.step}")
+        say(f"resuming from step {training.step}")
     train(training, pool, kept, say)
     write_checkpoint(training.model.encoder, chosen.out, torch.float16)
     say(f"{chosen.out}: {chosen.out.stat().st_size / 2**20:.2f} MiB")

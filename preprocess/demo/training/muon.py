@@ -1,4 +1,4 @@
-"""Muon, the optimizer of a transformer's inner matrices."""
+"""Muon, an optimizer for the hidden matrices of a transformer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from torch import Tensor, nn
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update of a matrix is made orthogonal (Jordan et al., 2024), in float32.
+    """Momentum with orthogonal updates of matrices (Jordan et al., 2024), in float32.
 
-    torch's own computes in bfloat16, which a CPU without it only imitates: ten times slower than
-    this.
+    torch's implementation computes in bfloat16 and is ten times slower on a CPU without bfloat16.
     """
 
     def __init__(self, weights: list[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
@@ -29,7 +28,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """matrix (m, n) → about U Vᵀ of its singular value decomposition: five steps of Newton and Schulz."""
+    """matrix (m, n) → nearly U Vᵀ of its singular value decomposition, by Newton-Schulz steps."""
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
     x = x / (x.norm() + 1e-7)

@@ -1,4 +1,4 @@
-"""What `imagebind-tiny` learns from: pictures and voices of strangers, rendered once and drawn from in every step."""
+"""The training data of `imagebind-tiny`: pictures and voices of random people, rendered once."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from semanticmac.preprocess.encoders.imagebind.filterbank import (
     mel_spectrogram,
 )
 
-HEARD_FRAMES = 198  # of a window's 204; the six beyond are padding
-SHOTS = 8  # pictures of one face: in a batch, feeling is all that tells them apart
-CHUNK = 256  # pictures or voices in one file: what a killed run loses at most
-# first word of every spawn key here; the demo corpus spawns none, so no stream is ever shared with
-# it
+HEARD_FRAMES = 198  # of the 204 frames of a window; the last six are padding
+SHOTS = 8  # pictures of one face, which differ in affect
+CHUNK = 256  # pictures or voices in one file; a killed run loses at most one file
+# The first word of each spawn key. The demo corpus has no spawn keys, so it shares no random stream
+# with the pool.
 STRANGERS = 7
 PICTURES, VOICES = "pictures", "voices"
 
@@ -44,27 +44,26 @@ Progress = Callable[[str, int, int], None]  # what, how many stand on disk, how 
 
 @dataclass(frozen=True)
 class Pool:
-    """Pictures face by face; voices in the order of their affects, so that the nearest in feeling is quickly found."""
+    """Pictures face by face; voices in order of affect, so that the nearest is found quickly."""
 
     pictures: NDArray[np.uint8]  # (P, 3, px, px)
     picture_affects: NDArray[np.float32]  # (P,); SHOTS in a row are of one face
-    mels: NDArray[
-        np.float16
-    ]  # (Σ frames, 128): every voice's whole utterance, with a second of silence on both sides
+    # (Σ frames, 128): whole utterances with a second of silence on both sides.
+    mels: NDArray[np.float16]
     mel_starts: NDArray[np.int64]  # (V,) first row of each voice in mels
     mel_frames: NDArray[np.int64]  # (V,) its rows
     voice_affects: NDArray[np.float32]  # (V,) ascending
 
 
 def strangers(seed: int, *place: int) -> Generator:
-    """The random stream of one chunk of the pool, or of one test's strangers."""
+    """The random stream of one chunk of the pool or of one test."""
     return np.random.default_rng(SeedSequence(seed, spawn_key=(STRANGERS, *place)))
 
 
 def photographed(picture: NDArray[np.uint8], quality: int, picture_px: int) -> NDArray[np.uint8]:
-    """picture (224, 224, 3) → (3, px, px), as the cache would hold it: a lossy codec, then the encoder's resizing.
+    """picture (224, 224, 3) → (3, px, px) after a lossy codec and the encoder's resizing.
 
-    JPEG with halved colour stands in for H.264, which quantises the same blocks.
+    JPEG with halved colour resolution replaces H.264, which quantises similar blocks.
     """
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=2)
@@ -75,10 +74,9 @@ def photographed(picture: NDArray[np.uint8], quality: int, picture_px: int) -> N
 
 
 def heard(waveform: NDArray[np.int16]) -> NDArray[np.float16]:
-    """waveform (N,) → (frames, 128) normalised log-mel of it with a second of silence before and after.
+    """waveform (N,) → (frames, 128) normalised log-mel, with a second of silence on both sides.
 
-    Kaldi's frames know nothing of the window they stand in, so 198 rows from anywhere are a
-    window's spectrogram.
+    Kaldi's frames do not depend on their window, so any 198 rows are the spectrogram of a window.
     """
     silence = WINDOW_SAMPLES // 2
     stride = HEARD_FRAMES * FRAME_SHIFT_SAMPLES
@@ -92,7 +90,7 @@ def heard(waveform: NDArray[np.int16]) -> NDArray[np.float16]:
 
 
 def render_chunk(kind: str, seed: int, index: int, count: int, picture_px: int) -> Arrays:
-    """`count` pictures or voices of strangers, their affects uniform in −3 … 3."""
+    """`count` pictures or voices of random people with affects uniform in −3 … 3."""
     rng = strangers(seed, (PICTURES, VOICES).index(kind), index)
     if kind == PICTURES:
         return _render_pictures(rng, count, picture_px)
@@ -106,7 +104,7 @@ def render_chunk(kind: str, seed: int, index: int, count: int, picture_px: int) 
 
 
 def _render_pictures(rng: Generator, count: int, picture_px: int) -> Arrays:
-    """One stranger after another, each in SHOTS affects spread over the range."""
+    """Pictures face by face, each face in SHOTS affects spread over the range."""
     affects, shots = [], []
     for _ in range(count // SHOTS):
         face = random_face(rng)
@@ -126,10 +124,10 @@ def make_pool(
     workers: int,
     progress: Progress,
 ) -> Pool:
-    """Renders what the folder does not hold yet, on `workers` processes, and reads all of it.
+    """Renders the missing chunks in `workers` processes and reads all chunks.
 
-    Chunks are whole files, each from its own random stream: neither the number of workers nor an
-    interruption shows.
+    Each chunk is one file with its own random stream, so neither the number of workers nor an
+    interruption changes the pool.
     """
     jobs = [
         (

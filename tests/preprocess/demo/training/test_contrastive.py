@@ -164,7 +164,7 @@ def test_a_stopped_training_ends_with_the_same_weights(
     resumed.load(tmp_path / "stopped.pt")
     train(resumed, pool, tmp_path / "stopped.pt", lambda _: None)
     assert weights_digest(resumed.model.encoder) == weights_digest(whole.model.encoder)
-    with pytest.raises(ValueError, match=r"is a run of .*'steps': 6.* Delete it to begin anew"):
+    with pytest.raises(ValueError, match=r"is a run of .*'steps': 6.* Delete it to start again"):
         begin(replace(BUDGET, steps=7), SMALL).load(tmp_path / "stopped.pt")
 
 
