@@ -1,23 +1,51 @@
-"""SemanticMAC: affect from human-spoken videos, in two stages with a feature cache between them."""
+"""SemanticMAC: affect from human-spoken videos, in two stages with a feature cache between them.
+
+The public Python API is described in docs/python.md.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from semanticmac.inference import Predictor
+    from semanticmac.api import CachedDataset, TrainedRun, evaluate_model, open_dataset, train_model
+    from semanticmac.eval.evaluate import Evaluation
+    from semanticmac.inference import Prediction, Predictor, load
 
 __version__ = "0.2.0.dev0"
+__all__ = [
+    "CachedDataset",
+    "Evaluation",
+    "Prediction",
+    "Predictor",
+    "TrainedRun",
+    "__version__",
+    "evaluate_model",
+    "load",
+    "open_dataset",
+    "train_model",
+]
+
+_MODULES = {
+    "CachedDataset": "semanticmac.api",
+    "Evaluation": "semanticmac.eval.evaluate",
+    "Prediction": "semanticmac.inference",
+    "Predictor": "semanticmac.inference",
+    "TrainedRun": "semanticmac.api",
+    "evaluate_model": "semanticmac.api",
+    "load": "semanticmac.inference",
+    "open_dataset": "semanticmac.api",
+    "train_model": "semanticmac.api",
+}
 
 
-def load(
-    folder: str | Path, *, encoder: str | Path | None = None, device: str = "auto"
-) -> Predictor:
-    """A trained model that predicts videos: `load("runs/mosi-001").predict("clip.mp4", text="what is said")`."""
-    from semanticmac.inference import (
-        load,  # here, so that importing the package loads nothing heavy
-    )
+def __getattr__(name: str) -> object:
+    """Imports a name of the API at its first use, so that `import semanticmac` loads no torch."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'semanticmac' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
 
-    return load(folder, encoder=encoder, device=device)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -105,14 +105,14 @@ def _print_to_stderr(note: str) -> None:
 def load(
     folder: str | Path,
     *,
-    encoder: str | Path | None = None,
+    encoder: str | Path | Encoder | None = None,
     device: str = "auto",
     on_download: Callable[[int, int], None] | None = None,
     on_note: Callable[[str], None] = _print_to_stderr,
 ) -> Predictor:
     """Loads a run folder or an exported folder.
 
-    encoder: weights of the encoder, if they cannot be found by the name in the run folder.
+    encoder: the encoder or its weights, if it cannot be found by the name in the run folder.
     on_download: receives bytes done and bytes in total, if the encoder has to be downloaded.
     on_note: receives the licence of such weights.
 
@@ -127,9 +127,11 @@ def load(
             f"{folder} was trained on imported features and cannot predict videos: "
             "the program that extracted the features is not part of this one"
         )
-    loaded = load_encoder(str(encoder or fingerprint.encoder), device, on_download, on_note)
-    require_same(loaded, fingerprint)
-    return Predictor(trained, loaded, torch_device)
+    if encoder is None or isinstance(encoder, str | Path):
+        name = str(encoder or fingerprint.encoder)
+        encoder = load_encoder(name, device, on_download, on_note)
+    require_same(encoder, fingerprint)
+    return Predictor(trained, encoder, torch_device)
 
 
 def _prediction(clip_id: str, task: Task, predicted: Predictions) -> Prediction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -192,6 +193,10 @@ def prediction_head(config: ModelConfig) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(d, d), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(d, config.outputs)
     )
+
+
+# Makes the network of a run: its settings and its language model → an untrained network.
+BuildModel = Callable[[ModelConfig, nn.Module | None], SemanticMAC]
 
 
 def width_of(language: nn.Module) -> int:

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.dataset import Tokenize, no_text
-from semanticmac.model.network import SemanticMAC
+from semanticmac.model.network import BuildModel, SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel, Tokenizer
 from semanticmac.run.digests import digest_files
 from semanticmac.run.folder import RunError, RunInfo, check_files, require_weights
@@ -36,8 +36,10 @@ def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
     replace(info, files=digest_files(folder)).write(folder)
 
 
-def load_run(folder: Path, device: torch.device) -> TrainedModel:
-    """The best model of a run, in evaluation mode."""
+def load_run(
+    folder: Path, device: torch.device, build_model: BuildModel = SemanticMAC
+) -> TrainedModel:
+    """The best model of a run, in evaluation mode. build_model: the one that it was trained with."""
     info = RunInfo.read(folder)
     weights = read_weights(
         folder, info.best_epoch
@@ -48,7 +50,7 @@ def load_run(folder: Path, device: torch.device) -> TrainedModel:
     if "text" in info.model.modalities:
         language = LanguageModel.untrained(folder / "language")
         tokenize = Tokenizer.load(str(folder / "language"), info.model.max_tokens)
-    model = SemanticMAC(info.model, language)
+    model = build_model(info.model, language)
     missing, unknown = model.load_state_dict(weights, strict=False)
     if missing or unknown:
         first = (missing or unknown)[0]

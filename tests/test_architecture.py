@@ -23,6 +23,8 @@ ARROWS = {
     "eval": {"core", "cache", "model", "run"},
     "train": {"core", "cache", "model", "run", "eval"},
     "inference": {"core", "cache", "model", "run", "eval", "preprocess"},
+    "errors": {"cache", "model", "run", "preprocess", "train", "eval", "inference"},
+    "api": {"core", "cache", "model", "run", "train", "eval"},
     "commands": {"core", "cache", "model", "run", "preprocess", "train", "eval", "inference"},
     "cli": {"commands"},
 }

@@ -15,7 +15,7 @@ import transformers
 from semanticmac import __version__
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.eval.predict import join, predict
-from semanticmac.model.network import SemanticMAC
+from semanticmac.model.network import BuildModel, SemanticMAC
 from semanticmac.run.folder import RunInfo
 from semanticmac.run.pseudo_labels import write_pseudo_labels
 from semanticmac.run.weights import save_best
@@ -47,6 +47,7 @@ def train(
     resume: bool = False,
     save_every_s: float = SAVE_EVERY_S,
     distributed: DistributedContext = SINGLE_PROCESS,
+    build_model: BuildModel = SemanticMAC,
 ) -> RunInfo:
     """Trains one model and keeps the weights of the best epoch by validation score in `run`.
 
@@ -56,6 +57,7 @@ def train(
     without the stop. A finished run is left as it is; a run without a checkpoint starts from the
     beginning.
     distributed: the processes that train together. Each of them calls this function.
+    build_model: makes the network; a subclass of SemanticMAC with another fusion, for example.
 
     Raises TrainError if a loss is not finite, naming the clips of that step, or if a run cannot be
     resumed with this data or number of processes; ConfigError if the run has other settings.
@@ -67,7 +69,7 @@ def train(
         return RunInfo.read(run)
 
     with _open_session(
-        config, data, run, device, callbacks, resume, save_every_s, distributed
+        config, data, run, device, callbacks, resume, save_every_s, distributed, build_model
     ) as session:
         trainer, reader = session.trainer, session.reader
         for epoch in range(trainer.epoch, config.epochs + 1):
@@ -135,6 +137,7 @@ def _open_session(
     resume: bool,
     save_every_s: float,
     distributed: DistributedContext,
+    build_model: BuildModel,
 ) -> Iterator[_Session]:
     """Loads the language model and the last checkpoint, and holds the lock of the run folder."""
     metadata = CheckpointMetadata.of_new_run(data, distributed)
@@ -160,7 +163,7 @@ def _open_session(
             write_text(run / "config.toml", config.to_toml())
 
         reader = BatchReader(config, data, language.tokenize, distributed, pin_memory=on_gpu)
-        model = SemanticMAC(config.model, language.model).to(device)
+        model = build_model(config.model, language.model).to(device)
         truth = data.train.labels(data.task.width).to(device)
         steps_per_epoch = reader.sampler.steps_per_epoch
         trainer = Trainer(config, data.task.kind, model, truth, steps_per_epoch, distributed)

@@ -1,0 +1,92 @@
+"""Every exception of the package, importable without loading a library: `errors.RunError`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from semanticmac.cache.checksummed import ChecksumMismatch
+    from semanticmac.cache.embedding_store import CacheIncomplete, ShardError
+    from semanticmac.cache.frame_codec import RecordError
+    from semanticmac.cache.frame_store import StoreDamaged
+    from semanticmac.cache.layout import CacheBusy
+    from semanticmac.eval.analysis.figure import AnalysisError
+    from semanticmac.eval.report.formatting import ReportError
+    from semanticmac.inference import PredictError
+    from semanticmac.model.config import SettingsConflict
+    from semanticmac.model.pretrained import LanguageModelError
+    from semanticmac.preprocess.clip import CorpusError, DecodeError
+    from semanticmac.preprocess.cluster.placement import ClusterError
+    from semanticmac.preprocess.decoding.ffmpeg_program import ProgramError
+    from semanticmac.preprocess.embed import EncoderMismatch
+    from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError
+    from semanticmac.preprocess.encoders.imagebind.download import DownloadError
+    from semanticmac.preprocess.encoders.protocol import EncodeError
+    from semanticmac.preprocess.process_pool import WorkerError
+    from semanticmac.run.folder import RunError
+    from semanticmac.train.config import ConfigError, ConflictError
+    from semanticmac.train.curves import CurvesError
+    from semanticmac.train.data import TrainError
+
+__all__ = [
+    "AnalysisError",
+    "CacheBusy",
+    "CacheIncomplete",
+    "CheckpointError",
+    "ChecksumMismatch",
+    "ClusterError",
+    "ConfigError",
+    "ConflictError",
+    "CorpusError",
+    "CurvesError",
+    "DecodeError",
+    "DownloadError",
+    "EncodeError",
+    "EncoderMismatch",
+    "LanguageModelError",
+    "PredictError",
+    "ProgramError",
+    "RecordError",
+    "ReportError",
+    "RunError",
+    "SettingsConflict",
+    "ShardError",
+    "StoreDamaged",
+    "TrainError",
+    "WorkerError",
+]
+
+_MODULES = {
+    "AnalysisError": "eval.analysis.figure",
+    "CacheBusy": "cache.layout",
+    "CacheIncomplete": "cache.embedding_store",
+    "CheckpointError": "preprocess.encoders.imagebind.checkpoint",
+    "ChecksumMismatch": "cache.checksummed",
+    "ClusterError": "preprocess.cluster.placement",
+    "ConfigError": "train.config",
+    "ConflictError": "train.config",
+    "CorpusError": "preprocess.clip",
+    "CurvesError": "train.curves",
+    "DecodeError": "preprocess.clip",
+    "DownloadError": "preprocess.encoders.imagebind.download",
+    "EncodeError": "preprocess.encoders.protocol",
+    "EncoderMismatch": "preprocess.embed",
+    "LanguageModelError": "model.pretrained",
+    "PredictError": "inference",
+    "ProgramError": "preprocess.decoding.ffmpeg_program",
+    "RecordError": "cache.frame_codec",
+    "ReportError": "eval.report.formatting",
+    "RunError": "run.folder",
+    "SettingsConflict": "model.config",
+    "ShardError": "cache.embedding_store",
+    "StoreDamaged": "cache.frame_store",
+    "TrainError": "train.data",
+    "WorkerError": "preprocess.process_pool",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'semanticmac.errors' has no attribute {name!r}")
+    return getattr(import_module(f"semanticmac.{_MODULES[name]}"), name)
