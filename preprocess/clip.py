@@ -9,6 +9,7 @@ from typing import Literal
 
 from semanticmac.cache.frame_codec import RawClip
 from semanticmac.core import SPLITS, Label, Task
+from semanticmac.preprocess.file_names import existing_spelling
 
 __all__ = [
     "MAX_POSITION",
@@ -82,7 +83,7 @@ def inside(root: Path, relative: str) -> Path:
     """
     if "\0" in relative:
         raise CorpusError(f"the file name {relative!r} holds a NUL byte")
-    path = root / relative
+    path = existing_spelling(root, relative)
     try:
         leads_out = not path.resolve().is_relative_to(root.resolve())
     except (
