@@ -2,10 +2,11 @@
 
     python -m benchmarks.fuzz [--count 2000] [--seed 0] [--real ../shared/data]
 
-Rendered films and sounds of eight kinds, and real ones where --real names a folder, are cut,
+Rendered films and sounds of many kinds, and real ones where --real names a folder, are cut,
 spliced and changed by a seeded die; all of them are one corpus of the real build. The exit status
 is 1 where a clip is neither cached nor named, where a reason is empty, or where the cache that came
-of it is not whole.
+of it is not whole. Of the films that are cached without a remark on damage, ffmpeg decodes some
+again: where both find frames of one length, `other_frames` counts the clips that differ.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ from numpy.random import Generator
 
 from benchmarks.common import cores, film, report
 from semanticmac.cache.failures import read_failures
+from semanticmac.cache.frame_codec import RawClip, unpack
+from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.verify import verify
 from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.decoding import isolation
+from semanticmac.preprocess.decoding.isolation import decode_all
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 
 KINDS = {
@@ -38,12 +43,19 @@ KINDS = {
     "mpeg4.avi": ("-c:v", "mpeg4"),
     "h264.mts": (),
     "mpeg1.mpg": ("-c:v", "mpeg1video"),
+    "hevc.mp4": ("-c:v", "libx265", "-x265-params", "log-level=none"),
+    "hevc.mkv": ("-c:v", "libx265", "-x265-params", "log-level=none"),
+    "vp8.webm": ("-c:v", "libvpx", "-deadline", "realtime"),
+    "h264.avi": ("-c:a", "pcm_s16le"),
+    "sound.ogg": ("-map", "1", "-c:a", "libvorbis"),
+    "sound.mp3": ("-map", "1"),
     "sound.flac": ("-map", "1"),
     "sound.wav": ("-map", "1"),
 }
 HEAD_BYTES = 600
 REAL_EVERY = 5  # one in so many is real, where there are any: they are larger and cost more
 TIMEOUT_S = 60.0
+COMPARED = 300  # of the cached films, by a second decoder
 
 
 def flipped(data: bytearray, dice: Generator) -> bytearray:
@@ -132,6 +144,33 @@ def kind_of(reason: str) -> str:
     return re.sub(r"\(.*\)|: .*", "", re.sub(r"-?\d+(\.\d+)?", "#", reason))
 
 
+def compare(clips: list[Clip]) -> tuple[int, list[str]]:
+    """How many cached films ffmpeg read too, and those of which it shows other frames."""
+    compared, other = 0, []
+    pairs = zip(
+        decode_all(clips, Sampling(picture="png"), cores()),
+        decode_all(clips, Sampling(picture="png"), cores(), decoder="ffmpeg"),
+        strict=True,
+    )
+    for by_av, by_ffmpeg in pairs:
+        if by_av.record is None or by_ffmpeg.record is None:
+            continue
+        first, second = unpack(by_av.record), unpack(by_ffmpeg.record)
+        if first.frames is None or second.frames is None or has_remark(first, second):
+            continue
+        if first.frames.shape == second.frames.shape and first.duration_s == second.duration_s:
+            compared += 1
+            if not np.array_equal(first.frames, second.frames):
+                other.append(by_av.clip.clip_id)
+    return compared, other
+
+
+def has_remark(*clips: RawClip) -> bool:
+    """Whether a reader noticed damage, or handed the film over."""
+    words = ("damaged", "read by av")
+    return any(word in note for clip in clips for note in clip.notes for word in words)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2000)
@@ -153,6 +192,8 @@ def main() -> None:
         unheard = [line.clip_id for line in lines if not line.reason.strip()]
         lost = {clip.clip_id for clip in corpus.clips} ^ (cached | named) | (cached & named)
         damage = verify(layout, manifest, lambda *_: None)
+        films = [clip for clip in corpus.clips if clip.clip_id in cached]
+        compared, other_frames = compare(films[:: max(1, len(films) // COMPARED)])
     report(
         "no damaged file stops a run: each is cached or named",
         "neither, unnamed and damage empty",
@@ -162,6 +203,8 @@ def main() -> None:
         neither=sorted(lost),
         unnamed=unheard,
         damage=damage,
+        compared=compared,
+        other_frames=other_frames,
         reasons=dict(Counter(kind_of(line.reason) for line in lines).most_common()),
     )
     sys.exit(bool(lost or unheard or damage))
