@@ -1,131 +1,41 @@
-"""ClipDataset and Batch: what stage 2 reads, padded, with masks in which True means real."""
+"""ClipDataset: the clips of one split, read from the cache alone, for torch, NumPy and pandas."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from semanticmac.cache.batch import Sample, Tokenize, collate, label_matrix
 from semanticmac.cache.dialogue import ContextClip, context_text, preceding_rows
-from semanticmac.cache.embedding_store import CacheIncomplete, EmbeddingReader
-from semanticmac.cache.layout import cache_command
+from semanticmac.cache.embedding_store import EmbeddingReader
+from semanticmac.cache.layout import CacheIncomplete, cache_command
 from semanticmac.cache.manifest import Manifest, Row
 
-
-class Tokens(Protocol):
-    """What a tokenizer returns for B texts; a text that is empty has no True in its mask row."""
-
-    @property
-    def ids(self) -> Tensor: ...  # (B, L) int64
-    @property
-    def mask(self) -> Tensor: ...  # (B, L) bool
-    @property
-    def types(
-        self,
-    ) -> Tensor | None: ...  # (B, L) int64 segment of each token, where the tokenizer tells them
-
-
-class Tokenize(Protocol):
-    """Texts, or in the conversation setting pairs (context, text), → Tokens."""
-
-    def __call__(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Tokens: ...
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
-class NoTokens:
-    """The tokens of texts that nobody reads."""
+class ClipArrays:
+    """N clips as NumPy arrays, from `ClipDataset.to_numpy`."""
 
-    ids: Tensor
-    mask: Tensor
-    types: None = None
-
-
-def no_text(texts: Sequence[str], contexts: Sequence[str] | None = None) -> NoTokens:
-    """A `Tokenize` for models that do not look at text: every text is absent."""
-    return NoTokens(
-        torch.zeros(len(texts), 1, dtype=torch.int64), torch.zeros(len(texts), 1, dtype=torch.bool)
-    )
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One clip.
-
-    vision and audio are read-only views of the cache, or None where the clip has none.
-    """
-
-    clip_id: str
-    row: int  # position in the split, which is the clip's row in the pseudo-label banks
-    text: str
-    vision: np.ndarray | None  # (F, E) float16
-    audio: np.ndarray | None
-    label: list[float] | None
-    # the clips before it, oldest first; None in the utterance setting
-    context: tuple[ContextClip, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B clips. A modality is absent in a clip where its whole mask row is False.
-
-    In the conversation setting each row holds the clips before the target too: text as a pair,
-    frames before frames. A modality is then absent where neither the target nor the clips before it
-    have it.
-    """
-
-    clip_ids: tuple[str, ...]
-    rows: Tensor  # (B,) int64
-    token_ids: Tensor  # (B, L) int64
-    token_mask: Tensor  # (B, L) bool
-    vision: Tensor  # (B, F, E) float32, zero where masked
-    vision_mask: Tensor  # (B, F) bool
-    audio: Tensor  # (B, F, E) float32
-    audio_mask: Tensor  # (B, F) bool
-    labels: Tensor  # (B, K) float32, NaN = not labelled
-    # (B, L) int64, conversation setting, where the tokenizer tells segments
-    token_types: Tensor | None = None
-    # (B, F) bool, conversation setting, True = frame of a clip before the target
-    frame_context: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.clip_ids)
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch with every tensor on another device."""
-        return self._changed(lambda value: value.to(device, non_blocking=True))
-
-    def pin_memory(self) -> Batch:
-        """The same batch in memory that a GPU reads while the program goes on; a DataLoader calls this."""
-        return self._changed(Tensor.pin_memory)
-
-    def _changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """The same batch with something done to every tensor."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        changed: dict[str, Any] = {
-            name: change(value) for name, value in values.items() if isinstance(value, Tensor)
-        }
-        return replace(self, **changed)
-
-    def keep(self, kept: Tensor) -> Batch:
-        """The same clips with some modalities made absent: kept (B, 3) bool in the order of MODALITIES."""
-        text, audio, vision = kept[:, :, None].unbind(1)  # (B, 1) each
-        return replace(
-            self,
-            token_mask=self.token_mask & text,
-            audio_mask=self.audio_mask & audio,
-            vision_mask=self.vision_mask & vision,
-        )
+    clip_ids: np.ndarray  # (N,) text
+    texts: np.ndarray  # (N,) text
+    labels: np.ndarray  # (N, K) float32, NaN = not labelled
+    # one array (F, E) float16 per clip, read-only views of the cache; F = 0 where absent
+    vision: list[np.ndarray]
+    audio: list[np.ndarray]
 
 
 class ClipDataset(Dataset[Sample]):
-    """The clips of one split, read from the cache alone."""
+    """The clips of one split, in the order of the manifest; item i is a `Sample`."""
 
     def __init__(
         self,
@@ -134,24 +44,33 @@ class ClipDataset(Dataset[Sample]):
         rows: Sequence[Row],
         context_clips: int = 0,
     ) -> None:
-        """context_clips: how many clips of the dialogue come before each clip; 0 = the utterance setting.
+        """context_clips: the most clips of the dialogue before each clip; 0 = utterance setting.
 
-        Raises CacheIncomplete where a clip of the manifest has no embeddings.
+        Raises CacheIncomplete where a clip has no embeddings.
         """
-        self.before = preceding_rows(manifest.rows, rows, context_clips) if context_clips else None
-        needed = {row.clip_id: row.key for row in (*rows, *chain.from_iterable(self.before or ()))}
-        missing = [clip_id for clip_id, key in needed.items() if key not in reader]
+        self.rows = tuple(rows)
+        self.context_rows: list[tuple[Row, ...]] | None = None
+        if context_clips:
+            self.context_rows = preceding_rows(manifest.rows, rows, context_clips)
+        self._manifest, self._reader = manifest, reader
+        self._require_embeddings()
+
+    def _require_embeddings(self) -> None:
+        needed = list(self.rows)
+        for before in self.context_rows or ():
+            needed.extend(before)
+        missing = {row.clip_id: None for row in needed if row.key not in self._reader}
         if missing:
+            manifest = self._manifest
             command = cache_command(manifest.dataset, manifest.corpus, manifest.fingerprint)
             raise CacheIncomplete(
-                f"{len(missing)} clips of {manifest.dataset} have no embeddings in {reader.folder}, the first is "
-                f"{missing[0]}. `{command}` adds what is missing."
+                f"{len(missing)} clips of {manifest.dataset} have no embeddings in "
+                f"{self._reader.folder}, the first is {next(iter(missing))}. "
+                f"`{command}` adds what is missing."
             )
-        self.rows = tuple(rows)
-        self._manifest, self._reader = manifest, reader
 
     def with_context(self, context_clips: int) -> ClipDataset:
-        """The same clips with so many of their dialogue before each; 0 = the utterance setting."""
+        """The same clips with at most this many clips of their dialogue before each; 0 = none."""
         return ClipDataset(self._manifest, self._reader, self.rows, context_clips)
 
     def __len__(self) -> int:
@@ -160,98 +79,80 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         row = self.rows[index]
         embeddings = self._reader.get(row.key)
-        context = None if self.before is None else tuple(map(self._read_before, self.before[index]))
+        context = None
+        if self.context_rows is not None:
+            context = tuple(self._context_clip(before) for before in self.context_rows[index])
         return Sample(
             row.clip_id, index, row.text, embeddings.vision, embeddings.audio, row.label, context
         )
 
-    def _read_before(self, row: Row) -> ContextClip:
+    def _context_clip(self, row: Row) -> ContextClip:
         embeddings = self._reader.get(row.key)
         return ContextClip(row.text, embeddings.vision, embeddings.audio)
 
     def texts(self) -> tuple[list[str], list[str] | None]:
-        """What is said in every clip, and what was said before it; None in the utterance setting."""
-        return [row.text for row in self.rows], None if self.before is None else list(
-            map(context_text, self.before)
-        )
+        """The text of every clip and the text of its context; None in the utterance setting."""
+        contexts = None
+        if self.context_rows is not None:
+            contexts = [context_text(before) for before in self.context_rows]
+        return [row.text for row in self.rows], contexts
 
     def labels(self, width: int) -> Tensor:
         """The targets of every clip, (N, K) float32, NaN = not labelled."""
-        return _targets([row.label for row in self.rows], width)
+        return label_matrix([row.label for row in self.rows], width)
 
+    def to_numpy(self) -> ClipArrays:
+        """All clips as NumPy arrays, with the embeddings as lists of arrays of any length.
 
-def collate(
-    samples: Sequence[Sample], tokenize: Tokenize, label_width: int, embedding_width: int
-) -> Batch:
-    """Pads B clips to the longest of them, with what comes before each in the conversation setting."""
-    texts = [sample.text for sample in samples]
-    conversation = any(sample.context is not None for sample in samples)
-    said_before = (
-        [[context_text(sample.context or ()) for sample in samples]] if conversation else []
-    )
-    tokens = tokenize(texts, *said_before)
-    clips = [timeline(sample) for sample in samples]
-    frames = max([1, *(row[-1][2] for row in clips)])
-    pictures = [[(start, clip.vision) for clip, start, _ in row] for row in clips]
-    sounds = [[(start, clip.audio) for clip, start, _ in row] for row in clips]
-    vision, vision_mask = _pad(pictures, frames, embedding_width)
-    audio, audio_mask = _pad(sounds, frames, embedding_width)
-    target_start = torch.tensor([row[-1][1] for row in clips])  # (B,)
-    return Batch(
-        clip_ids=tuple(sample.clip_id for sample in samples),
-        rows=torch.tensor([sample.row for sample in samples]),
-        token_ids=tokens.ids,
-        token_mask=tokens.mask,
-        vision=vision,
-        vision_mask=vision_mask,
-        audio=audio,
-        audio_mask=audio_mask,
-        labels=_targets([sample.label for sample in samples], label_width),
-        token_types=tokens.types if conversation else None,
-        frame_context=torch.arange(frames)[None] < target_start[:, None] if conversation else None,
-    )
-
-
-def timeline(sample: Sample) -> list[tuple[Sample | ContextClip, int, int]]:
-    """The clips before the target, then the target: (clip, its first frame, the frame after its last).
-
-    Both modalities of a clip start at the same frame: one that the clip lacks leaves a gap, so that
-    they stay aligned.
-    """
-    placed: list[tuple[Sample | ContextClip, int, int]] = []
-    clips: tuple[Sample | ContextClip, ...] = (*(sample.context or ()), sample)
-    start = 0
-    for clip in clips:
-        end = start + max(
-            (len(frames) for frames in (clip.vision, clip.audio) if frames is not None), default=0
+        The embeddings are views of the cache and take no memory. Context clips are not included.
+        """
+        task = self._manifest.task
+        empty = np.empty((0, self._reader.fingerprint.width), np.float16)
+        vision, audio = [], []
+        for row in self.rows:
+            embeddings = self._reader.get(row.key)
+            vision.append(empty if embeddings.vision is None else embeddings.vision)
+            audio.append(empty if embeddings.audio is None else embeddings.audio)
+        return ClipArrays(
+            clip_ids=np.array([row.clip_id for row in self.rows], dtype=np.str_),
+            texts=np.array([row.text for row in self.rows], dtype=np.str_),
+            labels=self.labels(1 if task is None else task.width).numpy(),
+            vision=vision,
+            audio=audio,
         )
-        placed.append((clip, start, end))
-        start = end
-    return placed
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row per clip, without embeddings.
+
+        Columns: clip_id, split, text; the label as `label` (score or binary class) or as one column
+        `label_CLASS` per class, NaN = not labelled; frames, duration_s, has_vision, has_audio,
+        dialogue, position, speaker. Raises ImportError where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError(
+                "to_pandas needs pandas, which is not installed: "
+                "run `pip install 'semanticmac[pandas]'`"
+            ) from None
+        columns: dict[str, Any] = {}
+        for name in ("clip_id", "split", "text"):
+            columns[name] = [getattr(row, name) for row in self.rows]
+        task = self._manifest.task
+        labels = self.labels(1 if task is None else task.width).numpy()
+        names = ["label"]
+        if task is not None and task.width > 1:
+            names = [f"label_{name}" for name in task.classes]
+        for column, name in enumerate(names):
+            columns[name] = labels[:, column]
+        for name in ("frames", "duration_s", "has_vision", "has_audio"):
+            columns[name] = [getattr(row, name) for row in self.rows]
+        for name in ("dialogue", "position", "speaker"):
+            columns[name] = [getattr(row, name) for row in self.rows]
+        return pandas.DataFrame(columns)
 
 
-def _pad(
-    rows: Sequence[Sequence[tuple[int, np.ndarray | None]]], frames: int, width: int
-) -> tuple[Tensor, Tensor]:
-    """Each row's clips with the frame at which each starts → (B, F, E) and its mask (B, F), True = real frame."""
-    # Clips are copied as they are, and all of them made float32 at once.
-    padded = np.zeros((len(rows), frames, width), np.float16)
-    mask = np.zeros((len(rows), frames), np.bool_)
-    for i, row in enumerate(rows):
-        for start, clip in row:
-            if clip is not None:
-                padded[i, start : start + len(clip)] = clip
-                mask[i, start : start + len(clip)] = True
-    return torch.from_numpy(padded).float(), torch.from_numpy(mask)
-
-
-def _targets(labels: Sequence[list[float] | None], width: int) -> Tensor:
-    return torch.tensor(
-        [label if label is not None else [float("nan")] * width for label in labels]
-    ).reshape(-1, width)
-
-
-def loader(
+def make_dataloader(
     dataset: ClipDataset,
     batch_size: int,
     tokenize: Tokenize,
@@ -263,24 +164,18 @@ def loader(
     workers: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader[Sample]:
-    """Batches of a split, in its order or, with a generator, in a new random order each time it is iterated.
+    """Batches of a split, in its order or, with a generator, in a new random order in each epoch.
 
-    batches: the places in the split of each batch's clips, instead of batch_size and shuffle.
-    workers: processes that make batches ahead of their use, 0 = they are made when asked for.
-    pin_memory: for training on a GPU, which then copies a batch while it computes. Neither changes
-    a batch.
+    batches: positions of the clips of each batch, instead of batch_size and shuffle. workers:
+    processes that make batches in advance; 0 = the calling process makes them. pin_memory: for
+    training on a GPU, which then copies a batch while it computes. The last two change no number.
     """
-    order: dict[str, Any] = {
-        "batch_size": batch_size,
-        "shuffle": shuffle is not None,
-        "generator": shuffle,
-    }
+    order: dict[str, Any] = {"batch_sampler": batches}
+    if batches is None:
+        order = {"batch_size": batch_size, "shuffle": shuffle is not None, "generator": shuffle}
+    pad = partial(
+        collate, tokenize=tokenize, label_width=label_width, embedding_width=embedding_width
+    )
     return DataLoader(
-        dataset,
-        num_workers=workers,
-        pin_memory=pin_memory,
-        collate_fn=partial(
-            collate, tokenize=tokenize, label_width=label_width, embedding_width=embedding_width
-        ),
-        **(order if batches is None else {"batch_sampler": batches}),
+        dataset, num_workers=workers, pin_memory=pin_memory, collate_fn=pad, **order
     )

@@ -1,4 +1,4 @@
-"""The conversation setting: which clips of a dialogue come before a clip, and what of them a model may see."""
+"""The conversation setting: the clips of a dialogue before a target clip, without their labels."""
 
 from __future__ import annotations
 
@@ -12,44 +12,40 @@ from semanticmac.cache.manifest import Row
 
 @dataclass(frozen=True)
 class ContextClip:
-    """A clip that comes before the target: what is said, heard and seen in it.
-
-    It has no place for a label.
-    """
+    """The input of a clip before the target. It has no field for a label, so none can leak."""
 
     text: str
     vision: np.ndarray | None  # (F, E) float16
-    audio: np.ndarray | None
+    audio: np.ndarray | None  # (F, E) float16
 
 
 def context_text(clips: Iterable[ContextClip | Row]) -> str:
-    """The texts of the clips before a target as one, the context of a tokenizer's pair; empty where nothing was."""
-    return " ".join(text for clip in clips if (text := clip.text.strip()))
+    """The texts of the clips before a target, joined by spaces: the context of a tokenizer's pair."""
+    texts = [clip.text.strip() for clip in clips]
+    return " ".join(text for text in texts if text)
 
 
 def preceding_rows(
-    every: Sequence[Row], targets: Sequence[Row], limit: int
+    rows: Sequence[Row], targets: Sequence[Row], limit: int
 ) -> list[tuple[Row, ...]]:
-    """For each target the last `limit` clips of its dialogue before it, the oldest first.
+    """For each target the last `limit` clips of its dialogue before it, oldest first.
 
-    `every` holds all clips of the manifest: a clip before the target is input whatever its split and with or without a
-    label, as it has been said by then. A clip without dialogue or position has none before it and is none.
+    rows: all clips of the manifest. A clip before the target is input whatever its split, with or
+    without a label, because it was said before. A clip without dialogue or position has no context
+    and is no context.
     """
     dialogues: dict[str, list[tuple[int, Row]]] = {}
-    for row in every:
+    for row in rows:
         if row.dialogue is not None and row.position is not None:
             dialogues.setdefault(row.dialogue, []).append((row.position, row))
     for clips in dialogues.values():
         clips.sort(key=lambda clip: clip[0])
-    found = []
+
+    contexts = []
     for target in targets:
-        place = target.position
-        said = (
-            dialogues.get(target.dialogue, [])
-            if target.dialogue is not None and place is not None
-            else []
-        )
-        found.append(
-            tuple(row for position, row in said if place is not None and position < place)[-limit:]
-        )
-    return found
+        before: list[Row] = []
+        if target.dialogue is not None and target.position is not None:
+            clips = dialogues.get(target.dialogue, [])
+            before = [row for position, row in clips if position < target.position]
+        contexts.append(tuple(before[-limit:]))
+    return contexts

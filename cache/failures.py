@@ -1,4 +1,4 @@
-"""failures.jsonl: the clips that are not in the cache, or not as one would expect, each with its reason."""
+"""failures.jsonl: the clips that are not in the cache or lack a modality, with the reason."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from semanticmac.cache.atomic_io import as_text, write_text
 
 @dataclass(frozen=True)
 class Failure:
-    """What a person should know of one clip."""
+    """A remark on one clip."""
 
     clip_id: str
     video: str
     reason: str
-    cached: bool  # True: it is in the cache all the same ("no audio track"); False: it is not
+    cached: bool  # True: the clip is in the cache all the same ("no audio track")
 
 
 def write_failures(path: Path, failures: Iterable[Failure]) -> None:
-    """One JSON object a line; an empty file says that there were none."""
-    lines = (json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in failures)
-    write_text(path, as_text("".join(lines)))
+    """Writes one JSON object per line; an empty file means that there were no failures."""
+    lines = [json.dumps(asdict(failure), ensure_ascii=False) for failure in failures]
+    write_text(path, as_text("".join(line + "\n" for line in lines)))
 
 
 def read_failures(path: Path) -> list[Failure]:
-    """What the last build wrote; nothing where none has run."""
+    """The failures of the last build; an empty list if there was no build."""
     if not path.exists():
         return []
-    return [
-        Failure(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line
-    ]
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [Failure(**json.loads(line)) for line in lines if line]

@@ -1,167 +1,134 @@
-"""One decoded clip: the record that decoding makes, and the bytes that the frame store keeps of it."""
+"""RawClip ↔ bytes: the record that the frame store keeps of one decoded clip.
+
+A record holds a magic number, the CRC-32 of everything after it, the length and the CRC-32 of a
+JSON text, that JSON text, the compressed frames one after the other, and the 16-bit samples. The
+JSON text has a checksum of its own, so that it can be read without the frames.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-import math
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.records import ClipSummary, RawClip, frame_count
 
-_BEGIN = struct.Struct("<4sI")  # magic, CRC-32 of all that follows it
-_HEAD = struct.Struct(
-    "<II"
-)  # bytes of the JSON that comes next, CRC-32 of it: it is read without the pictures
-_JSON_AT = _BEGIN.size + _HEAD.size
 _MAGIC = b"SMC2"
-# what ends or starts this near k/2 s does so at k/2 s: clocks of 1/90000 s never hit it exactly
-TIE_S = 1e-4
+_HEADER = struct.Struct("<4sI")  # magic number, CRC-32 of all bytes after the header
+_JSON_HEADER = struct.Struct("<II")  # length of the JSON text, CRC-32 of it
+_JSON_START = _HEADER.size + _JSON_HEADER.size
 
 
 class RecordError(Exception):
-    """A stored clip is not what was written: bytes changed, or it was cut."""
+    """A stored clip is damaged: its bytes changed, or it was cut."""
 
 
-@dataclass(frozen=True)
-class RawClip:
-    """One decoded clip.
-
-    A modality that the file does not have is None, never zeros that look like data.
-    """
-
-    frames: (
-        np.ndarray | None
-    )  # (F, H, W, 3) uint8 RGB, the picture showing at k/2 s for k = 0 … F − 1; short side 224
-    waveform: (
-        np.ndarray | None
-    )  # (N,) int16, 16 kHz mono, from the clip's start, N = round(duration_s · 16000)
-    duration_s: float  # of the pictures where there are any, else of the sound
-    notes: tuple[
-        str, ...
-    ] = ()  # what a person should know of a clip that was cached all the same ("no audio track")
-
-
-@dataclass(frozen=True)
-class About:
-    """What a stored clip says of itself."""
-
-    frames: int  # F, the rows that its embeddings have
-    duration_s: float
-    has_vision: bool
-    has_audio: bool
-    notes: tuple[str, ...]
-
-
-def frame_count(duration_s: float, frames_per_s: int) -> int:
-    """F: how many times k / frames_per_s lie before the end of a clip, at least 1 (method.md §1)."""
-    return max(1, math.ceil((duration_s - TIE_S) * frames_per_s))
-
-
-def pack(raw: RawClip, sampling: Sampling) -> bytes:
-    """A clip as one record: two heads, JSON, compressed pictures one after the other, 16-bit samples."""
-    pictures = (
-        [] if raw.frames is None else [_compress(frame, sampling.picture) for frame in raw.frames]
-    )
-    sound = b"" if raw.waveform is None else raw.waveform.astype("<i2").tobytes()
+def pack(clip: RawClip, sampling: Sampling) -> bytes:
+    """Encodes a clip as one record. `sampling.picture` selects JPEG or PNG for the frames."""
+    count = frame_count(clip.duration_s, sampling.frames_per_s)
+    images, image_sizes = [], None
+    if clip.frames is not None:
+        images = [_compress(frame, sampling.picture) for frame in clip.frames]
+        image_sizes = [len(image) for image in images]
+        count = len(images)
+    samples, sample_count = b"", None
+    if clip.waveform is not None:
+        samples = clip.waveform.astype("<i2").tobytes()
+        sample_count = len(clip.waveform)
     fields = {
-        "duration_s": raw.duration_s,
-        "frames": frame_count(raw.duration_s, sampling.frames_per_s)
-        if raw.frames is None
-        else len(raw.frames),
-        "notes": list(raw.notes),
-        "pictures": None if raw.frames is None else [len(picture) for picture in pictures],
-        "samples": None if raw.waveform is None else len(raw.waveform),
+        "duration_s": clip.duration_s,
+        "frames": count,
+        "notes": list(clip.notes),
+        "pictures": image_sizes,
+        "samples": sample_count,
     }
     text = json.dumps(fields).encode()
-    body = b"".join([_HEAD.pack(len(text), zlib.crc32(text)), text, *pictures, sound])
-    return _BEGIN.pack(_MAGIC, zlib.crc32(body)) + body
+    body = b"".join([_JSON_HEADER.pack(len(text), zlib.crc32(text)), text, *images, samples])
+    return _HEADER.pack(_MAGIC, zlib.crc32(body)) + body
 
 
 def unpack(record: bytes | memoryview) -> RawClip:
-    """The clip that `pack` stored, checked against its CRC.
-
-    Raises RecordError where a byte is not as written.
-    """
-    check(record)
+    """Decodes a record of `pack`. Raises RecordError where a byte changed."""
+    check_record(record)
     view = memoryview(record)
-    fields, at = _fields(view)
-    pictures = None
+    fields, offset = _read_fields(view)
+    frames = None
     if fields["pictures"] is not None:
-        pictures = []
+        images = []
         for size in fields["pictures"]:
-            pictures.append(np.asarray(Image.open(io.BytesIO(view[at : at + size])).convert("RGB")))
-            at += size
+            images.append(_decompress(view[offset : offset + size]))
+            offset += size
+        frames = np.stack(images)  # (F, H, W, 3)
     waveform = None
     if fields["samples"] is not None:
-        waveform = np.frombuffer(view, dtype="<i2", count=fields["samples"], offset=at).copy()
-    frames = None if pictures is None else np.stack(pictures)  # (F, H, W, 3)
+        waveform = np.frombuffer(view, dtype="<i2", count=fields["samples"], offset=offset).copy()
     return RawClip(frames, waveform, fields["duration_s"], tuple(fields["notes"]))
 
 
-def about(record: bytes | memoryview) -> About:
-    """What a record says of itself. Its pictures and sound are neither read nor checked.
+def summarize(record: bytes | memoryview) -> ClipSummary:
+    """The summary of a record. Frames and samples are neither read nor checked.
 
-    Raises RecordError where what it says is not as `pack` wrote it.
+    Raises RecordError where the header or the JSON text changed.
     """
-    fields, _ = _fields(memoryview(record))
-    return About(
-        fields["frames"],
-        fields["duration_s"],
-        fields["pictures"] is not None,
-        fields["samples"] is not None,
-        tuple(fields["notes"]),
+    fields, _ = _read_fields(memoryview(record))
+    return ClipSummary(
+        frames=fields["frames"],
+        duration_s=fields["duration_s"],
+        has_vision=fields["pictures"] is not None,
+        has_audio=fields["samples"] is not None,
+        notes=tuple(fields["notes"]),
     )
 
 
-def check(record: bytes | memoryview) -> None:
-    """Raise RecordError unless every byte of a record is as `pack` wrote it.
-
-    Nothing is decompressed.
-    """
+def check_record(record: bytes | memoryview) -> None:
+    """Raises RecordError unless every byte is as `pack` wrote it. Decompresses nothing."""
     view = memoryview(record)
-    _fields(view)
-    _require(view[_BEGIN.size :], _BEGIN.unpack_from(view)[1])
+    _read_fields(view)
+    _, checksum = _HEADER.unpack_from(view)
+    _require_checksum(view[_HEADER.size :], checksum)
 
 
-def _fields(view: memoryview) -> tuple[dict[str, Any], int]:
-    """The JSON of a record, checked, and where the first picture begins."""
-    if len(view) < _JSON_AT:
-        raise _broken(f"a frame record of {len(view)} bytes is shorter than its head")
-    magic, _ = _BEGIN.unpack_from(view)
+def _read_fields(view: memoryview) -> tuple[dict[str, Any], int]:
+    """The checked JSON object of a record, and the offset of the first frame."""
+    if len(view) < _JSON_START:
+        raise _damaged(f"a frame record has {len(view)} bytes, expected at least {_JSON_START}")
+    magic, _ = _HEADER.unpack_from(view)
     if magic != _MAGIC:
-        raise _broken(f"a frame record begins with {bytes(magic)!r}, expected {_MAGIC!r}")
-    length, checksum = _HEAD.unpack_from(view, _BEGIN.size)
-    text = view[_JSON_AT : _JSON_AT + length]
-    _require(text, checksum)
-    return json.loads(bytes(text)), _JSON_AT + length
+        raise _damaged(f"a frame record begins with {bytes(magic)!r}, expected {_MAGIC!r}")
+    length, checksum = _JSON_HEADER.unpack_from(view, _HEADER.size)
+    end = _JSON_START + length
+    text = view[_JSON_START:end]
+    _require_checksum(text, checksum)
+    return json.loads(bytes(text)), end
 
 
-def _require(part: memoryview, checksum: int) -> None:
+def _require_checksum(part: memoryview, checksum: int) -> None:
     if zlib.crc32(part) != checksum:
-        raise _broken(
-            "a frame record's bytes do not match its CRC-32: they changed after they were written"
-        )
+        raise _damaged("the bytes of a frame record do not match its CRC-32")
 
 
-def _broken(reason: str) -> RecordError:
+def _damaged(reason: str) -> RecordError:
     return RecordError(f"{reason}. `semanticmac cache DATASET --repair` decodes the clip again.")
 
 
 def _compress(frame: np.ndarray, picture: str) -> bytes:
     buffer = io.BytesIO()
+    image = Image.fromarray(frame)
     if picture == "png":
-        Image.fromarray(frame).save(buffer, "PNG", compress_level=1)
+        image.save(buffer, "PNG", compress_level=1)
     else:
-        # 4:4:4: at this quality chroma subsampling would be the largest error, and faces carry
-        # colour.
-        Image.fromarray(frame).save(
-            buffer, "JPEG", quality=int(picture.removeprefix("jpeg-")), subsampling=0
-        )
+        quality = int(picture.removeprefix("jpeg-"))
+        # 4:4:4, because chroma subsampling would be the largest error at this quality.
+        image.save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
+
+
+def _decompress(image: memoryview) -> np.ndarray:
+    """One compressed frame → (H, W, 3) uint8."""
+    return np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))

@@ -1,4 +1,4 @@
-"""FrameStore: decoded clips by content key, in LMDB. The only door to LMDB."""
+"""FrameStore: decoded clips by content key, in LMDB. The only module that imports lmdb."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from types import TracebackType
 import lmdb
 
 from semanticmac.cache.atomic_io import disk_full_error
-from semanticmac.cache.frame_codec import About, RawClip, about, check, unpack
+from semanticmac.cache.frame_codec import check_record, summarize, unpack
+from semanticmac.cache.records import ClipSummary, RawClip
 
 _FIRST_MAP_BYTES = 1 << 30
-_FEWEST_BYTES = 8192  # the two pages that every LMDB file begins with
+_SMALLEST_FILE_BYTES = 8192  # every LMDB file begins with two pages
 _UNREADABLE = (
     lmdb.CorruptedError,
     lmdb.InvalidError,
@@ -27,17 +28,14 @@ _UNREADABLE = (
 
 
 class StoreDamaged(Exception):
-    """LMDB cannot read the file that holds the frames; the message says what to do."""
+    """LMDB cannot read the file that holds the frames."""
 
 
 class FrameStore:
-    """A folder of packed clips (cache/frame_codec.py).
-
-    Open it once a process; the file grows by itself.
-    """
+    """A folder of packed clips (frame_codec.py). Open it once in a process; it grows by itself."""
 
     def __init__(self, folder: Path, *, writable: bool = False) -> None:
-        """Raises FileNotFoundError where a store is to be read that was never written, and StoreDamaged."""
+        """Raises FileNotFoundError if a store to read does not exist, and StoreDamaged."""
         if writable:
             folder.mkdir(parents=True, exist_ok=True)
         elif not (folder / "data.mdb").exists():
@@ -49,16 +47,14 @@ class FrameStore:
         try:
             self._env = _open(folder, size, writable)
         except lmdb.Error as error:
-            if full := disk_full_error(error, folder):
+            full = disk_full_error(error, folder)
+            if full is not None:
                 raise full from None
-            if (
-                isinstance(error, _UNREADABLE)
-                or "data format" in str(error)
-                or self._found_bytes < _FEWEST_BYTES
-            ):
+            unreadable = isinstance(error, _UNREADABLE) or "data format" in str(error)
+            if unreadable or self._file_bytes < _SMALLEST_FILE_BYTES:
                 raise _damaged(folder, str(error)) from None
             raise
-        self._require_whole()
+        self._require_all_pages()
 
     def __enter__(self) -> FrameStore:
         return self
@@ -67,7 +63,7 @@ class FrameStore:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._env.close()
 
@@ -80,57 +76,49 @@ class FrameStore:
 
     @property
     def bytes_on_disk(self) -> int:
+        """Disk space of the file, without the holes of a sparse file."""
         data = self.folder / "data.mdb"
         return data.stat().st_blocks * 512 if data.exists() else 0
 
     @property
-    def _found_bytes(self) -> int:
+    def _file_bytes(self) -> int:
         data = self.folder / "data.mdb"
         return data.stat().st_size if data.exists() else 0
 
     def keys(self) -> Iterator[str]:
-        """Every content key, in order.
-
-        One read transaction stays open while this runs. Raises StoreDamaged.
-        """
+        """Every content key, sorted. One read transaction stays open. Raises StoreDamaged."""
         with self._reading() as transaction:
             for key in transaction.cursor().iternext(values=False):
                 yield bytes(key).decode()
 
     def get(self, key: str) -> RawClip:
-        """The clip of a key.
-
-        Raises KeyError where there is none, RecordError where its bytes changed.
-        """
+        """One clip. Raises KeyError if there is none, RecordError if its bytes changed."""
         with self._reading() as transaction:
             return unpack(self._record(transaction, key))
 
     def record(self, key: str) -> bytes:
-        """The packed clip of a key, unchecked. Raises KeyError where there is none."""
+        """The packed clip of a key, unchecked. Raises KeyError if there is none."""
         with self._reading() as transaction:
             return bytes(self._record(transaction, key))
 
-    def about(self, key: str) -> About:
-        """What a record says of itself, without reading its pictures.
-
-        Raises KeyError where there is none.
-        """
+    def summary(self, key: str) -> ClipSummary:
+        """The summary of a clip, without reading its frames. Raises KeyError, RecordError."""
         with self._reading() as transaction:
-            return about(self._record(transaction, key))
+            return summarize(self._record(transaction, key))
 
     def check(self, key: str) -> None:
-        """Raises KeyError or RecordError unless the record is there, byte for byte as it was written."""
+        """Raises KeyError if there is no such record, RecordError if a byte of it changed."""
         with self._reading() as transaction:
-            check(self._record(transaction, key))
+            check_record(self._record(transaction, key))
 
     @staticmethod
-    def drop(folder: Path) -> None:
-        """Takes a store that LMDB cannot read out of the way."""
-        for file in (folder / "data.mdb", folder / "lock.mdb"):
-            file.unlink(missing_ok=True)
+    def remove(folder: Path) -> None:
+        """Deletes the files of a store that LMDB cannot read."""
+        for name in ("data.mdb", "lock.mdb"):
+            (folder / name).unlink(missing_ok=True)
 
     def put_many(self, records: Iterable[tuple[str, bytes]]) -> None:
-        """Writes packed clips in one transaction: after a crash, all of them are there or none."""
+        """Writes packed clips in one transaction: after a crash all of them exist, or none."""
         batch = list(records)
         while True:
             try:
@@ -142,26 +130,28 @@ class FrameStore:
                 self._env.set_mapsize(2 * self._env.info()["map_size"])
             except lmdb.Error as error:
                 full = disk_full_error(error, self.folder)
-                # LMDB calls a write that the disk took only half of an input/output error.
+                if full is not None:
+                    raise full from None
+                # LMDB reports a partial write, caused by a full disk, as an input/output error.
                 needed = 2 * sum(len(record) for _, record in batch)
-                if full is None and shutil.disk_usage(self.folder).free > needed:
+                if shutil.disk_usage(self.folder).free > needed:
                     raise
-                raise full or OSError(
-                    errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)
-                ) from None
+                message = os.strerror(errno.ENOSPC)
+                raise OSError(errno.ENOSPC, message, str(self.folder)) from None
 
     def delete(self, key: str) -> None:
+        """Deletes one record; nothing happens if there is none."""
         with self._env.begin(write=True) as transaction:
             transaction.delete(key.encode())
 
-    def _require_whole(self) -> None:
-        """A file that was cut is mapped all the same, and reading beyond its end would kill this process (SIGBUS)."""
+    def _require_all_pages(self) -> None:
+        """Raises StoreDamaged for a cut file: reading beyond its end would kill the process."""
         pages, page_bytes = self._env.info()["last_pgno"] + 1, self._env.stat()["psize"]
-        if self._found_bytes < pages * page_bytes:
+        expected = pages * page_bytes
+        if self._file_bytes < expected:
             self._env.close()
-            expected = pages * page_bytes
             raise _damaged(
-                self.folder, f"it has {self._found_bytes} bytes, expected {expected}: it was cut"
+                self.folder, f"it has {self._file_bytes} bytes, expected {expected}: it was cut"
             )
 
     @contextmanager
@@ -175,7 +165,8 @@ class FrameStore:
     def _begin(self) -> lmdb.Transaction:
         try:
             return self._env.begin(buffers=True)
-        except lmdb.MapResizedError:  # a builder let the file grow since it was mapped here
+        except lmdb.MapResizedError:
+            # Another process let the file grow after it was mapped here.
             self._env.set_mapsize(0)
             return self._env.begin(buffers=True)
 
@@ -188,7 +179,7 @@ class FrameStore:
 
 
 def _open(folder: Path, size: int, writable: bool) -> lmdb.Environment:
-    opened = partial(
+    open_store = partial(
         lmdb.open,
         str(folder),
         map_size=size,
@@ -197,17 +188,18 @@ def _open(folder: Path, size: int, writable: bool) -> lmdb.Environment:
         max_readers=512,
     )
     try:
-        return opened()
+        return open_store()
     except lmdb.ReadonlyError:
         if writable:
             raise
-        # A reader notes in lock.mdb what it reads. One who may not write there reads without being
-        # noted: what a builder overwrites meanwhile is found by its CRC.
-        return opened(lock=False)
+        # A reader registers in lock.mdb. Where it may not write there, it reads unregistered; the
+        # CRC shows a record that a builder overwrites meanwhile.
+        return open_store(lock=False)
 
 
 def _damaged(folder: Path, reason: str) -> StoreDamaged:
     return StoreDamaged(
-        f"{folder / 'data.mdb'} cannot be read by LMDB ({reason}). `semanticmac cache DATASET --repair` decodes the "
-        "videos again; embeddings that are made already are kept. Or put back a copy of the file."
+        f"LMDB cannot read {folder / 'data.mdb'} ({reason}). "
+        "`semanticmac cache DATASET --repair` decodes the videos again and keeps the embeddings. "
+        "Or restore a copy of the file."
     )

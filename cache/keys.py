@@ -1,4 +1,4 @@
-"""Content keys and fingerprints: what was computed from what."""
+"""Content keys and fingerprints: from which file, segment, sampling and encoder data was made."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-# how the architecture of a fingerprint begins where features were made elsewhere
+# Prefix of `Fingerprint.architecture` for features that another program extracted.
 IMPORTED = "imported:"
-# raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt
+# Raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt.
 PREPROCESS_VERSION = 3
 FIRST_WITH_LENGTH = 3
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a clip is sampled. Part of every content key, so a cache never mixes two samplings."""
+    """How a clip is sampled. It is part of every content key, so samplings are never mixed."""
 
     frames_per_s: int = 2
     short_side_px: int = 224
@@ -39,7 +39,7 @@ class Sampling:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields; `length` only where older caches, which do not have it, could not mean it."""
+        """All fields as JSON values. The default `length` is left out, as in older caches."""
         fields = asdict(self)
         if self.length == "longest" or self.version < FIRST_WITH_LENGTH:
             del fields["length"]
@@ -47,7 +47,7 @@ class Sampling:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Sampling:
-        """Before version 3 every clip ended with its frames."""
+        """The inverse of `to_dict`. Before version 3 every clip ended with its frames."""
         if fields["version"] < FIRST_WITH_LENGTH:
             fields = {**fields, "length": "pictures"}
         return cls(**fields)
@@ -62,23 +62,24 @@ def file_digest(path: Path) -> str:
 def content_key(
     digest: str, start_s: float, end_s: float | None, sampling: Sampling, crop: str | None = None
 ) -> str:
-    """The name of a clip's frames and embeddings: what it shows, not what it is called (32 hex digits).
+    """The key of a clip's frames and embeddings, 32 hex digits of a hash of its content.
 
     digest: SHA-256 of the video file; start_s, end_s: the segment in seconds, to the microsecond;
-    crop: the half of the picture that is kept, None = all of it.
+    crop: the half of the frame that is kept, None = the whole frame.
     """
-    end = None if end_s is None else round(end_s, 6)
-    content = {
+    content: dict[str, Any] = {
         "file": digest,
         "start_s": round(start_s, 6),
-        "end_s": end,
+        "end_s": None if end_s is None else round(end_s, 6),
         "sampling": sampling.to_dict(),
     }
-    return _digest(content | ({} if crop is None else {"crop": crop}))[:32]
+    if crop is not None:
+        content["crop"] = crop
+    return _digest(content)[:32]
 
 
 def imported_key(architecture: str, clip_id: str) -> str:
-    """The name of a clip's embeddings that were imported: which file they came from, and which clip of it."""
+    """The key of imported embeddings: a hash of their source file and the clip in it."""
     return _digest({"architecture": architecture, "clip_id": clip_id})[:32]
 
 
@@ -88,42 +89,36 @@ def _digest(content: object) -> str:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What made a folder of embeddings.
-
-    Two caches are interchangeable exactly if these are equal.
-    """
+    """The encoder and sampling of a folder of embeddings. Equal fingerprints: equal embeddings."""
 
     encoder: str  # "imagebind-huge", "imagebind-tiny", or the file's name
     architecture: str  # digest of the encoder's configuration
     weights: str  # SHA-256 of the weights
-    trained: bool  # False: the weights are a fixed random draw, and every screen says so
-    width: int  # numbers in one embedding
+    trained: bool  # False: the weights are random, and every output says so
+    width: int  # E, numbers in one embedding
     sampling: Sampling
     dtype: str = "float16"
 
     @property
     def imported(self) -> bool:
-        """Whether the embeddings are features that somebody else extracted; `sampling` then says nothing of them."""
+        """True for features that another program extracted; `sampling` does not apply to them."""
         return self.architecture.startswith(IMPORTED)
 
     @property
-    def drawn_only(self) -> bool:
-        """Whether the encoder has learned, but from the demo's renderer alone: real people are strange to it."""
+    def demo_only(self) -> bool:
+        """True if the encoder was trained on the drawn faces of the demo alone, never on people."""
         return self.trained and self.encoder == "imagebind-tiny"
 
     @property
     def name(self) -> str:
-        """Folder name: the encoder and twelve digits of everything above."""
+        """Name of the folder: the encoder and twelve digits of a hash of all fields."""
         return f"{self.encoder}-{_digest(self.to_dict())[:12]}"
 
     def differences(self, other: Fingerprint) -> list[str]:
         """The fields in which two fingerprints differ, as `field: mine, not theirs`."""
         mine, theirs = self.to_dict(), other.to_dict()
-        return [
-            f"{field}: {mine[field]}, not {theirs[field]}"
-            for field in mine
-            if mine[field] != theirs[field]
-        ]
+        changed = [field for field in mine if mine[field] != theirs[field]]
+        return [f"{field}: {mine[field]}, not {theirs[field]}" for field in changed]
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "sampling": self.sampling.to_dict()}

@@ -1,10 +1,10 @@
-"""Where everything lies in a cache folder, and who may write to it.
+"""The paths in a cache folder, its write lock, and the dataset that was built last.
 
-frames/                        FrameStore, shared by all datasets
-embeddings/FINGERPRINT/        shards, shared by all datasets
-datasets/NAME/manifest.parquet texts, labels, splits of one dataset
-datasets/NAME/failures.jsonl   clips that are not in the cache, and why
-digests.json                   SHA-256 of the raw files, by path, size and time, so that none is read twice
+frames/                         decoded clips (frame_store.py), shared by all datasets
+embeddings/FINGERPRINT/         embeddings (shard_format.py), shared by all datasets
+datasets/NAME/manifest.parquet  texts, labels and splits of one dataset
+datasets/NAME/failures.jsonl    clips that are not in the cache, with the reason
+digests.json                    SHA-256 of the raw files (file_hashes.py)
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semanticmac.cache.atomic_io import remove_partial_files
-from semanticmac.cache.embedding_store import CacheIncomplete
 from semanticmac.cache.keys import Fingerprint, Sampling
+
+
+class CacheIncomplete(Exception):
+    """Stage 2 needs data that the cache lacks; the message names the command that builds it."""
 
 
 class CacheBusy(Exception):
@@ -37,7 +40,7 @@ class CacheLayout:
         return self.root / "frames"
 
     @property
-    def digests(self) -> Path:
+    def file_hashes(self) -> Path:
         return self.root / "digests.json"
 
     def embeddings(self, fingerprint: Fingerprint) -> Path:
@@ -53,42 +56,45 @@ class CacheLayout:
         return self.dataset(name) / "failures.jsonl"
 
     def datasets(self) -> list[str]:
-        """Names of the datasets that have a manifest, the one built last first."""
-        found = self.root.glob("datasets/*/manifest.parquet")
-        return [
-            path.parent.name
-            for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        ]
+        """Names of the cached datasets, the one built last first."""
+        manifests = list(self.root.glob("datasets/*/manifest.parquet"))
+        manifests.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return [path.parent.name for path in manifests]
 
     def require(self, name: str | None, command: str = "") -> str:
-        """The dataset asked for, or the one built last. Raises CacheIncomplete where it is not cached.
+        """`name`, or the dataset built last if it is None. Raises CacheIncomplete if not cached.
 
-        command: what caches it, for the message; a name alone does not tell of what corpus it is.
+        command: the command for the message, because a name does not tell its corpus.
         """
         datasets = self.datasets()
         if name is None and datasets:
             return datasets[0]
-        if name is None or name not in datasets:
-            near = difflib.get_close_matches(name, datasets, n=2) if name else []
-            hint = f"; did you mean {' or '.join(near)}?" if near else "."
-            cached = (
-                f"cached there: {', '.join(datasets)}" if datasets else "nothing is cached there"
-            )
-            asked = f"the dataset {name!r}" if name else "a dataset"
-            command = command or ("" if datasets else "semanticmac cache DATASET --root DIR")
-            run = f" Run `{command}` to cache it." if command else ""
-            raise CacheIncomplete(f"{self.root} does not hold {asked} ({cached}){hint}{run}")
-        return name
+        if name is not None and name in datasets:
+            return name
 
-    def built(self, name: str) -> None:
+        wanted, cached, hint = "a dataset", "nothing is cached there", "."
+        if name is not None:
+            wanted = f"the dataset {name!r}"
+            similar = difflib.get_close_matches(name, datasets, n=2)
+            if similar:
+                hint = f"; did you mean {' or '.join(similar)}?"
+        if datasets:
+            cached = f"cached there: {', '.join(datasets)}"
+        elif not command:
+            command = "semanticmac cache DATASET --root DIR"
+        if command:
+            hint += f" Run `{command}` to cache it."
+        raise CacheIncomplete(f"{self.root} does not hold {wanted} ({cached}){hint}")
+
+    def mark_built(self, name: str) -> None:
         """Marks a dataset as the one built last."""
         os.utime(self.manifest(name))
 
     @contextmanager
-    def building(self) -> Iterator[None]:
-        """Holds the cache for one builder; a killed one lets go.
+    def build_lock(self) -> Iterator[None]:
+        """Locks the cache for one builder. The lock of a killed process is released.
 
-        Raises CacheBusy where another one holds it.
+        Raises CacheBusy while another process holds the lock.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("a") as lock:
@@ -103,19 +109,18 @@ class CacheLayout:
             yield
 
 
-def cache_command(dataset: str, corpus: str, made: Fingerprint, *more: str) -> str:
-    """What a person types to make a dataset's cache again.
+def cache_command(dataset: str, corpus: str, fingerprint: Fingerprint, *more: str) -> str:
+    """The command that builds the cache of a dataset again.
 
-    DIR and FILE stand for paths, which no cache remembers.
+    DIR and FILE stand for paths, which a cache does not store.
     """
     name = [] if dataset == corpus else ["--name", dataset]
-    if made.imported:
+    if fingerprint.imported:
         return " ".join(["semanticmac import-features FILE --dataset", corpus, *name])
-    plain = made.encoder.partition("@")[0]
-    encoder = made.encoder if plain in ("imagebind-tiny", "imagebind-huge") else "FILE"
-    picture = (
-        [] if made.sampling.picture == Sampling().picture else ["--picture", made.sampling.picture]
-    )
-    return " ".join(
-        ["semanticmac cache", corpus, "--root DIR", *name, "--encoder", encoder, *picture, *more]
-    )
+    encoder, _, _ = fingerprint.encoder.partition("@")
+    packaged = encoder in ("imagebind-tiny", "imagebind-huge")
+    words = ["semanticmac cache", corpus, "--root DIR", *name]
+    words += ["--encoder", fingerprint.encoder if packaged else "FILE"]
+    if fingerprint.sampling.picture != Sampling().picture:
+        words += ["--picture", fingerprint.sampling.picture]
+    return " ".join([*words, *more])

@@ -1,7 +1,7 @@
 """Manifest: clips, texts, labels and splits of one dataset, as one Parquet file.
 
-It holds all that is known of a clip besides pixels and sound: labels, texts and splits change
-without encoding again.
+It holds everything about a clip except frames and audio, so a change of labels, texts or splits
+needs no encoding.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from semanticmac.cache.checksummed import (
+from semanticmac.cache.atomic_io import (
     EMPTY_CHECKSUM,
     ChecksumMismatch,
     read_checksummed,
     write_checksummed,
 )
-from semanticmac.cache.embedding_store import CacheIncomplete
 from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.layout import CacheIncomplete
 from semanticmac.core import Task
 
 _FORMAT = 3
-_TARGET = pa.list_(pa.float64())  # as read from the label file, so that a second run sees no change
+# Labels keep the precision of the label file, so that a second build sees no change.
+_TARGET = pa.list_(pa.float64())
 _SCHEMA = pa.schema(
     [
         ("clip_id", pa.string()),
@@ -55,16 +56,16 @@ class Row:
 
     clip_id: str
     key: str  # content key of its frames and embeddings
-    video: str  # relative to the corpus root; never opened by stage 2
+    video: str  # path below the root of the corpus; stage 2 never opens it
     start_s: float
     end_s: float | None
     text: str
     split: str | None
-    frames: int  # F
+    frames: int  # F, rows of its embeddings
     duration_s: float
     has_vision: bool
     has_audio: bool
-    label: list[float] | None  # target vectors (core.py), None = not annotated
+    label: list[float] | None  # target vector (core.Task), None = not annotated
     label_text: list[float] | None = None
     label_audio: list[float] | None = None
     label_vision: list[float] | None = None
@@ -75,14 +76,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A dataset as stage 2 sees it."""
+    """One cached dataset."""
 
     dataset: str  # its name in this cache
-    task: Task | None  # None: nothing is labelled
+    task: Task | None  # None: no clip has a label
     fingerprint: Fingerprint
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
-    # the corpus's own name, which settings and metric rules go by; empty = the same as `dataset`
+    # name of the corpus, which selects settings and metric rules; empty = the same as `dataset`
     corpus: str = ""
 
     def __post_init__(self) -> None:
@@ -94,10 +95,10 @@ class Manifest:
         return tuple(row for row in self.rows if row.split == name)
 
     def write(self, path: Path) -> bool:
-        """Writes the manifest; returns False, and touches nothing, where the same one stands there already."""
-        if path.exists() and _same(path, self):
+        """Writes the manifest. Returns False, without writing, if the file holds the same one."""
+        if path.exists() and _holds(path, self):
             return False
-        about = {
+        header = {
             "format": _FORMAT,
             "dataset": self.dataset,
             "corpus": self.corpus,
@@ -108,40 +109,45 @@ class Manifest:
         }
         table = pa.Table.from_pylist([asdict(row) for row in self.rows], schema=_SCHEMA)
         file = pa.BufferOutputStream()
-        pq.write_table(table.replace_schema_metadata({"semanticmac": json.dumps(about)}), file)
+        pq.write_table(table.replace_schema_metadata({"semanticmac": json.dumps(header)}), file)
         write_checksummed(path, file.getvalue().to_pybytes())
         return True
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
-        """Raises CacheIncomplete where the file is damaged, or not a manifest that this version reads."""
+        """Reads a manifest. Raises CacheIncomplete where it is damaged or of another format."""
         try:
             table = pq.read_table(pa.BufferReader(read_checksummed(path)))
         except ChecksumMismatch as error:
             command = f"semanticmac cache CORPUS --root DIR --name {path.parent.name}"
             raise CacheIncomplete(
-                f"{error}, or an older version wrote it. Run `{command}` again (where its features were imported, "
-                "`import-features`): it is written anew; what was decoded and encoded is kept."
+                f"{error}, or an older version wrote it. Run `{command}` again (or "
+                "`import-features` if its features were imported): it writes the manifest again "
+                "and keeps all frames and embeddings."
             ) from None
-        about = json.loads((table.schema.metadata or {}).get(b"semanticmac", b"{}"))
-        if about.get("format") != _FORMAT:
+        header = json.loads((table.schema.metadata or {}).get(b"semanticmac", b"{}"))
+        if header.get("format") != _FORMAT:
             raise CacheIncomplete(
-                f"{path} is no manifest of format {_FORMAT} (found {about.get('format')}): run `semanticmac cache`"
+                f"{path} has format {header.get('format')}, but this version reads format "
+                f"{_FORMAT}: run `semanticmac cache` again"
             )
-        task = about["task"]
+        task = header["task"]
+        if task is not None:
+            task = Task(**{**task, "classes": tuple(task["classes"])})
         names = [field.name for field in fields(Row)]
         return cls(
-            dataset=about["dataset"],
-            task=None if task is None else Task(**{**task, "classes": tuple(task["classes"])}),
-            fingerprint=Fingerprint.from_json(about["fingerprint"]),
+            dataset=header["dataset"],
+            task=task,
+            fingerprint=Fingerprint.from_json(header["fingerprint"]),
             rows=tuple(Row(**row) for row in table.select(names).to_pylist()),
-            notes=tuple(about["notes"]),
-            corpus=about["corpus"],
+            notes=tuple(header["notes"]),
+            corpus=header["corpus"],
         )
 
 
-def _same(path: Path, manifest: Manifest) -> bool:
+def _holds(path: Path, manifest: Manifest) -> bool:
     try:
         return Manifest.read(path) == manifest
     except CacheIncomplete:
-        return False  # an older format or a damaged file: it is written anew
+        # An older or a damaged file is replaced.
+        return False

@@ -1,0 +1,203 @@
+"""Batch: clips padded to the longest of them, with masks in which True means real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semanticmac.cache.dialogue import ContextClip, context_text
+
+
+class Tokens(Protocol):
+    """The tokens of B texts. The mask row of an empty text has no True."""
+
+    @property
+    def ids(self) -> Tensor: ...  # (B, L) int64
+    @property
+    def mask(self) -> Tensor: ...  # (B, L) bool
+    @property
+    def types(self) -> Tensor | None: ...  # (B, L) int64 segment of each token; None: no segments
+
+
+class Tokenize(Protocol):
+    """Texts → Tokens. In the conversation setting it gets pairs (context, text)."""
+
+    def __call__(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Tokens: ...
+
+
+@dataclass(frozen=True)
+class NoTokens:
+    """Tokens for a model that does not read text."""
+
+    ids: Tensor  # (B, 1) int64
+    mask: Tensor  # (B, 1) bool
+    types: None = None
+
+
+def no_text(texts: Sequence[str], contexts: Sequence[str] | None = None) -> NoTokens:
+    """A `Tokenize` for models without text: every text is absent."""
+    shape = (len(texts), 1)
+    return NoTokens(torch.zeros(shape, dtype=torch.int64), torch.zeros(shape, dtype=torch.bool))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip. vision and audio are read-only views of the cache, None = absent."""
+
+    clip_id: str
+    row: int  # position in the split, which is also its row in the pseudo-label banks
+    text: str
+    vision: np.ndarray | None  # (F, E) float16
+    audio: np.ndarray | None  # (F, E) float16
+    label: list[float] | None
+    # the clips before it, oldest first; None in the utterance setting
+    context: tuple[ContextClip, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B clips. A modality is absent in a clip if its whole mask row is False.
+
+    In the conversation setting each row also holds the clips before the target: their text as the
+    first part of a pair, their frames before those of the target. A modality is then absent if
+    neither the target nor its context has it.
+    """
+
+    clip_ids: tuple[str, ...]
+    rows: Tensor  # (B,) int64
+    token_ids: Tensor  # (B, L) int64
+    token_mask: Tensor  # (B, L) bool
+    vision: Tensor  # (B, F, E) float32, zero where masked
+    vision_mask: Tensor  # (B, F) bool
+    audio: Tensor  # (B, F, E) float32
+    audio_mask: Tensor  # (B, F) bool
+    labels: Tensor  # (B, K) float32, NaN = not labelled
+    # (B, L) int64 segments, in the conversation setting if the tokenizer has segments
+    token_types: Tensor | None = None
+    # (B, F) bool, in the conversation setting, True = frame of a clip before the target
+    frame_context: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch with every tensor on another device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in pinned memory, for copies to a GPU; a DataLoader calls this."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        """The same batch with a function applied to every tensor."""
+        changed: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                changed[field.name] = function(value)
+        return replace(self, **changed)
+
+    def keep(self, kept: Tensor) -> Batch:
+        """The same clips with some modalities made absent: kept (B, 3) bool, as MODALITIES."""
+        text, audio, vision = kept[:, :, None].unbind(1)  # (B, 1) each
+        return replace(
+            self,
+            token_mask=self.token_mask & text,
+            audio_mask=self.audio_mask & audio,
+            vision_mask=self.vision_mask & vision,
+        )
+
+
+def collate(
+    samples: Sequence[Sample], tokenize: Tokenize, label_width: int, embedding_width: int
+) -> Batch:
+    """Pads B clips, each with its context, to the longest of them."""
+    texts = [sample.text for sample in samples]
+    conversation = any(sample.context is not None for sample in samples)
+    contexts = None
+    if conversation:
+        contexts = [context_text(sample.context or ()) for sample in samples]
+    tokens = tokenize(texts, contexts)
+
+    timelines = [timeline(sample) for sample in samples]
+    frames = max([1, *(clips[-1].end for clips in timelines)])
+    vision, vision_mask = _pad(
+        [[(clip.start, clip.vision) for clip in clips] for clips in timelines],
+        frames,
+        embedding_width,
+    )
+    audio, audio_mask = _pad(
+        [[(clip.start, clip.audio) for clip in clips] for clips in timelines],
+        frames,
+        embedding_width,
+    )
+    frame_context = None
+    if conversation:
+        target_start = torch.tensor([clips[-1].start for clips in timelines])  # (B,)
+        frame_context = torch.arange(frames)[None] < target_start[:, None]  # (B, F)
+    return Batch(
+        clip_ids=tuple(sample.clip_id for sample in samples),
+        rows=torch.tensor([sample.row for sample in samples]),
+        token_ids=tokens.ids,
+        token_mask=tokens.mask,
+        vision=vision,
+        vision_mask=vision_mask,
+        audio=audio,
+        audio_mask=audio_mask,
+        labels=label_matrix([sample.label for sample in samples], label_width),
+        token_types=tokens.types if conversation else None,
+        frame_context=frame_context,
+    )
+
+
+@dataclass(frozen=True)
+class PlacedClip:
+    """One clip on the time line of a row: its frames are start … end − 1."""
+
+    vision: np.ndarray | None
+    audio: np.ndarray | None
+    start: int
+    end: int
+
+
+def timeline(sample: Sample) -> list[PlacedClip]:
+    """The clips before the target one after the other, then the target.
+
+    Both modalities of a clip start at the same frame, so they stay aligned: the shorter one, or an
+    absent one, leaves a gap.
+    """
+    placed = []
+    start = 0
+    for clip in (*(sample.context or ()), sample):
+        lengths = [len(frames) for frames in (clip.vision, clip.audio) if frames is not None]
+        end = start + max(lengths, default=0)
+        placed.append(PlacedClip(clip.vision, clip.audio, start, end))
+        start = end
+    return placed
+
+
+def _pad(
+    rows: Sequence[Sequence[tuple[int, np.ndarray | None]]], frames: int, width: int
+) -> tuple[Tensor, Tensor]:
+    """Rows of (first frame, clip) → (B, F, E) float32 and its mask (B, F), True = real frame."""
+    # Clips are copied as float16 and converted all at once.
+    padded = np.zeros((len(rows), frames, width), np.float16)
+    mask = np.zeros((len(rows), frames), np.bool_)
+    for i, row in enumerate(rows):
+        for start, clip in row:
+            if clip is not None:
+                padded[i, start : start + len(clip)] = clip
+                mask[i, start : start + len(clip)] = True
+    return torch.from_numpy(padded).float(), torch.from_numpy(mask)
+
+
+def label_matrix(labels: Sequence[list[float] | None], width: int) -> Tensor:
+    """Targets of N clips as (N, K) float32, NaN = not labelled."""
+    unlabelled = [float("nan")] * width
+    rows = [unlabelled if label is None else label for label in labels]
+    return torch.tensor(rows).reshape(-1, width)
