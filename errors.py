@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from semanticmac.cache.checksummed import ChecksumMismatch
-    from semanticmac.cache.embedding_store import CacheIncomplete, ShardError
+    from semanticmac.cache.atomic_io import ChecksumMismatch
+    from semanticmac.cache.layout import CacheIncomplete
+    from semanticmac.cache.shard_format import ShardError
     from semanticmac.cache.frame_codec import RecordError
     from semanticmac.cache.frame_store import StoreDamaged
     from semanticmac.cache.layout import CacheBusy

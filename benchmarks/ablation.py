@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import arguments, cores, interleaved, measured, report
-from semanticmac.cache.dataset import ClipDataset, loader
+from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.manifest import Manifest, Row
@@ -100,7 +100,7 @@ def epoch_from_cache(
     torch.manual_seed(0)
     model = SemanticMAC(config.model, LanguageModel.pretrained(config.model.language)).train()
     tokenize = Tokenizer.load(config.model.language, config.model.max_tokens)
-    batches = loader(
+    batches = make_dataloader(
         dataset,
         config.batch_size,
         tokenize,

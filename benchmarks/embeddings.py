@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import arguments, interleaved, report, synchronised
-from semanticmac.cache.frame_codec import RawClip
+from semanticmac.cache.records import RawClip
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     CHUNK_ROWS,
     normalise_pixels,

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
 from benchmarks.train_step import CLIPS, CONFIG, FRAMES, TOKENS, Whole
-from semanticmac.cache.dataset import ClipDataset, loader
+from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.manifest import Manifest, Row
@@ -90,7 +90,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         clips = dataset(Path(name), CLIPS)
         tokenize = Tokenizer.load("all-minilm-l6-v2", CONFIG.model.max_tokens)
-        batches = loader(
+        batches = make_dataloader(
             clips,
             CONFIG.batch_size,
             tokenize,

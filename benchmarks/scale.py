@@ -18,9 +18,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import arguments, film, measured, report
-from semanticmac.cache.frame_codec import RawClip, unpack
+from semanticmac.cache.frame_codec import unpack
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.records import RawClip
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.clip import Clip, Corpus
 from semanticmac.preprocess.decoding.isolation import decode_all

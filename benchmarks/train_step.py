@@ -21,7 +21,7 @@ from torch.profiler import ProfilerActivity, profile
 from transformers import BertConfig, BertModel
 
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
-from semanticmac.cache.dataset import Batch
+from semanticmac.cache.batch import Batch
 from semanticmac.core import SUB_TASKS
 from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel

@@ -171,9 +171,10 @@ def timeline(sample: Sample) -> list[PlacedClip]:
     Both modalities of a clip start at the same frame, so they stay aligned: the shorter one, or an
     absent one, leaves a gap.
     """
+    clips: list[Sample | ContextClip] = [*(sample.context or ()), sample]
     placed = []
     start = 0
-    for clip in (*(sample.context or ()), sample):
+    for clip in clips:
         lengths = [len(frames) for frames in (clip.vision, clip.audio) if frames is not None]
         end = start + max(lengths, default=0)
         placed.append(PlacedClip(clip.vision, clip.audio, start, end))

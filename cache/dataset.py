@@ -176,6 +176,4 @@ def make_dataloader(
     pad = partial(
         collate, tokenize=tokenize, label_width=label_width, embedding_width=embedding_width
     )
-    return DataLoader(
-        dataset, num_workers=workers, pin_memory=pin_memory, collate_fn=pad, **order
-    )
+    return DataLoader(dataset, num_workers=workers, pin_memory=pin_memory, collate_fn=pad, **order)

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from semanticmac.cache.dataset import Batch
+from semanticmac.cache.batch import Batch
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import valid_pair
 from semanticmac.eval.metrics.scores import Scores, score

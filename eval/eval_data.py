@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from semanticmac.cache.dataset import Batch, ClipDataset, loader
+from semanticmac.cache.batch import Batch
+from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout, cache_command
 from semanticmac.cache.manifest import Manifest, Row
@@ -38,7 +39,7 @@ class EvalData:
             info.dataset, cache_command(info.dataset, info.corpus, info.fingerprint)
         )
         manifest = Manifest.read(layout.manifest(name))
-        reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), asked=info.fingerprint)
+        reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), expected=info.fingerprint)
         return cls(trained, layout, manifest, reader, device)
 
     def rows(self, split: str) -> tuple[Row, ...]:
@@ -61,7 +62,7 @@ class EvalData:
         """These clips in their order, padded and tokenised as the model was trained."""
         info = self.trained.info
         clips = ClipDataset(self.manifest, self.reader, rows, info.model.clips_before)
-        yield from loader(
+        yield from make_dataloader(
             clips, BATCH_CLIPS, self.trained.tokenize, info.task.width, info.fingerprint.width
         )
 

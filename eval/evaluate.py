@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.cache.dataset import Sample, collate
+from semanticmac.cache.batch import Sample, collate
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.records import Embeddings
@@ -134,7 +134,7 @@ def left_out(trained: TrainedModel, without: Sequence[str]) -> tuple[str, ...]:
 
 def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
     """What every screen and report says of an encoder that cannot see or hear, or has never met a real person."""
-    if fingerprint.drawn_only:
+    if fingerprint.demo_only:
         return (
             f"{fingerprint.encoder} knows drawn faces and synthetic voices only and says nothing about real people",
         )

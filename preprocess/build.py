@@ -9,12 +9,12 @@ from pathlib import Path
 from semanticmac.cache.atomic_io import as_text
 from semanticmac.cache.embedding_store import EmbeddingWriter
 from semanticmac.cache.failures import Failure, write_failures
-from semanticmac.cache.frame_codec import About
 from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.verify import damaged_records, damaged_shards, incomplete
+from semanticmac.cache.records import ClipSummary
+from semanticmac.cache.verify import damaged_records, damaged_shards, incomplete_datasets
 from semanticmac.core import MODALITIES, ProgressFn
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.content_keys import NO_FILE, content_keys, failure_of
@@ -90,7 +90,7 @@ def build(
     written = False
     tally = BuildStats()
     engine = cluster or LocalBackend(encoder, plan.workers, plan.sampling, plan.decoder)
-    with layout.building():
+    with layout.build_lock():
         former = read_previous(layout, corpus.dataset)
         fingerprint = engine.fingerprint()
         if plan.repair:
@@ -121,7 +121,7 @@ def build(
             failed = {failure.clip_id for failure in failures}
             cached = [(clip, key) for clip, key in keyed if clip.clip_id not in failed]
             if fingerprint is not None:
-                abouts = [kept.get(key) or store.about(key) for _, key in cached]
+                abouts = [kept.get(key) or store.summary(key) for _, key in cached]
                 rows = (
                     _row(clip, key, plan.root, about, targets[clip.clip_id])
                     for (clip, key), about in zip(cached, abouts, strict=True)
@@ -130,12 +130,12 @@ def build(
                     corpus.dataset, corpus.task, fingerprint, tuple(rows), corpus.notes, corpus.name
                 )
                 written = manifest.write(layout.manifest(corpus.dataset))
-                layout.built(corpus.dataset)
+                layout.mark_built(corpus.dataset)
             write_failures(
                 layout.failures(corpus.dataset),
                 [*failures, *_remarks(cached, store, gone, tally.lost)],
             )
-            lacking = tuple(incomplete(layout, store)) if plan.repair else ()
+            lacking = tuple(incomplete_datasets(layout, store)) if plan.repair else ()
     others = replaced(former, (key for _, key in keyed), plan.sampling) if written else 0
     return BuildReport(
         corpus.dataset,
@@ -164,12 +164,12 @@ def drop_damaged(
                 for key in damaged_records(store, progress):
                     store.delete(key)
         except StoreDamaged:
-            FrameStore.drop(layout.frames)
+            FrameStore.remove(layout.frames)
     if fingerprint is not None:
         shards = [
             damage.shard for damage in damaged_shards(layout.embeddings(fingerprint), progress)
         ]
-        EmbeddingWriter(layout.embeddings(fingerprint), fingerprint).forget(shards)
+        EmbeddingWriter(layout.embeddings(fingerprint), fingerprint).remove_shards(shards)
 
 
 def _targets(corpus: Corpus, clip: Clip) -> dict[str, list[float] | None]:
@@ -186,7 +186,11 @@ def _targets(corpus: Corpus, clip: Clip) -> dict[str, list[float] | None]:
 
 
 def _row(
-    clip: Clip, key: str, root: Path, about: About | Row, targets: dict[str, list[float] | None]
+    clip: Clip,
+    key: str,
+    root: Path,
+    about: ClipSummary | Row,
+    targets: dict[str, list[float] | None],
 ) -> Row:
     return Row(
         clip_id=clip.clip_id,
@@ -219,7 +223,7 @@ def _remarks(
     gone: clip ids; lost: content key → why.
     """
     for clip, key in cached:
-        notes = list(store.about(key).notes) if key in store else []
+        notes = list(store.summary(key).notes) if key in store else []
         if clip.clip_id in gone:
             notes.append(VIDEO_MISSING)
         elif key in lost:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.cache.frame_codec import RawClip
+from semanticmac.cache.records import RawClip
 from semanticmac.core import SPLITS, Label, Task
 from semanticmac.preprocess.file_names import existing_spelling
 

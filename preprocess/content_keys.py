@@ -22,7 +22,7 @@ def content_keys(
 
     Of a file that is gone the digest counts that it had when it was last read.
     """
-    memo = FileHashes(layout.digests)
+    memo = FileHashes(layout.file_hashes)
     keyed: list[Keyed] = []
     gone: set[str] = set()
     failures: list[Failure] = []

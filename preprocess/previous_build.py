@@ -6,10 +6,10 @@ from collections.abc import Container, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from semanticmac.cache.embedding_store import CacheIncomplete, read_index
 from semanticmac.cache.keys import Sampling
-from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.shard_format import read_index
 from semanticmac.preprocess.clip import CorpusError
 
 

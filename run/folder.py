@@ -28,7 +28,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from semanticmac.cache.checksummed import (
+from semanticmac.cache.atomic_io import (
     EMPTY_CHECKSUM,
     ChecksumMismatch,
     read_checksummed,

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from semanticmac.cache.embedding_store import EmbeddingReader, read_index
+from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.frame_store import FrameStore
+from semanticmac.cache.shard_format import read_index
 
 MOMENTS = 30 if os.environ.get("SEMANTICMAC_ALL_MOMENTS") else 4
 NEVER = 1_000_000

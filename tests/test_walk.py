@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.program import semanticmac
 
-from semanticmac.cache.embedding_store import read_index
+from semanticmac.cache.shard_format import read_index
 
 SMALL = ["d_model=16", "heads=2", "perceiver_layers=1", "sgfi_layers=1", "epochs=1", "batch_size=8"]
 NO_TEXT = [*SMALL, 'modalities=["audio", "vision"]']
@@ -409,7 +409,7 @@ def test_ctrl_c_stops_at_once_and_says_how_to_go_on(clips, tmp_path):
 def test_a_second_builder_is_refused(clips, tmp_path):
     from semanticmac.cache.layout import CacheLayout
 
-    with CacheLayout(tmp_path / "data/cache").building():
+    with CacheLayout(tmp_path / "data/cache").build_lock():
         done = semanticmac(
             tmp_path, "cache", "folder", "--root", clips, "--encoder", "imagebind-tiny", expect=2
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from semanticmac.cache.dataset import Batch
+from semanticmac.cache.batch import Batch
 from semanticmac.core import MODALITIES
 from semanticmac.train.seeding import seeded_generator
 

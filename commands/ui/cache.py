@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from rich.table import Table
 
-from semanticmac.cache.embedding_store import read_index
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.shard_format import read_index
 from semanticmac.commands.ui.safe_console import plain_text
 from semanticmac.core import MODALITIES, SPLITS, Task
 
@@ -102,7 +102,7 @@ def _sampling(fingerprint: Fingerprint) -> str:
 
 
 def _limits(fingerprint: Fingerprint) -> str:
-    if fingerprint.drawn_only:
+    if fingerprint.demo_only:
         return " (trained on drawn faces and synthetic voices only: useless on real people)"
     return "" if fingerprint.trained else " (untrained: random weights)"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semanticmac.cache.dataset import Batch
+from semanticmac.cache.batch import Batch
 from semanticmac.eval.analysis.figure import (
     SERIES,
     AnalysisError,

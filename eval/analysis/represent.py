@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semanticmac.cache.dataset import Batch
+from semanticmac.cache.batch import Batch
 from semanticmac.cache.manifest import Row
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.model.attention import masked_mean

@@ -19,7 +19,7 @@ from av.audio.resampler import AudioResampler
 from av.sidedata.sidedata import Type as SideData
 from av.stream import Discard, Disposition
 
-from semanticmac.cache.frame_codec import TIE_S
+from semanticmac.cache.records import TIE_S
 from semanticmac.preprocess.clip import DecodeError
 from semanticmac.preprocess.decoding.audio import AudioRun, assemble
 from semanticmac.preprocess.decoding.frames import FrameSizer, tone_map, upright

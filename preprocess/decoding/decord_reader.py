@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from semanticmac.cache.frame_codec import TIE_S
+from semanticmac.cache.records import TIE_S
 from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
 from semanticmac.preprocess.decoding import ffmpeg_reader
 from semanticmac.preprocess.decoding.frames import FrameSizer

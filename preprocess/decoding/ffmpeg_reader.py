@@ -14,8 +14,8 @@ from pathlib import Path
 import ffmpeg as ffmpeg_python
 import numpy as np
 
-from semanticmac.cache.frame_codec import TIE_S
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.records import TIE_S
 from semanticmac.preprocess.clip import DecodeError
 from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
 from semanticmac.preprocess.decoding.audio import is_silent

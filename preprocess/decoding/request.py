@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from semanticmac.cache.frame_codec import frame_count
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.records import frame_count
 from semanticmac.preprocess.clip import Clip, DecodeError
 from semanticmac.preprocess.decoding.probe import MediaInfo
 

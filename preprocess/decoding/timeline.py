@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from semanticmac.cache.frame_codec import TIE_S
+from semanticmac.cache.records import TIE_S
 
 JUMP_S = 0.5  # a clock that goes back by more begins anew
 USUAL_S = 0.04  # how long a frame shows where nothing tells

@@ -6,9 +6,8 @@ from typing import Protocol
 
 import torch
 
-from semanticmac.cache.frame_codec import RawClip
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.records import Embeddings, RawClip
 
 
 class EncodeError(Exception):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from semanticmac.cache.embedding_store import CacheIncomplete, EmbeddingWriter
+from semanticmac.cache.embedding_store import EmbeddingWriter
 from semanticmac.cache.failures import Failure, write_failures
 from semanticmac.cache.keys import IMPORTED, Fingerprint, Sampling, file_digest, imported_key
-from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.records import Embeddings
 from semanticmac.cache.verify import damaged_shards
@@ -86,12 +86,12 @@ def import_features(
     _refuse_raw(layout, name)
     features = reader(path, task, zero_infinite)
     fingerprint = _fingerprint(features, name, zero_infinite)
-    with layout.building():
+    with layout.build_lock():
         kept, lost = _write(features, layout, fingerprint, progress)
         notes = (*_notes(features, fingerprint, zero_infinite), *features.notes)
         rows = tuple(_row(item, fingerprint, task, path) for item in kept)
         Manifest(name, task, fingerprint, rows, notes, corpus).write(layout.manifest(name))
-        layout.built(name)
+        layout.mark_built(name)
         reason = "the file has neither audio nor vision of it (every number is 0)"
         write_failures(
             layout.failures(name),
@@ -141,7 +141,7 @@ def _write(
     """
     folder = layout.embeddings(fingerprint)
     writer = EmbeddingWriter(folder, fingerprint)
-    writer.forget([damage.shard for damage in damaged_shards(folder, progress)])
+    writer.remove_shards([damage.shard for damage in damaged_shards(folder, progress)])
     kept: list[FeatureClip] = []
     lost: list[FeatureClip] = []
     for done, item in enumerate(features.clips, 1):

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from semanticmac.cache.frame_codec import RawClip
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.records import Embeddings, RawClip
 
 WIDTH = 8
 

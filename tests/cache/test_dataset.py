@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from semanticmac.cache.dataset import Batch, ClipDataset, NoTokens, loader
+from semanticmac.cache.batch import Batch, NoTokens
+from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.core import Task
@@ -64,7 +65,7 @@ def assert_same(ours: Batch, theirs: Batch) -> None:
 
 
 def test_a_batch_holds_every_clip_as_the_cache_has_it(dataset: ClipDataset, embeddings) -> None:
-    [batch] = loader(dataset, CLIPS, lengths, 1, 8)
+    [batch] = make_dataloader(dataset, CLIPS, lengths, 1, 8)
     assert batch.vision.dtype == batch.audio.dtype == torch.float32
     for i in range(CLIPS):
         made = embeddings(i, 1 + i % 4, i % 3 != 1, i % 3 != 0)
@@ -86,7 +87,9 @@ def test_worker_processes_make_the_same_batches(
 ) -> None:
     def read(workers: int) -> list[Batch]:
         order = torch.Generator().manual_seed(0)
-        return list(loader(dataset, 4, lengths, 1, 8, order, batches=batches, workers=workers))
+        return list(
+            make_dataloader(dataset, 4, lengths, 1, 8, order, batches=batches, workers=workers)
+        )
 
     here, there = read(0), read(2)
     assert len(here) == len(there) == 3
@@ -97,7 +100,7 @@ def test_worker_processes_make_the_same_batches(
 
 
 def test_a_batch_that_moves_is_the_same(dataset: ClipDataset) -> None:
-    [batch] = loader(dataset, CLIPS, lengths, 1, 8)
+    [batch] = make_dataloader(dataset, CLIPS, lengths, 1, 8)
     assert_same(batch.to(torch.device("cpu")), batch)
     moved = vars(batch.to(torch.device("meta"))).values()
     assert {value.device.type for value in moved if isinstance(value, Tensor)} == {"meta"}
@@ -105,5 +108,5 @@ def test_a_batch_that_moves_is_the_same(dataset: ClipDataset) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="memory is pinned for a GPU")
 def test_pinned_batches_are_pinned(dataset: ClipDataset) -> None:
-    for batch in loader(dataset, 4, lengths, 1, 8, pin_memory=True):
+    for batch in make_dataloader(dataset, 4, lengths, 1, 8, pin_memory=True):
         assert all(value.is_pinned() for value in vars(batch).values() if isinstance(value, Tensor))

@@ -5,12 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from semanticmac.cache.embedding_store import (
-    CacheIncomplete,
-    EmbeddingReader,
-    EmbeddingWriter,
-    read_index,
-)
+from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
+from semanticmac.cache.layout import CacheIncomplete
+from semanticmac.cache.shard_format import read_index
 
 SMALL = 4_000  # bytes: two or three pending clips fill a shard
 
@@ -39,7 +36,7 @@ def clips(embeddings):
 
 def test_every_clip_comes_back_as_it_went_in(tmp_path, fingerprint, clips):
     write(tmp_path, fingerprint, clips)
-    reader = EmbeddingReader(tmp_path, asked=fingerprint)
+    reader = EmbeddingReader(tmp_path, expected=fingerprint)
     assert len(read_index(tmp_path)) > 3
     assert len(reader) == len(clips)
     for key, made in clips.items():
@@ -157,7 +154,7 @@ def test_a_reader_never_takes_one_clip_for_another(tmp_path, fingerprint, embedd
     write(tmp_path, fingerprint, made)
     reader = EmbeddingReader(tmp_path)
     shard = tmp_path / read_index(tmp_path)[0].file
-    EmbeddingWriter(tmp_path, fingerprint).forget([shard.name])
+    EmbeddingWriter(tmp_path, fingerprint).remove_shards([shard.name])
     if change.endswith("clips"):
         write(
             tmp_path,
@@ -176,13 +173,15 @@ def test_a_reader_keeps_what_it_has_open_through_a_repair(tmp_path, fingerprint,
     write(tmp_path, fingerprint, clips)
     reader = EmbeddingReader(tmp_path)
     reader.get("key-00")
-    EmbeddingWriter(tmp_path, fingerprint).forget([shard.file for shard in read_index(tmp_path)])
+    EmbeddingWriter(tmp_path, fingerprint).remove_shards(
+        [shard.file for shard in read_index(tmp_path)]
+    )
     write(tmp_path, fingerprint, dict(reversed(clips.items())))
     np.testing.assert_array_equal(reader.get("key-00").vision, clips["key-00"].vision)
 
 
 def test_forgetting_nothing_writes_no_index(tmp_path, fingerprint):
-    EmbeddingWriter(tmp_path, fingerprint).forget([])
+    EmbeddingWriter(tmp_path, fingerprint).remove_shards([])
     assert not (tmp_path / "index.json").exists()
 
 
@@ -191,7 +190,7 @@ def test_a_forgotten_shard_is_made_again(tmp_path, fingerprint, clips):
     before = contents(tmp_path)
     lost = read_index(tmp_path)[1]
     writer = EmbeddingWriter(tmp_path, fingerprint, shard_bytes=SMALL)
-    writer.forget([lost.file])
+    writer.remove_shards([lost.file])
     assert lost.keys[0] not in writer
     assert read_index(tmp_path)[0].keys[0] in writer
     for key, made in clips.items():
@@ -213,7 +212,7 @@ def test_another_encoder_is_refused_field_by_field(tmp_path, fingerprint, clips)
 
     write(tmp_path, fingerprint, clips)
     with pytest.raises(CacheIncomplete, match="weights: weights, not other"):
-        EmbeddingReader(tmp_path, asked=replace(fingerprint, weights="other"))
+        EmbeddingReader(tmp_path, expected=replace(fingerprint, weights="other"))
 
 
 def test_another_format_is_refused(tmp_path, fingerprint, clips):

@@ -1,16 +1,9 @@
 import numpy as np
 import pytest
 
-from semanticmac.cache.frame_codec import (
-    RawClip,
-    RecordError,
-    about,
-    check,
-    frame_count,
-    pack,
-    unpack,
-)
+from semanticmac.cache.frame_codec import RecordError, check_record, pack, summarize, unpack
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.records import RawClip, frame_count
 
 LOSSLESS = Sampling(picture="png")
 
@@ -36,9 +29,9 @@ def test_an_absent_modality_stays_none(raw, absent):
     fields = {"frames": clip.frames, "waveform": clip.waveform} | {absent: None}
     record = pack(RawClip(**fields, duration_s=1.5), LOSSLESS)
     assert getattr(unpack(record), absent) is None
-    assert about(record).has_vision == (absent != "frames")
-    assert about(record).has_audio == (absent != "waveform")
-    assert about(record).frames == 3
+    assert summarize(record).has_vision == (absent != "frames")
+    assert summarize(record).has_audio == (absent != "waveform")
+    assert summarize(record).frames == 3
 
 
 def test_any_flipped_byte_is_found(raw):
@@ -48,7 +41,7 @@ def test_any_flipped_byte_is_found(raw):
         broken = bytearray(record)
         broken[at] ^= 0x10
         with pytest.raises(RecordError):
-            check(broken)
+            check_record(broken)
 
 
 def test_any_flipped_byte_of_what_a_record_says_is_found_without_its_pictures(raw):
@@ -60,18 +53,18 @@ def test_any_flipped_byte_of_what_a_record_says_is_found_without_its_pictures(ra
         with pytest.raises(
             RecordError, match="`semanticmac cache DATASET --repair` decodes the clip again"
         ):
-            about(broken)
+            summarize(broken)
     for length in (0, 3, 15, 20, end - 1):
         with pytest.raises(RecordError):
-            about(record[:length])
-    assert about(record[:end]) == about(record)
+            summarize(record[:length])
+    assert summarize(record[:end]) == summarize(record)
 
 
 def test_a_cut_record_is_found(raw):
     record = pack(raw(frames=1, samples=2000), Sampling(picture="jpeg-20"))
     for length in (0, 3, 11, 40, len(record) - 1):
         with pytest.raises(RecordError):
-            check(record[:length])
+            check_record(record[:length])
 
 
 @pytest.mark.parametrize(

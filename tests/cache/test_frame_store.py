@@ -26,7 +26,7 @@ def test_what_is_put_is_there_after_reopening(tmp_path, record):
         assert "a" in store
         assert "c" not in store
         assert store.get("a").frames.shape == (2, 224, 300, 3)
-        assert store.about("a").frames == 2
+        assert store.summary("a").frames == 2
         store.check("a")
 
 

@@ -4,9 +4,8 @@ import shlex
 
 import pytest
 
-from semanticmac.cache.embedding_store import CacheIncomplete
 from semanticmac.cache.keys import IMPORTED, Fingerprint, Sampling
-from semanticmac.cache.layout import CacheLayout, cache_command
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout, cache_command
 
 MADE = Fingerprint("imagebind-tiny", "a", "w", True, 4, Sampling())
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from scipy.optimize import minimize_scalar
 from typer.testing import CliRunner
 
-from semanticmac.cache.embedding_store import CacheIncomplete
+from semanticmac.cache.layout import CacheIncomplete
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cli import app
 from semanticmac.commands.ui.evaluation import models_tables

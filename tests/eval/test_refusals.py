@@ -12,8 +12,7 @@ from support.planted import CPU, Walk, save_family
 from typer.testing import CliRunner
 
 import semanticmac
-from semanticmac.cache.embedding_store import CacheIncomplete
-from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cli import app
 from semanticmac.eval.report.formatting import ReportError, scores_json

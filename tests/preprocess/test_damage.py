@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semanticmac.cache.embedding_store import CacheIncomplete, read_index
 from semanticmac.cache.frame_codec import RecordError
 from semanticmac.cache.frame_store import FrameStore, StoreDamaged
-from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.shard_format import read_index
 from semanticmac.cache.verify import verify
 from semanticmac.commands.cache import print_report
 
@@ -289,7 +289,7 @@ def test_a_repair_names_the_other_datasets_that_are_not_whole(
     [sentence] = report.incomplete
     command = "CORPUS --root DIR --name folder" if damage == "manifest" else "folder --root DIR"
     assert (
-        sentence.startswith("folder is not whole: ") and f"`semanticmac cache {command}" in sentence
+        sentence.startswith("folder is incomplete: ") and f"`semanticmac cache {command}" in sentence
     )
     print_report(report, layout.failures("other"))
     assert sentence in capsys.readouterr().out
@@ -303,4 +303,4 @@ def test_a_dataset_of_not_one_clip_is_not_whole(tmp_path, build_folder):
     (tmp_path / "root" / "clip.mp4").write_bytes(b"no film")
     assert build_folder(tmp_path / "root", tmp_path / "cache").failed == 1
     [found] = wrong(tmp_path / "cache")
-    assert found.startswith("folder holds not one clip: ") and "failures.jsonl" in found
+    assert found.startswith("folder has no clip: ") and "failures.jsonl" in found

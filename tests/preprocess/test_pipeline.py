@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from semanticmac.cache.embedding_store import EmbeddingWriter, read_index
-from semanticmac.cache.frame_codec import RawClip, pack
+from semanticmac.cache.embedding_store import EmbeddingWriter
+from semanticmac.cache.frame_codec import pack
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.records import Embeddings, RawClip
+from semanticmac.cache.shard_format import read_index
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decoding import isolation
 from semanticmac.preprocess.encoders.protocol import EncodeError

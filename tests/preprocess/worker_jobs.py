@@ -57,7 +57,8 @@ def pretend_to_decode(job: object) -> bytes:
     """A second of silence for any job of isolation.py, and a file `NAME.done` beside the clip's video."""
     import numpy as np
 
-    from semanticmac.cache.frame_codec import RawClip, pack
+    from semanticmac.cache.frame_codec import pack
+    from semanticmac.cache.records import RawClip
 
     job.clip.video.with_suffix(".done").touch()
     return pack(RawClip(None, np.zeros(16_000, np.int16), 1.0), job.sampling)

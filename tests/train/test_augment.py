@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from semanticmac.cache.dataset import Batch
+from semanticmac.cache.batch import Batch
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.core import MODALITIES
 from semanticmac.eval.evaluate import evaluate

@@ -13,7 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semanticmac.cache.dataset import Batch, ClipDataset, Sample, collate, loader, no_text
+from semanticmac.cache.batch import Batch, Sample, collate, no_text
+from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.cache.dialogue import ContextClip, preceding_rows
 from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout
@@ -415,7 +416,7 @@ def test_a_conversation_model_is_trained_saved_and_scored(
     assert trained.info == info
     result = evaluate(trained, layout, "test", CPU)
     alone = predict(
-        trained.model, loader(clips_of(layout, "test", 0), 4, trained.tokenize, 1, 8), CPU
+        trained.model, make_dataloader(clips_of(layout, "test", 0), 4, trained.tokenize, 1, 8), CPU
     )
     first = [i for i, row_ in enumerate(clips_of(layout, "test", 0).rows) if row_.position == 0]
     differs = np.abs(result.predictions.scores - alone.scores).max(axis=(1, 2)) > 1e-6

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from semanticmac.cache.dataset import loader
+from semanticmac.cache.dataset import make_dataloader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.eval.predict import predict
 from semanticmac.model.config import ModelConfig
@@ -75,7 +75,7 @@ def test_a_run_folder_gives_back_the_same_predictions(
     assert trained.info.model == model.config
     clips = data.valid.with_context(model.config.clips_before)
     mine, its = (
-        predict(net, loader(clips, 4, tokenize, 1, 8), CPU)
+        predict(net, make_dataloader(clips, 4, tokenize, 1, 8), CPU)
         for net, tokenize in ((model, tokenizer), (trained.model, trained.tokenize))
     )
     assert (mine.scores == its.scores).all()

@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanticmac.cache.frame_codec import frame_count
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.records import Embeddings, frame_count
 from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.encoders.imagebind.checkpoint import (
     SUFFIXES,

@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
-from semanticmac.cache.dataset import Batch
+from semanticmac.cache.batch import Batch
 from semanticmac.cli import app
 from semanticmac.commands import analyze as verb
 from semanticmac.eval.analysis import attention, balance, cases, frames, labels, probe, represent

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from semanticmac.cache.embedding_store import read_index
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.shard_format import read_index
 from semanticmac.cli import app
 from semanticmac.preprocess import build as build_module
 from semanticmac.preprocess import pipeline as stages

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semanticmac.cache.frame_codec import RawClip
+from semanticmac.cache.records import RawClip
 from semanticmac.preprocess.clip import DecodeError
 
 from .conftest import Studio, decode, number_of, numbers

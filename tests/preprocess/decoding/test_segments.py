@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semanticmac.cache.frame_codec import RawClip, pack
+from semanticmac.cache.frame_codec import pack
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.records import RawClip
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decoding import av_reader, decord_reader, ffmpeg_reader, isolation
 from semanticmac.preprocess.decoding import decode as decode_module
