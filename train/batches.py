@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from semanticmac.cache.dataset import Batch, ClipDataset, Tokenize, loader
+from semanticmac.cache.batch import Batch, Tokenize
+from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.train.augment import drop_modalities, dropout_draw
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData
@@ -64,7 +65,7 @@ class BatchReader:
     def _read(self, dataset: ClipDataset, batches: Sequence[Sequence[int]]) -> Iterator[Batch]:
         """batches: clip positions in the dataset."""
         model = self.config.model
-        reader = loader(
+        reader = make_dataloader(
             dataset,
             self.config.batch_size,
             self.tokenize,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from semanticmac.cache.dataset import ClipDataset
-from semanticmac.cache.embedding_store import CacheIncomplete, EmbeddingReader
-from semanticmac.cache.layout import CacheLayout, cache_command
+from semanticmac.cache.embedding_store import EmbeddingReader
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout, cache_command
 from semanticmac.cache.manifest import Manifest
 from semanticmac.core import Task
 from semanticmac.train.config import Precision, TrainConfig
@@ -52,7 +52,9 @@ class TrainData:
         """SHA-256 (hex) of everything that training reads. It changes if any of it changes."""
         sha = hashlib.sha256(self.manifest.fingerprint.to_json().encode())
         for split in (self.train, self.valid):
-            for row, before in zip(split.rows, split.before or [()] * len(split), strict=True):
+            for row, before in zip(
+                split.rows, split.context_rows or [()] * len(split), strict=True
+            ):
                 context = [(clip.clip_id, clip.key, clip.text) for clip in before]
                 sha.update(repr((row.clip_id, row.key, row.text, row.label, context)).encode())
         return sha.hexdigest()
@@ -140,7 +142,7 @@ def with_dialogue(data: TrainData, clips_before: int) -> TrainData:
     if not clips_before:
         return data
     train, valid = data.train.with_context(clips_before), data.valid.with_context(clips_before)
-    if not any(train.before or ()):
+    if not any(train.context_rows or ()):
         raise TrainError(
             f"setting=conversation: no train clip of {data.manifest.dataset} has a clip before it "
             "in its dialogue. The dataset needs a dialogue and a position for each clip; use "

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semanticmac.cache.dataset import ClipDataset, Tokenize, no_text
+from semanticmac.cache.batch import Tokenize, no_text
+from semanticmac.cache.dataset import ClipDataset
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.text_encoder import LanguageModel, Tokenizer, save_language
 

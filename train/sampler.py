@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanticmac.cache.dataset import Batch
+from semanticmac.cache.batch import Batch
 from semanticmac.train.seeding import seeded_generator
 
 Item = TypeVar("Item")

@@ -312,10 +312,13 @@ def test_other_clips_before_a_clip_are_other_data(planted: Callable[..., CacheLa
     """They may stand in no split that training sees, as a corpus has them for context alone."""
     data = open_data(planted(), "planted")
     before = with_dialogue(data, 2)
-    row = before.train.before[1][0]
+    row = before.train.context_rows[1][0]
     assert row.dialogue == before.train.rows[1].dialogue
     digest = before.digest
-    before.train.before[1] = (replace(row, text="another text"), *before.train.before[1][1:])
+    before.train.context_rows[1] = (
+        replace(row, text="another text"),
+        *before.train.context_rows[1][1:],
+    )
     assert before.digest != digest
 
 

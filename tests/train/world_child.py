@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from semanticmac.cache.dataset import loader
+from semanticmac.cache.dataset import make_dataloader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.network import SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel, Tokenizer
@@ -46,7 +46,9 @@ def gradients(distributed: DistributedContext, about: dict[str, Any]) -> None:
     )
     batches = about["batches"]
     shares = [distributed.share(batch) for batch in batches]
-    local = loader(data.train, 1, tokenize, 1, config.model.embedding_width, batches=shares)
+    local = make_dataloader(
+        data.train, 1, tokenize, 1, config.model.embedding_width, batches=shares
+    )
     rows = data.train.rows
     metrics = trainer.step(
         [

@@ -179,7 +179,7 @@ def test_the_packaged_weights_are_small_and_named_by_their_digest():
     encoder = load_encoder("imagebind-tiny", "cpu")
     assert encoder.trained
     assert encoder.fingerprint(Sampling()).weights == weights_digest(read_checkpoint(PACKAGED_TINY))
-    assert encoder.fingerprint(Sampling()).drawn_only
+    assert encoder.fingerprint(Sampling()).demo_only
 
 
 def test_the_packaged_weights_see_and_hear_what_strangers_feel():
