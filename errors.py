@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from semanticmac.cache.atomic_io import ChecksumMismatch
-    from semanticmac.cache.layout import CacheIncomplete
-    from semanticmac.cache.shard_format import ShardError
     from semanticmac.cache.frame_codec import RecordError
     from semanticmac.cache.frame_store import StoreDamaged
-    from semanticmac.cache.layout import CacheBusy
+    from semanticmac.cache.layout import CacheBusy, CacheIncomplete
+    from semanticmac.cache.shard_format import ShardError
     from semanticmac.eval.analysis.figure import AnalysisError
     from semanticmac.eval.report.formatting import ReportError
     from semanticmac.inference import PredictError
@@ -61,9 +60,9 @@ __all__ = [
 _MODULES = {
     "AnalysisError": "eval.analysis.figure",
     "CacheBusy": "cache.layout",
-    "CacheIncomplete": "cache.embedding_store",
+    "CacheIncomplete": "cache.layout",
     "CheckpointError": "preprocess.encoders.imagebind.checkpoint",
-    "ChecksumMismatch": "cache.checksummed",
+    "ChecksumMismatch": "cache.atomic_io",
     "ClusterError": "preprocess.cluster.placement",
     "ConfigError": "train.config",
     "ConflictError": "train.config",
@@ -80,7 +79,7 @@ _MODULES = {
     "ReportError": "eval.report.formatting",
     "RunError": "run.folder",
     "SettingsConflict": "model.config",
-    "ShardError": "cache.embedding_store",
+    "ShardError": "cache.shard_format",
     "StoreDamaged": "cache.frame_store",
     "TrainError": "train.data",
     "WorkerError": "preprocess.process_pool",

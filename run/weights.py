@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from semanticmac.cache.atomic_io import atomic_write
-from semanticmac.cache.dataset import Tokenize, no_text
+from semanticmac.cache.batch import Tokenize, no_text
 from semanticmac.model.network import BuildModel, SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel, Tokenizer
 from semanticmac.run.digests import digest_files

@@ -44,7 +44,7 @@ def test_a_dataset_opens_with_its_three_splits(planted: Callable[..., CacheLayou
 
 def test_the_dataset_cached_last_is_the_default(planted: Callable[..., CacheLayout]) -> None:
     layout = planted()
-    layout.built("planted")
+    layout.mark_built("planted")
     assert semanticmac.open_dataset(cache=layout.root).name == "planted"
 
 

@@ -96,7 +96,7 @@ def test_two_files_that_are_swapped_with_their_times_are_read_again(tmp_path, fi
 def test_entries_of_version_0_1_are_believed(tmp_path, files, read):
     memo = FileHashes(tmp_path / "digests.json")
     digest = memo.digest(files[0])
-    memo._known = {name: [*known[:2], known[-1]] for name, known in memo._known.items()}
+    memo._hashes = {name: [*known[:2], known[-1]] for name, known in memo._hashes.items()}
     memo.save()
     read.clear()
     assert FileHashes(tmp_path / "digests.json").digest(files[0]) == digest and read == []
