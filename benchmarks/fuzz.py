@@ -23,10 +23,11 @@ from numpy.random import Generator
 
 from benchmarks.common import cores, film, report
 from semanticmac.cache.failures import read_failures
-from semanticmac.cache.frame_codec import RawClip, unpack
+from semanticmac.cache.frame_codec import unpack
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.records import RawClip
 from semanticmac.cache.verify import verify
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.clip import Clip
