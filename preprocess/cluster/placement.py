@@ -1,4 +1,4 @@
-"""The machines of a cluster: what each of them offers, and which of them gets which workers."""
+"""The machines of a cluster, and the distribution of workers over them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ClusterError(Exception):
 
 @dataclass(frozen=True)
 class Node:
-    """One machine of the cluster, with what it offers, whoever uses that now."""
+    """One machine of the cluster and its resources, free or in use."""
 
     node_id: str
     name: str
@@ -25,7 +25,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Placement:
-    """A worker's place: the machine, and what it asks of it."""
+    """The machine of one worker, and the resources that the worker asks for."""
 
     node_id: str
     cpus: float
@@ -35,41 +35,54 @@ class Placement:
 def placements(
     nodes: Sequence[Node], workers: int | None, device: Device | None
 ) -> tuple[list[Placement], list[Placement]]:
-    """Places for those that decode and those that encode, which fit on the machines all at once.
+    """Placements of the decoding workers and of the encoding workers. All fit at the same time.
 
-    One encoder a GPU, or where there is none (or device is "cpu") one a machine; device None: no
-    encoder. Decoders: one a CPU, or `workers` of them, spread. Workers of one machine share its
-    CPUs, each asking for one at most: on a small one they ask for less, or the last of them would
-    wait for ever. Raises ClusterError.
+    Encoders: one per GPU; without GPUs, or with device "cpu", one per machine; with device None,
+    none. Decoders: one per CPU, or `workers` in all, spread over the machines. The workers of a
+    machine share its CPUs. Each asks for one CPU at most, and for less on a small machine, because
+    Ray would never start a worker that does not fit. Raises ClusterError.
     """
     nodes = [node for node in nodes if node.cpus > 0]
-    gpus = sum(node.gpus for node in nodes)
     if not nodes:
         raise ClusterError("no machine of the cluster offers a CPU")
-    if device == "cuda" and not gpus:
+    has_gpus = any(node.gpus for node in nodes)
+    if device == "cuda" and not has_gpus:
         raise ClusterError(
-            f"--device cuda: no machine of the cluster offers a GPU ({resources(nodes)})"
+            f"--device cuda: no machine of the cluster offers a GPU ({describe_resources(nodes)})"
         )
-    on_gpu = bool(gpus) and device != "cpu"
-    encoders = {node.node_id: 0 if device is None else node.gpus if on_gpu else 1 for node in nodes}
-    # Machine after machine, and again: so that few workers are spread, and many come to each by its
-    # number of CPUs.
-    turns = sorted(
-        (turn, place) for place, node in enumerate(nodes) for turn in range(max(1, int(node.cpus)))
-    )
-    chosen = [turns[i % len(turns)][1] for i in range(len(turns) if workers is None else workers)]
-    to_decode, to_encode = [], []
-    for place, node in enumerate(nodes):
-        decoders = chosen.count(place)
-        share = min(1.0, node.cpus / max(1, decoders + encoders[node.node_id]))
-        share = int(share * 1000) / 1000  # rounded down: Ray counts in ten thousandths
-        to_decode += [Placement(node.node_id, share)] * decoders
-        to_encode += [Placement(node.node_id, share, int(on_gpu))] * encoders[node.node_id]
+    on_gpu = has_gpus and device != "cpu"
+
+    to_decode: list[Placement] = []
+    to_encode: list[Placement] = []
+    for node, decoders in zip(nodes, _decoders_per_node(nodes, workers), strict=True):
+        if device is None:
+            encoders = 0
+        elif on_gpu:
+            encoders = node.gpus
+        else:
+            encoders = 1
+        cpus = min(1.0, node.cpus / max(1, decoders + encoders))
+        cpus = int(cpus * 1000) / 1000  # Rounded down: Ray counts in ten thousandths.
+        to_decode += [Placement(node.node_id, cpus)] * decoders
+        to_encode += [Placement(node.node_id, cpus, int(on_gpu))] * encoders
     return to_decode, to_encode
 
 
-def resources(nodes: Sequence[Node]) -> str:
-    return (
-        ", ".join(f"{node.name}: {node.cpus:g} CPUs and {node.gpus} GPUs" for node in nodes)
-        or "no machine"
-    )
+def _decoders_per_node(nodes: Sequence[Node], workers: int | None) -> list[int]:
+    """Few workers are spread over the machines; many are shared out by the number of CPUs."""
+    slots = []
+    for index, node in enumerate(nodes):
+        slots += [(turn, index) for turn in range(max(1, int(node.cpus)))]
+    slots.sort()  # The first CPU of every machine, then the second of every machine, and so on.
+
+    counts = [0] * len(nodes)
+    for i in range(len(slots) if workers is None else workers):
+        _, index = slots[i % len(slots)]
+        counts[index] += 1
+    return counts
+
+
+def describe_resources(nodes: Sequence[Node]) -> str:
+    """The machines with their CPUs and GPUs, for a message."""
+    texts = [f"{node.name}: {node.cpus:g} CPUs and {node.gpus} GPUs" for node in nodes]
+    return ", ".join(texts) or "no machine"

@@ -1,7 +1,7 @@
-"""Stage 1 on a Ray cluster: joining it, handing its machines work, and what of theirs is refused. The door to Ray.
+"""Stage 1 on a Ray cluster. The only importer of Ray.
 
-The program itself reads and writes the cache, alone; the machines of the cluster only decode and
-encode (actors.py).
+Only the program itself reads and writes the cache. The machines of the cluster decode and encode
+(actors.py).
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ import torch
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import Embeddings
 from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.cluster.actors import DecodeActor, EncodeActor, Sized
+from semanticmac.preprocess.cluster.actors import DecodeActor, EncodeActor, SizedClip
+from semanticmac.preprocess.cluster.local_cluster import descendants, end_with_program
 from semanticmac.preprocess.cluster.placement import (
     ClusterError,
     Device,
     Node,
     Placement,
+    describe_resources,
     placements,
-    resources,
 )
 from semanticmac.preprocess.cluster.worker_pool import (
     PATIENCE_S,
@@ -40,11 +41,11 @@ from semanticmac.preprocess.cluster.worker_pool import (
 )
 from semanticmac.preprocess.decoding.isolation import Job, Outcome, same_minute
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
-from semanticmac.preprocess.encoders.imagebind.download import home
+from semanticmac.preprocess.encoders.imagebind.download import download_folder
 from semanticmac.preprocess.pipeline import DecodedClip, EncodedClip
 from semanticmac.preprocess.process_pool import LOOK_AHEAD, groups
 
-# read when Ray is imported: nobody is told that it runs
+# No usage statistics are sent. Ray reads this when it is imported.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 try:
     import ray
@@ -55,7 +56,7 @@ except ImportError:
         "--ray needs the package ray, which is not installed: run `pip install 'semanticmac[ray]'`"
     ) from None
 
-REACH_S = 10.0  # for an address to answer
+REACH_S = 10.0  # Time for an address to answer.
 
 
 @contextmanager
@@ -67,15 +68,16 @@ def join(
     sampling: Sampling,
     decoder: Decoder = DEFAULT_DECODER,
 ) -> Iterator[RayBackend]:
-    """A cluster to build with (build.build), left again at the end; one that was started here ends then.
+    """A cluster as the backend of `build`. Leaves it at the end; ends it if it was started here.
 
     address: `host:port`, `ray://host:port`, `auto` (the cluster that runs on this machine), `local`
-    (start one on this machine), or "": what RAY_ADDRESS says, a cluster that runs here, or else a
-    local one. workers: decoding workers, by default one a CPU of the cluster. encoder: None decodes
-    only. Raises ClusterError.
+    (start one on this machine), or "": the address in RAY_ADDRESS, else a cluster that runs here,
+    else a local one. workers: number of decoding workers, by default one per CPU of the cluster.
+    encoder: None only decodes. Raises ClusterError.
     """
     address = address or os.environ.get("RAY_ADDRESS", "")
     _require_answer(address)
+    started_before = descendants()
     try:
         ray.init(
             address or None,
@@ -85,20 +87,23 @@ def join(
         )
     except (RayError, ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise ClusterError(
-            f"the cluster {address or 'on this machine'} cannot be joined: {error}. One that wants a token needs "
-            "RAY_AUTH_MODE=token here, and its ~/.ray/auth_token"
+            f"the cluster {address or 'on this machine'} cannot be joined: {error}. One that wants "
+            "a token needs RAY_AUTH_MODE=token here, and its ~/.ray/auth_token"
         ) from None
-    try:
-        nodes = _nodes()
-        decoders, encoders = placements(nodes, workers, None if encoder is None else device)
-        with closing(RayBackend(nodes, decoders, encoders, encoder, sampling, decoder)) as cluster:
-            yield cluster
-    finally:
-        ray.shutdown()
+    with end_with_program(descendants() - started_before):
+        try:
+            nodes = _nodes()
+            encoder_device = None if encoder is None else device
+            decoders, encoders = placements(nodes, workers, encoder_device)
+            backend = RayBackend(nodes, decoders, encoders, encoder, sampling, decoder)
+            with closing(backend):
+                yield backend
+        finally:
+            ray.shutdown()
 
 
 class RayBackend:
-    """The machines as what decodes and encodes (stages.Engine)."""
+    """The machines of a cluster as a Backend (pipeline.py)."""
 
     def __init__(
         self,
@@ -109,163 +114,189 @@ class RayBackend:
         sampling: Sampling,
         decoder: Decoder = DEFAULT_DECODER,
     ) -> None:
-        self._nodes, self._sampling = nodes, sampling
-        self._said: dict[
-            str, tuple[str, object]
-        ] = {}  # by kind of worker: the first machine, and what it said
+        self._nodes = nodes
+        self._sampling = sampling
+        # By kind of worker: the first machine that began, and what its `begin` returned.
+        self._first: dict[str, tuple[str, object]] = {}
         self._lock = threading.Lock()
-        folder = os.getcwd()  # noqa: PTH109  the words of the command line are read from here
+
+        folder = os.getcwd()  # noqa: PTH109  Relative paths of the command line start here.
+        start_decoders = [
+            partial(_Worker, DecodeActor, placement, self._agree, folder, sampling, decoder)
+            for placement in decoders
+        ]
+        weights = download_folder().absolute()
         threads = torch.get_num_threads()
-        self._decoders: WorkerPool[list[Sized], list[Outcome]] = WorkerPool(
-            [
-                partial(_Worker, DecodeActor, seat, self._agree, folder, sampling, decoder)
-                for seat in decoders
-            ],
-            self._no_room,
+        start_encoders = []
+        for placement in encoders:
+            device = "cuda" if placement.gpus else "cpu"
+            options = (folder, sampling, encoder, device, weights, threads)
+            start_encoders.append(partial(_Worker, EncodeActor, placement, self._agree, *options))
+        self._decoders: WorkerPool[list[SizedClip], list[Outcome]] = WorkerPool(
+            start_decoders, self._no_room_error
         )
         self._encoders: WorkerPool[bytes, Embeddings | str] = WorkerPool(
-            [
-                partial(
-                    _Worker, EncodeActor, seat, self._agree,
-                    folder, sampling, encoder, "cuda" if seat.gpus else "cpu", home().absolute(), threads,
-                )
-                for seat in encoders
-            ],
-            self._no_room,
-        )  # fmt: skip
+            start_encoders, self._no_room_error
+        )
 
     def fingerprint(self) -> Fingerprint | None:
-        """What the encoders on all machines are; waits for the first to be loaded."""
+        """The fingerprint of the encoders on all machines; waits until the first one is loaded."""
         if not len(self._encoders):
             return None
         self._encoders.start(1)
         self._encoders.wait()
-        fingerprint = self._said["EncodeActor"][1]
+        _, fingerprint = self._first[EncodeActor.__name__]
         assert isinstance(fingerprint, Fingerprint)
         return fingerprint
 
     def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
-        """What becomes of each clip, in order; neighbouring segments of one file go to one worker."""
-
-        def submitted() -> Iterator[tuple[list[Sized], Future[list[Outcome] | GivenUp]]]:
-            for group in groups((Job(clip, self._sampling) for clip in clips), same_minute):
-                sized = [Sized(job.clip, _size(job.clip)) for job in group]
-                yield sized, self._decoders.submit(sized)
-
+        """Decodes the clips, in order; neighbouring segments of one file go to one worker."""
         self._decoders.start(len(clips))
-        for sized, made in in_order(submitted(), LOOK_AHEAD * len(self._decoders)):
-            if isinstance(made, GivenUp):
-                yield from (Outcome(each.clip, None, made.reason) for each in sized)
+        ahead = LOOK_AHEAD * len(self._decoders)
+        for group, result in in_order(self._submit_groups(clips), ahead):
+            if isinstance(result, GivenUp):
+                for sized in group:
+                    yield Outcome(sized.clip, None, result.reason)
             else:
-                yield from made
+                yield from result
+
+    def _submit_groups(
+        self, clips: Sequence[Clip]
+    ) -> Iterator[tuple[list[SizedClip], Future[list[Outcome] | GivenUp]]]:
+        jobs = (Job(clip, self._sampling) for clip in clips)
+        for group in groups(jobs, same_minute):
+            sized = [SizedClip(job.clip, _size(job.clip)) for job in group]
+            yield sized, self._decoders.submit(sized)
 
     def encode(self, ready: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
-        """What becomes of each clip, in order; records travel through Ray's object store, few at a time."""
-
-        def submitted() -> Iterator[tuple[str, Future[Any]]]:
-            for clip in ready:
-                if clip.record is None:
-                    future: Future[Any] = Future()
-                    future.set_result(None)
-                else:
-                    self._encoders.start(len(self._encoders))
-                    future = self._encoders.submit(clip.record)
-                yield clip.key, future
-
-        for key, made in in_order(submitted(), LOOK_AHEAD * len(self._encoders)):
-            if isinstance(made, GivenUp | str):
-                yield EncodedClip(key, None, made if isinstance(made, str) else made.reason)
+        """Encodes the clips, in order. Ray's object store holds only a few records at a time."""
+        ahead = LOOK_AHEAD * len(self._encoders)
+        for key, result in in_order(self._submit_records(ready), ahead):
+            if isinstance(result, GivenUp):
+                yield EncodedClip(key, None, result.reason)
+            elif isinstance(result, str):
+                yield EncodedClip(key, None, result)
             else:
-                yield EncodedClip(key, made)
+                yield EncodedClip(key, result)
+
+    def _submit_records(self, ready: Iterable[DecodedClip]) -> Iterator[tuple[str, Future[Any]]]:
+        future: Future[Any]
+        for clip in ready:
+            if clip.record is None:
+                future = Future()
+                future.set_result(None)
+            else:
+                self._encoders.start(len(self._encoders))
+                future = self._encoders.submit(clip.record)
+            yield clip.key, future
 
     def close(self) -> None:
         """Ends all workers."""
         self._decoders.close()
         self._encoders.close()
 
-    def _agree(self, kind: str, machine: str, said: object) -> None:
-        """Raises ClusterError where a machine would make something else than the first one makes."""
+    def _agree(self, kind: str, machine: str, version: object) -> None:
+        """Raises ClusterError if a machine would give other results than the first machine."""
         with self._lock:
-            first, expected = self._said.setdefault(kind, (machine, said))
-        if said != expected:
-            how = f"{said}, not {expected}"
-            if isinstance(said, Fingerprint) and isinstance(expected, Fingerprint):
-                how = "; ".join(said.differences(expected))
-            raise ClusterError(
-                f"{machine} is not like {first}: {how}. Install and copy the same on every machine"
-            )
-
-    def _no_room(self, reason: str) -> ClusterError:
-        free = ray.available_resources()  # type: ignore[no-untyped-call]
-        return ClusterError(
-            f"no machine took in a worker for {PATIENCE_S:.0f} s. The cluster has {resources(self._nodes)}; free are "
-            f"{free.get('CPU', 0):g} CPUs and {free.get('GPU', 0):g} GPUs. Wait until other work there is done, or ask "
-            f"for fewer --workers{'. The last one was lost: ' * bool(reason)}{reason}"
+            first_machine, expected = self._first.setdefault(kind, (machine, version))
+        if version == expected:
+            return
+        if isinstance(version, Fingerprint) and isinstance(expected, Fingerprint):
+            difference = "; ".join(version.differences(expected))
+        else:
+            difference = f"{version}, not {expected}"
+        raise ClusterError(
+            f"{machine} is not like {first_machine}: {difference}. "
+            "Install and copy the same on every machine"
         )
+
+    def _no_room_error(self, reason: str) -> ClusterError:
+        free = ray.available_resources()  # type: ignore[no-untyped-call]
+        message = (
+            f"no machine accepted a worker for {PATIENCE_S:.0f} s. The cluster has "
+            f"{describe_resources(self._nodes)}; free are {free.get('CPU', 0):g} CPUs and "
+            f"{free.get('GPU', 0):g} GPUs. Wait until other work there is done, or ask for fewer "
+            "--workers"
+        )
+        if reason:
+            message += f". The last one was lost: {reason}"
+        return ClusterError(message)
 
 
 class _Worker:
-    """An actor of Ray as a worker of a crew."""
+    """A Ray actor as a worker of a pool."""
 
     def __init__(
-        self, kind: type, seat: Placement, agree: Callable[[str, str, object], None], *words: object
+        self,
+        kind: type,
+        placement: Placement,
+        agree: Callable[[str, str, object], None],
+        *arguments: object,
     ) -> None:
-        # soft: a worker that takes the place of one whose machine is gone may sit elsewhere.
-        where = NodeAffinitySchedulingStrategy(seat.node_id, soft=True)
-        options = {
-            "num_cpus": seat.cpus,
-            "num_gpus": seat.gpus,
-            "scheduling_strategy": where,
-            "max_restarts": 0,
-        }
-        self.seat, self._kind, self._agree = seat, kind.__name__, agree
-        actor: Any = ray.remote(kind)
-        self._actor = actor.options(**options).remote(*words)
-        self._place = self._actor.place.remote()
+        self.placement = placement
+        self.kind = kind.__name__
+        self._agree = agree
+        remote: Any = ray.remote(kind)
+        self.actor = remote.options(
+            num_cpus=placement.cpus,
+            num_gpus=placement.gpus,
+            # Soft: the successor of a worker whose machine is lost may run on another machine.
+            scheduling_strategy=NodeAffinitySchedulingStrategy(placement.node_id, soft=True),
+            max_restarts=0,
+        ).remote(*arguments)
+        self._hostname = self.actor.hostname.remote()
         self._machine = ""
 
     def placed(self, timeout_s: float) -> bool:
-        done, _ = ray.wait([self._place], timeout=timeout_s)
+        done, _ = ray.wait([self._hostname], timeout=timeout_s)
         if done:
-            self._machine = _get(self._place)
+            self._machine = _get(self._hostname)
         return bool(done)
 
     def begin(self) -> None:
-        self._agree(self._kind, self._machine, _get(self._actor.begin.remote()))
+        self._agree(self.kind, self._machine, _get(self.actor.begin.remote()))
 
     def do(self, job: object) -> Any:
-        return _get(self._actor.do.remote(job))
+        return _get(self.actor.do.remote(job))
 
     def terminate(self) -> None:
-        ray.kill(self._actor)
+        ray.kill(self.actor)
 
 
 def _get(reference: Any) -> Any:
-    """The value of a call to an actor. Raises Lost where the actor or its machine is gone."""
+    """The result of a call to an actor. Raises WorkerLost if the actor or its machine is lost."""
     try:
         return ray.get(reference)
-    except RayTaskError as error:  # raised over there
-        raise (
-            error.cause if isinstance(error.cause, Exception) else ClusterError(str(error))
-        ) from None
+    except RayTaskError as error:  # An exception that the actor raised.
+        if isinstance(error.cause, Exception):
+            raise error.cause from None
+        raise ClusterError(str(error)) from None
     except RayError as error:
-        why = [
-            line for line in str(error).splitlines() if line.startswith("The actor is dead because")
-        ]
-        raise WorkerLost(f"{type(error).__name__}: {(why or str(error).splitlines())[0]}") from None
+        lines = str(error).splitlines()
+        reason = lines[0]
+        for line in lines:
+            if line.startswith("The actor is dead because"):
+                reason = line
+                break
+        raise WorkerLost(f"{type(error).__name__}: {reason}") from None
 
 
 def _nodes() -> list[Node]:
-    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    found = [(node["NodeID"], node["NodeManagerHostname"], node["Resources"]) for node in alive]
-    return [
-        Node(node_id, name, has.get("CPU", 0.0), int(has.get("GPU", 0)))
-        for node_id, name, has in found
-    ]
+    nodes = []
+    for node in ray.nodes():  # type: ignore[no-untyped-call]
+        if node["Alive"]:
+            offered = node["Resources"]
+            cpus = offered.get("CPU", 0.0)
+            gpus = int(offered.get("GPU", 0))
+            nodes.append(Node(node["NodeID"], node["NodeManagerHostname"], cpus, gpus))
+    return nodes
 
 
 def _require_answer(address: str) -> None:
-    """Raises ClusterError where nothing listens: Ray itself tries for minutes, and may end the process then."""
+    """Raises ClusterError if nothing listens at the address.
+
+    Ray itself tries for minutes, and may then end the process.
+    """
     if address in ("", "auto", "local"):
         return
     parts = urlsplit(address if "://" in address else f"//{address}")
@@ -275,8 +306,8 @@ def _require_answer(address: str) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
     raise ClusterError(
-        f"no cluster answers at {address}: {reason}. Expected `host:port` (6379 unless it was started otherwise), "
-        "`ray://host:port` (10001), `auto` or `local`"
+        f"no cluster answers at {address}: {reason}. Expected `host:port` (6379 unless it was "
+        "started otherwise), `ray://host:port` (10001), `auto` or `local`"
     )
 
 

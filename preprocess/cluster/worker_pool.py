@@ -1,8 +1,14 @@
-"""Workers on other machines, any of which may be lost: every job is done once, and results come in order.
+"""A pool of workers on other machines. Each job is done once and results keep their order.
 
-One thread of this process serves one worker: it asks for it, hands over a job, waits for the
-answer, and asks for another where the worker was lost. What the lost one was doing goes to whoever
-is free first. What a worker is and where it runs, cluster.py says.
+Any worker may be lost, with or without its machine. One thread of this process serves one worker:
+it starts the worker, passes it a job, waits for the result, and starts another worker if this one
+was lost. The job of a lost worker goes to the first worker that is free. ray_backend.py defines
+what a worker is and where it runs.
+
+Ray's own retries do not replace this pool. `max_task_retries` binds a job to one actor, and raises
+ActorUnavailableError when that actor's machine was killed and the other machines are full. Remote
+tasks with `max_retries` wait without end when no machine has room, and Ray does not report whether
+a task waits or runs.
 """
 
 from __future__ import annotations
@@ -20,94 +26,96 @@ from typing import Any, Generic, Protocol, TypeVar
 Job = TypeVar("Job")
 Value = TypeVar("Value")
 
-# workers that a job may lose before it counts as failed: one crashes a worker for good, two are bad
-# luck
+# Workers that a job may lose before it counts as failed. Two losses may be chance.
 TRIES = 3
-PATIENCE_S = 60.0  # without any worker at all, before it is an error
-LOOK_S = 1.0  # between two looks whether a worker has found its place
+PATIENCE_S = 60.0  # Time without any worker before it is an error.
+POLL_S = 1.0  # Time between two checks whether a machine has accepted a worker.
 
-_LAST = -1  # sorts before every job's number
+_LAST = -1  # Sorts before the number of every job.
 
 
 class WorkerLost(Exception):
-    """A worker is gone and did not finish its job; the message says how."""
+    """A worker died before it finished its job; the message says how."""
 
 
 class Worker(Protocol):
     """One worker.
 
-    Every method but `dismiss` may raise Lost; anything else that they raise ends the crew.
+    Every method except `terminate` may raise WorkerLost. Any other exception ends the pool.
     """
 
     def placed(self, timeout_s: float) -> bool:
-        """Whether a machine has taken it in; waits for that so long at most."""
+        """Whether a machine has accepted the worker; waits for that at most `timeout_s`."""
 
     def begin(self) -> None:
-        """Makes it ready for jobs; called once, after it was placed."""
+        """Makes the worker ready for jobs; called once, after it was placed."""
 
     def do(self, job: Any) -> Any:
-        """What becomes of one job."""
+        """The result of one job."""
 
     def terminate(self) -> None:
-        """Ends it at once, whatever it is doing; from any thread, more than once."""
+        """Ends the worker at once. Any thread may call it, more than once."""
 
 
 @dataclass(frozen=True)
 class GivenUp:
-    """In place of a job's value, where it lost TRIES workers."""
+    """Replaces the value of a job that lost TRIES workers."""
 
     reason: str
 
 
 @dataclass(order=True)
 class _Task:
-    number: int  # an earlier job that was lost is done before later ones
+    number: int  # The job with the smallest number is done first.
     job: Any = field(compare=False, default=None)
     future: Future[Any] = field(compare=False, default_factory=Future)
     losses: list[str] = field(compare=False, default_factory=list)
 
 
 class WorkerPool(Generic[Job, Value]):
-    """Workers that all do the same. Close it, or they stay."""
+    """Workers of one kind. Close the pool to end them."""
 
     def __init__(
-        self, spawn: Sequence[Callable[[], Worker]], disk_full_error: Callable[[str], Exception]
+        self, spawn: Sequence[Callable[[], Worker]], no_room_error: Callable[[str], Exception]
     ) -> None:
-        """hire: how to ask for each of the workers, which must not wait for it; disk_full_error: the error to raise where not
-        one of them could be had in PATIENCE_S, given the reason why the last one was lost ("" where
-        none was).
+        """spawn: one function per worker that starts it and returns without waiting for it.
+
+        no_room_error: makes the error to raise when no worker at all was available for PATIENCE_S.
+        Its argument is the reason why the last worker was lost, "" if none was lost.
         """
-        self._spawn, self._no_room = spawn, disk_full_error
+        self._spawn = spawn
+        self._no_room_error = no_room_error
         self._tasks: queue.PriorityQueue[_Task] = queue.PriorityQueue()
-        self._open: dict[int, _Task] = {}  # by number: handed in and not answered yet
+        self._open: dict[int, _Task] = {}  # By number: jobs without a result.
         self._numbers = iter(range(1 << 62))
         self._begun: Future[None] = Future()
         self._closed = threading.Event()
         self._error: BaseException | None = None
-        self._lock = threading.Lock()  # of all that follows
+        self._lock = threading.Lock()  # Protects the fields below.
         self._workers: set[Worker] = set()
-        self._at_work = 0
+        self._active_workers = 0
         self._idle_since = time.monotonic()
         self._threads: list[threading.Thread] = []
 
     def __len__(self) -> int:
-        """Workers at most."""
+        """The largest number of workers."""
         return len(self._spawn)
 
     def start(self, most: int) -> None:
-        """Asks for workers, up to `most` in all; few jobs need few."""
-        self._idle_since = self._idle_since if self._threads else time.monotonic()
+        """Starts workers until there are `most`."""
+        if not self._threads:
+            self._idle_since = time.monotonic()
         for spawn in self._spawn[len(self._threads) : most]:
             thread = threading.Thread(target=self._serve, args=(spawn,), daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def wait(self) -> None:
-        """Returns as soon as one worker has begun; raises what ended the crew."""
+        """Returns when the first worker has begun; raises the error that ended the pool."""
         self._begun.result()
 
     def submit(self, job: Job) -> Future[Value | GivenUp]:
-        """The job's value to be; an exception there has ended the crew, and every other job's future raises it too."""
+        """The future value of the job. An exception ends the pool: every open future raises it."""
         task = _Task(next(self._numbers), job)
         with self._lock:
             if self._error is not None:
@@ -117,7 +125,7 @@ class WorkerPool(Generic[Job, Value]):
         return task.future
 
     def close(self) -> None:
-        """Dismisses every worker; what they were doing is lost."""
+        """Ends every worker, also in the middle of a job."""
         self._closed.set()
         with self._lock:
             workers = list(self._workers)
@@ -129,65 +137,74 @@ class WorkerPool(Generic[Job, Value]):
             thread.join(timeout=5)
 
     def _serve(self, spawn: Callable[[], Worker]) -> None:
+        """Runs one worker after another until the pool is closed."""
         try:
             while not self._closed.is_set():
                 worker = spawn()
                 with self._lock:
                     self._workers.add(worker)
                 try:
-                    while not (placed := worker.placed(LOOK_S)) and not self._closed.is_set():
-                        self._lose_patience("")
-                    if placed:
-                        self._work(worker)
+                    self._work_when_placed(worker)
                 except WorkerLost as lost:
-                    self._lose_patience(str(lost))
-                    self._closed.wait(LOOK_S)
+                    self._check_patience(str(lost))
+                    self._closed.wait(POLL_S)
                 finally:
                     with self._lock:
                         self._workers.discard(worker)
                     worker.terminate()
-        except BaseException as error:  # whoever waits for a job is the one to hear of it
+        except BaseException as error:  # Raised again where somebody waits for a job.
             self._fail(error)
 
-    def _lose_patience(self, reason: str) -> None:
-        """Raises `disk_full_error` where no worker has been there for too long; while one is, the others may wait."""
+    def _work_when_placed(self, worker: Worker) -> None:
+        while not worker.placed(POLL_S):
+            if self._closed.is_set():
+                return
+            self._check_patience("")
+        self._work(worker)
+
+    def _check_patience(self, reason: str) -> None:
+        """Raises `no_room_error` when there was no active worker for PATIENCE_S."""
         with self._lock:
-            late = not self._at_work and time.monotonic() - self._idle_since > PATIENCE_S
+            idle = not self._active_workers
+            late = idle and time.monotonic() - self._idle_since > PATIENCE_S
         if late:
-            raise self._no_room(reason)
+            raise self._no_room_error(reason)
 
     def _work(self, worker: Worker) -> None:
-        """Job after job, until the crew is closed; raises Lost with the worker."""
+        """Gives the worker jobs until the pool is closed; raises WorkerLost."""
         begun = False
         with self._lock:
-            self._at_work += 1
+            self._active_workers += 1
         try:
             worker.begin()
             begun = True
             with contextlib.suppress(InvalidStateError):
                 self._begun.set_result(None)
+
             while (task := self._tasks.get()).number != _LAST:
-                try:
-                    self._answer(task, worker.do(task.job))
-                except WorkerLost as lost:
-                    task.losses.append(str(lost))
-                    if len(task.losses) == TRIES:
-                        self._answer(
-                            task,
-                            GivenUp(f"{TRIES} workers were lost over it: {'; '.join(task.losses)}"),
-                        )
-                    else:
-                        self._tasks.put(task)
-                    raise
+                self._run(worker, task)
         finally:
             with self._lock:
-                self._at_work -= 1
-                if (
-                    begun
-                ):  # or workers that fall while they start would wait for each other without end
+                self._active_workers -= 1
+                # A worker that dies while it starts does not count: workers that all do so
+                # would extend each other's patience without end.
+                if begun:
                     self._idle_since = time.monotonic()
 
-    def _answer(self, task: _Task, value: object) -> None:
+    def _run(self, worker: Worker, task: _Task) -> None:
+        """Sets the job's result; a lost worker puts the job back, or gives it up."""
+        try:
+            self._set_result(task, worker.do(task.job))
+        except WorkerLost as lost:
+            task.losses.append(str(lost))
+            if len(task.losses) < TRIES:
+                self._tasks.put(task)
+            else:
+                reason = f"{TRIES} workers were lost over it: {'; '.join(task.losses)}"
+                self._set_result(task, GivenUp(reason))
+            raise
+
+    def _set_result(self, task: _Task, value: object) -> None:
         with self._lock:
             if self._open.pop(task.number, None):
                 task.future.set_result(value)
@@ -205,10 +222,10 @@ class WorkerPool(Generic[Job, Value]):
 def in_order(
     submitted: Iterable[tuple[Job, Future[Value]]], ahead: int
 ) -> Iterator[tuple[Job, Value]]:
-    """Each job with its value, in the order of the jobs, of which at most `ahead` are handed in and not taken out."""
+    """Each job with its value, in the order of the jobs; at most `ahead` jobs are pending."""
     waiting: deque[tuple[Job, Future[Value]]] = deque()
-    for each in submitted:
-        waiting.append(each)
+    for pending in submitted:
+        waiting.append(pending)
         while waiting and (len(waiting) >= ahead or waiting[0][1].done()):
             job, future = waiting.popleft()
             yield job, future.result()

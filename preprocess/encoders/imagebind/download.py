@@ -34,7 +34,7 @@ class DownloadError(Exception):
     """The weights could not be had; the message names the address and the way around it."""
 
 
-def home() -> Path:
+def download_folder() -> Path:
     """Where downloads are kept: $SEMANTICMAC_HOME, else ~/.cache/semanticmac."""
     return Path(
         os.environ.get("SEMANTICMAC_HOME") or Path.home() / ".cache" / "semanticmac"

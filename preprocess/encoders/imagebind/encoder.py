@@ -27,7 +27,7 @@ from semanticmac.preprocess.encoders.imagebind.download import (
     LICENCE,
     Progress,
     download,
-    home,
+    download_folder,
     recorded_digest,
 )
 from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram, windows_at
@@ -172,7 +172,7 @@ def load_encoder(
     """One of ENCODERS, or a .pth / .safetensors file with the official keys → the frozen encoder.
 
     The tiny one has the packaged weights, or a fixed random draw (`trained` False) where none are
-    packaged. The huge one is found in `home()` or downloaded there: `notice` is told the licence
+    packaged. The huge one is found in `download_folder()` or downloaded there: `notice` is told the licence
     first, `progress` the bytes. A file is taken to be trained. With `@bf16` behind it, it computes
     in bfloat16, on CUDA alone; that stays part of its name, so whoever loads it by its name later
     gets the same. Raises CheckpointError, DownloadError.
@@ -192,7 +192,7 @@ def load_encoder(
             model, plain + suffix, weights_digest(model), trained, device, bf16=bf16
         )
     if plain == "imagebind-huge":
-        name, path = plain, home() / "imagebind_huge.pth"
+        name, path = plain, download_folder() / "imagebind_huge.pth"
         if not path.exists():
             notice(LICENCE)
             download(IMAGEBIND_URL, path, progress)

@@ -23,8 +23,6 @@ from semanticmac.cli import app
 from semanticmac.preprocess import build as build_module
 from semanticmac.preprocess import pipeline as stages
 from semanticmac.preprocess.build import BuildReport, Plan, build
-from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.cluster.actors import DecodeActor, Sized
 from semanticmac.preprocess.cluster.placement import ClusterError
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
@@ -137,13 +135,13 @@ def struck(monkeypatch):
     do = cluster._Worker.do
 
     def watched(worker, job):
-        counts[worker._kind] = counts.get(worker._kind, 0) + 1
-        if plans.get(worker._kind, (0,))[0] == counts[worker._kind]:
-            plans[worker._kind][1](worker)
+        counts[worker.kind] = counts.get(worker.kind, 0) + 1
+        if plans.get(worker.kind, (0,))[0] == counts[worker.kind]:
+            plans[worker.kind][1](worker)
         try:
             return do(worker, job)
         except WorkerLost:
-            lost.append(worker._kind)
+            lost.append(worker.kind)
             raise
 
     def plan(kind: str, number: int, strike) -> list[str]:
@@ -197,7 +195,7 @@ def wait_for_the_end_of(worker) -> None:
 
     with pytest.raises(RayError):
         while True:
-            ray.get(worker._actor.place.remote())
+            ray.get(worker.actor.hostname.remote())
 
 
 def test_clips_of_killed_workers_are_done_again(
@@ -219,7 +217,9 @@ def test_clips_of_a_killed_machine_are_done_again(
     init_distributed, machines, struck, corpus, expected, tmp_path
 ):
     def kill(worker) -> None:
-        [machine] = [machine for machine in machines.work if machine.node_id == worker.seat.node_id]
+        [machine] = [
+            machine for machine in machines.work if machine.node_id == worker.placement.node_id
+        ]
         machines.remove_node(machine, allow_graceful=False)
         wait_for_the_end_of(worker)
 
@@ -228,20 +228,6 @@ def test_clips_of_a_killed_machine_are_done_again(
     assert "DecodeActor" in lost
     assert (report.decoded, report.encoded, report.failed) == (FILES + 6, FILES + 6, 1)
     assert contents(tmp_path) == expected
-
-
-def test_a_machine_that_sees_other_files_is_refused(tmp_path, film):
-    video = film(tmp_path / "clip.wav", picture=False)
-    actor = DecodeActor(str(tmp_path), Sampling())
-    with pytest.raises(
-        ClusterError,
-        match=rf"does not see {video} as the program does.*expected 7 bytes.*same path",
-    ):
-        actor.do([Sized(Clip("a", video), 7)])
-    with pytest.raises(
-        ClusterError, match=r"does not see .*: No such file or directory, expected 7 bytes"
-    ):
-        actor.do([Sized(Clip("a", tmp_path / "gone.wav"), 7)])
 
 
 def test_machines_that_differ_are_refused():
@@ -345,15 +331,6 @@ def test_a_stopped_program_leaves_no_ffmpeg(corpus, tmp_path, with_signal):
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
     assert [name for name, _ in left] == []
-
-
-def test_a_machine_whose_ffmpeg_does_not_run_is_named(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEMANTICMAC_FFMPEG", "nowhere")
-    with pytest.raises(
-        ClusterError, match=rf".+: there is no ffmpeg at {tmp_path}/nowhere: set SEMANTICMAC_FFMPEG"
-    ):
-        DecodeActor(str(tmp_path), Sampling()).begin()
 
 
 def processes() -> list[tuple[str, bytes]]:

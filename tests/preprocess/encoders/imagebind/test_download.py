@@ -15,7 +15,7 @@ from semanticmac.preprocess.encoders.imagebind import download as module
 from semanticmac.preprocess.encoders.imagebind.download import (
     DownloadError,
     download,
-    home,
+    download_folder,
     recorded_digest,
 )
 
@@ -197,6 +197,6 @@ def test_a_small_file_gets_no_record(tmp_path: Path) -> None:
 
 def test_home_can_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEMANTICMAC_HOME", str(tmp_path))
-    assert home() == tmp_path
+    assert download_folder() == tmp_path
     monkeypatch.delenv("SEMANTICMAC_HOME")
-    assert home() == Path.home() / ".cache" / "semanticmac"
+    assert download_folder() == Path.home() / ".cache" / "semanticmac"
