@@ -142,6 +142,6 @@ def _require_same_file(video: Path, size_bytes: int) -> None:
     if actual != expected:
         raise ClusterError(
             f"{socket.gethostname()} does not see {video.absolute()} as the program does: "
-            f"{actual}, expected {expected}. Every machine must find the videos under the same path, on a "
-            "file system that they share"
+            f"{actual}, expected {expected}. Every machine must find the videos under the same "
+            "path, on a file system that they share"
         )

@@ -1,8 +1,8 @@
-"""Getting the official ImageBind weights: a download that resumes, and a digest that tells whether the file changed.
+"""Download of the official ImageBind weights. It resumes, and records a checksum of the file.
 
-No official SHA-256 of imagebind_huge.pth is known to this project, so none is checked at the first
-download: the transport (HTTPS) and the server's length are trusted once. The digest computed then
-is written beside the file and holds from there on.
+No official SHA-256 of imagebind_huge.pth is known to this project. The first download therefore
+trusts HTTPS and the length that the server states. Its SHA-256 is written beside the file, and the
+file is checked against that record from then on.
 """
 
 from __future__ import annotations
@@ -19,62 +19,69 @@ from semanticmac.cache.keys import file_digest
 
 IMAGEBIND_URL = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
 LICENCE = (
-    "The ImageBind weights (Meta AI) are licensed CC BY-NC-SA 4.0: non-commercial use only, with attribution; "
-    "see https://creativecommons.org/licenses/by-nc-sa/4.0/. They are no part of SemanticMAC and its licence."
+    "The ImageBind weights (Meta AI) are licensed CC BY-NC-SA 4.0: non-commercial use only, with "
+    "attribution; see https://creativecommons.org/licenses/by-nc-sa/4.0/. They are no part of "
+    "SemanticMAC and its licence."
 )
-# smaller files are hashed in well under a second: nothing is written beside them
+# Smaller files are hashed in well under a second, so their checksums are not recorded.
 RECORDED_FROM_BYTES = 256 * 2**20
 _CHUNK_BYTES = 2**20
 _TIMEOUT_S = 30.0
 
-Progress = Callable[[int, int], None]  # (bytes here, bytes in all)
+# Reports the progress of a download: bytes done, bytes in total.
+DownloadProgressFn = Callable[[int, int], None]
 
 
 class DownloadError(Exception):
-    """The weights could not be had; the message names the address and the way around it."""
+    """The download failed; the message names the address and an alternative."""
 
 
 def download_folder() -> Path:
-    """Where downloads are kept: $SEMANTICMAC_HOME, else ~/.cache/semanticmac."""
-    return Path(
-        os.environ.get("SEMANTICMAC_HOME") or Path.home() / ".cache" / "semanticmac"
-    ).expanduser()
+    """The folder of all downloads: $SEMANTICMAC_HOME, else ~/.cache/semanticmac."""
+    default = Path.home() / ".cache" / "semanticmac"
+    return Path(os.environ.get("SEMANTICMAC_HOME") or default).expanduser()
 
 
-def download(url: str, target: Path, progress: Progress | None = None) -> None:
-    """Fetches url to target, going on where an earlier try was cut; target appears only when it is whole.
+def download(url: str, target: Path, progress: DownloadProgressFn | None = None) -> None:
+    """Downloads url to target, and resumes an interrupted download.
 
-    A connection that breaks is opened again as long as each one brings something. Raises
-    DownloadError.
+    The target appears only when it is complete. A broken connection is opened again as long as each
+    connection brings some bytes. Raises DownloadError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     while True:
         before = _size(part)
-        total = _fetch(url, part, progress or (lambda here, in_all: None))
-        if _size(part) == total:
+        total = _fetch(url, part, progress or _no_progress)
+        size = _size(part)
+        if size == total:
             break
-        if _size(part) > total:
+        if size > total:
             part.unlink()
             raise DownloadError(
-                f"{url} brought more than the {total:,} bytes it announced; run again: it starts anew"
+                f"{url} brought more than the {total:,} bytes it announced; run again: it starts "
+                "from the beginning"
             )
-        if _size(part) <= before:
+        if size <= before:
             raise DownloadError(
-                f"{url} ended after {_size(part):,} of {total:,} bytes. Run again: it goes on from there. Or fetch the "
-                f"file elsewhere and name it: `--encoder FILE`."
+                f"{url} ended after {size:,} of {total:,} bytes. Run again: it resumes there. Or "
+                "download the file in another way and name it: `--encoder FILE`."
             )
     digest = file_digest(part)
     part.replace(target)
     _record(target, digest)
 
 
-def recorded_digest(path: Path) -> str:
-    """SHA-256 of a weight file. A large file is read once and its digest kept in `<file>.sha256` beside it.
+def _no_progress(done: int, total: int) -> None:
+    pass
 
-    The record is trusted while the file's size and modification time are what they were; otherwise
-    the file is read again, and one that changed raises DownloadError. The record is in the form
-    `sha256sum --check` reads.
+
+def recorded_digest(path: Path) -> str:
+    """SHA-256 of a weight file. That of a large file is recorded beside it, in `<file>.sha256`.
+
+    The record is valid while the size and the modification time of the file stay the same.
+    Otherwise the file is read again. `sha256sum --check` can read the record. Raises DownloadError
+    if the content of the file has changed.
     """
     record = path.with_name(path.name + ".sha256")
     if not record.exists():
@@ -88,71 +95,77 @@ def recorded_digest(path: Path) -> str:
     digest = file_digest(path)
     if digest != known:
         raise DownloadError(
-            f"{path} changed since its SHA-256 was recorded in {record.name}: it is {digest}, was {known}. If you "
-            f"replaced it, delete {record.name}; if not, delete both and download again."
+            f"{path} changed since its SHA-256 was recorded in {record.name}: it is {digest}, was "
+            f"{known}. If you replaced the file, delete {record.name}. If you did not, delete both "
+            "and download again."
         )
     _record(path, digest)
     return digest
 
 
-def _fetch(url: str, part: Path, progress: Progress) -> int:
-    """Appends to part what one connection brings; returns the whole file's length as the server states it."""
-    here = _size(part)
+def _fetch(url: str, part: Path, progress: DownloadProgressFn) -> int:
+    """Appends the bytes of one connection to part; returns the length of the whole file."""
+    done = _size(part)
     try:
-        answer = _connect(url, here)
-    except (
-        urllib.error.HTTPError
-    ) as beyond:  # nothing comes after what we have: it is whole, or of another file
-        if beyond.headers.get("Content-Range") == f"bytes */{here}":
-            return here
+        response = _connect(url, done)
+    except urllib.error.HTTPError as error:
+        # 416: the server has no bytes after ours. Either the part is complete, or it belongs to
+        # another file.
+        if error.headers.get("Content-Range") == f"bytes */{done}":
+            return done
         part.unlink()
         return _fetch(url, part, progress)
-    with answer:
-        length = answer.headers["Content-Length"]
+
+    with response:
+        length = response.headers["Content-Length"]
         if length is None:
             raise DownloadError(
-                f"{url} does not state its length: a cut download would look whole. Use `--encoder FILE`"
+                f"{url} does not state its length, so that an interrupted download would look "
+                "complete. Use `--encoder FILE`"
             )
-        if answer.status != 206:  # the server does not resume: this is the file from its beginning
-            here = 0
-        total = here + int(length)
+        if response.status != 206:  # The server cannot resume and sends the file from its start.
+            done = 0
+        total = done + int(length)
         free = shutil.disk_usage(part.parent).free
         if free < int(length):
             raise DownloadError(
-                f"{part.parent} has {free:,} bytes free; {int(length):,} are still to come from {url}"
+                f"{part.parent} has {free:,} bytes free, but {int(length):,} are still to come "
+                f"from {url}"
             )
-        with part.open("ab" if here else "wb") as file:
-            for chunk in _chunks(answer):
-                here += file.write(chunk)
-                progress(here, total)
+        with part.open("ab" if done else "wb") as file:
+            for chunk in _chunks(response):
+                done += file.write(chunk)
+                progress(done, total)
             file.flush()
             os.fsync(file.fileno())
     return total
 
 
 def _connect(url: str, start: int) -> http.client.HTTPResponse:
-    """The answer from byte `start` on: status 206, or 200 where the server cannot resume.
+    """The response from byte `start` on: status 206, or 200 if the server cannot resume.
 
-    Raises HTTPError for 416.
+    Raises HTTPError for 416, DownloadError for anything else.
     """
-    headers = {"User-Agent": "semanticmac", **({"Range": f"bytes={start}-"} if start else {})}
-    request = urllib.request.Request(url, headers=headers)
+    request = urllib.request.Request(url, headers={"User-Agent": "semanticmac"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
     try:
-        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
-        return answer
-    except (OSError, http.client.HTTPException) as error:  # URLError and HTTPError are OSErrors
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+        return response
+    except (OSError, http.client.HTTPException) as error:  # URLError and HTTPError are OSErrors.
         if start and isinstance(error, urllib.error.HTTPError) and error.code == 416:
             raise
         raise DownloadError(
-            f"cannot reach {url} ({getattr(error, 'reason', error)}). Check the network, or fetch the file elsewhere "
-            f"and name it: `--encoder FILE`. What has arrived ({start:,} bytes) is kept."
+            f"cannot reach {url} ({getattr(error, 'reason', error)}). Check the network, or "
+            "download the file in another way and name it: `--encoder FILE`. The bytes that have "
+            f"arrived ({start:,}) are kept."
         ) from error
 
 
-def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """What the connection brings until it ends or breaks; the caller sees by the length which it was."""
+def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The bytes of the connection until it ends or breaks; only the length tells which it was."""
     try:
-        while chunk := answer.read(_CHUNK_BYTES):
+        while chunk := response.read(_CHUNK_BYTES):
             yield chunk
     except (OSError, http.client.HTTPException):
         return
@@ -164,7 +177,7 @@ def _record(path: Path, digest: str) -> None:
     try:
         aside.write_text(f"{digest}  {path.name}\n{_stamp(path)}\n")
         aside.replace(record)
-    except OSError:  # a read-only folder: the digest is computed again next time
+    except OSError:  # A read-only folder: the digest is computed again next time.
         aside.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""The frozen encoder as stage 1 uses it: decoded clips in, embeddings out, and the fingerprint of what made them."""
+"""ImageBind as an encoder of stage 1: decoded clips → embeddings, with their fingerprint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from semanticmac.preprocess.encoders.imagebind.checkpoint import (
 from semanticmac.preprocess.encoders.imagebind.download import (
     IMAGEBIND_URL,
     LICENCE,
-    Progress,
+    DownloadProgressFn,
     download,
     download_folder,
     recorded_digest,
@@ -36,22 +36,23 @@ from semanticmac.preprocess.encoders.protocol import EncodeError
 
 ENCODERS = ("imagebind-tiny", "imagebind-huge")
 PACKAGED_TINY = Path(__file__).parent / "weights" / "imagebind-tiny.safetensors"
-# part of what "imagebind-tiny" means while it is untrained: another seed is another encoder
+# Identifies the untrained "imagebind-tiny": another seed is another encoder.
 TINY_SEED = 20_240_807
-PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, as ImageBind uses them
+PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # The values of CLIP, also used by ImageBind.
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 FRAMES_PER_S = 2
-BF16 = "@bf16"  # behind an encoder's name: it computes in bfloat16
+BF16 = "@bf16"  # Ends the name of an encoder that computes in bfloat16.
 FLOAT16_MAX = float(np.finfo(np.float16).max)
-# frames or windows at once; no option, for results round by it. On a CPU 64 is slower, by cache
-# misses
+# Frames or windows in one batch. Not an option, because the rounding of results depends on it.
+# On a CPU 64 is slower, through cache misses.
 CHUNK_ROWS = 16
 
 
 class ImageBindEncoder:
-    """Frozen ImageBind, one embedding a frame and a modality: the head's output before L2 normalisation (method §1).
+    """Frozen ImageBind: per frame and modality, the output of its head before L2 normalisation.
 
-    bf16 computes in bfloat16 on CUDA: faster, and other numbers, so the fingerprint differs.
+    See method §1. With bf16 it computes in bfloat16 on CUDA. That is faster and gives other
+    numbers, so the fingerprint differs.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class ImageBindEncoder:
         return self.model.config.output
 
     def fingerprint(self, sampling: Sampling) -> Fingerprint:
-        """What names the folder of everything this encoder makes of clips sampled like that."""
+        """Identifies the embeddings that this encoder gives for clips with this sampling."""
         architecture = asdict(self.model.config) | {
             "compute": "bfloat16" if self.bf16 else "float32"
         }
@@ -88,26 +89,27 @@ class ImageBindEncoder:
         return Fingerprint(self.name, digest, self.weights, self.trained, self.width, sampling)
 
     def encode(self, raw: RawClip) -> Embeddings:
-        """A clip → its embeddings; a modality that it lacks stays None. Raises EncodeError where there can be none.
+        """The embeddings of one clip; a missing modality stays None.
 
-        A clip shares no batch with another: matrix kernels round by the shape of their batch, and
-        the bytes in the cache would tell which clips were encoded together. A clip without pictures
-        has a row for every k with k/2 < duration_s.
+        A clip never shares a batch with another clip. Matrix kernels round by the shape of their
+        batch, so the bytes in the cache would depend on the clips that were encoded together. A clip
+        without frames has one row for every k with k/2 < duration_s. Raises EncodeError for a
+        clip without any modality, and for embeddings that float16 cannot hold.
         """
-        frames = (
-            frame_count(raw.duration_s, FRAMES_PER_S) if raw.frames is None else len(raw.frames)
-        )
         if raw.duration_s <= 0 or (raw.frames is None and raw.waveform is None):
-            raise EncodeError(f"it has neither picture nor sound (it lasts {raw.duration_s} s)")
+            raise EncodeError(f"it has neither frames nor audio (it lasts {raw.duration_s} s)")
+
         vision = audio = None
         if raw.frames is not None:
-            pictures = prepare_frames(raw.frames, self.model.config.picture_px)
-            vision = _to_float16(
-                self._run(self.model.vision, normalise_pixels, pictures), "picture"
-            )
+            frames = prepare_frames(raw.frames, self.model.config.picture_px)
+            vision = _to_float16(self._run(self.model.vision, normalise_pixels, frames), "frames")
         if raw.waveform is not None:
-            windows = windows_at(raw.waveform, frames)
-            audio = _to_float16(self._run(self.model.audio, mel_spectrogram, windows), "sound")
+            if raw.frames is None:
+                count = frame_count(raw.duration_s, FRAMES_PER_S)
+            else:
+                count = len(raw.frames)
+            windows = windows_at(raw.waveform, count)
+            audio = _to_float16(self._run(self.model.audio, mel_spectrogram, windows), "audio")
         return Embeddings(vision, audio)
 
     def _run(self, tower: Tower, prepare: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
@@ -116,81 +118,86 @@ class ImageBindEncoder:
         outputs = []
         with torch.inference_mode():
             for chunk in torch.split(rows, CHUNK_ROWS):
-                prepared = prepare(self._sent(chunk))
-                with autocast:  # not around prepare: a filter bank in bfloat16 is no filter bank
+                # Outside autocast: the filterbank needs float32.
+                prepared = prepare(self._to_device(chunk))
+                with autocast:
                     outputs.append(tower(prepared).float())
-        return torch.cat(outputs).cpu()  # once: a GPU is not waited for between chunks
+        return torch.cat(outputs).cpu()  # Once: between chunks nothing waits for the GPU.
 
-    def _sent(self, rows: Tensor) -> Tensor:
-        """Rows on the encoder's device.
-
-        A GPU reads pinned memory by itself, while the next chunk is made ready.
-        """
+    def _to_device(self, rows: Tensor) -> Tensor:
+        """A GPU copies pinned memory by itself while the next chunk is prepared."""
         if self.device.type != "cuda":
             return rows.to(self.device)
         return rows.contiguous().pin_memory().to(self.device, non_blocking=True)
 
 
 def prepare_frames(frames: np.ndarray, picture_px: int) -> Tensor:
-    """frames (F, H, W, 3) uint8 → (F, 3, P, P) uint8: short side resized to P, bicubic and antialiased, centre cropped.
+    """frames (F, H, W, 3) uint8 → (F, 3, P, P) uint8: resized and cropped as ImageBind does.
 
-    ImageBind resizes with Pillow through torchvision. torch's own antialiased bicubic on uint8
-    follows Pillow's fixed-point arithmetic, takes all frames at once, and is run on the CPU
-    whatever the device so that the pixels are the same everywhere. Rounding of sizes and offsets is
-    torchvision's.
+    The short side becomes P pixels long (bicubic, antialiased), then the centre is cropped.
+    ImageBind resizes with Pillow through torchvision. Torch's own antialiased bicubic on uint8
+    follows the fixed-point arithmetic of Pillow and takes all frames at once. It always runs on the
+    CPU, so that the pixels are the same for every device. Sizes and offsets are rounded as in
+    torchvision.
     """
     if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
         raise ValueError(
             f"the frames are {frames.dtype} {frames.shape}, expected uint8 (F, H, W, 3)"
         )
-    pictures = torch.from_numpy(np.array(frames)).permute(
-        0, 3, 1, 2
-    )  # (F, 3, H, W); copied, the store's are read-only
-    height, width = pictures.shape[2:]
+    # Copied, because frames from the store are read-only.
+    pixels = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2)  # (F, 3, H, W)
+    height, width = pixels.shape[2:]
     short = min(height, width)
     if short != picture_px:
         height, width = int(picture_px * height / short), int(picture_px * width / short)
-        pictures = F.interpolate(pictures, (height, width), mode="bicubic", antialias=True)
+        pixels = F.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
     top, left = round((height - picture_px) / 2), round((width - picture_px) / 2)
-    return pictures[:, :, top : top + picture_px, left : left + picture_px]
+    return pixels[:, :, top : top + picture_px, left : left + picture_px]
 
 
-def normalise_pixels(pictures: Tensor) -> Tensor:
-    """pictures (N, 3, P, P) uint8 → float32, the channels with ImageBind's mean 0 and deviation 1."""
-    mean, std = (
-        torch.tensor(each, device=pictures.device).view(3, 1, 1) for each in (PIXEL_MEAN, PIXEL_STD)
-    )
-    return (pictures.float() / 255 - mean) / std
+def normalise_pixels(frames: Tensor) -> Tensor:
+    """frames (N, 3, P, P) uint8 → float32 with mean 0 and deviation 1 per channel."""
+    mean = torch.tensor(PIXEL_MEAN, device=frames.device).view(3, 1, 1)
+    std = torch.tensor(PIXEL_STD, device=frames.device).view(3, 1, 1)
+    return (frames.float() / 255 - mean) / std
+
+
+def _print_notice(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def load_encoder(
     name_or_path: str,
     device: str = "auto",
-    progress: Progress | None = None,
-    notice: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+    progress: DownloadProgressFn | None = None,
+    notice: Callable[[str], None] = _print_notice,
 ) -> ImageBindEncoder:
     """One of ENCODERS, or a .pth / .safetensors file with the official keys → the frozen encoder.
 
-    The tiny one has the packaged weights, or a fixed random draw (`trained` False) where none are
-    packaged. The huge one is found in `download_folder()` or downloaded there: `notice` is told the licence
-    first, `progress` the bytes. A file is taken to be trained. With `@bf16` behind it, it computes
-    in bfloat16, on CUDA alone; that stays part of its name, so whoever loads it by its name later
-    gets the same. Raises CheckpointError, DownloadError.
+    imagebind-tiny uses the packaged weights, or fixed random weights (`trained` is False) if none
+    are packaged. imagebind-huge is downloaded to `download_folder()` unless it is there: `notice`
+    receives the licence first, `progress` the bytes. A file counts as trained. A name that ends in
+    `@bf16` computes in bfloat16, only on CUDA; the ending stays in the name of the encoder. Raises
+    CheckpointError, DownloadError.
     """
-    plain, bf16 = name_or_path.removesuffix(BF16), name_or_path.endswith(BF16)
+    bf16 = name_or_path.endswith(BF16)
+    plain = name_or_path.removesuffix(BF16)
     suffix = BF16 if bf16 else ""
     if bf16 and (device == "cpu" or not torch.cuda.is_available()):
         raise CheckpointError(
             f"{name_or_path} needs a GPU (CUDA), and there is none here: leave out {BF16}"
         )
+
     if plain == "imagebind-tiny":
         trained = PACKAGED_TINY.exists()
-        model = read_checkpoint(PACKAGED_TINY) if trained else ImageBind(TINY)
-        if not trained:
+        if trained:
+            model = read_checkpoint(PACKAGED_TINY)
+        else:
+            model = ImageBind(TINY)
             draw_weights(model, TINY_SEED)
-        return ImageBindEncoder(
-            model, plain + suffix, weights_digest(model), trained, device, bf16=bf16
-        )
+        digest = weights_digest(model)
+        return ImageBindEncoder(model, plain + suffix, digest, trained, device, bf16=bf16)
+
     if plain == "imagebind-huge":
         name, path = plain, download_folder() / "imagebind_huge.pth"
         if not path.exists():
@@ -199,10 +206,10 @@ def load_encoder(
     else:
         path = _weight_file(plain)
         name = path.stem
-    weights = recorded_digest(
-        path
-    )  # first: a file that changed since it was recorded is not even opened
-    return ImageBindEncoder(read_checkpoint(path), name + suffix, weights, True, device, bf16=bf16)
+    # Before the file is read: a file that changed since it was recorded is not even opened.
+    digest = recorded_digest(path)
+    model = read_checkpoint(path)
+    return ImageBindEncoder(model, name + suffix, digest, trained=True, device=device, bf16=bf16)
 
 
 def _weight_file(path_as_given: str) -> Path:
@@ -216,7 +223,7 @@ def _weight_file(path_as_given: str) -> Path:
 
 
 def weights_digest(model: ImageBind) -> str:
-    """SHA-256 of the parameters: sorted by name, each as its name and its little-endian float32 bytes."""
+    """SHA-256 of all parameters, by name: each as its name and its little-endian float32 bytes."""
     digest = hashlib.sha256()
     for name, weight in sorted(model.named_parameters()):
         digest.update(name.encode())
@@ -224,15 +231,16 @@ def weights_digest(model: ImageBind) -> str:
     return digest.hexdigest()
 
 
-def _to_float16(embeddings: Tensor, what: str) -> np.ndarray:
-    """The embeddings as they are stored; one that float16 cannot hold would be an infinity in the cache."""
+def _to_float16(embeddings: Tensor, source: str) -> np.ndarray:
+    """The embeddings as they are stored. Raises EncodeError where float16 would be infinite."""
     if not bool(embeddings.isfinite().all()):
         raise EncodeError(
-            f"the embedding of its {what} is not finite; the weights or the input are broken"
+            f"the embedding of its {source} is not finite; the weights or the input are broken"
         )
     largest = float(embeddings.abs().max())
     if largest > FLOAT16_MAX:
         raise EncodeError(
-            f"the embedding of its {what} reaches {largest:.3g}, beyond float16's {FLOAT16_MAX:.0f}"
+            f"the embedding of its {source} reaches {largest:.3g}, beyond the largest float16, "
+            f"{FLOAT16_MAX:.0f}"
         )
     return embeddings.numpy().astype(np.float16)

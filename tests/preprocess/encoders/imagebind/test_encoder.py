@@ -153,12 +153,13 @@ def test_what_float16_cannot_hold_is_refused_with_the_clip() -> None:
     with torch.no_grad():
         encoder.model.vision.head.weight *= 1e6
     with pytest.raises(
-        EncodeError, match=r"the embedding of its picture reaches .* beyond float16's 65504"
+        EncodeError,
+        match=r"the embedding of its frames reaches .* beyond the largest float16, 65504",
     ):
         encoder.encode(clip(2, 1))
     with torch.no_grad():
         encoder.model.audio.head.weight[0, 0] = float("nan")
-    with pytest.raises(EncodeError, match=r"the embedding of its sound is not finite"):
+    with pytest.raises(EncodeError, match=r"the embedding of its audio is not finite"):
         encoder.encode(clip(2, 0, vision=False))
 
 
@@ -166,7 +167,7 @@ def test_what_float16_cannot_hold_is_refused_with_the_clip() -> None:
     "raw", [RawClip(None, None, 2.0), RawClip(None, np.zeros(0, np.int16), 0.0)]
 )
 def test_a_clip_without_anything_is_refused(raw: RawClip) -> None:
-    with pytest.raises(EncodeError, match="it has neither picture nor sound"):
+    with pytest.raises(EncodeError, match="it has neither frames nor audio"):
         small_encoder().encode(raw)
     with pytest.raises(ValueError, match="neither vision nor audio"):
         Embeddings(None, None)
