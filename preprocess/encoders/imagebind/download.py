@@ -129,7 +129,7 @@ def _fetch(url: str, part: Path, progress: DownloadProgressFn) -> int:
         free = shutil.disk_usage(part.parent).free
         if free < int(length):
             raise DownloadError(
-                f"{part.parent} has {free:,} bytes free, but {int(length):,} are still to come "
+                f"{part.parent} has {free:,} bytes free; {int(length):,} are still to come "
                 f"from {url}"
             )
         with part.open("ab" if done else "wb") as file:
@@ -157,8 +157,8 @@ def _connect(url: str, start: int) -> http.client.HTTPResponse:
             raise
         raise DownloadError(
             f"cannot reach {url} ({getattr(error, 'reason', error)}). Check the network, or "
-            "download the file in another way and name it: `--encoder FILE`. The bytes that have "
-            f"arrived ({start:,}) are kept."
+            "download the file in another way and name it: `--encoder FILE`. The part that has "
+            f"arrived ({start:,} bytes) is kept."
         ) from error
 
 

@@ -38,7 +38,8 @@ ENCODERS = ("imagebind-tiny", "imagebind-huge")
 PACKAGED_TINY = Path(__file__).parent / "weights" / "imagebind-tiny.safetensors"
 # Identifies the untrained "imagebind-tiny": another seed is another encoder.
 TINY_SEED = 20_240_807
-PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # The values of CLIP, also used by ImageBind.
+# The values of CLIP, also used by ImageBind.
+PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 FRAMES_PER_S = 2
 BF16 = "@bf16"  # Ends the name of an encoder that computes in bfloat16.
