@@ -13,6 +13,7 @@ from semanticmac.commands.options import (
     Dataset,
     Device,
     FromCache,
+    ListSettings,
     RunsDir,
     Settings,
 )
@@ -29,6 +30,7 @@ def ablate(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Training runs per row.", min=1)] = 5,
     set_: Settings = None,
+    list_settings: ListSettings = False,
     device: Device = "auto",
 ) -> None:
     """Train without each design choice in turn and print the table beside the paper's.

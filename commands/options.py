@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
@@ -78,6 +78,13 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable."),
 ]
+# Listed in the help; SettingsCommand handles it, because a word may follow.
+ListSettings = Annotated[
+    bool,
+    typer.Option(
+        "--settings", help="List all settings, or those with a word (--settings lr), and exit."
+    ),
+]
 Preset = Annotated[
     str | None, typer.Option(help="Start from the preset of another corpus: mosi, meld …")
 ]
@@ -89,11 +96,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 
 
 class SettingsCommand(TyperCommand):
-    """A command with --set. For `--epochs 2` its error message shows `--set epochs=VALUE`."""
+    """A command with --set and --settings.
+
+    For `--epochs 2` its error message shows `--set epochs=VALUE`.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         from semanticmac.train.config import names
 
+        if "--settings" in args:
+            following = args[args.index("--settings") + 1 :]
+            is_word = bool(following) and not following[0].startswith("-")
+            _print_settings(following[0] if is_word else "")
         options = {option for parameter in self.params for option in parameter.opts}
         for argument in args:
             option = argument.partition("=")[0]
@@ -105,3 +119,11 @@ class SettingsCommand(TyperCommand):
                     f"{option} is a setting, not an option: give --set {setting}=VALUE"
                 )
         return super().parse_args(ctx, args)
+
+
+def _print_settings(word: str) -> NoReturn:
+    from semanticmac.commands.ui.screen import out, print_uncropped
+    from semanticmac.commands.ui.settings import settings_table
+
+    print_uncropped(out, settings_table(word))
+    raise typer.Exit

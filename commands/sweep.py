@@ -16,6 +16,7 @@ from semanticmac.commands.options import (
     Dataset,
     Device,
     FromCache,
+    ListSettings,
     Preset,
     RunsDir,
     Settings,
@@ -45,6 +46,7 @@ def sweep(
         int | None, typer.Option(help="Seed of the draws and of every training run.")
     ] = None,
     set_: Settings = None,
+    list_settings: ListSettings = False,
     device: Device = "auto",
 ) -> None:
     """Search settings: draw, train, and compare on validation. A setting given by --set is fixed.

@@ -17,6 +17,7 @@ from semanticmac.commands.options import (
     Dataset,
     Device,
     FromCache,
+    ListSettings,
     Preset,
     RunsDir,
     Settings,
@@ -59,6 +60,7 @@ def train(
         typer.Option(metavar="RUN", help="Resume this stopped run with its own settings."),
     ] = None,
     set_: Settings = None,
+    list_settings: ListSettings = False,
     device: Device = "auto",
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write curves to RUN/tensorboard.")

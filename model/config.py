@@ -1,4 +1,4 @@
-"""Every number and switch of the model, checked when it is made; saved with the weights, it rebuilds the model."""
+"""The settings of the model, checked. Saved with the weights, they rebuild the model."""
 
 from __future__ import annotations
 
@@ -6,104 +6,98 @@ from dataclasses import dataclass
 from typing import Literal
 
 from semanticmac.core import MODALITIES
+from semanticmac.model.settings import check_settings, described
 
 
 class SettingsConflict(ValueError):
-    """Settings that cannot stand together, each of which could with another value of the other."""
+    """Two settings that exclude each other; each is allowed with another value of the other."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Widths, depths and ablation switches.
+    """Widths, depths and ablation switches. Each switch is a row of the ablation table."""
 
-    A switch that is off removes its row of the ablation table.
-    """
+    outputs: int = described(
+        1, "K, width of each prediction: the number of classes, or 1 (score, binary)", at_least=1
+    )
+    embedding_width: int = described(1024, "width of the cached frame embeddings", at_least=1)
+    modalities: tuple[str, ...] = described(
+        MODALITIES, "modalities that the model reads; others are absent in every clip"
+    )
 
-    # K, width of every prediction: 1 for a score or a binary class, else the number of classes
-    outputs: int = 1
-    embedding_width: int = 1024  # width of the cached frame embeddings
-    # those that the model looks at; any other is absent in every clip
-    modalities: tuple[str, ...] = MODALITIES
+    language: str = described(
+        "all-minilm-l6-v2", "language model: a folder, the packaged one, or a name on the hub"
+    )
+    max_tokens: int = described(
+        128, "a longer text is cut; two special tokens are included", at_least=3
+    )
+    freeze_language: bool = described(False, "the language model is not trained, without dropout")
+    train_layers: int = described(
+        0, "only the last so many transformer layers are trained; 0: all", at_least=0
+    )
+    lora_rank: int = described(
+        0, "rank of low-rank updates (LoRA) of the language model; 0: none", at_least=0
+    )
 
-    # folder, the packaged "all-minilm-l6-v2", or a name on the model hub
-    language: str = "all-minilm-l6-v2"
-    max_tokens: int = 128  # a longer text is cut here, special tokens included
-    # How much of the language model is fine-tuned; at most one of the three
-    freeze_language: bool = False  # nothing: it keeps its weights and runs without dropout
-    train_layers: int = 0  # only the last so many transformer layers; 0: all of it
-    # low-rank updates of its linear layers (LoRA) instead of the layers themselves; 0: none
-    lora_rank: int = 0
+    setting: Literal["utterance", "conversation"] = described(
+        "utterance", "conversation: the model also reads the clips before the target"
+    )
+    context_clips: int = described(
+        3, "conversation: how many clips before the target, at most", at_least=1
+    )
+    context_embedding: bool = described(
+        True, "conversation: a learned embedding marks the frames before the target"
+    )
 
-    # conversation: the clips before it come too
-    setting: Literal["utterance", "conversation"] = "utterance"
-    context_clips: int = 3  # how many of them at most
-    # conversation: a learned embedding tells context frames from the target's
-    context_embedding: bool = True
+    d_model: int = described(256, "d, width of every token after the encoders", at_least=1)
+    heads: int = described(8, "attention heads; they divide d_model", at_least=1)
+    feed_forward: int = described(
+        4, "hidden width of feed-forward blocks, in units of d_model", at_least=1
+    )
+    dropout: float = described(
+        0.1, "dropout on residual branches, in feed-forward blocks and heads", at_least=0, below=1
+    )
 
-    d_model: int = 256  # d, width of every token after the encoders
-    heads: int = 8
-    feed_forward: int = 4  # hidden width of every feed-forward block, in units of d_model
-    # on every branch that a residual connection adds, and inside feed-forward blocks and heads
-    dropout: float = 0.1
+    max_frames: int = described(256, "a longer clip is uniformly subsampled", at_least=1)
+    frame_embedding: bool = described(True, "eq. 3: learned embedding of the frame position")
+    perceiver: bool = described(True, "eq. 4; off: a linear map of the frames")
+    perceiver_tokens: int = described(8, "n_m, learned affect tokens per modality", at_least=1)
+    perceiver_layers: int = described(2, "layers of the perceiver", at_least=1)
+    perceiver_layer_norm: bool = described(True, "layer norm in the perceiver")
+    perceiver_residual: bool = described(True, "residual connections in the perceiver")
+    modality_embedding: bool = described(True, "eq. 5: learned embedding of the modality")
 
-    max_frames: int = 256  # a longer clip is uniformly subsampled to so many frames
-    frame_embedding: bool = True  # eq. 3
-    perceiver: bool = True  # eq. 4; off: a linear map of the frames themselves
-    perceiver_tokens: int = 8  # n_m, learned affect tokens a modality
-    perceiver_layers: int = 2
-    perceiver_layer_norm: bool = True
-    perceiver_residual: bool = True
-    modality_embedding: bool = True  # eq. 5
-
-    sgfi: bool = True  # eq. 6-11; off: two linear maps of the pooled unimodal representation
-    sgfi_layers: int = 2
-    multi_query: bool = True  # eq. 6, one key and one value for all heads; off: ordinary multi-head
-    bridge_tokens: int = 4  # b of eq. 7; 0: plain attention, without bridge tokens
-    gated_relu: bool = True  # eq. 9
+    sgfi: bool = described(True, "eq. 6-11; off: two linear maps of the pooled representation")
+    sgfi_layers: int = described(2, "layers of each SGFI stack", at_least=1)
+    multi_query: bool = described(
+        True, "eq. 6: all heads share one key and one value; off: ordinary multi-head attention"
+    )
+    bridge_tokens: int = described(4, "b of eq. 7; 0: attention without bridge tokens", at_least=0)
+    gated_relu: bool = described(True, "eq. 9")
 
     def __post_init__(self) -> None:
-        for name in (
-            *("outputs", "embedding_width", "d_model", "heads", "feed_forward", "max_frames"),
-            *("perceiver_tokens", "perceiver_layers", "sgfi_layers", "context_clips"),
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        check_settings(self)
         if self.d_model % self.heads:
             raise SettingsConflict(
                 f"d_model={self.d_model} must be divisible by heads={self.heads}"
             )
-        for name, meaning in (
-            ("bridge_tokens", "plain attention"),
-            ("train_layers", "all"),
-            ("lora_rank", "no LoRA"),
-        ):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be 0 ({meaning}) or more")
-        limits = [
-            name for name in ("freeze_language", "train_layers", "lora_rank") if getattr(self, name)
-        ]
+        limits = []
+        for name in ("freeze_language", "train_layers", "lora_rank"):
+            if getattr(self, name):
+                limits.append(name)
         if len(limits) > 1:
-            which = " and ".join(limits)
             raise SettingsConflict(
-                f"{which} exclude each other: each says what of the language model learns"
-            )
-        if self.setting not in ("utterance", "conversation"):
-            raise ValueError(f"setting={self.setting!r} must be `utterance` or `conversation`")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"dropout={self.dropout} must lie in [0, 1)")
-        if self.max_tokens < 3:
-            raise ValueError(
-                f"max_tokens={self.max_tokens} must be at least 3: two special tokens and one of the text"
+                f"{' and '.join(limits)} exclude each other: each limits how the language model "
+                "is trained"
             )
         unknown = [name for name in self.modalities if name not in MODALITIES]
         if unknown or not self.modalities:
             raise ValueError(
                 f"modalities={self.modalities} must name one or more of {', '.join(MODALITIES)}"
             )
-        # A list out of a TOML or JSON file, in any order, means the same model.
-        object.__setattr__(
-            self, "modalities", tuple(name for name in MODALITIES if name in self.modalities)
-        )
+        # A list from a TOML or JSON file, in any order, means the same model.
+        ordered = tuple(name for name in MODALITIES if name in self.modalities)
+        object.__setattr__(self, "modalities", ordered)
         if "text" in self.modalities and not self.language:
             raise SettingsConflict(
                 "language is empty: name a language model, or leave text out of modalities"
@@ -111,5 +105,5 @@ class ModelConfig:
 
     @property
     def clips_before(self) -> int:
-        """How many clips of the dialogue, at most, come before the target."""
+        """How many clips of the dialogue are read before the target, at most."""
         return self.context_clips if self.setting == "conversation" else 0

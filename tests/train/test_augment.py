@@ -109,7 +109,7 @@ def test_training_with_dropout_is_deterministic(
     assert all(torch.equal(first[name], second[name]) for name in first)
     without = run(layout, tmp_path / "3", settings_ | {"modality_dropout": 0.0})
     assert any(not torch.equal(first[name], without[name]) for name in first)
-    with pytest.raises(ConfigError, match=r"modality_dropout=1.0 must lie in \[0, 1\)"):
+    with pytest.raises(ConfigError, match=r"modality_dropout=1.0 must be at least 0 and below 1"):
         override(TrainConfig("planted"), {"modality_dropout": 1.0})
 
 

@@ -88,7 +88,10 @@ def test_what_is_fixed_leaves_the_space(tmp_path: Path) -> None:
             "modalities = ['text', 'sound']",
             r"space.toml: modalities=\('sound',\) must name one or more of",
         ),
-        ("dropout = { low = 0.0, high = 1.0 }", r"space.toml: dropout=1.0 must lie in \[0, 1\)"),
+        (
+            "dropout = { low = 0.0, high = 1.0 }",
+            r"space.toml: dropout=1.0 must be at least 0 and below 1",
+        ),
         ("epochs = { low = 0, high = 9 }", r"space.toml: epochs=0 must be at least 1"),
         ("d_model = [0]", r"space.toml: d_model=0 must be at least 1"),
     ],
