@@ -273,6 +273,8 @@ class MediaFile:
 
     def _seek(self, container: Any, track: Any, table: PacketTable, first: int) -> int | None:
         """Go to packet `first` or one before it; its number, or None where it is not known."""
+        if container.format.name == "mpeg":
+            return None  # times that are guessed depend on where reading begins
         try:
             container.seek(int(table.dts[first]), stream=track, backward=True)
             packet = next(iter(container.demux(track)))

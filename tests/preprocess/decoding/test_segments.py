@@ -22,6 +22,7 @@ KINDS = {
     "long.mkv": ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", 20, "-bf", 2),
     "long.ts": ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", 20, "-bf", 2),
 }
+H264 = ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast")
 RISING = "aevalsrc='0.5*sin(2*PI*(50*t+t*t))':s=44100:d=125"  # from 50 to 300 Hz
 WINDOWS = [
     (0.0, 3.0),
@@ -62,6 +63,34 @@ def test_a_segment_is_the_same_to_the_byte_whatever_was_read_before_it(film: Pat
     dice = np.random.default_rng(0)
     for at in [*range(len(WINDOWS)), *dice.permutation(len(WINDOWS))]:
         assert record(decode(film, *WINDOWS[at], decoder)) == alone[WINDOWS[at]], WINDOWS[at]
+
+
+def test_a_file_whose_packets_are_not_kept_is_read_the_same(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+):
+    forget()
+    kept = [record(decode(film, *window)) for window in [(0.0, None), *WINDOWS]]
+    monkeypatch.setattr(av_reader, "KEEP_BYTES", 0)
+    forget()
+    again = [record(decode(film, *window)) for window in [(0.0, None), *WINDOWS, *WINDOWS[::-1]]]
+    assert again == kept + kept[:0:-1]
+    forget()
+
+
+@pytest.mark.parametrize(
+    "name", ["once.avi", "once.mpg", "once.flv", "once.wmv", "once.webm", "once.mp3"]
+)
+def test_other_containers_whose_packets_are_not_kept(
+    studio: Studio, talk: Path, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    codec = {"flv": H264, "mpg": ("-r", 25), "avi": ("-c:a", "pcm_s16le"), "mp3": ("-vn",)}
+    studio.run("-i", talk, *codec.get(name[5:], ()), "-g", 60, name)
+    windows = [(0.0, None), (7.3, 9.1), (2.0, 3.0), (3.5, 5.0)]
+    kept = [record(decode(studio.folder / name, *window)) for window in windows]
+    monkeypatch.setattr(av_reader, "KEEP_BYTES", 0)
+    forget()
+    assert [record(decode(studio.folder / name, *window)) for window in windows] == kept
+    forget()
 
 
 @pytest.fixture(scope="module")
