@@ -1,9 +1,9 @@
-"""ImageBind weights in a file: reading the official state dict's vision and audio encoders, and writing the same keys.
+"""Reads and writes ImageBind's vision and audio encoders under the keys of the official state dict.
 
-A state dict tells widths and depths by its shapes, but not the number of attention heads. Shapes of
-the official model have the official heads; any other file says its own, either in safetensors
-metadata or in a small JSON file beside it (`weights.pth` → `weights.json`): {"vision_heads": 4,
-"audio_heads": 4}.
+The shapes of a state dict give widths and depths, but not the number of attention heads. The shapes
+of the official model imply the official heads. Any other file states its heads, either in the
+metadata of safetensors or in a JSON file beside it (`weights.pth` → `weights.json`):
+{"vision_heads": 4, "audio_heads": 4}.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from semanticmac.preprocess.encoders.imagebind.network import (
 SUFFIXES = (".pth", ".pt", ".safetensors")
 _VISION_KERNEL = "modality_preprocessors.vision.rgbt_stem.proj.1.weight"
 _POSITIONS = "modality_preprocessors.{}.pos_embedding_helper.pos_embed"
-_OFFICIAL = (  # our name within a modality → the official one; the first that matches
+# Our name within a modality → the official name. The first pattern that matches counts.
+_OFFICIAL = (
     (r"cls_token", r"modality_preprocessors.{m}.cls_token"),
     (r"positions", r"modality_preprocessors.{m}.pos_embedding_helper.pos_embed"),
     (r"patch_norm\.", r"modality_preprocessors.{m}.rgbt_stem.norm_layer."),
@@ -47,13 +48,14 @@ _OFFICIAL = (  # our name within a modality → the official one; the first that
 
 
 class CheckpointError(Exception):
-    """A weight file that cannot be used; the message says what came, what was expected and what to do."""
+    """A weight file that cannot be used; the message says why and what to do."""
 
 
 def official_name(name: str) -> str:
-    """The official key of one of our parameters: "vision.head.weight" → "modality_heads.vision.2.weight"."""
+    """The official key of our parameter: vision.head.weight → modality_heads.vision.2.weight."""
     modality, rest = name.split(".", 1)
-    if rest == "patches.weight":  # the vision stem counts its padding to two frames as layer 0
+    if rest == "patches.weight":
+        # Layer 0 of the official vision stem repeats the picture to two frames.
         layer = "proj.1" if modality == "vision" else "proj"
         return f"modality_preprocessors.{modality}.rgbt_stem.{layer}.weight"
     for pattern, official in _OFFICIAL:
@@ -63,20 +65,21 @@ def official_name(name: str) -> str:
 
 
 def read_checkpoint(path: Path) -> ImageBind:
-    """The vision and audio encoders of a .pth, .pt or .safetensors file with the official keys, in float32.
+    """Reads both encoders, in float32, from a .pth, .pt or .safetensors file with official keys.
 
-    A .pth is mapped into memory, not read: what is float32 already is used in place, page by page,
-    so the official 4.5 GB are never held twice and the other four modalities never touched. Raises
+    A .pth is mapped into memory. Its float32 tensors are used in place, page by page, so that the
+    official 4.5 GB are never held twice and the other four modalities are never read. Raises
     CheckpointError.
     """
-    tensors, heads = (
-        _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    )
+    if path.suffix == ".safetensors":
+        tensors, heads = _read_safetensors(path)
+    else:
+        tensors, heads = _read_pickle(path)
+
     try:
         config = _config(tensors, heads, path)
-        with torch.device(
-            "meta"
-        ):  # no memory and no random numbers for weights that are about to be replaced
+        # On "meta": no memory and no random numbers for weights that are replaced at once.
+        with torch.device("meta"):
             model = ImageBind(config)
         weights = {
             name: _tensor(tensors, name, slot, path) for name, slot in model.named_parameters()
@@ -84,19 +87,21 @@ def read_checkpoint(path: Path) -> ImageBind:
     except KeyError as missing:
         known = ", ".join(sorted(tensors)[:3]) or "nothing"
         raise CheckpointError(
-            f"{path} has no tensor {missing}: it is not an ImageBind state dict, or its keys were renamed (it begins "
-            f"with {known}). Expected the keys of the official imagebind_huge.pth, at the top level."
+            f"{path} has no tensor {missing}: it is not an ImageBind state dict, or its keys were "
+            f"renamed (it begins with {known}). Expected the keys of the official "
+            "imagebind_huge.pth, at the top level."
         ) from None
     model.load_state_dict(weights, assign=True)
     return model.eval().requires_grad_(False)
 
 
 def write_checkpoint(model: ImageBind, path: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Writes both encoders as .safetensors under the official keys, with the heads in its metadata."""
+    """Writes both encoders as .safetensors with official keys and the heads in the metadata."""
     tensors = {}
     for name, weight in model.state_dict().items():
-        if name == "vision.patches.weight":  # one half a frame; reading sums them again
-            # (d, 3, 14, 14) → (d, 3, 2, 14, 14)
+        if name == "vision.patches.weight":
+            # One half per frame, because reading sums the two frames:
+            # (d, 3, 14, 14) → (d, 3, 2, 14, 14).
             weight = (weight / 2).unsqueeze(2).repeat(1, 1, 2, 1, 1)
         tensors[official_name(name)] = weight.detach().to("cpu", dtype).contiguous()
     heads = {
@@ -111,36 +116,45 @@ def write_checkpoint(model: ImageBind, path: Path, dtype: torch.dtype = torch.fl
 def _config(
     tensors: Mapping[str, Tensor], heads: Mapping[str, object], path: Path
 ) -> ImageBindConfig:
-    towers = {}
-    for modality in ("vision", "audio"):
-        width = tensors[f"modality_preprocessors.{modality}.cls_token"].shape[-1]
-        block = re.compile(rf"modality_trunks\.{modality}\.blocks\.(\d+)\.")
-        blocks = 1 + max(
-            (int(found[1]) for key in tensors if (found := block.match(key))), default=0
-        )
-        towers[modality] = TowerConfig(width, blocks, heads=1)
+    """The sizes of the model in the file. Raises CheckpointError if the heads are unknown."""
+    vision = _tower_config(tensors, "vision")
+    audio = _tower_config(tensors, "audio")
     output = tensors["modality_heads.vision.2.weight"].shape[0]
     side = math.isqrt(tensors[_POSITIONS.format("vision")].shape[1] - 1) * PATCH_PX
-    shapes = ImageBindConfig(towers["vision"], towers["audio"], output, side)
-    if shapes == replace(
-        HUGE, vision=replace(HUGE.vision, heads=1), audio=replace(HUGE.audio, heads=1)
-    ):
-        heads = {"vision_heads": HUGE.vision.heads, "audio_heads": HUGE.audio.heads, **heads}
+    config = ImageBindConfig(vision, audio, output, side)
+
+    huge_vision = replace(HUGE.vision, heads=1)
+    huge_audio = replace(HUGE.audio, heads=1)
+    if config == replace(HUGE, vision=huge_vision, audio=huge_audio):
+        official = {"vision_heads": HUGE.vision.heads, "audio_heads": HUGE.audio.heads}
+        heads = {**official, **heads}
     try:
-        vision = replace(shapes.vision, heads=int(str(heads["vision_heads"])))
-        return replace(
-            shapes, vision=vision, audio=replace(shapes.audio, heads=int(str(heads["audio_heads"])))
-        )
+        vision = replace(vision, heads=int(str(heads["vision_heads"])))
+        audio = replace(audio, heads=int(str(heads["audio_heads"])))
     except (KeyError, ValueError, ZeroDivisionError) as error:
         raise CheckpointError(
-            f"{path} does not say with how many attention heads it was trained ({error}), and shapes do not tell. "
-            f'Write {path.with_suffix(".json").name} beside it: {{"vision_heads": 16, "audio_heads": 12}}, with your '
-            f"numbers; widths here are {shapes.vision.width} and {shapes.audio.width}."
+            f"{path} does not say with how many attention heads it was trained ({error}), and the "
+            f"shapes do not tell. Write {path.with_suffix('.json').name} beside it: "
+            '{"vision_heads": 16, "audio_heads": 12}, with your numbers; the widths here are '
+            f"{vision.width} and {audio.width}."
         ) from None
+    return replace(config, vision=vision, audio=audio)
+
+
+def _tower_config(tensors: Mapping[str, Tensor], modality: str) -> TowerConfig:
+    """Width and number of blocks by the shapes; the heads are unknown and set to 1."""
+    width = tensors[f"modality_preprocessors.{modality}.cls_token"].shape[-1]
+    pattern = re.compile(rf"modality_trunks\.{modality}\.blocks\.(\d+)\.")
+    last_block = 0
+    for key in tensors:
+        match = pattern.match(key)
+        if match:
+            last_block = max(last_block, int(match[1]))
+    return TowerConfig(width, blocks=last_block + 1, heads=1)
 
 
 def _tensor(tensors: Mapping[str, Tensor], name: str, slot: Tensor, path: Path) -> Tensor:
-    """The file's tensor for one of our parameters, the vision kernel summed over its two frames."""
+    """The tensor for one of our parameters; the vision kernel is summed over its two frames."""
     key = official_name(name)
     tensor = tensors[key]
     expected = tuple(slot.shape)
@@ -148,8 +162,9 @@ def _tensor(tensors: Mapping[str, Tensor], name: str, slot: Tensor, path: Path) 
         expected = (*expected[:2], 2, *expected[2:])  # (d, 3, 2, 14, 14)
     if tuple(tensor.shape) != expected or not tensor.is_floating_point():
         raise CheckpointError(
-            f"{path}: {key} is {tensor.dtype} {tuple(tensor.shape)}, expected float {expected}, as the file's other "
-            f"tensors have it. The file mixes two models or was cut to pieces; get it again."
+            f"{path}: {key} is {tensor.dtype} {tuple(tensor.shape)}, expected float {expected}, "
+            "as the other tensors of the file imply. The file mixes two models or is incomplete; "
+            "get it again."
         )
     return tensor.float().sum(dim=2) if key == _VISION_KERNEL else tensor.float()
 
@@ -164,22 +179,21 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{path} holds more than tensors ({str(error).splitlines()[0]}). Unpickling it could run code from the "
-            f"file, so it is refused; save its state dict alone: torch.save(model.state_dict(), …)."
+            f"{path} holds more than tensors ({str(error).splitlines()[0]}). Reading it could run "
+            "code from the file, so it is refused. Save its state dict alone: "
+            "torch.save(model.state_dict(), …)."
         ) from error
     except (RuntimeError, OSError, EOFError) as error:
         raise CheckpointError(
-            f"{path} ends too early or is damaged ({path.stat().st_size:,} bytes): {str(error).splitlines()[0]}. "
-            f"Delete it and get it again."
+            f"{path} ends too early or is damaged ({path.stat().st_size:,} bytes): "
+            f"{str(error).splitlines()[0]}. Delete it and get it again."
         ) from error
     if not isinstance(loaded, dict):
         raise CheckpointError(
             f"{path} holds a {type(loaded).__name__}, expected a state dict: key → tensor"
         )
-    heads = path.with_suffix(".json")
-    return {key: t for key, t in loaded.items() if isinstance(t, Tensor)}, _heads(
-        heads
-    ) if heads.exists() else {}
+    tensors = {key: value for key, value in loaded.items() if isinstance(value, Tensor)}
+    return tensors, _heads_beside(path)
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
@@ -192,14 +206,17 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]
         raise CheckpointError(
             f"{path} ends too early or is damaged: {error}. Delete it and get it again."
         ) from error
+    return tensors, metadata | _heads_beside(path)
+
+
+def _heads_beside(path: Path) -> dict[str, object]:
+    """The heads in the JSON file beside the weights, empty if there is none."""
     heads = path.with_suffix(".json")
-    return tensors, metadata | (_heads(heads) if heads.exists() else {})
-
-
-def _heads(path: Path) -> dict[str, object]:
+    if not heads.exists():
+        return {}
     try:
-        return dict(json.loads(path.read_text()))
+        return dict(json.loads(heads.read_text()))
     except (ValueError, TypeError) as error:
         raise CheckpointError(
-            f'{path} must be {{"vision_heads": …, "audio_heads": …}}, and is not: {error}'
+            f'{heads} must be {{"vision_heads": …, "audio_heads": …}}, and is not: {error}'
         ) from None

@@ -93,8 +93,8 @@ class ImageBindEncoder:
         """The embeddings of one clip; a missing modality stays None.
 
         A clip never shares a batch with another clip. Matrix kernels round by the shape of their
-        batch, so the bytes in the cache would depend on the clips that were encoded together. A clip
-        without frames has one row for every k with k/2 < duration_s. Raises EncodeError for a
+        batch, so the bytes in the cache would depend on the clips that were encoded together. A
+        clip without frames has one row for every k with k/2 < duration_s. Raises EncodeError for a
         clip without any modality, and for embeddings that float16 cannot hold.
         """
         if raw.duration_s <= 0 or (raw.frames is None and raw.waveform is None):

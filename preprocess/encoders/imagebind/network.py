@@ -1,7 +1,7 @@
-"""The architecture of ImageBind's vision and audio encoders, written from its published facts.
+"""The architecture of ImageBind's vision and audio encoders, written from the publication.
 
 Girdhar et al., "ImageBind: One Embedding Space To Bind Them All", CVPR 2023. The official weights
-are licensed CC BY-NC-SA 4.0; this code loads them (checkpoint.py) and ships none of them.
+are licensed CC BY-NC-SA 4.0. checkpoint.py loads them; this package does not contain them.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from torch import Tensor, nn
 from semanticmac.preprocess.encoders.imagebind.filterbank import MEL_BINS, SPECTROGRAM_FRAMES
 
 PATCH_PX = 14
-AUDIO_PATCH, AUDIO_STRIDE = 16, 10  # in mel bins and in spectrogram frames alike
+AUDIO_PATCH, AUDIO_STRIDE = 16, 10  # Both in mel bins and in spectrogram frames.
 _ROWS, _COLUMNS = (
     (size - AUDIO_PATCH) // AUDIO_STRIDE + 1 for size in (MEL_BINS, SPECTROGRAM_FRAMES)
 )
 AUDIO_PATCHES = _ROWS * _COLUMNS  # 12 × 19
-NORM_EPS = 1e-6  # of every layer norm but the one on audio patches
+NORM_EPS = 1e-6  # Of every layer norm except the one on audio patches.
 
 
 @dataclass(frozen=True)
 class TowerConfig:
     """One modality's transformer."""
 
-    width: int  # of every token
+    width: int  # Of every token.
     blocks: int
     heads: int
 
@@ -43,8 +43,8 @@ class ImageBindConfig:
 
     vision: TowerConfig
     audio: TowerConfig
-    output: int  # width of an embedding
-    picture_px: int = 224  # side of the square picture
+    output: int  # Width of an embedding.
+    picture_px: int = 224  # Side of the square picture.
 
     def __post_init__(self) -> None:
         if self.picture_px % PATCH_PX:
@@ -53,20 +53,18 @@ class ImageBindConfig:
             )
 
 
-HUGE = ImageBindConfig(
-    TowerConfig(1280, 32, 16), TowerConfig(768, 12, 12), output=1024
-)  # the official weights, 719 M
-TINY = ImageBindConfig(
-    TowerConfig(96, 4, 4), TowerConfig(64, 2, 4), output=128, picture_px=112
-)  # 0.6 M
+# The official weights, 719 M parameters.
+HUGE = ImageBindConfig(TowerConfig(1280, 32, 16), TowerConfig(768, 12, 12), output=1024)
+# 0.6 M parameters.
+TINY = ImageBindConfig(TowerConfig(96, 4, 4), TowerConfig(64, 2, 4), output=128, picture_px=112)
 
 
 class ImageBind(nn.Module):
     """`vision(pictures (N, 3, P, P))` and `audio(spectrograms (N, 1, 128, 204))` → (N, output).
 
-    Both give the output of the modality's head before its L2 normalisation. Officially a still
-    picture is repeated to two frames for a kernel two frames deep; with the kernel summed over
-    time, as here, the numbers are the same and the work is half.
+    Both return the output of the modality's head before its L2 normalisation. The official code
+    repeats a still picture to two frames, for a kernel that covers two frames. Here the kernel is
+    summed over time: the numbers are the same at half the work.
     """
 
     vision: Tower
@@ -85,10 +83,10 @@ class ImageBind(nn.Module):
 
 
 class Tower(nn.Module):
-    """A pre-norm vision transformer: patches, CLS and positions, blocks, and the modality's head on CLS.
+    """A pre-norm vision transformer: patches, CLS and positions, blocks, and a head on CLS.
 
-    Vision has a layer norm before the first block, audio one on its patches and a learned extra key
-    in every block.
+    Vision has a layer norm before the first block. Audio has one on its patches, and a learned
+    extra key in every block.
     """
 
     def __init__(
@@ -113,12 +111,10 @@ class Tower(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """inputs (N, C, H, W) → (N, output), not normalised."""
-        tokens = self.patch_norm(
-            self.patches(inputs).flatten(2).transpose(1, 2)
-        )  # (N, d, h, w) → (N, h·w, d)
-        tokens = torch.cat(
-            [self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1
-        )  # (N, 1 + h·w, d)
+        patches = self.patches(inputs).flatten(2).transpose(1, 2)  # (N, d, h, w) → (N, h·w, d)
+        tokens = self.patch_norm(patches)
+        cls_tokens = self.cls_token.expand(len(tokens), -1, -1)
+        tokens = torch.cat([cls_tokens, tokens], dim=1)  # (N, 1 + h·w, d)
         tokens = self.first_norm(tokens + self.positions)
         for block in self.blocks:
             tokens = block(tokens)
@@ -145,7 +141,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; with `extra_key`, one learned key and value that every query may also attend to."""
+    """Multi-head self-attention; `extra_key` adds one learned key and value for every query."""
 
     def __init__(self, width: int, heads: int, extra_key: bool = False) -> None:
         super().__init__()
@@ -159,25 +155,29 @@ class Attention(nn.Module):
         """tokens (N, T, d) → (N, T, d): softmax(Q Kᵀ / √d_h) V in every head."""
         queries, keys, values = self.in_proj(tokens).chunk(3, dim=2)
         if self.bias_k is not None and self.bias_v is not None:
-            keys = torch.cat(
-                [keys, self.bias_k.expand(len(tokens), -1, -1)], dim=1
-            )  # (N, T + 1, d)
-            values = torch.cat([values, self.bias_v.expand(len(tokens), -1, -1)], dim=1)
-        split = [
-            part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (queries, keys, values)
-        ]
-        heads = F.scaled_dot_product_attention(*split)  # (N, h, T, d_h)
+            extra_keys = self.bias_k.expand(len(tokens), -1, -1)
+            extra_values = self.bias_v.expand(len(tokens), -1, -1)
+            keys = torch.cat([keys, extra_keys], dim=1)  # (N, T + 1, d)
+            values = torch.cat([values, extra_values], dim=1)
+        heads = F.scaled_dot_product_attention(
+            self._split(queries), self._split(keys), self._split(values)
+        )  # (N, h, T, d_h)
         output: Tensor = self.out_proj(heads.transpose(1, 2).flatten(2))
         return output
 
+    def _split(self, tokens: Tensor) -> Tensor:
+        """(N, T, d) → (N, h, T, d_h)."""
+        heads: Tensor = tokens.unflatten(2, (self.heads, -1))  # type: ignore[no-untyped-call]
+        return heads.transpose(1, 2)
+
 
 def draw_weights(model: ImageBind, seed: int) -> None:
-    """Fills a model with a fixed random draw: the same bits on every machine, no global random state touched.
+    """Fills a model with fixed random weights, the same bits on every machine.
 
-    Only what is exactly specified is used: PCG64's raw integers (a stream that NumPy promises to
-    keep), their upper 24 bits as a float32 in [−1, 1), and one float32 product. Matrices and
-    kernels have variance 1 / fan-in, so that the signal keeps its size through the blocks; tokens
-    and positions are ±0.5; norms are 1 and biases 0.
+    Only exactly specified operations are used: the raw integers of PCG64 (NumPy guarantees this
+    stream), their upper 24 bits as a float32 in [−1, 1), and one float32 product. Matrices and
+    kernels have variance 1 / fan-in, so that the signal keeps its size through the blocks. Tokens
+    and positions are in ±0.5; norms are 1 and biases 0. The global random state is not used.
     """
     stream = np.random.PCG64(seed)
     with torch.no_grad():
@@ -186,8 +186,7 @@ def draw_weights(model: ImageBind, seed: int) -> None:
                 weight.fill_(1.0 if name.endswith("weight") else 0.0)
                 continue
             scale = 0.5 if weight.shape[0] == 1 else float(np.sqrt(3.0 / weight[0].numel()))
-            integers = (stream.random_raw(weight.numel()) >> np.uint64(40)).astype(
-                np.float32
-            )  # exact: below 2²⁴
-            draw = (integers / np.float32(2**23) - np.float32(1)) * np.float32(scale)
+            integers = stream.random_raw(weight.numel()) >> np.uint64(40)
+            values = integers.astype(np.float32)  # Exact: below 2²⁴.
+            draw = (values / np.float32(2**23) - np.float32(1)) * np.float32(scale)
             weight.copy_(torch.from_numpy(draw).view_as(weight))

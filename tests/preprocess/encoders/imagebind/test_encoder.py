@@ -169,7 +169,7 @@ def test_what_float16_cannot_hold_is_refused_with_the_clip() -> None:
 def test_a_clip_without_anything_is_refused(raw: RawClip) -> None:
     with pytest.raises(EncodeError, match="it has neither frames nor audio"):
         small_encoder().encode(raw)
-    with pytest.raises(ValueError, match="neither vision nor audio"):
+    with pytest.raises(ValueError, match="need vision or audio, but both are None"):
         Embeddings(None, None)
 
 
