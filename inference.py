@@ -11,14 +11,14 @@ import torch
 
 from semanticmac.cache.failures import Failure
 from semanticmac.core import MODALITIES, SUB_TASKS, Task
-from semanticmac.eval.evaluate import left_out, predict_clip
-from semanticmac.eval.predict import Predictions
-from semanticmac.eval.report.formatting import spoken
+from semanticmac.eval.evaluate import absent_modalities, predict_clip
+from semanticmac.eval.report.formatting import prediction_text
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.run.folder import RunError
+from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import TrainedModel, load_run, pick_device
 
 
@@ -57,7 +57,7 @@ class Prediction:
         output = self.outputs[sub_task]
         if output is None:
             return "absent"
-        return spoken(self.task, torch.tensor(output).numpy())
+        return prediction_text(self.task, torch.tensor(output).numpy())
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Predictor:
 
         Each clip is predicted alone, without its dialogue. workers: decoding processes.
         """
-        absent = left_out(self.trained, without)
+        absent = absent_modalities(self.trained, without)
         sampling = self.trained.info.fingerprint.sampling
         for clip, embeddings, reason in embed_clips(clips, self.encoder, sampling, workers):
             if embeddings is None:
@@ -138,6 +138,6 @@ def _prediction(clip_id: str, task: Task, predicted: Predictions) -> Prediction:
     """The first clip of a batch; the output of an absent modality is meaningless and dropped."""
     present = dict(zip(MODALITIES, predicted.present[0], strict=True))
     outputs: dict[str, list[float] | None] = {}
-    for sub_task, output in zip(SUB_TASKS, predicted.scores[0], strict=True):
+    for sub_task, output in zip(SUB_TASKS, predicted.outputs[0], strict=True):
         outputs[sub_task] = output.tolist() if present.get(sub_task, True) else None
     return Prediction(clip_id, task, outputs)

@@ -37,8 +37,8 @@ def analyze(
     from semanticmac.eval.analysis.catalogue import ANALYSES, analysis
     from semanticmac.eval.analysis.figure import AnalysisError
     from semanticmac.eval.eval_data import EvalData
-    from semanticmac.eval.evaluate import encoder_notes
     from semanticmac.run.folder import newest_run
+    from semanticmac.run.notes import encoder_notes
     from semanticmac.run.weights import load_run, pick_device
 
     everything = names == ["all"]

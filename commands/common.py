@@ -83,7 +83,7 @@ def open_training(
     """The cached dataset and the settings to train with; prints notes about both."""
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.screen import print_notes
-    from semanticmac.eval.evaluate import encoder_notes
+    from semanticmac.run.notes import encoder_notes
     from semanticmac.train.config_io import other_data, read_config, settings_for
     from semanticmac.train.data import open_data
 

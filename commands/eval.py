@@ -1,9 +1,10 @@
-"""The verb eval: scores of one run or several, what they are worth, and what is left when something is missing."""
+"""The command eval: scores of one run or several, comparisons, missing input and calibration."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +14,12 @@ from semanticmac.commands.options import CACHE, RUNS, AsJson, CacheDir, Device, 
 from semanticmac.commands.ui.screen import echo, err, out
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from semanticmac.cache.layout import CacheLayout
+    from semanticmac.core import ProgressFn
+    from semanticmac.eval.corruption import CorruptionScores
+    from semanticmac.eval.eval_data import EvalData
     from semanticmac.eval.evaluate import Evaluation
+    from semanticmac.eval.report.results_table import ResultsTable
     from semanticmac.run.weights import TrainedModel
 
 _MORE = "More than the score table"
@@ -48,11 +51,12 @@ def eval_(
     drop_rate: Annotated[
         bool,
         typer.Option(
-            "--drop-rate", help="Frames and modalities lost at random.", rich_help_panel=_MORE
+            "--drop-rate", help="Frames and modalities dropped at random.", rich_help_panel=_MORE
         ),
     ] = False,
     calibration: Annotated[
-        bool, typer.Option("--calibration", help="How far to believe it.", rich_help_panel=_MORE)
+        bool,
+        typer.Option("--calibration", help="Confidence against the truth.", rich_help_panel=_MORE),
     ] = False,
     as_json: AsJson = False,
     csv: Annotated[
@@ -67,17 +71,19 @@ def eval_(
     """Score trained models on a split, beside constant baselines and the paper's own numbers.
 
     Several runs, or the folder of `train --seeds`, are seeds of one model: mean and sample spread.
-    With --compare each is set against the first.
+    With --compare, each run is compared with the first.
     """
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.core import SPLITS
-    from semanticmac.eval.report.results_table import PAPER_MODELS
+    from semanticmac.eval.report.score_tables import PAPER_MODELS
     from semanticmac.run.folder import newest_model
     from semanticmac.run.weights import pick_device
 
-    named = [*(folders or []), *(run or [])] or [newest_model(runs, dataset)]
-    chosen = [one for folder in named for one in _runs_of(folder)]
+    chosen: list[Path] = []
+    for folder in [*(folders or []), *(run or [])] or [newest_model(runs, dataset)]:
+        chosen += _runs_of(folder)
     splits = SPLITS if split == "all" else (split,)
+    extras = Extras(compare, subsets, drop_rate, calibration)
     if not set(splits) <= set(SPLITS):
         raise typer.BadParameter(f"--split {split}: expected {', '.join(SPLITS)} or all")
     _require_dataset(chosen, dataset, several=compare)
@@ -87,7 +93,7 @@ def eval_(
         raise typer.BadParameter(
             "--compare needs two runs or more: semanticmac eval --compare RUN RUN"
         )
-    if len(chosen) > 1 and (subsets or drop_rate or calibration):
+    if len(chosen) > 1 and extras.need_model:
         raise typer.BadParameter(
             "--subsets, --drop-rate and --calibration are of one run: give one --run"
         )
@@ -95,68 +101,91 @@ def eval_(
         raise typer.BadParameter(
             "--json, --csv and --latex are of one split: give --split train, valid or test"
         )
+
+    layout = CacheLayout(cache)
     for part in splits:
-        results = [
-            _score(folder, CacheLayout(cache), part, pick_device(device), without)
-            for folder in chosen
-        ]
-        asked = Asked(compare, subsets, drop_rate, calibration)
-        found, tables = _more(results, CacheLayout(cache), part, device, asked)
+        results = [_score(folder, layout, part, pick_device(device), without) for folder in chosen]
+        found = _run_extras(results, layout, part, device, extras)
         if as_json:
-            print(
-                json.dumps(
-                    _json(results, paper) | found, indent=1, allow_nan=False, ensure_ascii=False
-                )
-            )
-        elif not compare:
-            _print(results, paper)
-        for table in () if as_json else tables:
-            out.print(table)
-        _leave(results, paper, csv, latex)
+            content = _scores_json(results, paper) | found.json
+            print(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False))
+        else:
+            if not compare:
+                _print_scores(results, paper)
+            _print_tables(found.tables)
+        _write_files(results, paper, csv, latex)
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """One run with its scores."""
+
+    folder: Path
+    trained: TrainedModel
+    result: Evaluation
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Options for more than the score table."""
+
+    compare: bool
+    subsets: bool
+    drop_rate: bool
+    calibration: bool
+
+    @property
+    def need_model(self) -> bool:
+        """True where the model must run again."""
+        return self.subsets or self.drop_rate or self.calibration
+
+
+@dataclass
+class ExtraResults:
+    """Results of the extras, for JSON and for the terminal."""
+
+    json: dict[str, Any] = field(default_factory=dict)
+    tables: list[ResultsTable] = field(default_factory=list)
 
 
 def _runs_of(folder: Path) -> list[Path]:
-    """The run itself, or the finished runs of a folder that `train --seeds` made; the others are named."""
+    """The run itself, or the finished runs of a folder of `train --seeds`; a note names the others."""
     from semanticmac.commands.ui.screen import print_notes
     from semanticmac.run.folder import RunError, is_finished, seed_runs
 
-    seeds = seed_runs(folder)
-    finished = [run for run in seeds.values() if is_finished(run)]
+    seeds = seed_runs(folder).values()
+    finished = [run for run in seeds if is_finished(run)]
     if seeds and not finished:
         raise RunError(
             f"no seed in {folder} is finished: `semanticmac train --seeds … --run {folder}` goes on"
         )
-    print_notes(
-        [f"{run} is not finished and left out" for run in seeds.values() if run not in finished]
-    )
+    print_notes([f"{run} is not finished and left out" for run in seeds if run not in finished])
     return finished or [folder]
 
 
 def _require_dataset(runs: list[Path], asked: str | None, several: bool) -> None:
-    """Each run is scored on the dataset that it was trained on, and a mean over runs of several would be of none."""
+    """Every run is scored on the dataset that it was trained on; a mean needs one dataset."""
     from semanticmac.run.folder import RunInfo
 
-    trained_on = {run: RunInfo.read(run).dataset for run in runs}
-    first, of_first = next(iter(trained_on.items()))
-    for run, dataset in trained_on.items():
+    datasets = {run: RunInfo.read(run).dataset for run in runs}
+    first = runs[0]
+    for run, dataset in datasets.items():
         if asked not in (None, dataset):
             raise typer.BadParameter(
                 f"--dataset {asked}, but {run} was trained on {dataset} and is scored there: "
                 "give the run, or --dataset alone for the one trained last"
             )
-        if dataset != of_first and not several:
+        if dataset != datasets[first] and not several:
             raise typer.BadParameter(
-                f"{first} was trained on {of_first} and {run} on {dataset}: score each dataset's runs by themselves"
+                f"{first} was trained on {datasets[first]} and {run} on {dataset}: "
+                "score each dataset's runs by themselves"
             )
-
-
-Scored = tuple[Path, "TrainedModel", "Evaluation"]
 
 
 def _score(
     folder: Path, layout: CacheLayout, split: str, device: Any, without: list[str] | None
-) -> Scored:
-    """Scores one run, and leaves what it found in its folder."""
+) -> ScoredRun:
+    """Scores one run and writes the files of its scores."""
     from semanticmac.cache.manifest import Manifest
     from semanticmac.eval.evaluate import evaluate
     from semanticmac.run.predictions import write_predictions
@@ -165,137 +194,169 @@ def _score(
     trained = load_run(folder, device)
     result = evaluate(trained, layout, split, device, without or ())
     result.write(folder)
-    if not result.without:  # the table is of whole clips
+    if not result.without:  # predictions.parquet is of complete clips
         rows = Manifest.read(layout.manifest(result.dataset)).split(split)
         write_predictions(folder, split, rows, result.predictions, trained.info.best_epoch)
-    return folder, trained, result
+    return ScoredRun(folder, trained, result)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is wanted besides the score table."""
-
-    compare: bool
-    subsets: bool
-    drop_rate: bool
-    calibration: bool
-
-    @property
-    def model(self) -> bool:
-        """Whether the model must run again."""
-        return self.subsets or self.drop_rate or self.calibration
-
-
-def _more(
-    results: list[Scored], layout: CacheLayout, split: str, device: str, asked: Asked
-) -> tuple[dict[str, Any], list[Table]]:
-    """What was asked for besides the score table, for JSON and for the screen."""
-    from semanticmac.commands.ui import evaluation as show
+def _run_extras(
+    results: list[ScoredRun], layout: CacheLayout, split: str, device: str, extras: Extras
+) -> ExtraResults:
     from semanticmac.commands.ui.progress import Screen
-    from semanticmac.eval import calibration as sure
-    from semanticmac.eval.compare import compare as compare_runs
-    from semanticmac.eval.corruption import score_corruption, score_subsets
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.run.weights import pick_device
 
-    _, trained, result = results[0]
-    found: dict[str, Any] = {}
-    tables: list[Table] = []
-    if asked.compare:
-        compared = compare_runs(
-            trained.info.task, [(str(folder), result) for folder, _, result in results]
-        )
-        found["comparisons"] = [asdict(one) for one in compared]
-        tables += [show.comparison_table(one) for one in compared]
-    data = EvalData.open(trained, layout, pick_device(device)) if asked.model else None
+    found = ExtraResults()
+    if extras.compare:
+        _add_comparisons(found, results)
+    if not extras.need_model:
+        return found
+    first = results[0]
+    data = EvalData.open(first.trained, layout, pick_device(device))
     with Screen(err) as screen:
-        if data and asked.subsets:
-            scored = score_subsets(
-                data, split, lambda done, total: screen.progress("subsets", done, total, 0)
-            )
-            found["subsets"] = [asdict(one) for one in scored]
-            tables.append(show.subsets_table(result.dataset, split, scored))
-        if data and asked.drop_rate:
-            lost = score_corruption(
-                data, split, lambda done, total: screen.progress("loss rates", done, total, 0)
-            )
-            found["losses"] = [asdict(one) for one in lost]
-            tables.append(show.losses_table(result.dataset, split, lost))
-    if data and asked.calibration:
-        truth, said = result.predictions.truth, result.predictions.multimodal
-        if trained.info.task.kind == "regression":
-            agreed = sure.agreement(trained.info.task, truth, said)
-            found["agreement"] = asdict(agreed)
-            tables.append(show.agreement_table(agreed))
-        else:
-            valid = data.predict(data.rows("valid"), result.without)
-            believed = sure.calibration(
-                trained.info.task, (truth, said), (valid.truth, valid.multimodal)
-            )
-            found["calibration"] = asdict(believed)
-            tables.append(show.calibration_table(believed))
-    return found, tables
+        if extras.subsets:
+            _add_subsets(found, data, split, screen.progress)
+        if extras.drop_rate:
+            _add_corruption(found, data, split, screen.progress)
+    if extras.calibration:
+        _add_calibration(found, data, first.result)
+    return found
 
 
-def _json(results: list[Scored], paper: str) -> dict[str, Any]:
-    """One run as it stands in its folder; several as their spread, each run's name beside its scores."""
-    from semanticmac.eval.report.formatting import scores_json
-    from semanticmac.eval.report.results_table import as_dict
+def _add_comparisons(found: ExtraResults, results: list[ScoredRun]) -> None:
+    from semanticmac.eval.compare import compare
+    from semanticmac.eval.report.analysis_tables import comparison_table
 
-    folder, _, first = results[0]
-    quoted = {"paper": as_dict(_sheet(results, paper))} if paper == "all" else {}
-    if len(results) == 1:
-        return first.as_dict(folder) | quoted
-    scores = [result.scores for _, _, result in results]
-    about = scores_json(scores, first.dataset, first.split, notes=first.notes)
-    return {"folders": [str(folder) for folder, _, _ in results], **about, **quoted}
+    evaluations = [(str(run.folder), run.result) for run in results]
+    comparisons = compare(results[0].trained.info.task, evaluations)
+    found.json["comparisons"] = [asdict(comparison) for comparison in comparisons]
+    found.tables += [comparison_table(comparison) for comparison in comparisons]
 
 
-def _sheet(results: list[Scored], paper: str) -> Any:
-    from semanticmac.eval.report.results_table import sheet
+def _add_subsets(found: ExtraResults, data: EvalData, split: str, progress: ProgressFn) -> None:
+    from semanticmac.eval.corruption import score_subsets
+    from semanticmac.eval.report.analysis_tables import subsets_table
 
-    first = results[0][2]
-    intervals = first.intervals if len(results) == 1 else ()
-    return sheet(
-        [r.scores for _, _, r in results],
+    def report(done: int, total: int) -> None:
+        progress("subsets", done, total, 0)
+
+    subsets = score_subsets(data, split, report)
+    found.json["subsets"] = [asdict(subset) for subset in subsets]
+    found.tables.append(subsets_table(data.trained.info.dataset, split, subsets))
+
+
+def _add_corruption(found: ExtraResults, data: EvalData, split: str, progress: ProgressFn) -> None:
+    from semanticmac.eval.corruption import score_corruption
+    from semanticmac.eval.report.analysis_tables import corruption_table
+
+    def report(done: int, total: int) -> None:
+        progress("drop rates", done, total, 0)
+
+    corrupted = score_corruption(data, split, report)
+    found.json["losses"] = [_corruption_json(result) for result in corrupted]
+    found.tables.append(corruption_table(data.trained.info.dataset, split, corrupted))
+
+
+def _corruption_json(result: CorruptionScores) -> dict[str, Any]:
+    """The keys of version 0.1."""
+    return {"loss": result.kind, "rate": result.rate, "scores": asdict(result.scores)}
+
+
+def _add_calibration(found: ExtraResults, data: EvalData, result: Evaluation) -> None:
+    from semanticmac.eval.calibration import agreement, calibration
+    from semanticmac.eval.report.analysis_tables import agreement_table, calibration_table
+
+    task = data.trained.info.task
+    truth, prediction = result.predictions.truth, result.predictions.multimodal
+    if task.kind == "regression":
+        agreed = agreement(task, truth, prediction)
+        found.json["agreement"] = asdict(agreed)
+        found.tables.append(agreement_table(agreed))
+        return
+    valid = data.predict(data.rows("valid"), result.without)
+    calibrated = calibration(task, (truth, prediction), (valid.truth, valid.multimodal))
+    found.json["calibration"] = asdict(calibrated)
+    found.tables.append(calibration_table(calibrated))
+
+
+def _scores_json(results: list[ScoredRun], paper: str) -> dict[str, Any]:
+    """One run as in its eval-SPLIT.json; several with their spread and their folders."""
+    from semanticmac.eval.report.score_tables import quoted_json, scores_json
+
+    first = results[0]
+    content: dict[str, Any] = first.result.as_dict(first.folder)
+    if len(results) > 1:
+        about = first.result
+        scores = [run.result.scores for run in results]
+        content = {
+            "folders": [str(run.folder) for run in results],
+            **scores_json(scores, about.dataset, about.split, notes=about.notes),
+        }
+    if paper == "all":
+        content["paper"] = quoted_json(_results_table(results, paper))
+    return content
+
+
+def _results_table(results: list[ScoredRun], paper: str) -> ResultsTable:
+    from semanticmac.eval.report.score_tables import results_table
+
+    first = results[0].result
+    return results_table(
+        [run.result.scores for run in results],
         first.dataset,
         first.corpus,
         first.split,
-        intervals,
+        first.intervals if len(results) == 1 else (),
         paper,
+        first.notes,
     )
 
 
-def _print(results: list[Scored], paper: str) -> None:
-    from semanticmac.commands.ui.evaluation import models_tables
-    from semanticmac.eval.report.formatting import class_table, confusion_table, score_table
-
-    first = results[0][2]
-    for folder, trained, _ in results:
-        info = trained.info
-        echo(out, f"run {folder}, seed {info.seed}, best epoch {info.best_epoch}")
-    scores = first.scores if len(results) == 1 else [result.scores for _, _, result in results]
-    intervals = first.intervals if len(results) == 1 else ()
-    corpus = first.corpus if paper == "own" else "none"
-    about = score_table(
-        scores, first.dataset, first.split, intervals=intervals, notes=first.notes, corpus=corpus
+def _print_scores(results: list[ScoredRun], paper: str) -> None:
+    """The score table; for one run of classes also each class and the confusion matrix."""
+    from semanticmac.eval.report.score_tables import (
+        class_table,
+        confusion_table,
+        metrics_down,
+        numbered,
+        paper_tables,
     )
-    out.print(about)
-    if len(results) == 1 and first.scores.classes:
-        out.print(class_table(first.scores))
-    if len(results) == 1 and first.scores.confusion:
-        out.print(confusion_table(first.scores))
-    for table in models_tables(_sheet(results, paper)) if paper == "all" else ():
-        out.print(table)
+    from semanticmac.eval.report.write_terminal import to_terminal
+
+    for run in results:
+        info = run.trained.info
+        echo(out, f"run {run.folder}, seed {info.seed}, best epoch {info.best_epoch}")
+    # The models of others are in tables of their own: beside ours they exceed 80 columns.
+    beside = "own" if paper == "own" else "none"
+    out.print(to_terminal(metrics_down(_results_table(results, beside))))
+    scores = results[0].result.scores
+    if len(results) == 1 and scores.classes:
+        out.print(to_terminal(class_table(scores)))
+    if len(results) == 1 and scores.confusion:
+        out.print(to_terminal(numbered(confusion_table(scores))))
+    if paper == "all":
+        _print_tables(paper_tables(_results_table(results, paper)))
 
 
-def _leave(results: list[Scored], paper: str, csv: Path | None, latex: Path | None) -> None:
+def _print_tables(tables: Sequence[ResultsTable]) -> None:
+    from semanticmac.eval.report.write_terminal import to_terminal
+
+    for table in tables:
+        out.print(to_terminal(table, min_width=60))
+
+
+def _write_files(
+    results: list[ScoredRun], paper: str, csv: Path | None, latex: Path | None
+) -> None:
     from semanticmac.cache.atomic_io import write_text
-    from semanticmac.eval.report.results_table import to_csv, to_latex
+    from semanticmac.eval.report.write_csv import to_csv
+    from semanticmac.eval.report.write_latex import to_latex
 
-    for path, text in ((csv, to_csv), (latex, to_latex)):
+    for path, writer in ((csv, to_csv), (latex, to_latex)):
         if path is not None:
-            write_text(path, text(_sheet(results, paper)))
+            write_text(path, writer(_results_table(results, paper)))
             echo(err, f"written to {path}", "dim")
-    for folder, _, result in results:
-        echo(err, f"written to {folder}: eval-{result.split}.json, predictions.parquet", "dim")
+    for run in results:
+        files = f"eval-{run.result.split}.json, predictions.parquet"
+        echo(err, f"written to {run.folder}: {files}", "dim")

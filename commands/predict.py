@@ -91,11 +91,12 @@ def _notes(
     predictor: Predictor, without: list[str], transcripts: list[Clip], videos: list[Path]
 ) -> list[str]:
     """Limits of the encoder, modalities left out, and transcripts read from files."""
-    from semanticmac.eval.evaluate import absent_notes, encoder_notes, left_out
+    from semanticmac.eval.evaluate import absent_modalities, absent_notes
     from semanticmac.preprocess.corpora.notes import preview
+    from semanticmac.run.notes import encoder_notes
 
     info = predictor.trained.info
-    absent = left_out(predictor.trained, without)
+    absent = absent_modalities(predictor.trained, without)
     notes = [*encoder_notes(info.fingerprint), *absent_notes(absent)]
     if "text" in info.model.modalities and "text" not in absent:
         read = [clip.video for clip in transcripts if clip.text and clip.video in videos]

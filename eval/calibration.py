@@ -1,56 +1,57 @@
-"""How far a prediction may be believed: calibration of classes, and prediction against truth for scores."""
+"""Calibration: confidence of classes against how often they are right; scores against the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_softmax, softmax
 
 from semanticmac.core import Task
 from semanticmac.eval.metrics.functions import Floats
 from semanticmac.eval.metrics.scores import Pair, labelled
 
 BINS = 10
-_GOLDEN = (np.sqrt(5) - 1) / 2
+LOG_TEMPERATURES = (-4.0, 4.0)  # the range that is searched
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Answers of like confidence, or predictions of like size."""
+    """Answers of similar confidence, or predictions of similar size."""
 
     low: float
     high: float
     count: int
-    said: float | None  # mean confidence, or mean prediction; None: empty
-    true: float | None  # share that is right, or mean truth
+    said: float | None  # mean confidence, or mean prediction; None: empty bin
+    true: float | None  # share that is right, or mean truth; None: empty bin
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Classes: how often the model is right when it says how sure it is.
+    """Classes: how often an answer is right, by its confidence.
 
-    A temperature comes from validation alone.
+    The temperature is fitted on validation alone.
     """
 
-    answers: int  # clips, or clips × classes where a clip may have several
+    answers: int  # clips; multi-label: clips × classes
     temperature: float
-    error: float  # expected calibration error of the logits as they are
-    error_scaled: float  # of logits / temperature
+    error: float  # expected calibration error of the logits
+    error_scaled: float  # the same of logits / temperature
     bins: tuple[Bin, ...]
     bins_scaled: tuple[Bin, ...]
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Regression: prediction against truth.
+    """Regression: predictions against the truth.
 
     truth ≈ intercept + slope · prediction by least squares.
     """
 
     clips: int
     bias: float  # mean of prediction − truth
-    slope: float | None  # None: the predictions are constant; 1 = neither too timid nor too bold
+    slope: float | None  # below 1: predictions are too large; None: they are constant
     intercept: float | None
     spread_truth: float  # standard deviations
     spread_said: float
@@ -58,112 +59,104 @@ class Agreement:
 
 
 def calibration(task: Task, test: Pair, valid: Pair) -> Calibration:
-    """test, valid: truth and logits (N, K) of each split.
-
-    Raises ValueError for regression, which has no classes.
-    """
+    """test, valid: truth and logits (N, K) of each split; raises ValueError for regression."""
     if task.kind == "regression":
         raise ValueError("a regression task has no classes to be sure of: see `agreement`")
     truth, logits = labelled(task, *test, "this split")
     temperature = fit_temperature(task, *labelled(task, *valid, "valid"))
-    plain, scaled = answers(task, truth, logits), answers(task, truth, logits / temperature)
+    confidence, right = answers(task, truth, logits)
+    confidence_scaled, right_scaled = answers(task, truth, logits / temperature)
     return Calibration(
-        len(plain[0]),
+        len(confidence),
         temperature,
-        expected_error(*plain),
-        expected_error(*scaled),
-        bins_of(*plain),
-        bins_of(*scaled),
+        expected_error(confidence, right),
+        expected_error(confidence_scaled, right_scaled),
+        bins_of(confidence, right),
+        bins_of(confidence_scaled, right_scaled),
     )
 
 
 def answers(task: Task, truth: Floats, logits: Floats) -> tuple[Floats, Floats]:
-    """(confidence, right or not as 1 and 0) of every answer (M,).
+    """(confidence, right as 1 or 0) of every answer (M,).
 
-    One answer a clip, the class it is given; multi-label: one a clip and class, present or not.
+    One answer for each clip, its predicted class; multi-label: one for each clip and class, present
+    or absent.
     """
     if task.kind == "single-label":
-        shares = softmax(logits)
-        return shares.max(axis=1), (shares.argmax(axis=1) == truth.argmax(axis=1)).astype(
-            np.float64
-        )
-    present = (1 / (1 + np.exp(-logits))).ravel()
+        shares = softmax(logits, axis=1)
+        right = shares.argmax(axis=1) == truth.argmax(axis=1)
+        return shares.max(axis=1), right.astype(np.float64)
+    present = expit(logits).ravel()
     right = (logits.ravel() > 0) == (truth.ravel() > 0.5)
     return np.maximum(present, 1 - present), right.astype(np.float64)
 
 
 def bins_of(confidence: Floats, right: Floats, count: int = BINS) -> tuple[Bin, ...]:
-    """Bins of equal width over 0 … 1, open left and closed right, as the reliability diagram draws them."""
+    """Bins of equal width over 0 … 1 for a reliability diagram; open left and closed right."""
     edges = np.linspace(0.0, 1.0, count + 1)
-    place = np.clip(np.ceil(confidence * count).astype(int) - 1, 0, count - 1)
-    found = []
-    for b in range(count):
-        own = place == b
-        said, true = (
-            float(side[own].mean()) if own.any() else None for side in (confidence, right)
-        )
-        found.append(Bin(float(edges[b]), float(edges[b + 1]), int(own.sum()), said, true))
-    return tuple(found)
+    places = np.clip(np.ceil(confidence * count).astype(int) - 1, 0, count - 1)
+    bins = []
+    for place in range(count):
+        inside = places == place
+        mean_confidence = share_right = None
+        if inside.any():
+            mean_confidence = float(confidence[inside].mean())
+            share_right = float(right[inside].mean())
+        low, high = float(edges[place]), float(edges[place + 1])
+        bins.append(Bin(low, high, int(inside.sum()), mean_confidence, share_right))
+    return tuple(bins)
 
 
 def expected_error(confidence: Floats, right: Floats) -> float:
-    """Σ_b n_b / N · |share right in b − mean confidence in b| (Naeini et al. 2015), ten bins."""
+    """Σ_b n_b / N · |share right in b − mean confidence in b|, ten bins (Naeini et al. 2015)."""
     total = 0.0
-    for b in bins_of(confidence, right):
-        if b.said is not None and b.true is not None:
-            total += b.count / len(confidence) * abs(b.true - b.said)
+    for bin_ in bins_of(confidence, right):
+        if bin_.said is not None and bin_.true is not None:
+            total += bin_.count / len(confidence) * abs(bin_.true - bin_.said)
     return total
 
 
 def fit_temperature(task: Task, truth: Floats, logits: Floats) -> float:
-    """The T for which logits / T has the least negative log-likelihood on these clips, which must be validation's.
+    """The T for which logits / T have the least negative log-likelihood; clips of validation only.
 
-    The likelihood has one peak in log T: golden-section search between e⁻⁴ and e⁴.
+    The likelihood has one maximum in log T, which is searched between −4 and 4.
     """
 
-    def loss(log_t: float) -> float:
-        scaled = logits / np.exp(log_t)
-        if task.kind == "single-label":
-            return float(-(truth * log_softmax(scaled)).sum(axis=1).mean())
-        return float((np.logaddexp(0.0, scaled) - truth * scaled).mean())
+    def loss(log_temperature: float) -> float:
+        return float(log_losses(task, truth, logits / np.exp(log_temperature)).mean())
 
-    return float(np.exp(_least(loss, -4.0, 4.0)))
+    fitted = minimize_scalar(
+        loss, bounds=LOG_TEMPERATURES, method="bounded", options={"xatol": 1e-9}
+    )
+    return float(np.exp(fitted.x))
+
+
+def log_losses(task: Task, truth: Floats, logits: Floats) -> Floats:
+    """Negative log-likelihood: (N,) for classes that exclude each other, else (N, K)."""
+    if task.kind != "single-label":
+        return binary_log_losses(truth, logits)
+    losses: Floats = -(truth * log_softmax(logits, axis=1)).sum(axis=1)
+    return losses
+
+
+def binary_log_losses(truth: Floats, logits: Floats) -> Floats:
+    """Negative log-likelihood of each class against the rest, (N, K)."""
+    losses: Floats = np.logaddexp(0.0, logits) - truth * logits
+    return losses
 
 
 def agreement(task: Task, truth: Floats, prediction: Floats) -> Agreement:
     """truth, prediction (N, 1) of a regression task."""
-    y, p = (side[:, 0] for side in labelled(task, truth, prediction, "this split"))
-    slope = float(np.cov(p, y, bias=True)[0, 1] / p.var()) if np.ptp(p) > 0 else None
-    intercept = None if slope is None else float(y.mean() - slope * p.mean())
-    order = np.argsort(p, kind="stable")
-    bins = tuple(
-        Bin(
-            float(p[own].min()),
-            float(p[own].max()),
-            len(own),
-            float(p[own].mean()),
-            float(y[own].mean()),
-        )
-        for own in np.array_split(order, min(BINS, len(p)))
-    )
-    return Agreement(
-        len(p), float((p - y).mean()), slope, intercept, float(y.std()), float(p.std()), bins
-    )
-
-
-def softmax(logits: Floats) -> Floats:
-    shares: Floats = np.exp(log_softmax(logits))
-    return shares
-
-
-def log_softmax(logits: Floats) -> Floats:
-    centred = logits - logits.max(axis=1, keepdims=True)
-    logs: Floats = centred - np.log(np.exp(centred).sum(axis=1, keepdims=True))
-    return logs
-
-
-def _least(function: Callable[[float], float], low: float, high: float, steps: int = 60) -> float:
-    for _ in range(steps):
-        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        low, high = (low, right) if function(left) <= function(right) else (left, high)
-    return float((low + high) / 2)
+    truth, prediction = labelled(task, truth, prediction, "this split")
+    y, p = truth[:, 0], prediction[:, 0]
+    slope = intercept = None
+    if np.ptp(p) > 0:
+        slope = float(np.cov(p, y, bias=True)[0, 1] / p.var())
+        intercept = float(y.mean() - slope * p.mean())
+    bins = []
+    for tenth in np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p))):
+        low, high = float(p[tenth].min()), float(p[tenth].max())
+        means = float(p[tenth].mean()), float(y[tenth].mean())
+        bins.append(Bin(low, high, len(tenth), *means))
+    bias, spread_truth, spread_said = float((p - y).mean()), float(y.std()), float(p.std())
+    return Agreement(len(p), bias, slope, intercept, spread_truth, spread_said, tuple(bins))

@@ -1,4 +1,4 @@
-"""compare: several runs on the clips that all of them have scored, each against the first."""
+"""compare: several runs, each against the first, on the clips that both have scored."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from semanticmac.core import Task
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.metrics.paired import Difference, paired_bootstrap
-from semanticmac.eval.predict import Predictions
 from semanticmac.run.folder import RunError
+from semanticmac.run.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -26,55 +26,64 @@ class Comparison:
 
 
 def compare(task: Task, evaluations: Sequence[tuple[str, Evaluation]]) -> list[Comparison]:
-    """(name of a run, its scores) → the first one against each of the others.
+    """evaluations: (name of a run, its evaluation) → the first run against each of the others.
 
-    Raises RunError where two runs share no clip, or disagree about the truth of one.
+    Raises RunError where two runs share no clip, have different metrics, or disagree about the
+    truth of a clip.
     """
     (first, a), *others = evaluations
-    comparisons = []
-    for name, b in others:
-        left, right = on_same_clips(a.predictions, b.predictions)
-        if a.scores.main != b.scores.main or left.truth.shape != right.truth.shape:
-            raise RunError(
-                f"{first} and {name} are scored by different rules: they cannot be compared"
-            )
-        if not np.array_equal(left.truth, right.truth, equal_nan=True):
-            raise RunError(
-                f"{first} and {name} were given different labels for the same clips: cache both anew"
-            )
-        sides = (left.truth, left.multimodal, right.multimodal)
-        differences = paired_bootstrap(a.corpus, task, *sides, valid_a=a.valid, valid_b=b.valid)
-        everyone = set(a.predictions.clip_ids) | set(b.predictions.clip_ids)
-        comparisons.append(
-            Comparison(
-                first, name, len(left.clip_ids), len(everyone) - len(left.clip_ids), differences
-            )
+    return [_compare_two(task, first, a, name, b) for name, b in others]
+
+
+def _compare_two(task: Task, name_a: str, a: Evaluation, name_b: str, b: Evaluation) -> Comparison:
+    left, right = on_same_clips(a.predictions, b.predictions)
+    if a.scores.main != b.scores.main or left.truth.shape != right.truth.shape:
+        raise RunError(
+            f"{name_a} and {name_b} are scored by different rules: they cannot be compared"
         )
-    return comparisons
+    if not np.array_equal(left.truth, right.truth, equal_nan=True):
+        raise RunError(
+            f"{name_a} and {name_b} were given different labels for the same clips: cache both anew"
+        )
+    differences = paired_bootstrap(
+        a.corpus,
+        task,
+        left.truth,
+        left.multimodal,
+        right.multimodal,
+        valid_a=a.valid,
+        valid_b=b.valid,
+    )
+    clips = len(left.clip_ids)
+    all_clips = set(a.predictions.clip_ids) | set(b.predictions.clip_ids)
+    return Comparison(name_a, name_b, clips, len(all_clips) - clips, differences)
 
 
 def on_same_clips(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
-    """Both on the clips that both have, in the order of the first.
+    """Both predictions on their common clips, in the order of the first.
 
-    Raises RunError where there are none.
+    Raises RunError where there is no common clip.
     """
-    there = {clip_id: row for row, clip_id in enumerate(b.clip_ids)}
-    pairs = [(row, there[clip_id]) for row, clip_id in enumerate(a.clip_ids) if clip_id in there]
-    if not pairs:
+    place_in_b = {clip_id: place for place, clip_id in enumerate(b.clip_ids)}
+    places_a, places_b = [], []
+    for place, clip_id in enumerate(a.clip_ids):
+        if clip_id in place_in_b:
+            places_a.append(place)
+            places_b.append(place_in_b[clip_id])
+    if not places_a:
         raise RunError(
             "these runs have no clip in common: compare runs that were trained on the same corpus"
         )
-    mine, theirs = (list(side) for side in zip(*pairs, strict=True))
-    return pick(a, mine), pick(b, theirs)
+    return select(a, places_a), select(b, places_b)
 
 
-def pick(predictions: Predictions, rows: Sequence[int]) -> Predictions:
+def select(predictions: Predictions, places: Sequence[int]) -> Predictions:
     """Some of the clips, in this order."""
-    chosen = list(rows)
+    chosen = list(places)
     return replace(
         predictions,
-        clip_ids=tuple(predictions.clip_ids[row] for row in chosen),
+        clip_ids=tuple(predictions.clip_ids[place] for place in chosen),
         truth=predictions.truth[chosen],
-        scores=predictions.scores[chosen],
+        outputs=predictions.outputs[chosen],
         present=predictions.present[chosen],
     )

@@ -1,7 +1,7 @@
-"""What a model does when something is missing: every subset of its modalities, and random loss of frames or modalities.
+"""Scores with missing input: every subset of the modalities, and frames or modalities dropped at random.
 
-Nothing here is trained or chosen: the same weights see less. A loss belongs to a clip and a seed,
-not to a batch.
+Nothing is trained or chosen here: the same weights see less. What is dropped depends on the clip
+and the seed, not on the batch.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import combinations
 from typing import Literal
 
@@ -18,17 +17,17 @@ from torch import Tensor
 
 from semanticmac.cache.batch import Batch
 from semanticmac.eval.eval_data import EvalData
-from semanticmac.eval.evaluate import valid_pair
-from semanticmac.eval.metrics.scores import Scores, score
-from semanticmac.eval.predict import Predictions
+from semanticmac.eval.evaluate import score_predictions, valid_pair
+from semanticmac.eval.metrics.scores import Scores
 
-Loss = Literal["frames", "modalities"]
+Kind = Literal["frames", "modalities"]
+KINDS: tuple[Kind, ...] = ("frames", "modalities")
 RATES = tuple(round(0.1 * step, 1) for step in range(10))
 
 
 @dataclass(frozen=True)
 class SubsetScores:
-    """What the model scores when it has these modalities alone."""
+    """Scores of a model that sees these modalities alone."""
 
     kept: tuple[str, ...]
     scores: Scores
@@ -36,9 +35,9 @@ class SubsetScores:
 
 @dataclass(frozen=True)
 class CorruptionScores:
-    """What the model scores when so much is lost at random."""
+    """Scores of a model whose frames or modalities are dropped at this rate."""
 
-    loss: Loss
+    kind: Kind
     rate: float
     scores: Scores
 
@@ -46,16 +45,20 @@ class CorruptionScores:
 def score_subsets(
     data: EvalData, split: str, progress: Callable[[int, int], None]
 ) -> list[SubsetScores]:
-    """Every subset of the model's modalities but the empty one, largest first: seven where it has three."""
+    """Every non-empty subset of the model's modalities, the largest first: seven of three."""
     used, rows = data.trained.info.model.modalities, data.rows(split)
-    kept = [subset for size in range(len(used), 0, -1) for subset in combinations(used, size)]
-    found = []
-    for done, subset in enumerate(kept):
-        progress(done, len(kept))
+    subsets: list[tuple[str, ...]] = []
+    for size in range(len(used), 0, -1):
+        subsets += combinations(used, size)
+    results = []
+    for done, subset in enumerate(subsets):
+        progress(done, len(subsets))
         without = tuple(name for name in used if name not in subset)
-        found.append(SubsetScores(subset, _score(data, data.predict(rows, without), without)))
-    progress(len(kept), len(kept))
-    return found
+        predictions = data.predict(rows, without)
+        scores = score_predictions(data, predictions, valid_pair(data, without))
+        results.append(SubsetScores(subset, scores))
+    progress(len(subsets), len(subsets))
+    return results
 
 
 def score_corruption(
@@ -65,61 +68,62 @@ def score_corruption(
     rates: Sequence[float] = RATES,
     seed: int = 0,
 ) -> list[CorruptionScores]:
-    """Both kinds of loss at every rate.
+    """Frames, then modalities, dropped at every rate.
 
-    Thresholds, where there are any, stay those of whole validation clips.
+    Thresholds, where a task has them, are chosen on complete validation clips.
     """
     rows, used = data.rows(split), data.trained.info.model.modalities
-    kinds: tuple[Loss, ...] = ("frames", "modalities")
-    asked = [(loss, rate) for loss in kinds for rate in rates]
-    found = []
-    for done, (loss, rate) in enumerate(asked):
-        progress(done, len(asked))
-        lose: Callable[[Batch], Batch] = partial(drop_frames, rate=rate, seed=seed)
-        if loss == "modalities":
-            lose = partial(drop_random_modalities, rate=rate, seed=seed, used=used)
-        found.append(CorruptionScores(loss, rate, _score(data, data.predict(rows, change=lose))))
-    progress(len(asked), len(asked))
-    return found
+    valid = valid_pair(data)
+    total = len(KINDS) * len(rates)
+    results: list[CorruptionScores] = []
+    for kind in KINDS:
+        for rate in rates:
+            progress(len(results), total)
+            predictions = data.predict(rows, change=_corruption(kind, rate, seed, used))
+            scores = score_predictions(data, predictions, valid)
+            results.append(CorruptionScores(kind, rate, scores))
+    progress(total, total)
+    return results
+
+
+def _corruption(
+    kind: Kind, rate: float, seed: int, used: Sequence[str]
+) -> Callable[[Batch], Batch]:
+    def corrupt(batch: Batch) -> Batch:
+        if kind == "frames":
+            return drop_frames(batch, rate, seed)
+        return drop_random_modalities(batch, rate, seed, used)
+
+    return corrupt
 
 
 def drop_frames(batch: Batch, rate: float, seed: int) -> Batch:
-    """Each frame of sound, and each picture, is lost with probability `rate`; text stays whole."""
-    lost = torch.stack(
-        [_draw(clip_id, batch.audio_mask.shape[1], seed) for clip_id in batch.clip_ids]
-    )  # (B, F, 2)
+    """Drops each audio frame and each video frame with probability `rate`; text stays complete."""
+    frames = batch.audio_mask.shape[1]
+    numbers = torch.stack([_draw(clip_id, frames, seed) for clip_id in batch.clip_ids])  # (B, F, 2)
+    kept = numbers >= rate
     return replace(
         batch,
-        audio_mask=batch.audio_mask & (lost[..., 0] >= rate),
-        vision_mask=batch.vision_mask & (lost[..., 1] >= rate),
+        audio_mask=batch.audio_mask & kept[..., 0],
+        vision_mask=batch.vision_mask & kept[..., 1],
     )
 
 
 def drop_random_modalities(batch: Batch, rate: float, seed: int, used: Sequence[str]) -> Batch:
-    """Each modality that a clip has is lost with probability `rate`; where all would go, one of them stays."""
+    """Drops each modality of a clip with probability `rate`; one always remains."""
     masks = {"text": batch.token_mask, "audio": batch.audio_mask, "vision": batch.vision_mask}
-    has = torch.stack(
-        [mask.any(1) & (name in used) for name, mask in masks.items()], dim=1
-    )  # (B, 3)
-    numbers = torch.stack(
-        [_draw(clip_id, 2, seed).flatten()[:3] for clip_id in batch.clip_ids]
-    )  # (B, 3)
-    greatest = numbers.masked_fill(~has, -1.0).argmax(1, keepdim=True) == torch.arange(3)
-    return batch.keep((numbers >= rate) | greatest)
+    present = [mask.any(1) & (name in used) for name, mask in masks.items()]
+    numbers = [_draw(clip_id, 2, seed).flatten()[:3] for clip_id in batch.clip_ids]
+    drawn = torch.stack(numbers)  # (B, 3)
+    candidates = drawn.masked_fill(~torch.stack(present, dim=1), -1.0)  # (B, 3)
+    last_kept = candidates.argmax(1, keepdim=True) == torch.arange(3)  # (B, 3)
+    return batch.keep((drawn >= rate) | last_kept)
 
 
 def _draw(clip_id: str, rows: int, seed: int) -> Tensor:
-    """(rows, 2) numbers in [0, 1), the first rows the same however many are drawn: padding changes no clip's loss."""
+    """(rows, 2) numbers in [0, 1) that depend on the clip and the seed.
+
+    The first rows are the same for any number of rows, so padding does not change what is dropped.
+    """
     generator = torch.Generator().manual_seed(zlib.crc32(clip_id.encode()) * 1_000_003 + seed)
     return torch.stack([torch.rand(2, generator=generator) for _ in range(rows)])
-
-
-def _score(data: EvalData, predictions: Predictions, without: Sequence[str] = ()) -> Scores:
-    return score(
-        data.manifest.corpus,
-        data.trained.info.task,
-        predictions.truth,
-        predictions.multimodal,
-        train_truth=data.train_truth(),
-        valid=valid_pair(data, without),
-    )

@@ -1,4 +1,4 @@
-"""EvalData: a trained model and the cache that it is scored on, opened together and checked against each other."""
+"""EvalData: a trained model with the cache that it is scored on; it checks that the two belong together."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout, cache_command
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.core import SPLITS
-from semanticmac.eval.predict import Predictions, predict
+from semanticmac.eval.predict import predict
 from semanticmac.run.folder import RunError
+from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import TrainedModel
 
-BATCH_CLIPS = 64  # padding never changes a result, so this is about speed alone
+BATCH_CLIPS = 64  # affects speed only: padding never changes a result
 
 
 @dataclass(frozen=True)
 class EvalData:
-    """What every score and every picture is made from."""
+    """The input of all scores and analyses."""
 
     trained: TrainedModel
     layout: CacheLayout
@@ -33,7 +34,7 @@ class EvalData:
 
     @classmethod
     def open(cls, trained: TrainedModel, layout: CacheLayout, device: torch.device) -> EvalData:
-        """Raises CacheIncomplete where the cache was made by another encoder than the model was trained on."""
+        """Raises CacheIncomplete where another encoder made the cache than the model was trained on."""
         info = trained.info
         name = layout.require(
             info.dataset, cache_command(info.dataset, info.corpus, info.fingerprint)
@@ -45,21 +46,22 @@ class EvalData:
     def rows(self, split: str) -> tuple[Row, ...]:
         """The clips of a split.
 
-        Raises RunError where there is no such split, or no clip of it has a label.
+        Raises RunError for an unknown split, and where no clip of the split has a label.
         """
         if split not in SPLITS:
             raise RunError(
                 f"there is no split {split!r}: expected {', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
             )
         rows = self.manifest.split(split)
-        if not any(row.label is not None for row in rows):
+        if all(row.label is None for row in rows):
             raise RunError(
-                f"{self.manifest.dataset} has no labelled clips in its {split} split: nothing to score"
+                f"{self.manifest.dataset} has no labelled clips in its {split} split: "
+                "nothing to score"
             )
         return rows
 
     def batches(self, rows: Sequence[Row]) -> Iterator[Batch]:
-        """These clips in their order, padded and tokenised as the model was trained."""
+        """These clips in their order, padded and tokenised as in training."""
         info = self.trained.info
         clips = ClipDataset(self.manifest, self.reader, rows, info.model.clips_before)
         yield from make_dataloader(
@@ -72,13 +74,12 @@ class EvalData:
         without: Sequence[str] = (),
         change: Callable[[Batch], Batch] | None = None,
     ) -> Predictions:
-        """What the model says of these clips; `change` may take frames or modalities away first."""
+        """Predictions of these clips; `change` may drop frames or modalities of a batch first."""
         batches = self.batches(rows)
         changed = batches if change is None else map(change, batches)
         return predict(self.trained.model, changed, self.device, without)
 
     def train_truth(self) -> np.ndarray:
-        """(M, K) labels of the train clips, which constant baselines are made of."""
-        return np.array(
-            [row.label for row in self.manifest.split("train") if row.label is not None]
-        )
+        """(M, K) labels of the train clips, for the constant baselines."""
+        labels = [row.label for row in self.manifest.split("train")]
+        return np.array([label for label in labels if label is not None])

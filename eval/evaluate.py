@@ -1,4 +1,4 @@
-"""evaluate: a run and a cached split in, predictions and scores out."""
+"""evaluate: predictions and scores of a run on one split of its dataset."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ import torch
 
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.batch import Sample, collate
-from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.records import Embeddings
 from semanticmac.core import MODALITIES
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.scores import Pair, Scores, score
-from semanticmac.eval.predict import Predictions, predict
-from semanticmac.eval.report.formatting import scores_json
+from semanticmac.eval.predict import predict
+from semanticmac.eval.report.score_tables import scores_json
 from semanticmac.run.folder import RunError
+from semanticmac.run.notes import encoder_notes
+from semanticmac.run.predictions import Predictions
+from semanticmac.run.scores import scores_path
 from semanticmac.run.weights import TrainedModel
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model scores on one split."""
+    """Predictions and scores of a model on one split."""
 
     dataset: str
     split: str
@@ -35,21 +37,23 @@ class Evaluation:
     intervals: tuple[Interval, ...]
     notes: tuple[str, ...]
     without: tuple[str, ...] = ()  # modalities of the model that were made absent in every clip
-    corpus: str = ""  # which metric rules and the paper's rows go by
+    corpus: str = ""  # the corpus that chooses the metrics and the rows of the paper
     valid: Pair | None = None  # truth and prediction of validation, where thresholds were chosen
 
     def write(self, run: Path) -> Path:
-        """Leaves eval-SPLIT.json in a run folder; eval-SPLIT-without-MODALITY.json where one was made absent."""
-        path = run / f"eval-{self.split}{''.join(f'-without-{name}' for name in self.without)}.json"
+        """Writes eval-SPLIT.json, or eval-SPLIT-without-MODALITY.json, into a run folder."""
+        path = scores_path(run, self.split, self.without)
         write_text(path, self.to_json(run) + "\n")
         return path
 
     def to_json(self, run: Path) -> str:
+        """The content of eval-SPLIT.json."""
         return json.dumps(self.as_dict(run), indent=1, allow_nan=False)
 
     def as_dict(self, run: Path) -> dict[str, object]:
+        """The same as a dictionary."""
         scores = scores_json(
-            self.scores, self.dataset, self.split, intervals=self.intervals, notes=self.notes
+            [self.scores], self.dataset, self.split, intervals=self.intervals, notes=self.notes
         )
         return {"run": run.name, "without": list(self.without), **scores}
 
@@ -61,37 +65,52 @@ def evaluate(
     device: torch.device,
     without: Sequence[str] = (),
 ) -> Evaluation:
-    """Scores a split; modalities that are named in `without` are made absent in every clip.
+    """Scores a split. Modalities in `without` are made absent in every clip.
 
-    Thresholds, where a task has them, come from validation; constant baselines from train.
+    Thresholds, where a task has them, are chosen on validation; constant baselines come from train.
 
-    Raises CacheIncomplete where the cache was made by another encoder than the model was trained
-    on, and RunError where the split has no labelled clips.
+    Raises CacheIncomplete where another encoder made the cache than the model was trained on, and
+    RunError where the split has no labelled clips.
     """
     data = EvalData.open(trained, layout, device)
-    without = left_out(trained, without)
-    predictions = data.predict(data.rows(split), without)
-    valid = valid_pair(data, without)
-    task, corpus = trained.info.task, data.manifest.corpus
-    truth, predicted = predictions.truth, predictions.multimodal
-    scores = score(corpus, task, truth, predicted, train_truth=data.train_truth(), valid=valid)
-    intervals = bootstrap(corpus, task, truth, predicted, valid=valid)
-    notes = (*encoder_notes(trained.info.fingerprint), *absent_notes(without))
+    absent = absent_modalities(trained, without)
+    predictions = data.predict(data.rows(split), absent)
+    valid = valid_pair(data, absent)
+    scores = score_predictions(data, predictions, valid)
+    intervals = bootstrap(
+        data.manifest.corpus,
+        trained.info.task,
+        predictions.truth,
+        predictions.multimodal,
+        valid=valid,
+    )
     return Evaluation(
         trained.info.dataset,
         split,
         predictions,
         scores,
-        tuple(intervals),
-        notes,
-        without,
-        corpus,
-        valid,
+        intervals,
+        notes=(*encoder_notes(trained.info.fingerprint), *absent_notes(absent)),
+        without=absent,
+        corpus=data.manifest.corpus,
+        valid=valid,
+    )
+
+
+def score_predictions(data: EvalData, predictions: Predictions, valid: Pair | None) -> Scores:
+    """Scores of predictions by the rules of the dataset; valid: see `valid_pair`."""
+    return score(
+        data.manifest.corpus,
+        data.trained.info.task,
+        predictions.truth,
+        predictions.multimodal,
+        train_truth=data.train_truth(),
+        valid=valid,
     )
 
 
 def valid_pair(data: EvalData, without: Sequence[str] = ()) -> Pair | None:
-    """Truth and prediction of the validation clips, for the tasks whose thresholds are chosen there."""
+    """Truth and prediction of validation for tasks that choose thresholds there; else None."""
     if data.trained.info.task.kind != "multi-label":
         return None
     valid = data.predict(data.rows("valid"), without)
@@ -105,25 +124,27 @@ def predict_clip(
     device: torch.device,
     without: Sequence[str] = (),
 ) -> Predictions:
-    """One clip that is in no cache, by itself: a model of the conversation setting sees a dialogue's first clip."""
-    sample = Sample("", 0, text, embeddings.vision, embeddings.audio, label=None)
-    batch = collate(
-        [sample], trained.tokenize, trained.info.task.width, trained.info.fingerprint.width
-    )
-    return predict(trained.model, [batch], device, left_out(trained, without))
+    """The prediction of one clip that is in no cache.
 
-
-def left_out(trained: TrainedModel, without: Sequence[str]) -> tuple[str, ...]:
-    """The modalities of the model that are named, in their order.
-
-    Raises RunError where nothing would be left.
+    For a model of the conversation setting it is the first clip of a dialogue.
     """
+    info = trained.info
+    sample = Sample("", 0, text, embeddings.vision, embeddings.audio, label=None)
+    batch = collate([sample], trained.tokenize, info.task.width, info.fingerprint.width)
+    return predict(trained.model, [batch], device, absent_modalities(trained, without))
+
+
+def absent_modalities(trained: TrainedModel, without: Sequence[str]) -> tuple[str, ...]:
+    """The modalities of the model that are in `without`, in the model's order.
+
+    Raises RunError for an unknown modality, and where none would be left.
+    """
+    for name in without:
+        if name not in MODALITIES:
+            raise RunError(
+                f"there is no modality {name!r} to leave out: expected {', '.join(MODALITIES)}"
+            )
     used = trained.info.model.modalities
-    unknown = [name for name in without if name not in MODALITIES]
-    if unknown:
-        raise RunError(
-            f"there is no modality {unknown[0]!r} to leave out: expected {', '.join(MODALITIES)}"
-        )
     absent = tuple(name for name in used if name in without)
     if absent == used:
         raise RunError(
@@ -132,19 +153,6 @@ def left_out(trained: TrainedModel, without: Sequence[str]) -> tuple[str, ...]:
     return absent
 
 
-def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
-    """What every screen and report says of an encoder that cannot see or hear, or has never met a real person."""
-    if fingerprint.demo_only:
-        return (
-            f"{fingerprint.encoder} knows drawn faces and synthetic voices only and says nothing about real people",
-        )
-    if fingerprint.trained:
-        return ()
-    return (
-        f"{fingerprint.encoder} is untrained (random weights): what it makes of pictures and sound means little",
-    )
-
-
 def absent_notes(without: Sequence[str]) -> tuple[str, ...]:
-    """What every screen and report says where modalities were made absent."""
+    """A note for each modality that was made absent; every table and report repeats them."""
     return tuple(f"{name} was made absent in every clip" for name in without)

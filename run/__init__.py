@@ -1,4 +1,6 @@
-"""The interface between training and everything after it: the run folder."""
+"""Interface between training and everything after it: the run folder."""
 
 if __name__ != "semanticmac.run":
-    raise ImportError("run/ is a part of one package: import it as semanticmac.run")
+    raise ImportError(
+        "this is the package semanticmac.run: import it by that name, after `make setup`"
+    )

@@ -1,4 +1,4 @@
-"""export: a trained model as a folder that can be given away: weights, settings, preprocessing, a card."""
+"""export: a trained model as a folder to give away, with weights, settings, preprocessing and a model card."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from semanticmac.cache.atomic_io import atomic_write, write_text
-from semanticmac.eval.evaluate import encoder_notes
-from semanticmac.eval.report.formatting import cell
+from semanticmac.cache.keys import Fingerprint
 from semanticmac.run.folder import RunError, RunInfo, check_files, require_weights
+from semanticmac.run.metric import Metric, digits_of, format_number
+from semanticmac.run.notes import encoder_notes
+from semanticmac.run.scores import read_scores
 
-FILES = (
-    "config.toml",
-    "model.safetensors",
-)  # besides run.json, which is written last: with it the folder is whole
+COPIED = ("config.toml", "model.safetensors")
 
 
 def export_run(run: Path, folder: Path) -> list[Path]:
-    """Leaves a folder that `load` and `predict --run` read.
+    """Writes a folder that `load` and `predict --run` read; returns its files.
 
-    Raises RunError where the run has no weights, and where something stands in the folder already.
+    run.json is written last: a folder with it is complete. Raises RunError where the run has no
+    weights, and where `folder` is not empty.
     """
     info = RunInfo.read(run)
     require_weights(run)
@@ -29,37 +29,41 @@ def export_run(run: Path, folder: Path) -> list[Path]:
     if folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} is not empty: export into a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        with atomic_write(folder / name) as aside:
-            shutil.copyfile(run / name, aside)
+    for name in COPIED:
+        with atomic_write(folder / name) as temporary:
+            shutil.copyfile(run / name, temporary)
     if (run / "language").is_dir():
         shutil.copytree(run / "language", folder / "language")
-    made = info.fingerprint
-    preprocessing = {
-        "fingerprint": made.name,
-        **asdict(made),
-        "audio": "16 kHz mono; for each frame the 2 s window around its time, Kaldi mel spectrogram of 128 bins",
-        "vision": "the picture at k/2 s, k = 0, 1, …, short side scaled, centre crop",
-    }
-    write_text(
-        folder / "preprocessing.json",
-        json.dumps(preprocessing, indent=1, ensure_ascii=False) + "\n",
-    )
+    write_text(folder / "preprocessing.json", preprocessing_json(info.fingerprint))
     write_text(folder / "README.md", card(run, info))
     info.write(folder)
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def preprocessing_json(fingerprint: Fingerprint) -> str:
+    """How a clip becomes embeddings: the fingerprint's fields, and the sampling in words."""
+    about = {
+        "fingerprint": fingerprint.name,
+        **asdict(fingerprint),
+        "audio": "16 kHz mono; for each frame the 2 s window around its time, "
+        "Kaldi mel spectrogram of 128 bins",
+        "vision": "the picture at k/2 s, k = 0, 1, …, short side scaled, centre crop",
+    }
+    return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+
+
 def card(run: Path, info: RunInfo) -> str:
-    """What a stranger should know before using the model, in Markdown."""
-    kind = {"regression": f"a score from {info.task.low:g} to {info.task.high:g}"}
-    output = kind.get(info.task.kind, f"{info.task.kind}: {', '.join(info.task.classes)}")
+    """The model card in Markdown: use, preprocessing, scores and limits."""
+    output = f"{info.task.kind}: {', '.join(info.task.classes)}"
+    if info.task.kind == "regression":
+        output = f"a score from {info.task.low:g} to {info.task.high:g}"
+    fingerprint = info.fingerprint
     lines = [
         f"# SemanticMAC, {info.corpus}",
         "",
         f"Affect from human-spoken videos: {', '.join(info.model.modalities)} → {output}.",
-        f"Trained on {info.corpus}, {info.model.setting} setting, seed {info.seed}; epoch {info.best_epoch} was the"
-        " best on validation.",
+        f"Trained on {info.corpus}, {info.model.setting} setting, seed {info.seed}; "
+        f"epoch {info.best_epoch} was the best on validation.",
         "",
         "## Use",
         "",
@@ -75,42 +79,46 @@ def card(run: Path, info: RunInfo) -> str:
         "",
         "## Preprocessing",
         "",
-        f"Frozen encoder {info.fingerprint.encoder}, fingerprint `{info.fingerprint.name}` (preprocessing.json).",
+        f"Frozen encoder {fingerprint.encoder}, fingerprint `{fingerprint.name}` "
+        "(preprocessing.json).",
         "Another encoder, or other weights of it, is refused.",
         "",
         "## Scores",
         "",
-        *scores_of(run),
+        *score_lines(run),
         "",
         "## Limits",
         "",
-        *(f"- {note}" for note in encoder_notes(info.fingerprint)),
-        "- It was measured on clips like those it was trained on; with other people and languages it may fail.",
+        *(f"- {note}" for note in encoder_notes(fingerprint)),
+        "- It was measured on clips like those it was trained on; with other people and languages "
+        "it may fail.",
         "- What a person shows is not what a person feels: do not judge anybody by it.",
         "",
         "## Files",
         "",
-        "`model.safetensors` weights · `run.json` model and task · `config.toml` training · `language/` tokenizer and",
+        "`model.safetensors` weights · `run.json` model and task · `config.toml` training · "
+        "`language/` tokenizer and",
         "configuration of the language model · `preprocessing.json` how a clip becomes embeddings",
         "",
     ]
     return "\n".join(lines)
 
 
-def scores_of(run: Path) -> list[str]:
-    """The test scores that lie in the run folder, as a Markdown table."""
-    path = run / "eval-test.json"
-    if not path.exists():
+def score_lines(run: Path) -> list[str]:
+    """The stored test scores of the run as a Markdown table."""
+    scores = read_scores(run, "test")
+    if scores is None:
         return ["None: the run was exported before `semanticmac eval`."]
-    [scores] = json.loads(path.read_text(encoding="utf-8"))["runs"]
-    rows = [
-        f"| {metric['name']} | {cell([metric['value']], metric['name'], 1)} |"
-        for metric in scores["metrics"]
-    ]
     return [
-        f"On {scores['scored']} clips of test, one run:",
+        f"On {scores.clips} clips of test, one run:",
         "",
         "| metric | |",
         "| --- | ---: |",
-        *rows,
+        *(f"| {metric.name} | {_value(metric)} |" for metric in scores.metrics),
     ]
+
+
+def _value(metric: Metric) -> str:
+    if metric.value is None:
+        return "undefined"
+    return format_number(metric.value, metric.unit, digits_of(metric.unit))

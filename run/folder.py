@@ -1,19 +1,18 @@
-"""The run folder: what training leaves, and what scoring and predicting read. JSON, TOML and safetensors only.
+"""Run folders: what training writes, and evaluation and prediction read. JSON, TOML and safetensors only.
 
-run.json              what the model is, what it was trained on, which epoch was the best, how many texts were cut
-config.toml           the resolved settings
+run.json              the model, its data, the best epoch, how many texts were cut
+config.toml           all settings of the training
 model.safetensors     weights of the best epoch
-language/             tokenizer and configuration of the language model, so that a run needs no model hub
-log.jsonl             one line a step and an epoch (train/logger.py)
-checkpoint/           while it trains or was stopped: what `train --resume` goes on from (train/checkpoint.py)
-pseudo_labels/        what every sub-task was taught, a file an epoch (run/pseudo_labels.py)
-eval-SPLIT.json       scores
-predictions.parquet   what the model says of every clip that was scored (run/predictions.py)
+language/             tokenizer and configuration of the language model; no model hub is needed
+log.jsonl             one line for each step and each epoch (train/logger.py)
+checkpoint/           state for `train --resume`, until training ends (train/checkpoint.py)
+pseudo_labels/        targets of every sub-task, one file for each epoch (run/pseudo_labels.py)
+eval-SPLIT.json       scores (run/scores.py)
+predictions.parquet   predictions of all clips that were scored (run/predictions.py)
 
-Runs of one model over seeds stand together in a folder with a seeds.json, as seed-1, seed-2 …
+Runs of one model over seeds lie in one folder with a seeds.json, as seed-1, seed-2 …
 
-The model itself is read in run/weights.py: what a run was is told here without torch, and so at
-once.
+run/weights.py loads the model itself. This file needs no torch, so it loads quickly.
 """
 
 from __future__ import annotations
@@ -39,17 +38,17 @@ from semanticmac.core import Task
 from semanticmac.model.config import ModelConfig
 from semanticmac.run.digests import changed_files
 
-SEEDS = "seeds.json"  # marks the folder of one model's runs over seeds
-FAILURE = "failure.txt"  # of a trial of a sweep that failed: why
+SEEDS = "seeds.json"  # marks a folder that holds the runs of one model over seeds
+FAILURE = "failure.txt"  # the reason why a trial of a sweep failed
 
 
 class RunError(Exception):
-    """A run folder that is not there or not whole; the message says what to do."""
+    """A run folder that is missing or incomplete; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What run.json holds."""
+    """The content of run.json."""
 
     dataset: str  # its name in the cache
     task: Task
@@ -59,12 +58,11 @@ class RunInfo:
     best_epoch: int
     valid_metric: str
     valid_score: float
-    data: str  # TrainData.digest of what it was trained and validated on
+    data: str  # TrainData.digest of the train and validation clips
     versions: dict[str, str]
-    texts_cut: dict[str, int] = field(
-        default_factory=dict
-    )  # train and valid: clips, texts and contexts cut
-    # the corpus's own name, which metric rules go by; empty = the same as `dataset`
+    # number of clips, texts and contexts that were cut, of train and valid together
+    texts_cut: dict[str, int] = field(default_factory=dict)
+    # name of the corpus, which chooses the metrics; the same as `dataset` where none is given
     corpus: str = ""
     # SHA-256 of every file that prediction reads (run/digests.py); empty for runs of version 0.1.0
     files: dict[str, str] = field(default_factory=dict)
@@ -74,63 +72,65 @@ class RunInfo:
             object.__setattr__(self, "corpus", self.dataset)
 
     def write(self, folder: Path) -> None:
-        about = {**asdict(self), "fingerprint": json.loads(self.fingerprint.to_json())}
-        about["checksum"] = EMPTY_CHECKSUM
-        content = json.dumps(about, indent=1, allow_nan=False)
-        write_checksummed(folder / "run.json", content.encode())
+        """Writes run.json."""
+        content = asdict(self)
+        content["fingerprint"] = json.loads(self.fingerprint.to_json())
+        content["checksum"] = EMPTY_CHECKSUM
+        text = json.dumps(content, indent=1, allow_nan=False)
+        write_checksummed(folder / "run.json", text.encode())
 
     @classmethod
     def read(cls, folder: Path) -> RunInfo:
         """Raises RunError where the folder holds no finished run."""
-        path = folder / "run.json"
-        if seeds := seed_runs(folder):
+        seeds = seed_runs(folder)
+        if seeds:
             raise RunError(
-                f"{folder} holds {len(seeds)} runs over seeds: give one of them, as {seeds[min(seeds)]}"
+                f"{folder} holds {len(seeds)} runs over seeds: "
+                f"give one of them, as {seeds[min(seeds)]}"
             )
+        path = folder / "run.json"
         if not path.exists():
             raise RunError(_why_no_run(folder))
         try:
-            about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if about.pop("checksum", None) is not None:
-                read_checksummed(path)
-            task: dict[str, Any] = about["task"]
-            model: dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in about["model"].items()
-            }
-            about["task"] = Task(**{**task, "classes": tuple(task["classes"])})
-            about["model"] = ModelConfig(**model)
-            about["fingerprint"] = Fingerprint.from_json(json.dumps(about["fingerprint"]))
-            return cls(**about)
+            return cls._parse(path)
         except (ValueError, KeyError, TypeError, AttributeError, ChecksumMismatch) as error:
-            reason = f"{type(error).__name__}: {error}"
             raise RunError(
-                f"{path} cannot be read: it is damaged, or of another version ({reason})"
+                f"{path} cannot be read: it is damaged, or of another version "
+                f"({type(error).__name__}: {error})"
             ) from None
+
+    @classmethod
+    def _parse(cls, path: Path) -> RunInfo:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("checksum", None) is not None:
+            read_checksummed(path)
+        task = content["task"]
+        model: dict[str, Any] = {}
+        for key, value in content["model"].items():
+            model[key] = tuple(value) if isinstance(value, list) else value
+        content["task"] = Task(**{**task, "classes": tuple(task["classes"])})
+        content["model"] = ModelConfig(**model)
+        content["fingerprint"] = Fingerprint.from_json(json.dumps(content["fingerprint"]))
+        return cls(**content)
 
 
 def settings_of(folder: Path) -> dict[str, str]:
-    """The resolved settings of a run, as written; those of the model are not set apart.
-
-    Empty where there are none.
-    """
+    """All settings of a run as text, those of the model last; empty where there is no config.toml."""
     path = folder / "config.toml"
     if not path.exists():
         return {}
     settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    flat = {
-        **{key: value for key, value in settings.items() if key != "model"},
-        **settings.get("model", {}),
-    }
-    return {
-        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        for key, value in flat.items()
-    }
+    model = settings.pop("model", {})
+    texts = {}
+    for key, value in {**settings, **model}.items():
+        texts[key] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return texts
 
 
 def check_files(folder: Path, info: RunInfo) -> None:
-    """Raises RunError where a file that prediction reads is not as it was after training.
+    """Raises RunError where a file that prediction reads has changed since training.
 
-    Runs of version 0.1.0 recorded no digests and pass.
+    Runs of version 0.1.0 have no digests and are accepted.
     """
     changes = changed_files(folder, info.files) if info.files else ""
     if changes:
@@ -141,7 +141,7 @@ def check_files(folder: Path, info: RunInfo) -> None:
 
 
 def require_weights(folder: Path) -> None:
-    """Raises RunError for a finished run without weights: of a sweep, all but the best trial."""
+    """Raises RunError for a finished run without weights, as all trials of a sweep but the best."""
     if not (folder / "model.safetensors").exists():
         raise RunError(
             f"{folder} keeps no weights: `semanticmac train --config {folder}` trains them again"
@@ -149,10 +149,10 @@ def require_weights(folder: Path) -> None:
 
 
 def new_run(root: Path, dataset: str, folder: Path | None = None, suffix: str = "") -> Path:
-    """The folder of a new run: the one named, or the next free ROOT/DATASET-001, -002 … with the suffix, made.
+    """The folder of a new run: `folder`, or the next free ROOT/DATASET-001, -002 … with the suffix.
 
-    Making it keeps it from others that start at the same instant; `drop_empty` gives it back.
-    Raises RunError where the named one holds a run already: weeks of GPU time are not overwritten.
+    The numbered folder is created at once, so that no other process takes it; `drop_empty` removes
+    it again. Raises RunError where `folder` holds a run already: runs are never overwritten.
     """
     if folder is not None:
         if folder.exists() and not folder.is_dir():
@@ -160,17 +160,23 @@ def new_run(root: Path, dataset: str, folder: Path | None = None, suffix: str = 
         if (folder / "config.toml").exists() or (folder / SEEDS).exists():
             raise RunError(f"{folder} holds a run already: give another --run, or remove it first")
         return folder
-    taken = {path.name.removesuffix("-seeds") for path in root.glob(f"{dataset}-*")}
-    for free in (name for i in count(1) if (name := f"{dataset}-{i:03d}") not in taken):
-        with suppress(FileExistsError):  # another process has taken it since
-            (root / (free + suffix)).mkdir(parents=True)
-            break
-    return root / (free + suffix)
+
+    used = {path.name.removesuffix("-seeds") for path in root.glob(f"{dataset}-*")}
+    for number in count(1):
+        name = f"{dataset}-{number:03d}"
+        if name in used:
+            continue
+        try:
+            (root / (name + suffix)).mkdir(parents=True)
+        except FileExistsError:  # another process created it in the meantime
+            continue
+        break
+    return root / (name + suffix)
 
 
 @contextmanager
 def drop_empty(folder: Path) -> Iterator[None]:
-    """Where the block raises, a folder that still is empty goes: nothing came of that run."""
+    """Removes the folder of a run if the block raises before anything was written to it."""
     try:
         yield
     except BaseException:
@@ -180,87 +186,95 @@ def drop_empty(folder: Path) -> Iterator[None]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Did the training in this folder end? Until then it has a checkpoint, and run.json is of the best epoch so far."""
+    """Did the training in this folder end?
+
+    Until then it has a checkpoint, and run.json describes the best epoch so far.
+    """
     return (folder / "run.json").exists() and not (folder / "checkpoint").exists()
 
 
 def higher_is_better(task: Task) -> bool:
-    """Is the greater validation score the better one? A regression is judged by its loss, classes by their F1."""
+    """Is the greater validation score the better one? False for regression, judged by its loss."""
     return task.kind != "regression"
 
 
 def seed_runs(folder: Path) -> dict[int, Path]:
-    """Seed → run, finished or not, of a folder that `train --seeds` made; empty for any other folder."""
+    """Seed → run, finished or not, in a folder of `train --seeds`; empty for any other folder."""
     if not (folder / SEEDS).exists():
         return {}
-    numbers = {path: path.name.removeprefix("seed-") for path in folder.glob("seed-*")}
-    return dict(
-        sorted((int(number), path) for path, number in numbers.items() if number.isdecimal())
-    )
+    seeds = {}
+    for path in folder.glob("seed-*"):
+        number = path.name.removeprefix("seed-")
+        if number.isdecimal():
+            seeds[int(number)] = path
+    return dict(sorted(seeds.items()))
 
 
 def runs(root: Path) -> list[Path]:
-    """Finished runs below a folder, those over seeds among them, the newest first."""
-    found = [*root.glob("*/run.json"), *root.glob("*/seed-*/run.json")]
-    finished = [path for path in found if is_finished(path.parent)]
-    return [
-        path.parent
-        for path in sorted(finished, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    ]
+    """Finished runs below a folder, runs over seeds included, the newest first."""
+    finished = []
+    for path in (*root.glob("*/run.json"), *root.glob("*/seed-*/run.json")):
+        if is_finished(path.parent):
+            finished.append(path)
+    finished.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [path.parent for path in finished]
 
 
 def newest_run(root: Path, dataset: str | None = None) -> Path:
-    """The run that was trained last, on a dataset or on any.
+    """The run that was trained last, on the given dataset or on any.
 
     Raises RunError where there is none.
     """
-    others: list[str] = []
+    datasets = set()
     for folder in runs(root):
         if dataset is None:
             return folder
         trained_on = RunInfo.read(folder).dataset
         if trained_on == dataset:
             return folder
-        others.append(trained_on)
-    if dataset is None or not others:
+        datasets.add(trained_on)
+    if dataset is None or not datasets:
         of_dataset = f" of {dataset}" if dataset else ""
         raise RunError(
             f"{root} holds no trained model{of_dataset}: `semanticmac train --from-cache` makes one"
         )
-    there = sorted(set(others))
-    near = difflib.get_close_matches(dataset, there, n=2)
-    hint = (
-        f"; did you mean {' or '.join(near)}?"
-        if near
-        else f": `semanticmac train --dataset {dataset}` makes one"
-    )
-    raise RunError(f"{root} holds no trained model of {dataset} (but of {', '.join(there)}){hint}")
+    others = sorted(datasets)
+    similar = difflib.get_close_matches(dataset, others, n=2)
+    hint = f": `semanticmac train --dataset {dataset}` makes one"
+    if similar:
+        hint = f"; did you mean {' or '.join(similar)}?"
+    raise RunError(f"{root} holds no trained model of {dataset} (but of {', '.join(others)}){hint}")
 
 
 def newest_model(root: Path, dataset: str | None = None) -> Path:
-    """What was trained last: a run, or the folder of a model that was trained over seeds."""
+    """The model that was trained last: a run, or the folder of a model trained over seeds."""
     newest = newest_run(root, dataset)
-    return newest.parent if newest in seed_runs(newest.parent).values() else newest
+    if newest in seed_runs(newest.parent).values():
+        return newest.parent
+    return newest
 
 
 def _why_no_run(folder: Path) -> str:
-    """Why a path without a run.json is no run, and what a person may give in its place."""
-    inside = runs(folder)
+    """Why a path without run.json is no run, and what to give instead."""
     if not folder.is_dir():
-        what = "is a file, and a run is a folder" if folder.exists() else "does not exist"
-        return f"{folder} {what}: `semanticmac runs` lists the runs there are"
+        reason = "is a file, and a run is a folder" if folder.exists() else "does not exist"
+        return f"{folder} {reason}: `semanticmac runs` lists the runs there are"
     if (folder / FAILURE).exists():
-        return f"{folder} holds no trained model, it failed: {(folder / FAILURE).read_text(encoding='utf-8').strip()}"
+        failure = (folder / FAILURE).read_text(encoding="utf-8").strip()
+        return f"{folder} holds no trained model, it failed: {failure}"
     if (folder / "config.toml").exists():
-        return f"{folder} holds no trained model yet: `semanticmac train --resume {folder}` goes on with its training"
-    if inside:
-        kept = next((run for run in inside if (run / "model.safetensors").exists()), inside[0])
-        which = (
-            "the best of them keeps its weights, "
-            if (folder / "best.toml").exists()
-            else "give one of them, as "
+        return (
+            f"{folder} holds no trained model yet: "
+            f"`semanticmac train --resume {folder}` goes on with its training"
         )
-        return f"{folder} is a folder of {len(inside)} runs, not a run: {which}{kept}"
+    inside = runs(folder)
+    if inside:
+        with_weights = [run for run in inside if (run / "model.safetensors").exists()]
+        suggestion = (with_weights or inside)[0]
+        advice = "give one of them, as"
+        if (folder / "best.toml").exists():
+            advice = "the best of them keeps its weights,"
+        return f"{folder} is a folder of {len(inside)} runs, not a run: {advice} {suggestion}"
     return (
         f"{folder} holds no trained model (no run.json): `semanticmac train --from-cache` makes one"
     )

@@ -1,4 +1,4 @@
-"""Every run below a folder in one line each, read from what the runs left; a folder of runs is folded into one line."""
+"""Every run below a folder as one record, read from the files of the run; a folder of runs is one record too."""
 
 from __future__ import annotations
 
@@ -8,110 +8,109 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from semanticmac.eval.report.formatting import mean_spread
 from semanticmac.run.folder import FAILURE, SEEDS, RunInfo, higher_is_better, is_finished
+from semanticmac.run.metric import Unit, mean_and_std
+from semanticmac.run.scores import read_scores
+
+State = Literal["finished", "unfinished", "failed", "broken"]
 
 
 @dataclass(frozen=True)
 class RunLine:
-    """A run, or a folder of runs. What is not known is None."""
+    """A run, or a folder of runs; None = unknown."""
 
     folder: str
-    kind: str = "run"  # or seeds, sweep, ablation, folder: several runs
-    runs: int = 1  # finished ones, if several
+    kind: str = "run"  # or a folder of runs: seeds, sweep, ablation, folder
+    runs: int = 1  # finished ones in a folder of runs
     dataset: str | None = None
     seed: int | None = None
     best_epoch: int | None = None
     valid_metric: str | None = None
-    valid_score: float | None = None  # seeds: the mean; sweep: the best one's
+    valid_score: float | None = None  # seeds: the mean; sweep: of the best trial
     valid_std: float | None = None
-    test_metric: str | None = None  # the one that its dataset is judged by
+    test_metric: str | None = None  # the main metric of the dataset
     test_score: float | None = None
     test_std: float | None = None
+    test_unit: Unit | None = None
     trained: str | None = None  # when the best epoch was saved, ISO 8601
-    state: str = "finished"  # or unfinished, failed (for good: a trial of a sweep), broken
+    state: State = "finished"  # failed: a trial of a sweep that is not tried again
     note: str | None = None
 
 
 def list_runs(root: Path, everything: bool = False) -> list[RunLine]:
-    """The runs below a folder, by name; everything: after a folder of runs, each of its runs too.
+    """The runs below a folder, by name. Never raises: a run that cannot be read is `broken`.
 
-    Never raises.
+    everything: the record of a folder of runs is followed by the records of its runs.
     """
     lines = []
-    for folder in sorted(path for path in root.glob("*") if path.is_dir()):
+    for folder in _folders(root):
         if _is_run(folder):
             lines.append(run_line(folder))
-        elif inside := [
-            run_line(run) for run in sorted(folder.glob("*")) if run.is_dir() and _is_run(run)
-        ]:
-            lines += [folded(folder, inside), *(inside if everything else ())]
+            continue
+        inside = [run_line(run) for run in _folders(folder) if _is_run(run)]
+        if inside:
+            lines.append(folder_line(folder, inside))
+            if everything:
+                lines += inside
     return lines
 
 
 def run_line(folder: Path) -> RunLine:
-    """One run, whatever state it is in."""
+    """One run in any state."""
     line = RunLine(str(folder))
     try:
-        line = replace(line, **_settings(folder))
+        settings = _read_toml(folder)
+        line = replace(line, dataset=settings.get("dataset"), seed=settings.get("seed"))
         if (folder / "run.json").exists():
-            line = replace(line, **_trained(folder), **_scored(folder))
-        if (folder / "checkpoint").exists():
-            epochs = int(_toml(folder)["epochs"])
-            where = f"in epoch {min(_epoch(folder), epochs)} of {epochs}"
-            return replace(
-                line, state="unfinished", note=f"{where}: `semanticmac train --resume {folder}`"
-            )
-        if not is_finished(folder) and (folder / FAILURE).exists():
-            reason = (folder / FAILURE).read_text(encoding="utf-8").strip()
-            return replace(line, state="failed", note=f"failed: {reason}")
-        if not is_finished(folder):
-            return replace(line, state="broken", note="there is no trained model in it")
-    except Exception as error:  # any file of it may be anything: a listing says so and goes on
-        return replace(
-            line, state="broken", note=f"cannot be read ({type(error).__name__}: {error})"
-        )
-    return line
+            line = _with_scores(_with_training(line, folder), folder)
+        return _with_state(line, folder, settings)
+    except Exception as error:  # any file may be damaged: the listing goes on with the next run
+        reason = f"cannot be read ({type(error).__name__}: {error})"
+        return replace(line, state="broken", note=reason)
 
 
-def folded(folder: Path, inside: Sequence[RunLine]) -> RunLine:
-    """The line of a folder of runs."""
+def folder_line(folder: Path, inside: Sequence[RunLine]) -> RunLine:
+    """A folder of runs: how many are finished, and the mean over seeds or the best trial."""
     kind = _kind(folder)
-    done = [line for line in inside if line.state == "finished"]
-    trained = max((line.trained for line in inside if line.trained), default=None)
+    finished = [line for line in inside if line.state == "finished"]
     states = [line.state for line in inside]
-    notes = [
-        f"{count} {state}"
-        for state in ("unfinished", "failed", "broken")
-        if (count := states.count(state))
-    ]
-    dataset = next((line.dataset for line in inside if line.dataset), None)
-    state = "finished" if {"finished", "failed"}.issuperset(states) else "unfinished"
+    notes = []
+    for state in ("unfinished", "failed", "broken"):
+        if state in states:
+            notes.append(f"{states.count(state)} {state}")
     line = RunLine(
         str(folder),
         kind,
-        len(done),
-        dataset,
-        trained=trained,
-        state=state,
-        note=", ".join(notes) or None,
+        len(finished),
+        dataset=next((line.dataset for line in inside if line.dataset), None),
+        trained=max((line.trained for line in inside if line.trained), default=None),
+        state="finished" if {"finished", "failed"}.issuperset(states) else "unfinished",
     )
-    if kind == "seeds" and done:
-        line = replace(line, **_over_seeds(done))
-    if kind == "sweep" and done:
-        more = higher_is_better(RunInfo.read(Path(done[0].folder)).task)
-        scored = [(one.valid_score, one) for one in done if one.valid_score is not None]
-        _, best = (max if more else min)(scored, key=lambda pair: pair[0])
-        same = ("best_epoch", "valid_metric", "valid_score", "test_metric", "test_score")
+    if kind == "seeds" and finished:
+        line = _with_mean(line, finished)
+    if kind == "sweep" and finished:
+        best = _best_trial(finished)
         notes.insert(0, f"best: {Path(best.folder).name}")
-        line = replace(line, **{name: getattr(best, name) for name in same}, note=", ".join(notes))
-    return line
+        line = replace(
+            line,
+            best_epoch=best.best_epoch,
+            valid_metric=best.valid_metric,
+            valid_score=best.valid_score,
+            test_metric=best.test_metric,
+            test_score=best.test_score,
+            test_unit=best.test_unit,
+        )
+    return replace(line, note=", ".join(notes) or None)
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.glob("*") if path.is_dir())
 
 
 def _is_run(folder: Path) -> bool:
-    return any((folder / name).exists() for name in ("config.toml", "run.json"))
+    return (folder / "config.toml").exists() or (folder / "run.json").exists()
 
 
 def _kind(folder: Path) -> str:
@@ -122,53 +121,87 @@ def _kind(folder: Path) -> str:
     return "ablation" if folder.name.startswith("ablation-") else "folder"
 
 
-def _over_seeds(done: Sequence[RunLine]) -> dict[str, Any]:
-    """Mean and sample spread on validation, and on test where every seed was scored there."""
-    found: dict[str, Any] = {}
-    for split in ("valid", "test"):
-        scores = [getattr(line, f"{split}_score") for line in done]
-        if None not in scores:
-            mean, std = mean_spread(scores)
-            metric = getattr(done[0], f"{split}_metric")
-            found |= {f"{split}_metric": metric, f"{split}_score": mean, f"{split}_std": std}
-    return found
-
-
-def _settings(folder: Path) -> dict[str, Any]:
-    settings = _toml(folder)
-    return {"dataset": settings.get("dataset"), "seed": settings.get("seed")}
-
-
-def _trained(folder: Path) -> dict[str, Any]:
+def _with_training(line: RunLine, folder: Path) -> RunLine:
+    """Adds the content of run.json."""
     info = RunInfo.read(folder)
-    when = datetime.fromtimestamp((folder / "run.json").stat().st_mtime).astimezone()
-    names = ("dataset", "seed", "best_epoch", "valid_metric", "valid_score")
-    return {name: getattr(info, name) for name in names} | {
-        "trained": when.isoformat(timespec="seconds")
-    }
+    saved = datetime.fromtimestamp((folder / "run.json").stat().st_mtime).astimezone()
+    return replace(
+        line,
+        dataset=info.dataset,
+        seed=info.seed,
+        best_epoch=info.best_epoch,
+        valid_metric=info.valid_metric,
+        valid_score=info.valid_score,
+        trained=saved.isoformat(timespec="seconds"),
+    )
 
 
-def _scored(folder: Path) -> dict[str, Any]:
-    path = folder / "eval-test.json"
-    if not path.exists():
-        return {}
-    scores = json.loads(path.read_text(encoding="utf-8"))
-    main = scores["main"]
-    return {"test_metric": main, "test_score": scores["summary"][main]["mean"]}
+def _with_scores(line: RunLine, folder: Path) -> RunLine:
+    """Adds the main metric on test, if the run was scored there."""
+    scores = read_scores(folder, "test")
+    if scores is None:
+        return line
+    main = scores.main
+    return replace(line, test_metric=main.name, test_score=main.value, test_unit=main.unit)
 
 
-def _epoch(folder: Path) -> int:
-    """The epoch that a run was in, by the last whole line of its log."""
+def _with_state(line: RunLine, folder: Path, settings: dict[str, Any]) -> RunLine:
+    """Adds the state, and what to do about a run that is not finished."""
+    if (folder / "checkpoint").exists():
+        epochs = int(settings["epochs"])
+        epoch = min(_current_epoch(folder), epochs)
+        note = f"in epoch {epoch} of {epochs}: `semanticmac train --resume {folder}`"
+        return replace(line, state="unfinished", note=note)
+    if is_finished(folder):
+        return line
+    if (folder / FAILURE).exists():
+        reason = (folder / FAILURE).read_text(encoding="utf-8").strip()
+        return replace(line, state="failed", note=f"failed: {reason}")
+    return replace(line, state="broken", note="there is no trained model in it")
+
+
+def _with_mean(line: RunLine, finished: Sequence[RunLine]) -> RunLine:
+    """Adds mean and standard deviation on validation, and on test where all seeds were scored."""
+    valid_mean, valid_std = mean_and_std([run.valid_score for run in finished])
+    test_mean, test_std = mean_and_std([run.test_score for run in finished])
+    if valid_mean is not None:
+        line = replace(
+            line, valid_metric=finished[0].valid_metric, valid_score=valid_mean, valid_std=valid_std
+        )
+    if test_mean is not None:
+        line = replace(
+            line,
+            test_metric=finished[0].test_metric,
+            test_score=test_mean,
+            test_std=test_std,
+            test_unit=finished[0].test_unit,
+        )
+    return line
+
+
+def _best_trial(finished: Sequence[RunLine]) -> RunLine:
+    """The trial with the best validation score; the first of equals."""
+    if higher_is_better(RunInfo.read(Path(finished[0].folder)).task):
+        return max(finished, key=lambda line: line.valid_score or 0.0)
+    return min(finished, key=lambda line: line.valid_score or 0.0)
+
+
+def _current_epoch(folder: Path) -> int:
+    """The epoch in which a run stopped, by the last complete line of its log."""
     path = folder / "log.jsonl"
-    for line in reversed(path.read_bytes().splitlines() if path.exists() else []):
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    for line in reversed(lines):
         try:
-            last = json.loads(line)
-        except ValueError:  # a killed process leaves half a line
+            record = json.loads(line)
+        except ValueError:  # a killed process may leave half a line
             continue
-        return int(last["epoch"]) + ("step" not in last)
+        epoch = int(record["epoch"])
+        return epoch if "step" in record else epoch + 1
     return 1
 
 
-def _toml(folder: Path) -> dict[str, Any]:
+def _read_toml(folder: Path) -> dict[str, Any]:
     path = folder / "config.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    return tomllib.loads(path.read_text(encoding="utf-8"))

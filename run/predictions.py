@@ -1,7 +1,9 @@
-"""predictions.parquet: what a run says of every clip that it was scored on, one row a clip, for programs and people."""
+"""Predictions of a run, and predictions.parquet: one row for each clip that was scored."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ import pyarrow.parquet as pq
 from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.manifest import Row
 from semanticmac.core import MODALITIES, PSEUDO_SUB_TASKS, SUB_TASKS
-from semanticmac.eval.predict import Predictions
 from semanticmac.run.pseudo_labels import read_pseudo_labels
 
 FILE = "predictions.parquet"
@@ -22,62 +23,102 @@ _SCHEMA = pa.schema(
         ("clip_id", pa.string()),
         ("split", pa.string()),
         ("text", pa.string()),
-        ("truth", _VECTOR),  # null = not annotated
-        *(
-            (f"predicted_{name}", _VECTOR) for name in SUB_TASKS
-        ),  # scores, or logits; null = the modality is absent
-        *(
-            (f"annotated_{name}", _VECTOR) for name in MODALITIES
-        ),  # by people, where the corpus has it
-        *(
-            (f"pseudo_{name}", _VECTOR) for name in PSEUDO_SUB_TASKS
-        ),  # of the best epoch; train clips of runs that kept them
+        # null: not annotated
+        ("truth", _VECTOR),
+        # scores or logits; null: the modality is absent
+        *((f"predicted_{name}", _VECTOR) for name in SUB_TASKS),
+        # labels of a modality by itself, where people annotated it
+        *((f"annotated_{name}", _VECTOR) for name in MODALITIES),
+        # of the best epoch; only for train clips of runs that kept pseudo labels
+        *((f"pseudo_{name}", _VECTOR) for name in PSEUDO_SUB_TASKS),
     ]
 )
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """Outputs of a model for N clips, in the order in which the clips came."""
+
+    clip_ids: tuple[str, ...]
+    truth: np.ndarray  # (N, K) float64, NaN = not labelled
+    outputs: np.ndarray  # (N, 5, K) float64 scores or logits, in the order of SUB_TASKS
+    present: np.ndarray  # (N, 3) bool, in the order of MODALITIES
+
+    @property
+    def multimodal(self) -> np.ndarray:
+        """(N, K), the prediction that is scored."""
+        return self.outputs[:, 0]
+
+    def available(self, clip: int) -> tuple[bool, ...]:
+        """For each sub-task: has clip number `clip` the modality that it needs?"""
+        return (True, True, *self.present[clip].tolist())
+
+
+def join_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """The clips of all parts, one part after the other."""
+    clip_ids: list[str] = []
+    for part in parts:
+        clip_ids += part.clip_ids
+    return Predictions(
+        tuple(clip_ids),
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.outputs for part in parts]),
+        np.concatenate([part.present for part in parts]),
+    )
+
+
 def write_predictions(
-    run: Path, split: str, rows: tuple[Row, ...], predictions: Predictions, best_epoch: int
+    run: Path, split: str, rows: Sequence[Row], predictions: Predictions, best_epoch: int
 ) -> Path:
-    """Puts one split's clips into the table of a run; those of other splits stay as they are."""
-    pseudo = _pseudo(run, best_epoch) if split == "train" else {}
-    by_id = {row.clip_id: row for row in rows}
+    """Replaces the clips of one split in the table of a run; those of other splits are kept."""
+    pseudo_labels = _pseudo_labels(run, best_epoch) if split == "train" else {}
+    row_of = {row.clip_id: row for row in rows}
     records = []
-    for i, clip_id in enumerate(predictions.clip_ids):
-        row, scores = by_id[clip_id], predictions.scores[i]  # (5, K)
-        seen = [True, True, *predictions.present[i]]
-        said = {
-            f"predicted_{name}": scores[s].tolist() if seen[s] else None
-            for s, name in enumerate(SUB_TASKS)
+    for number, clip_id in enumerate(predictions.clip_ids):
+        row = row_of[clip_id]
+        record: dict[str, Any] = {
+            "clip_id": clip_id,
+            "split": split,
+            "text": row.text,
+            "truth": row.label,
         }
-        annotated = {f"annotated_{name}": getattr(row, f"label_{name}") for name in MODALITIES}
-        about = {"clip_id": clip_id, "split": split, "text": row.text, "truth": row.label}
-        records.append({**about, **said, **annotated, **pseudo.get(clip_id, {})})
+        available = predictions.available(number)
+        for place, name in enumerate(SUB_TASKS):
+            if available[place]:
+                record[f"predicted_{name}"] = predictions.outputs[number, place].tolist()
+        for name in MODALITIES:
+            record[f"annotated_{name}"] = getattr(row, f"label_{name}")
+        records.append(record | pseudo_labels.get(clip_id, {}))
+
     path = run / FILE
-    kept = [old for old in read_predictions(run) if old["split"] != split]
-    with atomic_write(path) as aside:
-        pq.write_table(pa.Table.from_pylist(kept + records, schema=_SCHEMA), aside)
+    other_splits = [record for record in read_predictions(run) if record["split"] != split]
+    with atomic_write(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(other_splits + records, schema=_SCHEMA), temporary)
     return path
 
 
 def read_predictions(run: Path) -> list[dict[str, Any]]:
-    """The rows that are there; none where the run was never scored."""
+    """All rows of the table; an empty list where the run was never scored."""
     path = run / FILE
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.exists() else []
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return rows
 
 
-def _pseudo(run: Path, epoch: int) -> dict[str, dict[str, list[float] | None]]:
+def _pseudo_labels(run: Path, epoch: int) -> dict[str, dict[str, list[float] | None]]:
+    """Clip → column → its pseudo label in one epoch."""
     history = read_pseudo_labels(run)
-    if history is None or epoch not in history.epochs:
+    labels = None if history is None else history.of_epoch(epoch)
+    if history is None or labels is None:
         return {}
-    labels = history.labels[history.epochs.index(epoch)]  # (4, N, K)
-    return {
-        clip_id: {
-            f"pseudo_{name}": _vector(labels[s, n]) for s, name in enumerate(PSEUDO_SUB_TASKS)
+    columns = {}
+    for number, clip_id in enumerate(history.clip_ids):
+        columns[clip_id] = {
+            f"pseudo_{name}": _vector(labels[place, number])
+            for place, name in enumerate(PSEUDO_SUB_TASKS)
         }
-        for n, clip_id in enumerate(history.clip_ids)
-    }
+    return columns
 
 
 def _vector(label: np.ndarray) -> list[float] | None:

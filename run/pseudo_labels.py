@@ -1,4 +1,4 @@
-"""The pseudo labels that a run was trained on, one small file an epoch: pseudo_labels/epoch-001.safetensors …"""
+"""Pseudo labels of a run, one file for each epoch: pseudo_labels/epoch-001.safetensors …"""
 
 from __future__ import annotations
 
@@ -19,34 +19,39 @@ FOLDER = "pseudo_labels"
 
 @dataclass(frozen=True)
 class PseudoHistory:
-    """What every sub-task was taught, epoch by epoch."""
+    """Targets of every sub-task, epoch by epoch."""
 
     clip_ids: tuple[str, ...]  # the train clips
     epochs: tuple[int, ...]
-    labels: (
-        np.ndarray
-    )  # (E, 4, N, K), second axis in the order of PSEUDO_SUB_TASKS; NaN = the clip has no label
+    # (E, 4, N, K), second axis in the order of PSEUDO_SUB_TASKS; NaN = the clip has no label
+    labels: np.ndarray
+
+    def of_epoch(self, epoch: int) -> np.ndarray | None:
+        """(4, N, K) labels of one epoch; None where it was not kept."""
+        if epoch not in self.epochs:
+            return None
+        labels: np.ndarray = self.labels[self.epochs.index(epoch)]
+        return labels
 
 
 def write_pseudo_labels(run: Path, epoch: int, clip_ids: Sequence[str], labels: Tensor) -> None:
-    """Keeps the labels (4, N, K) that an epoch, counted from 1, was trained on."""
-    with atomic_write(run / FOLDER / f"epoch-{epoch:03d}.safetensors") as aside:
-        save_file(
-            {"labels": labels.float().cpu().numpy()},
-            aside,
-            {"clip_ids": json.dumps(list(clip_ids))},
-        )
+    """Writes the labels (4, N, K) of one epoch; epochs count from 1."""
+    path = run / FOLDER / f"epoch-{epoch:03d}.safetensors"
+    metadata = {"clip_ids": json.dumps(list(clip_ids))}
+    with atomic_write(path) as temporary:
+        save_file({"labels": labels.float().cpu().numpy()}, temporary, metadata)
 
 
 def read_pseudo_labels(run: Path) -> PseudoHistory | None:
-    """Every epoch that a run kept; None where it kept none."""
+    """All epochs that a run kept; None where it kept none."""
     files = sorted((run / FOLDER).glob("epoch-*.safetensors"))
     if not files:
         return None
     labels = []
+    epochs = []
     for path in files:
         with safe_open(path, framework="numpy") as file:
             clip_ids = tuple(json.loads(file.metadata()["clip_ids"]))
             labels.append(file.get_tensor("labels"))
-    epochs = tuple(int(path.stem.removeprefix("epoch-")) for path in files)
-    return PseudoHistory(clip_ids, epochs, np.stack(labels))
+        epochs.append(int(path.stem.removeprefix("epoch-")))
+    return PseudoHistory(clip_ids, tuple(epochs), np.stack(labels))

@@ -1,4 +1,4 @@
-"""The trained model of a run: its weights written and read, and the device that it runs on."""
+"""The trained model of a run: its weights are written and read here, and its device is chosen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from semanticmac.run.folder import RunError, RunInfo, check_files, require_weigh
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model with the tokenizer that belongs to it."""
+    """A model with its tokenizer and the description of its run."""
 
     info: RunInfo
     model: SemanticMAC
@@ -27,43 +27,47 @@ class TrainedModel:
 
 
 def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
-    """Writes model.safetensors and run.json; scores of an earlier epoch's weights go."""
-    for scores in (*folder.glob("eval-*.json"), folder / "predictions.parquet"):
-        scores.unlink(missing_ok=True)
-    with atomic_write(folder / "model.safetensors") as aside:
-        tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-        save_file(tensors, aside, {"epoch": str(info.best_epoch)})
+    """Writes model.safetensors and run.json; removes the scores of earlier weights."""
+    for outdated in (*folder.glob("eval-*.json"), folder / "predictions.parquet"):
+        outdated.unlink(missing_ok=True)
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_write(folder / "model.safetensors") as temporary:
+        save_file(tensors, temporary, {"epoch": str(info.best_epoch)})
     replace(info, files=digest_files(folder)).write(folder)
 
 
 def load_run(
     folder: Path, device: torch.device, build_model: BuildModel = SemanticMAC
 ) -> TrainedModel:
-    """The best model of a run, in evaluation mode. build_model: the one that it was trained with."""
+    """The best model of a run, in evaluation mode. build_model: the one that it was trained with.
+
+    Raises RunError where the folder holds no run, no weights, or weights of another version.
+    """
     info = RunInfo.read(folder)
-    weights = read_weights(
-        folder, info.best_epoch
-    )  # first: where a run keeps none, nothing else is worth a word
+    weights = read_weights(folder, info.best_epoch)
     check_files(folder, info)
     tokenize: Tokenize = no_text
     language = None
     if "text" in info.model.modalities:
         language = LanguageModel.untrained(folder / "language")
         tokenize = Tokenizer.load(str(folder / "language"), info.model.max_tokens)
+
     model = build_model(info.model, language)
     missing, unknown = model.load_state_dict(weights, strict=False)
     if missing or unknown:
         first = (missing or unknown)[0]
         raise RunError(
-            f"{folder / 'model.safetensors'} does not fit its run.json ({first}): it was made by another version"
+            f"{folder / 'model.safetensors'} does not fit its run.json ({first}): "
+            "it was made by another version"
         )
     return TrainedModel(info, model.to(device).eval(), tokenize)
 
 
 def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
-    """model.safetensors.
+    """The tensors of model.safetensors.
 
-    Raises RunError where it is of another epoch: a run was stopped between it and run.json.
+    Raises RunError where they are of another epoch: the run stopped between writing them and
+    writing run.json. Weights without an epoch are accepted.
     """
     require_weights(folder)
     try:
@@ -74,18 +78,18 @@ def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
 
 def _read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
     with safe_open(folder / "model.safetensors", framework="pt") as file:
-        of_epoch = (file.metadata() or {}).get(
-            "epoch", str(epoch)
-        )  # weights that do not say are taken as they are
-        if of_epoch != str(epoch):
+        metadata = file.metadata() or {}
+        saved_epoch = metadata.get("epoch", str(epoch))
+        if saved_epoch != str(epoch):
             raise RunError(
-                f"{folder} was stopped while it saved epoch {of_epoch}: `semanticmac train --resume {folder}` goes on"
+                f"{folder} was stopped while it saved epoch {saved_epoch}: "
+                f"`semanticmac train --resume {folder}` goes on"
             )
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one.
+    """The device of that name; `auto` is the GPU where there is one, else the CPU.
 
     Raises RunError for a device that this machine does not have.
     """
@@ -97,8 +101,7 @@ def pick_device(name: str) -> torch.device:
         raise RunError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise RunError(f"device {name!r}: torch sees no GPU here; use --device cpu or auto")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise RunError(
-            f"device {name!r}: this machine has {torch.cuda.device_count()} GPUs, counted from cuda:0"
-        )
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise RunError(f"device {name!r}: this machine has {count} GPUs, counted from cuda:0")
     return device

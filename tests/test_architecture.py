@@ -18,7 +18,7 @@ ARROWS = {
     "core": set(),
     "cache": {"core"},
     "model": {"core"},
-    "run": {"core", "cache", "model", "eval"},
+    "run": {"core", "cache", "model"},
     "preprocess": {"core", "cache"},
     "eval": {"core", "cache", "model", "run"},
     "train": {"core", "cache", "model", "run", "eval"},
@@ -174,7 +174,9 @@ def test_the_package_and_help_load_no_heavy_library(module):
     assert loaded_libraries(module, HEAVY) == "[]"
 
 
-@pytest.mark.parametrize("module", ["commands.ui.runs", "run.listing", "commands.ui.cache", "commands.ui.failures"])
+@pytest.mark.parametrize(
+    "module", ["commands.ui.runs", "run.listing", "commands.ui.cache", "commands.ui.failures"]
+)
 def test_listing_runs_and_inspecting_a_cache_load_no_torch(module):
     heavy = {"torch", "transformers", "lmdb"}
     assert loaded_libraries(f"semanticmac.{module}", heavy) == "[]"

@@ -14,9 +14,10 @@ import transformers
 
 from semanticmac import __version__
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.eval.predict import join, predict
+from semanticmac.eval.predict import predict
 from semanticmac.model.network import BuildModel, SemanticMAC
 from semanticmac.run.folder import RunInfo
+from semanticmac.run.predictions import join_predictions
 from semanticmac.run.pseudo_labels import write_pseudo_labels
 from semanticmac.run.weights import save_best
 from semanticmac.train import checkpoint
@@ -100,7 +101,7 @@ def validate(trainer: Trainer, reader: BatchReader) -> Score:
     if trainer.distributed.part(len(reader.data.valid)):
         part = predict(trainer.model, reader.validation(), trainer.device)
     parts = trainer.distributed.all_gather(part)
-    predictions = join([part for part in parts if part is not None])
+    predictions = join_predictions([part for part in parts if part is not None])
     require_finite(predictions, trainer.epoch)
     return validation_score(reader.data.task, predictions, trainer.config.regression_loss)
 

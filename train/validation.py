@@ -8,8 +8,8 @@ import numpy as np
 
 from semanticmac.core import Task
 from semanticmac.eval.metrics import functions as metrics
-from semanticmac.eval.predict import Predictions
 from semanticmac.run.folder import higher_is_better
+from semanticmac.run.predictions import Predictions
 from semanticmac.train.data import TrainError
 
 

@@ -1,61 +1,71 @@
-"""The ablation table on the screen: each row over its seeds, and the paper's row below it."""
+"""The ablation table in a terminal: each row over its seeds, with the paper's row below it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from semanticmac.commands.ui.screen import Message
-from semanticmac.eval.report.formatting import cell
 from semanticmac.eval.report.paper import ARXIV
+from semanticmac.eval.report.results_table import (
+    Cell,
+    Column,
+    ResultsTable,
+    Row,
+    metric_cell,
+    text_cell,
+)
+from semanticmac.eval.report.write_terminal import to_terminal
+from semanticmac.run.metric import Metric
 from semanticmac.train.experiments.ablation_results import RowResult
-
-_DIGITS = 1  # after the point of a percentage, as the paper's table has them
 
 
 def ablation_table(dataset: str, rows: Sequence[RowResult]) -> Group:
-    """A line a row, below it the sample spread over its seeds; where the paper has the row, its numbers, dim."""
-    metrics = shown_metrics(rows)
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("without", no_wrap=True)
-    table.add_column("runs", justify="right", no_wrap=True)
-    for metric in metrics:
-        table.add_column(metric.replace(" ", "\n"), justify="right", no_wrap=True)
-    for row in rows:
-        scored = len(row.runs) - len(row.failures)
-        numbers = [
-            cell(row.values[metric], metric, _DIGITS) if row.values else "" for metric in metrics
-        ]
-        name = "nothing (full model)" if not row.settings else row.row
-        cells = [
-            number.replace(" ± ", "\n± ") for number in numbers
-        ]  # side by side they are wider than a terminal
-        table.add_row(Text(name, style="bold"), f"{scored}/{len(row.runs)}", *cells)
-        if row.paper:
-            table.add_row(
-                "  paper, MOSEI",
-                "",
-                *[row.paper.get(metric, "") for metric in metrics],
-                style="dim",
-            )
+    """Print it with `print_uncropped`: failures and notes below the table may be wider than it."""
     notes = ["mean ± sample standard deviation over seeds; the epoch is chosen on validation"]
     if any(row.paper for row in rows):
         notes.append(f"paper: quoted as printed ({ARXIV}), measured on MOSEI, not here")
-    failures = [
-        f"{run.row}, seed {run.seed} failed: {run.failure}" for row in rows for run in row.failures
-    ]
-    below = [
-        *(Message(line, "bold red") for line in failures),
-        *(Message(line, "dim") for line in notes),
-    ]
-    return Group(Text(f"{dataset} · test · ablation", "italic"), table, *below)
+    messages = []
+    for row in rows:
+        for run in row.failures:
+            text = f"{run.row}, seed {run.seed} failed: {run.failure}"
+            messages.append(Message(text, "bold red"))
+    messages += [Message(note, "dim") for note in notes]
+    title = Text(f"{dataset} · test · ablation", "italic")
+    return Group(title, to_terminal(ablation_results(rows), spread_below=True), *messages)
 
 
-def shown_metrics(rows: Sequence[RowResult]) -> list[str]:
-    """Those that the paper's table has, where it has any; else all but the metrics of single classes."""
-    printed = {metric for row in rows for metric in row.paper}
-    measured = dict.fromkeys(metric for row in rows for metric in row.values)
-    return [metric for metric in measured if (metric in printed if printed else "(" not in metric)]
+def ablation_results(rows: Sequence[RowResult]) -> ResultsTable:
+    """One row for each choice that is switched off, and one for the paper where it has it."""
+    metrics = shown_metrics(rows)
+    columns = [Column("runs")]
+    columns += [Column(metric.name, metric.name.replace(" ", "\n")) for metric in metrics]
+    table_rows = []
+    for row in rows:
+        finished = len(row.runs) - len(row.failures)
+        cells: list[Cell | None] = [text_cell(f"{finished}/{len(row.runs)}")]
+        for metric in metrics:
+            values = row.values.get(metric.name)
+            cells.append(metric_cell(values, metric) if values else None)
+        name = row.row if row.settings else "nothing (full model)"
+        table_rows.append(Row(name, tuple(cells), "measured", strong_name=True))
+        if row.paper:
+            printed = [text_cell(row.paper.get(metric.name, "")) for metric in metrics]
+            cells_of_paper = (text_cell(""), *printed)
+            table_rows.append(Row("  paper, MOSEI", cells_of_paper, "quoted", style="quiet"))
+    return ResultsTable("", tuple(columns), tuple(table_rows), corner="without")
+
+
+def shown_metrics(rows: Sequence[RowResult]) -> list[Metric]:
+    """The metrics of the paper's table, where it has some; else those of the entire split."""
+    printed = {name for row in rows for name in row.paper}
+    metrics = {metric.name: metric for row in rows for metric in row.metrics}
+    shown = []
+    for metric in metrics.values():
+        whole_split = not metric.class_name and not metric.zero_rule
+        in_paper = metric.name in printed
+        if in_paper or (whole_split and not printed):
+            shown.append(metric)
+    return shown

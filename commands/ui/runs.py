@@ -10,17 +10,25 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from semanticmac.commands.ui.safe_console import plain_text
 from semanticmac.commands.ui.screen import Message
-from semanticmac.eval.report.formatting import cell
-from semanticmac.run.listing import RunLine
+from semanticmac.eval.report.results_table import Cell, format_cell
+from semanticmac.run.listing import RunLine, State
+from semanticmac.run.metric import VALIDATION_METRICS, Unit, digits_of
 
 _COUNTED = {"seeds": "seeds", "sweep": "trials"}
+_STYLES: dict[State, str] = {
+    "finished": "",
+    "unfinished": "yellow",
+    "failed": "red",
+    "broken": "red",
+}
 
 
 def runs_table(root: Path, lines: Sequence[RunLine]) -> Group:
-    """Two lines a run or folder of runs, its name whole; below, what a person should know of some of them.
+    """Two lines for each run or folder of runs, with notes on some of them below the table.
 
-    Print it with `print_uncropped`.
+    Print it with `print_uncropped`: names are never shortened, so that they can be copied.
     """
     table = Table(box=None, padding=(0, 1))
     for header in ("run\ntrained", "dataset"):
@@ -29,60 +37,53 @@ def runs_table(root: Path, lines: Sequence[RunLine]) -> Group:
         table.add_column(header, justify="right", no_wrap=True)
     notes = []
     for line in lines:
-        seed = "" if line.seed is None else str(line.seed)
-        several = f"{line.runs} {_COUNTED.get(line.kind, 'runs')}"
-        cells = [
-            seed if line.kind == "run" else several,
-            str(line.best_epoch or ""),
-            _validation(line),
-            _test(line),
-        ]
-        style = {"finished": "", "unfinished": "yellow", "failed": "red", "broken": "red"}[
-            line.state
-        ]
-        name = _name(root, line)
-        title = Text(name, style)
-        if line.trained is not None:
-            indent = " " * (len(name) - len(name.lstrip()))
-            title.append(f"\n{indent}{line.trained.partition('T')[0]}", "dim")
-        table.add_row(title, *map(Text, [line.dataset or "", *cells]))
+        texts = (line.dataset or "", _count(line), str(line.best_epoch or ""))
+        scores = (_validation(line), _test(line))
+        table.add_row(_title(root, line), *map(plain_text, (*texts, *scores)))
         if line.note:
-            notes.append(
-                Message(
-                    f"{Path(line.folder).relative_to(root).as_posix()}: {line.note}", style or "dim"
-                )
-            )
-    for (
-        column
-    ) in table.columns:  # or Rich would cut what does not fit, and a name is there to be copied
-        written = "\n".join(map(str, (column.header, *column.cells)))
-        column.min_width = max(map(cell_len, written.split("\n")))
+            path = Path(line.folder).relative_to(root).as_posix()
+            notes.append(Message(f"{path}: {line.note}", _STYLES[line.state] or "dim"))
+    for column in table.columns:
+        texts_of_column = "\n".join(map(str, (column.header, *column.cells)))
+        column.min_width = max(map(cell_len, texts_of_column.split("\n")))
     return Group(Text(str(root), "italic"), table, *notes)
 
 
-def _name(root: Path, line: RunLine) -> str:
-    """Indented below the name of the folder of runs that it is in."""
+def _title(root: Path, line: RunLine) -> Text:
+    """Name and date; a run in a folder of runs is indented."""
     path = Path(line.folder).relative_to(root)
-    return "  " * (len(path.parts) - 1) + path.name
+    indent = "  " * (len(path.parts) - 1)
+    title = plain_text(indent + path.name, _STYLES[line.state])
+    if line.trained is not None:
+        date, _, _ = line.trained.partition("T")
+        title.append(f"\n{indent}{date}", "dim")
+    return title
+
+
+def _count(line: RunLine) -> str:
+    """The seed of a run, or how many runs a folder of runs has."""
+    if line.kind != "run":
+        return f"{line.runs} {_COUNTED.get(line.kind, 'runs')}"
+    return "" if line.seed is None else str(line.seed)
 
 
 def _validation(line: RunLine) -> str:
-    if line.valid_score is None or line.valid_metric is None:
+    if line.valid_metric is None:
         return ""
-    metric = line.valid_metric.removeprefix("validation ")
-    # A loss is a mean of absolute or squared errors, and is printed as MAE is; any other is a
-    # share.
-    scale = "MAE" if metric.endswith(" loss") else metric
-    return _score(metric.removesuffix(" loss"), line.valid_score, line.valid_std, scale)
+    metric = VALIDATION_METRICS.get(line.valid_metric)
+    if metric is None:  # of another version
+        return _score(line.valid_score, line.valid_std, "number", line.valid_metric)
+    return _score(line.valid_score, line.valid_std, metric.unit, metric.label)
 
 
 def _test(line: RunLine) -> str:
-    if line.test_score is None or line.test_metric is None:
+    if line.test_metric is None or line.test_unit is None:
         return ""
-    return _score(line.test_metric, line.test_score, line.test_std, line.test_metric)
+    return _score(line.test_score, line.test_std, line.test_unit, line.test_metric)
 
 
-def _score(name: str, score: float, std: float | None, scale: str) -> str:
-    """The number as `eval` prints it, below it what it is."""
-    spread = "" if std is None else f" ± {cell([std], scale, 1)}"
-    return f"{cell([score], scale, 1)}{spread}\n{name}"
+def _score(value: float | None, std: float | None, unit: Unit, name: str) -> str:
+    """The number as `eval` prints it, with its name below."""
+    if value is None:
+        return ""
+    return f"{format_cell(Cell(value, std, unit=unit, digits=digits_of(unit)))}\n{name}"

@@ -1,4 +1,4 @@
-"""Several trainings on the screen: one model over its seeds, and the best trials of a sweep."""
+"""Several trainings in a terminal: one model over its seeds, and the best trials of a sweep."""
 
 from __future__ import annotations
 
@@ -6,80 +6,91 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
-from semanticmac.eval.report.formatting import mean_spread
+from semanticmac.commands.ui.safe_console import plain_text
+from semanticmac.eval.report.results_table import (
+    Cell,
+    Column,
+    ResultsTable,
+    Row,
+    text_cell,
+    text_row,
+)
+from semanticmac.eval.report.write_terminal import to_terminal
+from semanticmac.run.metric import mean_and_std
 from semanticmac.train.experiments.optuna_study import Point
 from semanticmac.train.experiments.seeds import SeedRun
 from semanticmac.train.experiments.sweep import short
 
 _BEST = 5  # trials of a sweep, side by side in 80 columns
+_DIGITS = 4  # of a validation score
 
 
 def seeds_table(dataset: str, runs: Sequence[SeedRun]) -> Group:
-    """A line a seed, then mean ± sample spread; what failed stands below with its reason."""
-    done = [run for run in runs if run.valid_score is not None]
-    table = _table()
-    table.add_column("seed", justify="right")
-    table.add_column("best epoch", justify="right")
-    table.add_column(
-        next((run.valid_metric for run in done if run.valid_metric), "validation"), justify="right"
-    )
+    """One row for each seed, then mean and spread; failures with their reasons below."""
+    title = Text(f"{dataset} · {len(runs)} seeds", "italic")
+    below = []
     for run in runs:
-        score = "failed" if run.valid_score is None else f"{run.valid_score:.4f}"
-        table.add_row(
-            str(run.seed), str(run.best_epoch or ""), Text(score, "" if run in done else "bold red")
-        )
-    if len(done) > 1:
-        mean, std = mean_spread([run.valid_score for run in done])
-        table.add_row("", "", f"{mean:.4f} ± {std:.4f}", style="bold")
-    failures = [
-        Text(f"seed {run.seed} failed: {run.failure}", "bold red")
-        for run in runs
-        if run.failure is not None
-    ]
-    notes = (
-        ["mean ± sample standard deviation; nothing is chosen between seeds"]
-        if len(done) > 1
-        else []
-    )
-    return Group(_title(f"{dataset} · {len(runs)} seeds"), table, *failures, *map(Text, notes))
+        if run.failure is not None:
+            below.append(plain_text(f"seed {run.seed} failed: {run.failure}", "bold red"))
+    results = seed_results(runs)
+    below += [Text(note) for note in results.notes]
+    return Group(title, to_terminal(results, notes=False), *below)
+
+
+def seed_results(runs: Sequence[SeedRun]) -> ResultsTable:
+    """The validation score of every seed, and their mean."""
+    finished = [run for run in runs if run.valid_score is not None]
+    metrics = [run.valid_metric for run in finished if run.valid_metric]
+    header = metrics[0] if metrics else "validation"
+    rows = []
+    for run in runs:
+        score = _score(run.valid_score)
+        if run.valid_score is None:
+            score = text_cell("failed", "bad")
+        rows.append(Row(str(run.seed), (text_cell(run.best_epoch or ""), score)))
+    notes: tuple[str, ...] = ()
+    if len(finished) > 1:
+        mean, std = mean_and_std([run.valid_score for run in finished])
+        rows.append(Row("", (text_cell(""), _score(mean, std)), style="strong"))
+        notes = ("mean ± sample standard deviation; nothing is chosen between seeds",)
+    columns = (Column("best epoch"), Column(header))
+    return ResultsTable("", columns, tuple(rows), corner="seed", names_right=True, notes=notes)
 
 
 def sweep_table(
     dataset: str, points: Sequence[Point], by_score: Sequence[Point], metric: str
 ) -> Group:
-    """A column a trial, the best first: its score, then what was drawn for it."""
+    """The best trials side by side, the best first; failures with their reasons below."""
     best = by_score[:_BEST]
-    table = _table()
-    table.add_column("", no_wrap=True)
-    for point in best:
-        table.add_column(f"trial {point.number}", justify="right", no_wrap=True)
+    words = f"{dataset} · {len(points)} trials"
     if best:
-        table.add_row(metric, *(f"{point.score:.4f}" for point in best), style="bold")
-        table.add_row("best epoch", *(str(point.best_epoch) for point in best))
-        for name in best[0].settings:
-            table.add_row(name, *(short(point.settings[name]) for point in best))
-    under_way = sum(point.score is None and point.failure is None for point in points)
+        words += f", the best {len(best)}"
+    views: list[object] = [Text(words, "italic")]
+    if best:
+        views.append(to_terminal(sweep_results(best, metric)))
     reasons = Counter(point.failure for point in points if point.failure is not None)
-    failed = [
-        Text(f"{count} failed: {reason}", "bold red") for reason, count in reasons.most_common()
+    for reason, count in reasons.most_common():
+        views.append(plain_text(f"{count} failed: {reason}", "bold red"))
+    unfinished = sum(point.score is None and point.failure is None for point in points)
+    if unfinished:
+        views.append(Text(f"{unfinished} under way in other processes, or stopped"))
+    views.append(Text("chosen on validation; test was not read"))
+    return Group(*views)  # type: ignore[arg-type]
+
+
+def sweep_results(best: Sequence[Point], metric: str) -> ResultsTable:
+    """One column for each trial: its score, its best epoch and its settings."""
+    rows = [
+        Row(metric, tuple(_score(point.score) for point in best), style="strong"),
+        text_row("best epoch", *(point.best_epoch for point in best)),
     ]
-    notes = [f"{under_way} under way in other processes, or stopped"] if under_way else []
-    title = _title(
-        f"{dataset} · {len(points)} trials" + (f", the best {len(best)}" if best else "")
-    )
-    tables = [table] if best else []
-    return Group(
-        title, *tables, *failed, *map(Text, [*notes, "chosen on validation; test was not read"])
-    )
+    for name in best[0].settings:
+        rows.append(text_row(name, *(short(point.settings[name]) for point in best)))
+    columns = tuple(Column(f"trial {point.number}") for point in best)
+    return ResultsTable("", columns, tuple(rows))
 
 
-def _title(words: str) -> Text:
-    """Above the table and not a part of it: there it would be broken into lines as narrow as the table is."""
-    return Text(words, "italic")
-
-
-def _table() -> Table:
-    return Table(box=None, padding=(0, 1))
+def _score(value: float | None, spread: float | None = None) -> Cell:
+    return Cell(value, spread, unit="number", digits=_DIGITS)

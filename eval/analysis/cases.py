@@ -1,4 +1,4 @@
-"""cases: the clips whose modalities disagree most, with what is said and seen, and what each sub-task makes of it."""
+"""cases: the clips whose modalities disagree most, with text, frames and the prediction of each sub-task."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from semanticmac.cache.manifest import Row
 from semanticmac.core import MODALITIES, PSEUDO_SUB_TASKS, SUB_TASKS, Task
@@ -14,49 +15,55 @@ from semanticmac.eval.analysis.figure import (
     INK,
     QUIET,
     AnalysisError,
+    AnalysisResult,
     Axes,
     Figure,
-    Found,
-    Numbers,
+    NumberTable,
     axes,
     colour_of,
     figure,
 )
-from semanticmac.eval.analysis.thumbnails import Film, films
-from semanticmac.eval.calibration import softmax
+from semanticmac.eval.analysis.thumbnails import Preview, previews
 from semanticmac.eval.eval_data import EvalData
-from semanticmac.eval.predict import Predictions
+from semanticmac.run.predictions import Predictions
 from semanticmac.run.pseudo_labels import read_pseudo_labels
 
 SHOWN = 6
-WORDS = (
-    "The clips whose text, sound and picture are read most differently, each by its own sub-task. The multimodal "
-    "prediction shows which of them the model believes."
+DRAWN_SUB_TASKS = ("text", "audio", "vision", "multimodal")  # from top to bottom
+EXPLANATION = (
+    "The clips whose text, audio and vision are read most differently, each by its own sub-task. "
+    "The multimodal prediction shows which of them the model follows."
 )
 
 
 @dataclass(frozen=True)
 class Case:
-    """One clip and what was said of it; arrays are scores, or probabilities of the classes."""
+    """One clip with its predictions: scores, or probabilities of the classes."""
 
     row: Row
-    said: dict[str, np.ndarray]  # sub-task → (C,), those whose modality is there
+    predicted: dict[str, np.ndarray]  # sub-task → (C,), without absent modalities
     disagreement: float
-    pseudo: dict[str, np.ndarray]  # train clips of runs that kept them
+    pseudo: dict[str, np.ndarray]  # train clips of runs that kept pseudo labels
 
 
-def analyse(data: EvalData, run: Path, split: str) -> Found:
-    """The table has every clip of the split, the picture the first few."""
+def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
+    """The table has all clips of the split, the figure the first few."""
     rows, task = data.rows(split), data.trained.info.task
-    found = find_cases(task, rows, data.predict(rows), _pseudo(run, data.trained.info.best_epoch))
-    if not found:
+    pseudo = _pseudo_labels(run, data.trained.info.best_epoch)
+    cases = find_cases(task, rows, data.predict(rows), pseudo)
+    if not cases:
         raise AnalysisError(f"no clip of {split} has two modalities that could disagree")
-    shown = found[:SHOWN]
-    per_s = data.manifest.fingerprint.sampling.frames_per_s
-    picture = _draw(task, shown, films(data.layout, [case.row for case in shown], per_s))
-    numbers = Numbers(_columns(task), tuple(_line(task, case) for case in found))
-    return Found(
-        "cases", "Where modalities disagree", WORDS, {"": picture}, {"": numbers}, photographs=True
+    shown = cases[:SHOWN]
+    frames_per_s = data.manifest.fingerprint.sampling.frames_per_s
+    clips = previews(data.layout, [case.row for case in shown], frames_per_s)
+    table = NumberTable(_columns(), tuple(_table_row(case) for case in cases))
+    return AnalysisResult(
+        "cases",
+        "Where modalities disagree",
+        EXPLANATION,
+        {"": _draw(task, shown, clips)},
+        {"": table},
+        photographs=True,
     )
 
 
@@ -67,138 +74,139 @@ def find_cases(
     pseudo: dict[str, dict[str, np.ndarray]],
 ) -> list[Case]:
     """Clips with two modalities or more, the greatest disagreement first."""
+    row_of = {row.clip_id: row for row in rows}
     cases = []
-    by_id = {row.clip_id: row for row in rows}
-    for n, clip_id in enumerate(predictions.clip_ids):
-        there = [True, True, *predictions.present[n]]
-        said = {
-            name: probable(task, predictions.scores[n, s])
-            for s, name in enumerate(SUB_TASKS)
-            if there[s]
-        }
-        alone = [said[name] for name in MODALITIES if name in said]
+    for number, clip_id in enumerate(predictions.clip_ids):
+        available = predictions.available(number)
+        predicted = {}
+        for place, name in enumerate(SUB_TASKS):
+            if available[place]:
+                predicted[name] = probable(task, predictions.outputs[number, place])
+        alone = [predicted[name] for name in MODALITIES if name in predicted]
         if len(alone) > 1:
-            # Scores: the widest gap. Classes: the greatest total variation between two of the
-            # distributions.
-            gap = max(0.5 * np.abs(a - b).sum() for a in alone for b in alone) * (
-                2 if task.kind == "regression" else 1
-            )
-            cases.append(Case(by_id[clip_id], said, float(gap), pseudo.get(clip_id, {})))
+            gap = disagreement(task, alone)
+            cases.append(Case(row_of[clip_id], predicted, gap, pseudo.get(clip_id, {})))
     return sorted(cases, key=lambda case: -case.disagreement)
 
 
-def probable(task: Task, score: np.ndarray) -> np.ndarray:
-    """(K,) raw → the score itself, or the probability of every class named in the task."""
+def disagreement(task: Task, predicted: list[np.ndarray]) -> float:
+    """The widest gap of scores, or the greatest total variation between two distributions."""
+    gaps = [np.abs(a - b).sum() for a in predicted for b in predicted]
+    return float(max(gaps)) if task.kind == "regression" else float(max(gaps)) / 2
+
+
+def probable(task: Task, output: np.ndarray) -> np.ndarray:
+    """(K,) → the score, or the probability of every class of the task."""
     if task.kind == "regression":
-        return np.asarray(np.clip(score, task.low, task.high))
+        return np.asarray(np.clip(output, task.low, task.high))
     if task.kind == "single-label":
-        return np.asarray(softmax(score[None])[0])
-    present = np.asarray(1 / (1 + np.exp(-score)))
-    both: np.ndarray = np.concatenate([1 - present, present]) if task.kind == "binary" else present
-    return both
+        return np.asarray(softmax(output))
+    present = np.asarray(expit(output))
+    return np.concatenate([1 - present, present]) if task.kind == "binary" else present
 
 
-def _pseudo(run: Path, epoch: int) -> dict[str, dict[str, np.ndarray]]:
+def _pseudo_labels(run: Path, epoch: int) -> dict[str, dict[str, np.ndarray]]:
+    """Clip → sub-task → pseudo label of one epoch."""
     history = read_pseudo_labels(run)
-    if history is None or epoch not in history.epochs:
+    labels = None if history is None else history.of_epoch(epoch)
+    if history is None or labels is None:
         return {}
-    labels = history.labels[history.epochs.index(epoch)]
-    return {
-        c: {name: labels[s, n] for s, name in enumerate(PSEUDO_SUB_TASKS)}
-        for n, c in enumerate(history.clip_ids)
-    }
+    pseudo = {}
+    for number, clip_id in enumerate(history.clip_ids):
+        pseudo[clip_id] = dict(zip(PSEUDO_SUB_TASKS, labels[:, number], strict=True))
+    return pseudo
 
 
-def _columns(task: Task) -> tuple[str, ...]:
-    names = [f"predicted_{name}" for name in SUB_TASKS] + [
-        f"pseudo_{name}" for name in PSEUDO_SUB_TASKS
-    ]
+def _columns() -> tuple[str, ...]:
     return (
         "clip_id",
         "disagreement",
         "text",
         "truth",
         *(f"annotated_{name}" for name in MODALITIES),
-        *names,
+        *(f"predicted_{name}" for name in SUB_TASKS),
+        *(f"pseudo_{name}" for name in PSEUDO_SUB_TASKS),
     )
 
 
-def _line(task: Task, case: Case) -> tuple[object, ...]:
+def _table_row(case: Case) -> tuple[object, ...]:
     row = case.row
-    people = [_flat(getattr(row, f"label_{name}")) for name in MODALITIES]
-    said = [_flat(case.said.get(name)) for name in SUB_TASKS] + [
-        _flat(case.pseudo.get(name)) for name in PSEUDO_SUB_TASKS
-    ]
-    return (row.clip_id, case.disagreement, row.text, _flat(row.label), *people, *said)
+    return (
+        row.clip_id,
+        case.disagreement,
+        row.text,
+        _joined(row.label),
+        *(_joined(getattr(row, f"label_{name}")) for name in MODALITIES),
+        *(_joined(case.predicted.get(name)) for name in SUB_TASKS),
+        *(_joined(case.pseudo.get(name)) for name in PSEUDO_SUB_TASKS),
+    )
 
 
-def _flat(values: np.ndarray | list[float] | None) -> str:
-    return "" if values is None else " ".join(str(float(value)) for value in values)
+def _joined(values: np.ndarray | list[float] | None) -> str:
+    if values is None:
+        return ""
+    return " ".join(str(float(value)) for value in values)
 
 
-def _draw(task: Task, cases: list[Case], seen: list[Film]) -> Figure:
+def _draw(task: Task, cases: list[Case], clips: list[Preview]) -> Figure:
     picture = figure(8.4, 1.25 * len(cases) + 0.5)
     panels = axes(picture, len(cases), 2, gridspec_kw={"width_ratios": [2.2, 1.0]})
-    for place, (case, film) in enumerate(zip(cases, seen, strict=True)):
+    for place, (case, preview) in enumerate(zip(cases, clips, strict=True)):
         left, right = panels[2 * place], panels[2 * place + 1]
-        _strip(left, film)
-        said = textwrap.shorten(case.row.text or "(no text)", 88, placeholder=" …")
-        left.set_title(
-            f"{case.row.clip_id} · {said}",
-            fontsize=7.5,
-            fontweight="normal",
-            color=INK,
-            parse_math=False,
-        )
-        _dots(right, task, case)
+        _draw_frames(left, preview)
+        text = textwrap.shorten(case.row.text or "(no text)", 88, placeholder=" …")
+        title = f"{case.row.clip_id} · {text}"
+        left.set_title(title, fontsize=7.5, fontweight="normal", color=INK, parse_math=False)
+        _draw_predictions(right, task, case)
         right.tick_params(labelbottom=place == len(cases) - 1)
     if task.kind == "regression":
-        picture.supxlabel(
-            "● predicted   ◇ annotated by people   | pseudo label   ┊ the clip's label", fontsize=7
-        )
+        legend = "● predicted   ◇ annotated by people   | pseudo label   ┊ the clip's label"
+        picture.supxlabel(legend, fontsize=7)
     return picture
 
 
-def _strip(ax: Axes, film: Film) -> None:
+def _draw_frames(ax: Axes, preview: Preview) -> None:
+    """The frames side by side, with white gaps."""
     ax.set_axis_off()
-    if not film.pictures:
-        ax.text(0, 0.5, "no picture is stored", color=QUIET, transform=ax.transAxes, va="center")
+    if not preview.frames:
+        ax.text(0, 0.5, "no frame is stored", color=QUIET, transform=ax.transAxes, va="center")
         return
-    ax.imshow(
-        np.concatenate(
-            [np.pad(p, ((0, 0), (0, 4), (0, 0)), constant_values=255) for p in film.pictures],
-            axis=1,
-        )
-    )
+    gap = ((0, 0), (0, 4), (0, 0))
+    padded = [np.pad(frame, gap, constant_values=255) for frame in preview.frames]
+    ax.imshow(np.concatenate(padded, axis=1))
     ax.set_anchor("W")
 
 
-def _dots(ax: Axes, task: Task, case: Case) -> None:
-    """A line a sub-task: the score, or the class that is most probable and how probable."""
-    names = [name for name in ("text", "audio", "vision", "multimodal") if name in case.said]
-    score = task.kind == "regression"
-    for y, name in enumerate(reversed(names)):
-        said = case.said[name]
-        x = float(said[0] if score else said.max())
-        ax.plot(x, y, "o", color=colour_of(name), ms=6, clip_on=False)
-        if not score:
-            ax.annotate(
-                task.classes[int(said.argmax())],
-                (x, y),
-                xytext=(6, -3),
-                textcoords="offset points",
-                fontsize=7,
-            )
-        if name in case.pseudo and score:
-            ax.plot(
-                float(case.pseudo[name][0]), y, "|", color=colour_of(name), ms=11, clip_on=False
-            )
-        people = getattr(case.row, f"label_{name}", None)
-        if people is not None and score:
-            ax.plot(people[0], y, "D", mfc="none", color=colour_of(name), ms=5, clip_on=False)
-    if score and case.row.label is not None:
+def _draw_predictions(ax: Axes, task: Task, case: Case) -> None:
+    """One line for each sub-task: its score, or its most probable class."""
+    names = [name for name in reversed(DRAWN_SUB_TASKS) if name in case.predicted]
+    is_score = task.kind == "regression"
+    for y, name in enumerate(names):
+        if is_score:
+            _draw_score(ax, case, name, y)
+        else:
+            _draw_class(ax, task, case, name, y)
+    if is_score and case.row.label is not None:
         ax.axvline(case.row.label[0], color=INK, lw=0.8, ls=":")
-    ax.set(ylim=(-0.6, len(names) - 0.4), xlim=(task.low, task.high) if score else (0, 1.35))
-    ax.set_yticks(range(len(names)), list(reversed(names)), fontsize=7)
+    ax.set(ylim=(-0.6, len(names) - 0.4), xlim=(task.low, task.high) if is_score else (0, 1.35))
+    ax.set_yticks(range(len(names)), names, fontsize=7)
     ax.tick_params(axis="x", labelsize=7)
     ax.grid(True, axis="x")
+
+
+def _draw_score(ax: Axes, case: Case, name: str, y: int) -> None:
+    colour = colour_of(name)
+    ax.plot(float(case.predicted[name][0]), y, "o", color=colour, ms=6, clip_on=False)
+    if name in case.pseudo:
+        ax.plot(float(case.pseudo[name][0]), y, "|", color=colour, ms=11, clip_on=False)
+    annotated = getattr(case.row, f"label_{name}", None)
+    if annotated is not None:
+        ax.plot(annotated[0], y, "D", mfc="none", color=colour, ms=5, clip_on=False)
+
+
+def _draw_class(ax: Axes, task: Task, case: Case, name: str, y: int) -> None:
+    shares = case.predicted[name]
+    x = float(shares.max())
+    ax.plot(x, y, "o", color=colour_of(name), ms=6, clip_on=False)
+    label = task.classes[int(shares.argmax())]
+    ax.annotate(label, (x, y), xytext=(6, -3), textcoords="offset points", fontsize=7)

@@ -1,4 +1,4 @@
-"""Every analysis by name, in the order in which a report shows them."""
+"""All analyses by name, in the order of a report."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from semanticmac.eval.analysis.figure import AnalysisError, Found, styled
+from semanticmac.eval.analysis.figure import AnalysisError, AnalysisResult, styled
 from semanticmac.eval.eval_data import EvalData
 
-Analysis = Callable[[EvalData, Path, str], Found]
+AnalysisFn = Callable[[EvalData, Path, str], AnalysisResult]
 
-# name → (its file, its function); the file is read when the analysis is asked for.
+# Name of the analysis → module of its function `analyse`, imported when it is needed.
 ANALYSES = {
-    "calibration": ("trust", "analyse_calibration"),
-    "missing": ("trust", "analyse_missing"),
-    "cases": ("cases", "analyse"),
-    "attention": ("attention", "analyse"),
-    "labels": ("labels", "analyse"),
-    "embedding": ("embedding", "analyse"),
-    "balance": ("balance", "analyse"),
-    "probe": ("probe", "analyse"),
-    "frames": ("frames", "analyse"),
+    "calibration": "reliability",
+    "missing": "missing",
+    "cases": "cases",
+    "attention": "attention",
+    "labels": "labels",
+    "embedding": "embedding",
+    "balance": "balance",
+    "probe": "probe",
+    "frames": "frames",
 }
 
 
-def analysis(name: str) -> Analysis:
-    """Raises AnalysisError for a name that is none."""
+def analysis(name: str) -> AnalysisFn:
+    """The function of an analysis; raises AnalysisError for an unknown name."""
     if name not in ANALYSES:
         raise AnalysisError(f"there is no analysis {name!r}: expected all, {', '.join(ANALYSES)}")
-    file, function = ANALYSES[name]
-    analyse: Analysis = getattr(import_module(f"semanticmac.eval.analysis.{file}"), function)
+    module = import_module(f"semanticmac.eval.analysis.{ANALYSES[name]}")
+    analyse: AnalysisFn = module.analyse
 
-    def in_style(data: EvalData, run: Path, split: str) -> Found:
+    def analyse_styled(data: EvalData, run: Path, split: str) -> AnalysisResult:
         with styled():
             return analyse(data, run, split)
 
-    return in_style
+    return analyse_styled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from sklearn.manifold import TSNE
 from semanticmac.core import MODALITIES, Task
 from semanticmac.eval.analysis.figure import (
     AnalysisError,
+    AnalysisResult,
+    Axes,
     Figure,
-    Found,
-    Numbers,
+    NumberTable,
     axes,
     colour_of,
     figure,
@@ -21,52 +23,66 @@ from semanticmac.eval.analysis.figure import (
 from semanticmac.eval.analysis.represent import represent, unit
 from semanticmac.eval.eval_data import EvalData
 
-CLIPS = 300  # at most: six points a clip are enough to read, and t-SNE stays a matter of seconds
+CLIPS = 300  # at most; each has up to six points, and t-SNE takes seconds
 SEED = 0
-WORDS = (
-    "Every clip has a specific and a shared point for each modality it has. Where the model works as intended, specific"
-    " points part by modality, and shared points mix the modalities and follow the label. Distances between far groups "
-    "mean nothing in a t-SNE."
+LEAST_POINTS = 8
+MARKERS = {"specific": "o", "shared": "^"}
+COLUMNS = ("clip_id", "modality", "representation", "label", "x", "y")
+EXPLANATION = (
+    "Each clip has a specific and a shared point for each of its modalities. In a model that works "
+    "as intended, specific points separate by modality, and shared points mix the modalities and "
+    "follow the label. Distances between separate groups mean nothing in a t-SNE."
 )
 
 
-def analyse(data: EvalData, run: Path, split: str) -> Found:
-    """One map for all points, drawn twice."""
-    rows = data.rows(split)
+@dataclass(frozen=True)
+class Point:
+    """The origin of one point of the map."""
+
+    clip_id: str
+    modality: str
+    representation: str
+    label: float | str
+
+
+def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
+    """One map of all points, drawn with two colourings."""
+    task, rows = data.trained.info.task, data.rows(split)
     found = represent(data, [rows[place] for place in thinned(len(rows), CLIPS)])
-    points, about = [], []
-    for kind, side in (("specific", found.specific), ("shared", found.shared)):
+    vectors: list[np.ndarray] = []
+    points: list[Point] = []
+    for kind, vectors_of_kind in (("specific", found.specific), ("shared", found.shared)):
         for place, name in enumerate(MODALITIES):
-            for n in np.flatnonzero(found.present[:, place]):
-                points.append(side[n, place])
-                about.append(
-                    (
-                        found.clip_ids[n],
-                        name,
-                        kind,
-                        shown_label(data.trained.info.task, found.truth[n]),
-                    )
-                )
-    if len(points) < 8:
+            for number in np.flatnonzero(found.present[:, place]):
+                vectors.append(vectors_of_kind[number, place])
+                label = shown_label(task, found.truth[number])
+                points.append(Point(found.clip_ids[number], name, kind, label))
+    if len(points) < LEAST_POINTS:
         raise AnalysisError(
-            f"{split} has {len(points)} representations: a map needs at least 8; choose another --split"
+            f"{split} has {len(points)} representations: a map needs at least {LEAST_POINTS}; "
+            "choose another --split"
         )
     perplexity = min(30.0, (len(points) - 1) / 4)
-    places = TSNE(perplexity=perplexity, init="pca", random_state=SEED).fit_transform(
-        unit(np.array(points))
-    )
-    numbers = Numbers(
-        ("clip_id", "modality", "representation", "label", "x", "y"),
-        tuple((*who, float(x), float(y)) for who, (x, y) in zip(about, places, strict=True)),
-    )
-    picture = _draw(data.trained.info.task, places, about)
-    return Found(
-        "embedding", "Specific and shared representations", WORDS, {"": picture}, {"": numbers}
+    tsne = TSNE(perplexity=perplexity, init="pca", random_state=SEED)
+    places = tsne.fit_transform(unit(np.array(vectors)))
+    lines = [
+        (*vars(point).values(), float(x), float(y))
+        for point, (x, y) in zip(points, places, strict=True)
+    ]
+    return AnalysisResult(
+        "embedding",
+        "Specific and shared representations",
+        EXPLANATION,
+        {"": _draw(task, places, points)},
+        {"": NumberTable(COLUMNS, tuple(lines))},
     )
 
 
 def shown_label(task: Task, truth: np.ndarray) -> float | str:
-    """A label that can be a colour: the score, or the class; of several emotions the first; empty = not annotated."""
+    """A label that can have a colour: the score, or the class.
+
+    The first of several emotions; empty = not annotated.
+    """
     if np.isnan(truth).any():
         return ""
     if task.kind == "regression":
@@ -76,66 +92,60 @@ def shown_label(task: Task, truth: np.ndarray) -> float | str:
     return task.classes[int(truth.argmax())] if truth.any() else "none"
 
 
-def _draw(task: Task, places: np.ndarray, about: list[tuple[str, str, str, float | str]]) -> Figure:
+def _draw(task: Task, places: np.ndarray, points: list[Point]) -> Figure:
+    """places (P, 2): the map."""
     picture = figure(8.4, 4.0)
     left, right = axes(picture, 1, 2)
-    for kind, marker in (("specific", "o"), ("shared", "^")):
-        for name in MODALITIES:
-            own = [
-                i for i, (_, modality, of, _) in enumerate(about) if (modality, of) == (name, kind)
-            ]
-            label = f"{name}, {kind}"
-            left.scatter(
-                places[own, 0],
-                places[own, 1],
-                s=12,
-                marker=marker,
-                color=colour_of(name),
-                alpha=0.75,
-                lw=0,
-                label=label,
-            )
-    left.set_title("by modality")
-    left.legend(
-        fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.02), handletextpad=0.1
-    )
-    right.set_title("by label")
-    for kind, marker in (("specific", "o"), ("shared", "^")):
-        own = [i for i, who in enumerate(about) if who[2] == kind and who[3] != ""]
-        labels = [about[i][3] for i in own]
-        if task.kind == "regression":
-            limit = max(abs(task.low), abs(task.high))
-            spots = right.scatter(
-                places[own, 0],
-                places[own, 1],
-                s=12,
-                marker=marker,
-                c=np.array(labels, float),
-                cmap="RdYlBu",
-                vmin=-limit,
-                vmax=limit,
-                lw=0,
-            )
-        else:
-            for place, name in enumerate((*task.classes, "none")):
-                some = [i for i, label in zip(own, labels, strict=True) if label == name]
-                spots = right.scatter(
-                    places[some, 0],
-                    places[some, 1],
-                    s=12,
-                    marker=marker,
-                    color=colour_of("", place),
-                    lw=0,
-                )
-                if kind == "specific" and some:
-                    spots.set_label(name)
+    _draw_modalities(left, places, points)
     if task.kind == "regression":
-        picture.colorbar(spots, ax=right, shrink=0.7, label="label")
+        _draw_scores(picture, right, task, places, points)
     else:
-        right.legend(
-            fontsize=7, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.02), handletextpad=0.1
-        )
+        _draw_classes(right, task, places, points)
+    left.set_title("by modality")
+    right.set_title("by label")
     for ax in (left, right):
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     return picture
+
+
+def _draw_modalities(ax: Axes, places: np.ndarray, points: list[Point]) -> None:
+    for kind, marker in MARKERS.items():
+        for name in MODALITIES:
+            chosen = [(point.representation, point.modality) == (kind, name) for point in points]
+            x, y = places[chosen].T
+            colour, label = colour_of(name), f"{name}, {kind}"
+            ax.scatter(x, y, s=12, marker=marker, color=colour, alpha=0.75, lw=0, label=label)
+    _legend(ax, columns=2)
+
+
+def _draw_scores(
+    picture: Figure, ax: Axes, task: Task, places: np.ndarray, points: list[Point]
+) -> None:
+    limit = max(abs(task.low), abs(task.high))
+    for kind, marker in MARKERS.items():
+        chosen = [point.representation == kind and point.label != "" for point in points]
+        labels = [float(point.label) for point, keep in zip(points, chosen, strict=True) if keep]
+        x, y = places[chosen].T
+        dots = ax.scatter(
+            x, y, s=12, marker=marker, c=labels, cmap="RdYlBu", vmin=-limit, vmax=limit, lw=0
+        )
+    picture.colorbar(dots, ax=ax, shrink=0.7, label="label")
+
+
+def _draw_classes(ax: Axes, task: Task, places: np.ndarray, points: list[Point]) -> None:
+    for kind, marker in MARKERS.items():
+        for place, name in enumerate((*task.classes, "none")):
+            chosen = [(point.representation, point.label) == (kind, name) for point in points]
+            x, y = places[chosen].T
+            dots = ax.scatter(x, y, s=12, marker=marker, color=colour_of("", place), lw=0)
+            if kind == "specific" and any(chosen):
+                dots.set_label(name)
+    _legend(ax, columns=4)
+
+
+def _legend(ax: Axes, columns: int) -> None:
+    below = (0.5, -0.02)
+    ax.legend(
+        fontsize=7, ncols=columns, loc="upper center", bbox_to_anchor=below, handletextpad=0.1
+    )

@@ -1,7 +1,4 @@
-"""What every analysis leaves: pictures as PNG and SVG, numbers as CSV.
-
-The only door to matplotlib.
-"""
+"""Results of analyses: figures as PNG and SVG, numbers as CSV. The only importer of matplotlib."""
 
 from __future__ import annotations
 
@@ -23,14 +20,14 @@ try:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 except ImportError:
-    raise ImportError("pictures need matplotlib: pip install 'semanticmac[report]'") from None
+    raise ImportError("figures need matplotlib: pip install 'semanticmac[report]'") from None
 
 __all__ = [
     "AnalysisError",
+    "AnalysisResult",
     "Axes",
     "Figure",
-    "Found",
-    "Numbers",
+    "NumberTable",
     "axes",
     "colour_of",
     "figure",
@@ -40,7 +37,7 @@ __all__ = [
 ]
 
 INK, QUIET, RULE = "#1d2530", "#6b7480", "#d9dde2"
-# Okabe and Ito's colours, which colour-blind eyes tell apart too.
+# Colours of Okabe and Ito, for readers with colour blindness too.
 COLOURS = {
     "text": "#0072b2",
     "audio": "#d55e00",
@@ -71,19 +68,19 @@ _STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.6,
     "figure.constrained_layout.use": True,
     "savefig.facecolor": "white",
-    # Equal runs leave equal files: neither a date nor random names in an SVG. Text stays text.
+    # The same analysis writes the same bytes: no date and no random names. Text stays text.
     "svg.hashsalt": "semanticmac",
     "svg.fonttype": "none",
 }
 
 
 class AnalysisError(Exception):
-    """An analysis that this run or this cache cannot have; the message says what it would need."""
+    """An analysis that this run or cache does not support; the message says what it needs."""
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A table as it stands in a CSV file: full precision, None = undefined."""
+class NumberTable:
+    """The numbers of an analysis at full precision, for a CSV file; None = undefined."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
@@ -97,82 +94,79 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Found:
-    """One analysis: what it is called, what it says in words, its pictures and its numbers."""
+class AnalysisResult:
+    """One analysis: figures, their explanation, and the numbers behind them."""
 
     name: str  # of its files
     title: str
-    words: str  # what to see in it, in a sentence or two
-    pictures: dict[str, Figure]  # suffix of the file name, "" for the main one → picture
-    numbers: dict[str, Numbers]
-    photographs: bool = False  # pictures of people in it: a PNG shows them better than an SVG
+    explanation: str  # how to read the figures, in a sentence or two
+    figures: dict[str, Figure]  # by the suffix of the file name; the main one has none
+    tables: dict[str, NumberTable]
+    photographs: bool = False  # with photographs; the page then shows a PNG instead of an SVG
 
     def write(self, folder: Path) -> list[Path]:
-        """Leaves NAME.png, NAME.svg and NAME.csv, each whole or not at all."""
+        """Writes NAME.png, NAME.svg and NAME.csv; returns the paths."""
         written = []
-        for suffix, picture in self.pictures.items():
+        for suffix, picture in self.figures.items():
             for ending in ("png", "svg"):
-                path = folder / f"{_file(self.name, suffix)}.{ending}"
-                with atomic_write(path) as aside:
-                    aside.write_bytes(render(picture, ending))
+                path = folder / f"{self._stem(suffix)}.{ending}"
+                with atomic_write(path) as temporary:
+                    temporary.write_bytes(render(picture, ending))
                 written.append(path)
-        for suffix, numbers in self.numbers.items():
-            path = folder / f"{_file(self.name, suffix)}.csv"
-            write_text(path, numbers.to_csv())
+        for suffix, table in self.tables.items():
+            path = folder / f"{self._stem(suffix)}.csv"
+            write_text(path, table.to_csv())
             written.append(path)
         return written
+
+    def _stem(self, suffix: str) -> str:
+        return f"{self.name}-{suffix}" if suffix else self.name
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Everything that is drawn within has the house's style; the caller's own settings come back after it."""
+    """Figures drawn in the block have the project's style; other settings of matplotlib are kept."""
     with rc_context(_STYLE):
         yield
 
 
 def figure(width: float = 7.2, height: float = 3.2) -> Figure:
-    """An empty picture in inches, in the house's style."""
+    """An empty figure; sizes in inches."""
     with rc_context(_STYLE):
         return Figure(figsize=(width, height))
 
 
 def axes(picture: Figure, rows: int = 1, columns: int = 1, **options: Any) -> list[Axes]:
-    """Panels, row by row."""
+    """The panels of a figure, row by row."""
     with rc_context(_STYLE):
         grid = picture.subplots(rows, columns, squeeze=False, **options)
     return list(grid.ravel())
 
 
 def render(picture: Figure, ending: str) -> bytes:
-    """The file's bytes."""
+    """The bytes of an SVG or PNG file."""
     buffer = io.BytesIO()
     with rc_context(_STYLE):
         if ending == "svg":
             picture.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
         else:
-            picture.savefig(
-                buffer,
-                format="png",
-                dpi=200,
-                metadata={"Software": f"Matplotlib {matplotlib.__version__}"},
-            )
+            software = {"Software": f"Matplotlib {matplotlib.__version__}"}
+            picture.savefig(buffer, format="png", dpi=200, metadata=software)
     return buffer.getvalue()
 
 
 def colour_of(name: str, place: int = 0) -> str:
-    """The colour of a modality or sub-task everywhere; of anything else by its place."""
+    """The fixed colour of a modality or sub-task; other names get a colour by their place."""
     return COLOURS.get(name, SERIES[place % len(SERIES)])
 
 
 def plotted(values: Iterable[object]) -> np.ndarray:
-    """Numbers as matplotlib draws them: what is undefined leaves a gap."""
+    """Values as an array; None becomes NaN, which matplotlib draws as a gap."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def thinned(count: int, most: int) -> Sequence[int]:
-    """At most `most` places out of `count`, evenly spread."""
-    return range(count) if count <= most else [place * count // most for place in range(most)]
-
-
-def _file(name: str, suffix: str) -> str:
-    return f"{name}-{suffix}" if suffix else name
+    """At most `most` of the numbers 0 … count − 1, evenly spread."""
+    if count <= most:
+        return range(count)
+    return [place * count // most for place in range(most)]

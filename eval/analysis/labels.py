@@ -1,4 +1,4 @@
-"""labels: how pseudo labels of each sub-task move over the epochs, and how near they come to what people annotated."""
+"""labels: pseudo labels of each sub-task over the epochs, and how close they are to people's labels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from semanticmac.cache.manifest import Row
 from semanticmac.core import MODALITIES, PSEUDO_SUB_TASKS
 from semanticmac.eval.analysis.figure import (
     AnalysisError,
+    AnalysisResult,
+    Axes,
     Figure,
-    Found,
-    Numbers,
+    NumberTable,
     axes,
     colour_of,
     figure,
@@ -23,7 +24,7 @@ from semanticmac.eval.metrics import functions as m
 from semanticmac.run.pseudo_labels import PseudoHistory, read_pseudo_labels
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_COLUMNS = (
+COLUMNS = (
     "sub_task",
     "epoch",
     "clips",
@@ -32,125 +33,132 @@ _COLUMNS = (
     *(f"q{100 * q:02.0f}" for q in QUANTILES),
     "mean_abs_move",
 )
-WORDS = (
-    "Every sub-task starts from the clip's own label and is moved towards its neighbours from epoch to epoch. The bands"
-    " hold half and nine tenths of the train clips."
+PEOPLE_COLUMNS = ("modality", "epoch", "clips", "mae", "mae_own_label", "corr", "corr_own_label")
+EXPLANATION = (
+    "Every sub-task starts from the clip's own label and moves towards the labels of its "
+    "neighbours from epoch to epoch. The bands hold half and nine tenths of the train clips."
 )
-WORDS_HUMAN = (
-    " Where people annotated a modality by itself, the dashed line is how far the clip's own label is from theirs: a "
-    "pseudo label below it has learned something of that modality."
+EXPLAIN_PEOPLE = (
+    " Where people annotated a modality by itself, the dashed line is the distance between the "
+    "clip's own label and theirs. A pseudo label below it has learned about that modality."
 )
 
 
-def analyse(data: EvalData, run: Path, split: str) -> Found:
-    """Train clips alone have pseudo labels, whatever the split."""
+def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
+    """Of the train clips, whatever the split: only they have pseudo labels."""
     history = read_pseudo_labels(run)
     if history is None:
         raise AnalysisError(
-            f"{run} kept no pseudo labels: they were off, or an older version trained it; train again"
+            f"{run} kept no pseudo labels: they were off, or an older version trained it; "
+            "train again"
         )
-    by_id = {row.clip_id: row for row in data.manifest.rows}
-    rows = [by_id[clip_id] for clip_id in history.clip_ids if clip_id in by_id]
+    row_of = {row.clip_id: row for row in data.manifest.rows}
+    rows = [row_of[clip_id] for clip_id in history.clip_ids if clip_id in row_of]
     if len(rows) < len(history.clip_ids):
         raise AnalysisError(
             f"{data.manifest.dataset} no longer has every train clip of {run}: train again"
         )
-    human = against_people(history, rows)
+    people = against_people(history, rows)
+    is_score = data.trained.info.task.kind == "regression"
+    figures = {"": _draw(is_score, history, people)}
     tables = {"": distributions(history)}
-    if human.rows:
-        tables["people"] = human
-    picture = _draw(data, history, human)
-    return Found(
-        "labels",
-        "Pseudo labels",
-        WORDS + (WORDS_HUMAN if human.rows else ""),
-        {"": picture},
-        tables,
-    )
+    explanation = EXPLANATION
+    if people.rows:
+        tables["people"] = people
+        explanation += EXPLAIN_PEOPLE
+    return AnalysisResult("labels", "Pseudo labels", explanation, figures, tables)
 
 
-def distributions(history: PseudoHistory) -> Numbers:
-    """A line a sub-task and epoch; of classes, over all entries of the soft labels."""
+def distributions(history: PseudoHistory) -> NumberTable:
+    """One row for each sub-task and epoch; for classes, over all entries of the soft labels."""
     rows = []
     truth = history.labels[0]  # the first epoch is trained on the ground truth
-    for s, name in enumerate(PSEUDO_SUB_TASKS):
-        for e, epoch in enumerate(history.epochs):
-            values = history.labels[e, s].astype(np.float64)
-            values, moved = values[~np.isnan(values)], np.abs(history.labels[e, s] - truth[s])
-            spread = [float(q) for q in np.quantile(values, QUANTILES)]
-            far = float(np.nanmean(moved))
-            rows.append(
-                (name, epoch, len(values), float(values.mean()), float(values.std()), *spread, far)
-            )
-    return Numbers(_COLUMNS, tuple(rows))
+    for place, name in enumerate(PSEUDO_SUB_TASKS):
+        for number, epoch in enumerate(history.epochs):
+            labels = history.labels[number, place]
+            moved = float(np.nanmean(np.abs(labels - truth[place])))
+            values = labels.astype(np.float64)
+            values = values[~np.isnan(values)]
+            quantiles = np.quantile(values, QUANTILES).tolist()
+            mean, std = float(values.mean()), float(values.std())
+            rows.append((name, epoch, len(values), mean, std, *quantiles, moved))
+    return NumberTable(COLUMNS, tuple(rows))
 
 
-def against_people(history: PseudoHistory, rows: list[Row]) -> Numbers:
-    """Pseudo label of a modality against the one that people gave it; `own` is the clip's multimodal label instead."""
-    found = []
+def against_people(history: PseudoHistory, rows: list[Row]) -> NumberTable:
+    """Pseudo labels of a modality against the labels that people gave it, epoch by epoch.
+
+    The columns `own_label` compare the clip's multimodal label instead.
+    """
+    lines: list[tuple[object, ...]] = []
     for name in MODALITIES:
-        people = [getattr(row, f"label_{name}") for row in rows]
-        there = [
-            n for n, label in enumerate(people) if label is not None and rows[n].label is not None
-        ]
-        if not there:
+        clips, annotated, own = [], [], []
+        for number, row in enumerate(rows):
+            label = getattr(row, f"label_{name}")
+            if label is not None and row.label is not None:
+                clips.append(number)
+                annotated.append(label)
+                own.append(row.label)
+        if not clips:
             continue
-        truth = np.array([people[n] for n in there], dtype=np.float64).ravel()
-        own = np.array([rows[n].label for n in there], dtype=np.float64).ravel()
-        for e, epoch in enumerate(history.epochs):
-            said = history.labels[e, PSEUDO_SUB_TASKS.index(name), there].astype(np.float64).ravel()
-            sides = (m.mean_absolute_error(truth, said), m.mean_absolute_error(truth, own))
-            found.append(
-                (name, epoch, len(there), *sides, m.pearson(truth, said), m.pearson(truth, own))
-            )
-    columns = ("modality", "epoch", "clips", "mae", "mae_own_label", "corr", "corr_own_label")
-    return Numbers(columns, tuple(found))
+        truth = np.array(annotated, dtype=np.float64).ravel()
+        own_label = np.array(own, dtype=np.float64).ravel()
+        own_error, own_corr = m.mean_absolute_error(truth, own_label), m.pearson(truth, own_label)
+        place = PSEUDO_SUB_TASKS.index(name)
+        for labels, epoch in zip(history.labels, history.epochs, strict=True):
+            pseudo = labels[place, clips].astype(np.float64).ravel()
+            error, corr = m.mean_absolute_error(truth, pseudo), m.pearson(truth, pseudo)
+            lines.append((name, epoch, len(clips), error, own_error, corr, own_corr))
+    return NumberTable(PEOPLE_COLUMNS, tuple(lines))
 
 
-def _draw(data: EvalData, history: PseudoHistory, human: Numbers) -> Figure:
-    picture = figure(8.4, 4.6 if human.rows else 2.5)
-    panels = axes(picture, 2 if human.rows else 1, 4, sharex=True)
-    score = data.trained.info.task.kind == "regression"
-    for s, name in enumerate(PSEUDO_SUB_TASKS):
-        ax, colour = panels[s], colour_of(name)
-        values = [
-            epoch[s] if score else np.abs(epoch[s] - history.labels[0, s]).sum(1)
-            for epoch in history.labels
-        ]
-        low, q1, middle, q3, high = np.array([np.nanquantile(v, QUANTILES) for v in values]).T
-        ax.fill_between(history.epochs, low, high, color=colour, alpha=0.15, lw=0)
-        ax.fill_between(history.epochs, q1, q3, color=colour, alpha=0.35, lw=0)
-        ax.plot(history.epochs, middle, color=colour)
-        ax.set_title(name)
-        ax.grid(True, axis="y")
-    panels[0].set_ylabel("pseudo label" if score else "moved away from y")
-    for place, name in enumerate(MODALITIES):
-        own = [row for row in human.rows if row[0] == name]
-        if own:
-            ax, epochs = panels[4 + 1 + place], plotted(row[1] for row in own)
-            ax.plot(
-                epochs, plotted(row[3] for row in own), color=colour_of(name), label="pseudo label"
-            )
-            ax.plot(
-                epochs,
-                plotted(row[4] for row in own),
-                color=colour_of(name),
-                ls="--",
-                label="clip's label",
-            )
-            ax.grid(True, axis="y")
-            ax.legend(fontsize=7)
-            ax.set_ylim(bottom=0)
-    if human.rows:
-        panels[4].set_axis_off()
-        panels[4].text(
-            1.0,
-            0.5,
-            "distance from\npeople's labels\n(MAE)",
-            ha="right",
-            va="center",
-            transform=panels[4].transAxes,
-        )
+def _draw(is_score: bool, history: PseudoHistory, people: NumberTable) -> Figure:
+    """Upper row: the labels of each sub-task. Lower row, if there is one: distance to people."""
+    picture = figure(8.4, 4.6 if people.rows else 2.5)
+    columns = len(PSEUDO_SUB_TASKS)
+    panels = axes(picture, 2 if people.rows else 1, columns, sharex=True)
+    for place, name in enumerate(PSEUDO_SUB_TASKS):
+        _draw_sub_task(panels[place], is_score, history, place)
+        panels[place].set_title(name)
+    panels[0].set_ylabel("pseudo label" if is_score else "moved away from y")
+    if people.rows:
+        _draw_people(dict(zip(PSEUDO_SUB_TASKS, panels[columns:], strict=True)), people)
     for ax in panels:
         ax.set_xlabel("epoch")
     return picture
+
+
+def _draw_sub_task(ax: Axes, is_score: bool, history: PseudoHistory, place: int) -> None:
+    """Quantiles of the scores, or of how far the soft labels moved from the truth."""
+    quantiles = []
+    for labels in history.labels:
+        values = labels[place]
+        if not is_score:
+            values = np.abs(values - history.labels[0, place]).sum(1)
+        quantiles.append(np.nanquantile(values, QUANTILES))
+    low, q1, middle, q3, high = np.array(quantiles).T
+    colour = colour_of(PSEUDO_SUB_TASKS[place])
+    ax.fill_between(history.epochs, low, high, color=colour, alpha=0.15, lw=0)
+    ax.fill_between(history.epochs, q1, q3, color=colour, alpha=0.35, lw=0)
+    ax.plot(history.epochs, middle, color=colour)
+    ax.grid(True, axis="y")
+
+
+def _draw_people(panels: dict[str, Axes], people: NumberTable) -> None:
+    """One panel for each modality; the panel of `shared` holds the legend."""
+    for name in MODALITIES:
+        rows = [row for row in people.rows if row[0] == name]
+        if not rows:
+            continue
+        ax, colour = panels[name], colour_of(name)
+        epochs = plotted(row[1] for row in rows)
+        ax.plot(epochs, plotted(row[3] for row in rows), color=colour, label="pseudo label")
+        own = plotted(row[4] for row in rows)
+        ax.plot(epochs, own, color=colour, ls="--", label="clip's label")
+        ax.grid(True, axis="y")
+        ax.legend(fontsize=7)
+        ax.set_ylim(bottom=0)
+    ax = panels["shared"]
+    ax.set_axis_off()
+    text = "distance from\npeople's labels\n(MAE)"
+    ax.text(1.0, 0.5, text, ha="right", va="center", transform=ax.transAxes)

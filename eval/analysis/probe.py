@@ -1,145 +1,180 @@
-"""probe: how much a linear map can read from the cached embeddings, and from what the perceiver makes of them."""
+"""probe: linear maps from frame embeddings to labels, before and after the perceiver."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from semanticmac.core import Task
+from semanticmac.core import MODALITIES, Task
 from semanticmac.eval.analysis.figure import (
     AnalysisError,
+    AnalysisResult,
+    Axes,
     Figure,
-    Found,
-    Numbers,
+    NumberTable,
     axes,
     colour_of,
     figure,
 )
-from semanticmac.eval.analysis.represent import FRAMES, Representations, represent
+from semanticmac.eval.analysis.represent import FRAME_MODALITIES, Representations, represent
+from semanticmac.eval.calibration import binary_log_losses
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.metrics import functions as m
-from semanticmac.eval.metrics.rules import Metric
 from semanticmac.eval.metrics.scores import score
 from semanticmac.eval.report.paper import quoted_probe
+from semanticmac.run.metric import Metric
 
-STRENGTHS = tuple(
-    10.0**power for power in range(-2, 5)
-)  # of the regularisation; one is chosen on validation
-WORDS = (
-    "A linear map from the mean of a clip's frames to its label, before and after the perceiver. Its regularisation is "
-    "chosen on validation. The perceiver has been trained on these labels, the frozen embeddings have not."
+# Strengths of the regularisation; one is chosen on validation.
+STRENGTHS = tuple(10.0**power for power in range(-2, 5))
+FEATURES = ("cached", "perceived")
+DRAWN = (
+    "Acc-2 (non-zero)",
+    "Acc-2",
+    "Accuracy",
+    "Acc-3",
+    "weighted F1",
+    "mean w-F1",
+    "MAE",
+    "Corr",
+)
+MOST_PANELS = 4
+COLUMNS = ("modality", "feature", "metric", "value", "strength", "origin")
+EXPLANATION = (
+    "A linear map from the mean of a clip's frames to its label, before and after the perceiver. "
+    "Its regularisation is chosen on validation. The perceiver was trained on these labels, the "
+    "frozen embeddings were not."
 )
 
+Side = tuple[np.ndarray, np.ndarray]  # features (N, E), truth (N, K)
 
-def analyse(data: EvalData, run: Path, split: str) -> Found:
-    """Fitted on train, chosen on validation, scored on the split; the paper's numbers of MOSEI stand beside it."""
+
+@dataclass(frozen=True)
+class ProbeScore:
+    """One metric of one probe."""
+
+    modality: str
+    feature: str
+    metric: str
+    value: float | None
+    strength: float
+
+
+def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
+    """Fitted on train, chosen on validation, scored on the split.
+
+    The table has the paper's numbers on MOSEI too.
+    """
     train, valid, test = (represent(data, data.rows(name)) for name in ("train", "valid", split))
-    task, corpus = data.trained.info.task, data.manifest.corpus
-    rows: list[tuple[object, ...]] = []
-    for place, name in ((1, "audio"), (2, "vision")):
-        for feature in ("cached", "perceived"):
-            sides = [_side(part, feature, name, place) for part in (train, valid, test)]
-            if name not in data.trained.info.model.modalities or any(len(y) == 0 for _, y in sides):
-                continue
-            said, strength = fit(task, sides[0], sides[1], sides[2][0])
-            metrics = score(corpus, task, sides[2][1], said, train_truth=sides[0][1]).metrics
-            for metric in (*metrics, *_acc3(task, sides[2][1], said)):
-                rows.append((name, feature, metric.name, metric.value, strength, "measured"))
-    if not rows:
+    scores: list[ProbeScore] = []
+    for name in FRAME_MODALITIES:
+        if name not in data.trained.info.model.modalities:
+            continue
+        for feature in FEATURES:
+            sides = [_side(part, feature, name) for part in (train, valid, test)]
+            if all(len(truth) for _, truth in sides):
+                scores += _score_probe(data, name, feature, *sides)
+    if not scores:
         raise AnalysisError(
             "probe needs audio or vision in train, valid and the split that is scored"
         )
-    quoted = [(*row, None, "quoted, MOSEI") for row in quoted_probe()]
-    columns = ("modality", "feature", "metric", "value", "strength", "origin")
-    numbers = Numbers(columns, (*rows, *quoted))
-    return Found("probe", "Linear probes", WORDS, {"": _draw(rows)}, {"": numbers})
+    rows: list[tuple[object, ...]] = [(*vars(row).values(), "measured") for row in scores]
+    rows += [(*row, None, "quoted, MOSEI") for row in quoted_probe()]
+    table = NumberTable(COLUMNS, tuple(rows))
+    return AnalysisResult("probe", "Linear probes", EXPLANATION, {"": _draw(scores)}, {"": table})
 
 
-def fit(
-    task: Task,
-    train: tuple[np.ndarray, np.ndarray],
-    valid: tuple[np.ndarray, np.ndarray],
-    points: np.ndarray,
-) -> tuple[np.ndarray, float]:
-    """(features (N, E), truth (N, K)) of train and valid → (raw prediction of `points` (M, K), strength)."""
-    tried = []
+def _score_probe(
+    data: EvalData, modality: str, feature: str, train: Side, valid: Side, test: Side
+) -> list[ProbeScore]:
+    task, truth = data.trained.info.task, test[1]
+    prediction, strength = fit(task, train, valid, test[0])
+    scores = score(data.manifest.corpus, task, truth, prediction, train_truth=train[1])
+    metrics = (*scores.metrics, *_acc3(task, truth, prediction))
+    return [
+        ProbeScore(modality, feature, metric.name, metric.value, strength) for metric in metrics
+    ]
+
+
+def fit(task: Task, train: Side, valid: Side, points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Features (M, E) → (outputs (M, K), strength of the regularisation)."""
+    best_loss, best_strength, best_heads = np.inf, STRENGTHS[0], []
     for strength in STRENGTHS:
-        heads = [_head(task, strength, train[0], column) for column in train[1].T]
-        loss = _loss(task, valid[1], _say(task, heads, valid[0]))
-        tried.append((loss, strength, heads))
-    _, strength, heads = min(tried, key=lambda one: one[0])
-    return _say(task, heads, points), strength
+        heads = [_fit_head(task, strength, train[0], column) for column in train[1].T]
+        loss = _loss(task, valid[1], _outputs(task, heads, valid[0]))
+        if loss < best_loss:
+            best_loss, best_strength, best_heads = loss, strength, heads
+    return _outputs(task, best_heads, points), best_strength
 
 
-def _side(
-    of: Representations, feature: str, name: str, place: int
-) -> tuple[np.ndarray, np.ndarray]:
-    keep = of.present[:, place] & ~np.isnan(of.truth).any(axis=1)
-    return getattr(of, feature)[name][keep], of.truth[keep]
+def _side(part: Representations, feature: str, modality: str) -> Side:
+    """The annotated clips that have the modality."""
+    present = part.present[:, MODALITIES.index(modality)]
+    keep = present & ~np.isnan(part.truth).any(axis=1)
+    features = part.cached if feature == "cached" else part.perceived
+    return features[modality][keep], part.truth[keep]
 
 
-def _head(task: Task, strength: float, points: np.ndarray, target: np.ndarray) -> object:
+def _fit_head(task: Task, strength: float, points: np.ndarray, target: np.ndarray) -> Any:
+    """A fitted scikit-learn pipeline, or a constant logit for a class that all or no clips have."""
     if task.kind == "regression":
         return make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(points, target)
     if len(set(target)) < 2:
-        return float(20 * target[0] - 10)  # a class that all or none have needs no map
-    return make_pipeline(StandardScaler(), LogisticRegression(C=1 / strength, max_iter=500)).fit(
-        points, target > 0.5
-    )
+        return float(20 * target[0] - 10)
+    head = LogisticRegression(C=1 / strength, max_iter=500)
+    return make_pipeline(StandardScaler(), head).fit(points, target > 0.5)
 
 
-def _say(task: Task, heads: list[object], points: np.ndarray) -> np.ndarray:
+def _outputs(task: Task, heads: list[Any], points: np.ndarray) -> np.ndarray:
+    """Scores or logits (M, K) of the points (M, E)."""
     columns = []
     for head in heads:
         if isinstance(head, float):
             columns.append(np.full(len(points), head))
+        elif task.kind == "regression":
+            columns.append(head.predict(points))
         else:
-            read = head.predict if task.kind == "regression" else head.decision_function  # type: ignore[attr-defined]
-            columns.append(read(points))
+            columns.append(head.decision_function(points))
     return np.stack(columns, axis=1)
 
 
-def _loss(task: Task, truth: np.ndarray, said: np.ndarray) -> float:
+def _loss(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float:
+    """Absolute error, or the log loss of one class against the rest."""
     if task.kind == "regression":
-        return m.mean_absolute_error(truth, said)
-    return float((np.logaddexp(0.0, said) - truth * said).mean())
+        return m.mean_absolute_error(truth, outputs)
+    return float(binary_log_losses(truth, outputs).mean())
 
 
-def _acc3(task: Task, truth: np.ndarray, said: np.ndarray) -> tuple[Metric, ...]:
-    """The paper probes MOSEI by Acc-3 too, which is in no other table of it."""
+def _acc3(task: Task, truth: np.ndarray, prediction: np.ndarray) -> tuple[Metric, ...]:
+    """Acc-3, which the paper prints for probes only."""
     if (task.kind, task.low, task.high) != ("regression", -3.0, 3.0):
         return ()
-    return (Metric("Acc-3", m.rounded_accuracy(truth[:, 0], said[:, 0], 1)),)
+    value = m.rounded_accuracy(truth[:, 0], prediction[:, 0], 1)
+    return (Metric("Acc-3", value, paper_keys=("acc3",)),)
 
 
-def _draw(rows: list[tuple[object, ...]]) -> Figure:
-    wanted = (
-        "Acc-2 (non-zero)",
-        "Acc-2",
-        "Accuracy",
-        "Acc-3",
-        "weighted F1",
-        "mean w-F1",
-        "MAE",
-        "Corr",
-    )
-    names = [name for name in wanted if any(row[2] == name for row in rows)][:4]
+def _draw(scores: list[ProbeScore]) -> Figure:
+    measured = {row.metric for row in scores}
+    names = [name for name in DRAWN if name in measured][:MOST_PANELS]
     picture = figure(2.1 * len(names), 2.6)
-    for ax, metric in zip(axes(picture, 1, len(names)), names, strict=True):
-        for x, modality in enumerate(FRAMES):
-            for step, feature in enumerate(("cached", "perceived")):
-                value = next((r[3] for r in rows if r[:3] == (modality, feature, metric)), None)
-                if isinstance(value, float):
-                    alpha = 0.4 if feature == "cached" else 1.0
-                    ax.bar(
-                        x + 0.38 * step - 0.19, value, 0.34, color=colour_of(modality), alpha=alpha
-                    )
-        ax.set_title(metric)
-        ax.set_xticks(range(2), FRAMES)
+    for ax, name in zip(axes(picture, 1, len(names)), names, strict=True):
+        _draw_metric(ax, [row for row in scores if row.metric == name])
+        ax.set_title(name)
+        ax.set_xticks(range(2), FRAME_MODALITIES)
         ax.grid(True, axis="y")
     picture.supxlabel("pale: ImageBind embeddings · full: after the perceiver", fontsize=8)
     return picture
+
+
+def _draw_metric(ax: Axes, scores: list[ProbeScore]) -> None:
+    for row in scores:
+        if row.value is None:
+            continue
+        x = FRAME_MODALITIES.index(row.modality) + 0.38 * FEATURES.index(row.feature) - 0.19
+        alpha = 0.4 if row.feature == "cached" else 1.0
+        ax.bar(x, row.value, 0.34, color=colour_of(row.modality), alpha=alpha)

@@ -1,4 +1,4 @@
-"""What a model makes of clips on the way to a prediction: representations, and pooled frames before and after."""
+"""Representations of clips inside a model, and their pooled frames before and after the perceiver."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from semanticmac.cache.manifest import Row
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.model.attention import masked_mean
 
-FRAMES = ("audio", "vision")
+FRAME_MODALITIES = ("audio", "vision")
 
 
 @dataclass(frozen=True)
@@ -27,72 +27,68 @@ class Representations:
     shared: np.ndarray  # (N, 3, d) h_m
     fused: np.ndarray  # (N, d) z
     present: np.ndarray  # (N, 3) bool
-    cached: dict[str, np.ndarray]  # audio, vision → (N, E) mean of the cached frame embeddings
-    perceived: dict[
-        str, np.ndarray
-    ]  # audio, vision → (N, d) mean of the tokens after the perceiver
+    # audio, vision → (N, E) mean of the cached frame embeddings
+    cached: dict[str, np.ndarray]
+    # audio, vision → (N, d) mean of the tokens after the perceiver
+    perceived: dict[str, np.ndarray]
 
 
 @torch.inference_mode()
 def represent(data: EvalData, rows: Sequence[Row]) -> Representations:
     """Runs the model over these clips, in their order."""
     model = data.trained.model.eval()
-    ids: list[str] = []
-    parts: dict[str, list[Tensor]] = {}
+    clip_ids: list[str] = []
+    parts: dict[str, list[Tensor]] = {}  # name → its tensor of each batch
     for cpu_batch in data.batches(rows):
         batch = cpu_batch.to(data.device)
+        clip_ids += batch.clip_ids
         output = model(batch)
-        ids += batch.clip_ids
-        found = {
+        tensors = {
             "truth": batch.labels,
             "specific": output.specific,
             "shared": output.shared,
             "fused": output.fused,
             "present": output.present,
         }
-        for name in FRAMES:
+        for name in FRAME_MODALITIES:
             frames, mask = frames_of(batch, name)
             tokens, token_mask = model.encode_frames(name, frames, mask, context_of(data, batch))
-            found |= {
-                f"cached {name}": masked_mean(frames, mask),
-                f"perceived {name}": masked_mean(tokens, token_mask),
-            }
-        for key, tensor in found.items():
+            tensors[f"cached {name}"] = masked_mean(frames, mask)
+            tensors[f"perceived {name}"] = masked_mean(tokens, token_mask)
+        for key, tensor in tensors.items():
             parts.setdefault(key, []).append(tensor.cpu())
-    whole = {key: torch.cat(tensors) for key, tensors in parts.items()}
-    arrays = {
-        key: t.numpy() if t.dtype == torch.bool else t.double().numpy() for key, t in whole.items()
-    }
-    cached, perceived = (
-        {name: arrays[f"{kind} {name}"] for name in FRAMES} for kind in ("cached", "perceived")
-    )
+    arrays = {key: _to_numpy(torch.cat(tensors)) for key, tensors in parts.items()}
     return Representations(
-        tuple(ids),
+        tuple(clip_ids),
         truth=arrays["truth"],
         specific=arrays["specific"],
         shared=arrays["shared"],
         fused=arrays["fused"],
         present=arrays["present"],
-        cached=cached,
-        perceived=perceived,
+        cached={name: arrays[f"cached {name}"] for name in FRAME_MODALITIES},
+        perceived={name: arrays[f"perceived {name}"] for name in FRAME_MODALITIES},
     )
 
 
 def frames_of(batch: Batch, modality: str) -> tuple[Tensor, Tensor]:
-    """(B, F, E) and mask (B, F) of one frame modality."""
-    return (
-        (batch.audio, batch.audio_mask)
-        if modality == "audio"
-        else (batch.vision, batch.vision_mask)
-    )
+    """(B, F, E) and mask (B, F) of audio or vision."""
+    if modality == "audio":
+        return batch.audio, batch.audio_mask
+    return batch.vision, batch.vision_mask
 
 
 def context_of(data: EvalData, batch: Batch) -> Tensor | None:
+    """Which frames belong to the clips before; None for the utterance setting."""
     return batch.frame_context if data.trained.info.model.setting == "conversation" else None
 
 
 def unit(points: np.ndarray) -> np.ndarray:
-    """(…, d) scaled to length 1, as the contrastive losses see them; zero stays zero."""
+    """(…, d) scaled to length 1, as the contrastive losses do; zero stays zero."""
     lengths = np.linalg.norm(points, axis=-1, keepdims=True)
     scaled: np.ndarray = points / np.where(lengths > 0, lengths, 1.0)
     return scaled
+
+
+def _to_numpy(tensor: Tensor) -> np.ndarray:
+    array: np.ndarray = tensor.numpy() if tensor.dtype == torch.bool else tensor.double().numpy()
+    return array

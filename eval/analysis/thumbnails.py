@@ -1,4 +1,4 @@
-"""Small pictures and sound of cached clips, from the frame store; a clip that has none there has none here."""
+"""Previews of cached clips: small frames and the loudness, from the frame store."""
 
 from __future__ import annotations
 
@@ -14,63 +14,68 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Row
 
 HEIGHT_PX = 112
+_LARGEST_SAMPLE = 32768  # of int16
 
 
 @dataclass(frozen=True)
-class Film:
-    """A clip to look at."""
+class Preview:
+    """A few frames of a clip, and its loudness."""
 
-    places: tuple[int, ...]  # which of the clip's frames
-    times_s: tuple[float, ...]
-    pictures: tuple[np.ndarray, ...]  # (h, w, 3) uint8, small
-    # (P,) loudest sample of each of P equal parts of the sound, 0 … 1; empty where there is no
-    # sound
+    times_s: tuple[float, ...]  # of the frames
+    frames: tuple[np.ndarray, ...]  # (h, w, 3) uint8, HEIGHT_PX high
+    # (P,) loudest sample of each of P equal parts of the audio, 0 … 1; empty without audio
     peaks: np.ndarray
 
 
-NOTHING = Film((), (), (), np.zeros(0))
+EMPTY = Preview((), (), np.zeros(0))
 
 
-def films(
+def previews(
     layout: CacheLayout, rows: Sequence[Row], frames_per_s: int, count: int = 6, parts: int = 240
-) -> list[Film]:
-    """At most `count` pictures of each clip, evenly spread over it.
+) -> list[Preview]:
+    """A preview of each clip with at most `count` frames, evenly spread over it.
 
-    Imported features have neither frames nor sound.
+    It is empty for a clip that the frame store does not have, as for imported features.
     """
     try:
         store = FrameStore(layout.frames)
     except FileNotFoundError:
-        return [NOTHING] * len(rows)
+        return [EMPTY] * len(rows)
     with store:
-        return [_film(store, row, frames_per_s, count, parts) for row in rows]
+        return [_preview(store, row, frames_per_s, count, parts) for row in rows]
 
 
-def _film(store: FrameStore, row: Row, frames_per_s: int, count: int, parts: int) -> Film:
+def _preview(store: FrameStore, row: Row, frames_per_s: int, count: int, parts: int) -> Preview:
     try:
         raw = store.get(row.key)
     except (KeyError, RecordError):
-        return NOTHING
-    total = 0 if raw.frames is None else len(raw.frames)
-    # The middle of each of `count` equal parts, so that a first black frame does not stand for a
-    # clip.
-    places = (
-        tuple(range(total))
-        if total <= count
-        else tuple((2 * i + 1) * total // (2 * count) for i in range(count))
+        return EMPTY
+    frames: list[np.ndarray] = [] if raw.frames is None else list(raw.frames)
+    places = _middles(len(frames), count)
+    return Preview(
+        tuple(place / frames_per_s for place in places),
+        tuple(small(frames[place]) for place in places),
+        _peaks(raw.waveform, parts),
     )
-    pictures = () if raw.frames is None else tuple(small(raw.frames[place]) for place in places)
-    peaks = np.zeros(0)
-    if raw.waveform is not None and len(raw.waveform):
-        chunks = np.array_split(
-            np.abs(raw.waveform.astype(np.float64)) / 32768, min(parts, len(raw.waveform))
-        )
-        peaks = np.array([chunk.max() for chunk in chunks])
-    return Film(places, tuple(place / frames_per_s for place in places), pictures, peaks)
+
+
+def _middles(total: int, count: int) -> list[int]:
+    """The middle of each of `count` equal parts: a clip may begin with a black frame."""
+    if total <= count:
+        return list(range(total))
+    return [(2 * part + 1) * total // (2 * count) for part in range(count)]
+
+
+def _peaks(waveform: np.ndarray | None, parts: int) -> np.ndarray:
+    if waveform is None or not len(waveform):
+        return np.zeros(0)
+    loudness = np.abs(waveform.astype(np.float64)) / _LARGEST_SAMPLE
+    chunks = np.array_split(loudness, min(parts, len(waveform)))
+    return np.array([chunk.max() for chunk in chunks])
 
 
 def small(frame: np.ndarray) -> np.ndarray:
-    """(H, W, 3) → the same picture, HEIGHT_PX high."""
+    """(H, W, 3) → the same frame, HEIGHT_PX high."""
     height, width = frame.shape[:2]
     size = (max(1, round(width * HEIGHT_PX / height)), HEIGHT_PX)
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS))

@@ -1,4 +1,4 @@
-"""How far a score would move on other clips of the same kind: seeded bootstrap intervals of every metric."""
+"""Bootstrap intervals: how far a metric would move on other clips of the same kind."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import numpy as np
 
 from semanticmac.core import Task
 from semanticmac.eval.metrics import functions as m
-from semanticmac.eval.metrics.rules import rule_set
-from semanticmac.eval.metrics.scores import Pair, labelled
+from semanticmac.eval.metrics.rules import Clips, RuleSet, rule_set
+from semanticmac.eval.metrics.scores import Pair, labelled, labelled_valid
 
-# share of resamples that must define a metric, or its interval would describe the lucky ones
+# A metric must be defined in this share of the resamples; otherwise its interval would describe
+# only the resamples that happen to define it.
 MIN_DEFINED = 0.9
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The middle `level` of a metric over resamples of the clips; None where it is too often undefined."""
+    """The middle `level` of a metric over resamples; None where it is too often undefined."""
 
     name: str
     low: float | None
@@ -36,33 +37,42 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[Interval, ...]:
-    """Percentile intervals, in the order of `score`'s metrics: N clips drawn with replacement, `resamples` times.
+    """Percentile intervals in the order of `score`'s metrics, from N clips drawn with replacement.
 
-    Clips are drawn one by one, so clips of one video count as independent, and thresholds stay
-    those of validation: the interval is of the chance in the test clips alone, not of training
-    (that is the spread over seeds).
+    Clips are drawn one by one: clips of one video count as independent. Thresholds stay those of
+    validation. So the interval covers the choice of test clips alone; for the variation of training
+    see the spread over seeds.
     """
     truth, prediction = labelled(task, truth, prediction, "this split")
-    rules = rule_set(dataset, task, None if valid is None else labelled(task, *valid, "valid"))
+    rules = rule_set(dataset, task, labelled_valid(task, valid))
     draw = np.random.default_rng(seed)
     clips = rules.clips(truth, prediction)
     names = [metric.name for metric in rules.total(clips)]
-    values = np.full((resamples, len(names)), np.nan)
+    values = np.empty((resamples, len(names)))
     for row in values:
-        picked = draw.integers(len(clips), size=len(clips))
-        row[:] = [
-            np.nan if metric.value is None else metric.value
-            for metric in rules.total(clips[picked])
-        ]
+        row[:] = resampled(rules, clips, draw.integers(len(clips), size=len(clips)))
     return tuple(
         _interval(name, column, level) for name, column in zip(names, values.T, strict=True)
     )
 
 
-def _interval(name: str, values: m.Floats, level: float) -> Interval:
+def resampled(rules: RuleSet, clips: Clips, picked: m.Ints) -> list[float]:
+    """Values of all metrics on the picked clips; NaN = undefined."""
+    metrics = rules.total(clips[picked])
+    return [np.nan if metric.value is None else metric.value for metric in metrics]
+
+
+def percentiles(values: m.Floats, level: float) -> tuple[float, float] | None:
+    """Both ends of the middle `level` of the values (R,); None where too many of them are NaN."""
     defined = values[~np.isnan(values)]
-    undefined = len(values) - len(defined)
     if not len(defined) or len(defined) < MIN_DEFINED * len(values):
-        return Interval(name, None, None, undefined)
+        return None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(name, float(low), float(high), undefined)
+    return float(low), float(high)
+
+
+def _interval(name: str, values: m.Floats, level: float) -> Interval:
+    undefined = int(np.isnan(values).sum())
+    limits = percentiles(values, level)
+    low, high = (None, None) if limits is None else limits
+    return Interval(name, low, high, undefined)

@@ -1,8 +1,8 @@
-"""The numbers that the field compares by: one plain function a metric, its rule in its docstring, nothing rounded.
+"""Metrics of the field: one plain function each, with its rule in its docstring; nothing is rounded.
 
-Axes: N clips, C classes. A metric that a set of clips cannot have (0/0) is None, "undefined", and
-never 0 or NaN. Whatever counts classes works on a confusion matrix (C, C): rows are the truth,
-columns the prediction.
+Axes: N clips, C classes. A metric that is 0/0 on a set of clips is None (undefined), never 0 or
+NaN. Functions that count classes work on a confusion matrix (C, C): rows are the truth, columns the
+prediction.
 """
 
 from __future__ import annotations
@@ -29,32 +29,30 @@ def mean_absolute_error(truth: Floats, prediction: Floats) -> float:
 
 
 def pearson(truth: Floats, prediction: Floats) -> float | None:
-    """Covariance over the product of the standard deviations; undefined where either side is constant."""
-    # max − min, not the variance: the variance of a repeated 0.1 comes out as rounding noise, not
-    # as 0.
+    """Covariance over the product of the standard deviations; undefined where a side is constant."""
+    # max − min instead of the variance: rounding makes the variance of a repeated 0.1 non-zero.
     if np.ptp(truth) == 0 or np.ptp(prediction) == 0:
         return None
-    # Scaled by the spread first, so that a very narrow or very wide prediction neither under- nor
-    # overflows.
-    y, p = ((side - side.mean()) / np.ptp(side) for side in (truth, prediction))
+    # Scaled by the range first: squares of very small or very large values would under- or overflow.
+    y = (truth - truth.mean()) / np.ptp(truth)
+    p = (prediction - prediction.mean()) / np.ptp(prediction)
     return float(np.clip((y @ p) / np.sqrt((y @ y) * (p @ p)), -1.0, 1.0))
 
 
 def rounded_accuracy(truth: Floats, prediction: Floats, limit: int) -> float:
-    """Both sides clipped to ±limit and rounded half to even; the share of equals.
+    """The share of clips that are equal after clipping to ±limit and rounding half to even.
 
     Acc-7: limit 3; Acc-5: limit 2.
     """
-    return float(
-        (np.round(truth.clip(-limit, limit)) == np.round(prediction.clip(-limit, limit))).mean()
-    )
+    y = np.round(truth.clip(-limit, limit))
+    p = np.round(prediction.clip(-limit, limit))
+    return float((y == p).mean())
 
 
 def sign_confusion(truth: Floats, prediction: Floats, zeros: ZeroRule) -> Ints:
-    """Confusion (2, 2) of negative and positive, from which Acc-2 and its weighted F1 follow.
+    """Confusion (2, 2) of negative and positive, for Acc-2 and its weighted F1.
 
-    has-zero: p ≥ 0 against y ≥ 0, every clip. non-zero: p > 0 against y > 0, clips with y = 0 left
-    out.
+    has-zero: p ≥ 0 against y ≥ 0, all clips. non-zero: p > 0 against y > 0, without clips of y = 0.
     """
     if zeros == "has-zero":
         return confusion_matrix(truth >= 0, prediction >= 0, 2)
@@ -63,16 +61,14 @@ def sign_confusion(truth: Floats, prediction: Floats, zeros: ZeroRule) -> Ints:
 
 
 def interval_confusion(truth: Floats, prediction: Floats, cuts: Sequence[float]) -> Ints:
-    """Confusion over the intervals between rising `cuts`; an interval is open left and closed right.
+    """Confusion over the intervals between rising `cuts`; intervals are open left and closed right.
 
-    Cuts (0,) make zero a negative; cuts (−0.1, 0.1) make 0.1 neutral and −0.1 negative.
+    Cuts (0,): zero is negative. Cuts (−0.1, 0.1): 0.1 is neutral and −0.1 is negative.
     """
-    # Compared in float32: a label of 0.1 that went through a float32 is 0.100000001 and must stay
-    # on the cut.
+    # In float32: a label of 0.1 that was stored as float32 is 0.100000001 and must stay on the cut.
     edges = np.asarray(cuts, dtype=np.float32)
-    y, p = (
-        np.searchsorted(edges, side.astype(np.float32), side="left") for side in (truth, prediction)
-    )
+    y = np.searchsorted(edges, truth.astype(np.float32), side="left")
+    p = np.searchsorted(edges, prediction.astype(np.float32), side="left")
     return confusion_matrix(y, p, len(edges) + 1)
 
 
@@ -80,12 +76,12 @@ def interval_confusion(truth: Floats, prediction: Floats, cuts: Sequence[float])
 
 
 def confusion_matrix(truth: Classes, prediction: Classes, n: int) -> Ints:
-    """truth, prediction (N,) class numbers below n → counts (n, n): rows the truth, columns the prediction."""
+    """Counts (n, n), rows truth, columns prediction, of class numbers (N,) below n."""
     return count_cells(confusion_cells(truth, prediction, n), n)
 
 
 def confusion_cells(truth: Classes, prediction: Classes, n: int) -> Ints:
-    """truth, prediction (N,) → the cell that each clip falls into, row · n + column."""
+    """truth, prediction (N,) → the cell of each clip in the matrix, row · n + column."""
     return truth.astype(np.int64) * n + prediction
 
 
@@ -100,7 +96,7 @@ def accuracy(confusion: Ints) -> float | None:
 
 
 def class_f1(confusion: Ints) -> tuple[float | None, ...]:
-    """F1 of each class, 2·TP / (2·TP + FP + FN); undefined for a class that is neither there nor predicted."""
+    """F1 of each class, 2·TP / (2·TP + FP + FN); undefined for a class neither true nor predicted."""
     right = np.diag(confusion)
     either = confusion.sum(axis=0) + confusion.sum(axis=1)
     return tuple(_ratio(2 * tp, total) for tp, total in zip(right, either, strict=True))
@@ -114,22 +110,21 @@ def one_against_rest_accuracy(confusion: Ints) -> tuple[float | None, ...]:
 
 def weighted_f1(confusion: Ints) -> float | None:
     """F1 of each class, averaged by the class's share of the truth; undefined without clips."""
-    return _weighted(
-        confusion, 2 * np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1)
-    )
+    predicted_or_true = confusion.sum(axis=0) + confusion.sum(axis=1)
+    return _weighted(confusion, 2 * np.diag(confusion), predicted_or_true)
 
 
 def weighted_precision(confusion: Ints) -> float | None:
-    """TP / predicted of each class, averaged by share of the truth; a class never predicted counts as 0.
+    """TP / predicted of each class, averaged by share of the truth.
 
-    That 0 is the field's convention (scikit-learn's default): leaving such a class out would reward
-    ignoring it.
+    A class that is never predicted counts as 0, as in scikit-learn: leaving it out would reward a
+    model for ignoring it.
     """
     return _weighted(confusion, np.diag(confusion), confusion.sum(axis=0))
 
 
 def weighted_recall(confusion: Ints) -> float | None:
-    """TP / true of each class, averaged by share of the truth: Σ (n_c/N)(TP_c/n_c) = ΣTP/N, which is the accuracy."""
+    """TP / true of each class, averaged by share of the truth: Σ (n_c/N)(TP_c/n_c) = ΣTP/N = accuracy."""
     return accuracy(confusion)
 
 
@@ -146,40 +141,41 @@ def balanced_accuracy(confusion: Ints) -> float | None:
 
 
 def binary_f1(confusion: Ints) -> float | None:
-    """F1 of the positive class; undefined where nothing is positive and nothing was predicted so."""
+    """F1 of the positive class; undefined where no clip is positive or predicted as positive."""
     return class_f1(confusion)[1]
 
 
 def choose_threshold(truth: NDArray[np.bool_], logit: Floats, goal: ThresholdGoal) -> float | None:
-    """truth, logit (N,) of one emotion, validation clips → the t for which "logit > t" scores best by `goal`.
+    """The threshold t for which "logit > t" scores best by `goal` on the validation clips.
 
-    Every possible cut is tried, "always" (t = −∞) and "never" (t = ∞) among them; of equals the one
-    nearest to 0 (probability 0.5) is taken. None where the goal is undefined: n-Acc without
-    positives or without negatives.
+    truth, logit (N,) of one emotion. All cuts are tried, "always" (t = −∞) and "never" (t = ∞)
+    included; the one nearest to 0 (probability 0.5) wins among equals. None where the goal is
+    undefined: n-Acc without positives or without negatives.
     """
     order = np.argsort(-logit, kind="stable")
     falling, hits = logit[order], truth[order]
     size, positives = len(hits), int(hits.sum())
     if not size or (goal == "n-Acc" and positives in (0, size)):
         return None
-    count = np.arange(size + 1)  # the cut after the first k clips calls those k positive
+    # Cut k makes the first k clips positive.
+    count = np.arange(size + 1)
     tp = np.concatenate([[0], np.cumsum(hits)])
-    middle = falling[1:] + (falling[:-1] - falling[1:]) / 2
-    # Between two neighbouring floats the middle may be the upper one, which ">" would then lose.
-    cuts = np.concatenate(
-        [[np.inf], np.where(middle < falling[:-1], middle, falling[1:]), [-np.inf]]
-    )
-    cuts[(logit > 0).sum()] = 0.0  # the gap that 0 falls into keeps the natural threshold
-    possible = np.concatenate(
-        [[True], falling[:-1] > falling[1:], [True]]
-    )  # clips of one logit cannot be parted
-    reached = np.where(possible, _reached(goal, tp, count - tp, positives, size - positives), -1.0)
-    best = np.flatnonzero(reached >= reached.max() - 1e-12)
+    above, below = falling[:-1], falling[1:]
+    middle = below + (above - below) / 2
+    # The middle of two neighbouring floats may be the upper one, and ">" would exclude that clip.
+    between = np.where(middle < above, middle, below)
+    cuts = np.concatenate([[np.inf], between, [-np.inf]])
+    cuts[(logit > 0).sum()] = 0.0  # the cut that separates negative from positive logits
+    # No cut separates clips of the same logit.
+    possible = np.concatenate([[True], above > below, [True]])
+    scores = _score_cuts(goal, tp, count - tp, positives, size - positives)
+    scores = np.where(possible, scores, -1.0)
+    best = np.flatnonzero(scores >= scores.max() - 1e-12)
     return float(cuts[best[np.argmin(np.abs(cuts[best]))]])
 
 
-def _reached(goal: ThresholdGoal, tp: Ints, fp: Ints, positives: int, negatives: int) -> Floats:
-    """What each cut (K,) scores: the same equations as above, over all cuts at once."""
+def _score_cuts(goal: ThresholdGoal, tp: Ints, fp: Ints, positives: int, negatives: int) -> Floats:
+    """n-Acc or weighted F1 of each cut (K,), by the equations above."""
     tn, fn = negatives - fp, positives - tp
     if goal == "n-Acc":
         result: Floats = (tp / positives + tn / negatives) / 2

@@ -1,4 +1,4 @@
-"""Is one model really better than another? A paired bootstrap: both are drawn on the same clips, every time."""
+"""Paired bootstrap: is one model better than another? Both are scored on the same resampled clips."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import numpy as np
 
 from semanticmac.core import Task
 from semanticmac.eval.metrics import functions as m
-from semanticmac.eval.metrics.bootstrap import MIN_DEFINED
+from semanticmac.eval.metrics.bootstrap import percentiles, resampled
 from semanticmac.eval.metrics.rules import rule_set
-from semanticmac.eval.metrics.scores import Pair, labelled
+from semanticmac.eval.metrics.scores import Pair, labelled, labelled_valid
+from semanticmac.run.metric import Metric, Unit
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One metric of two models on the same clips; b − a everywhere.
+    """One metric of two models on the same clips; differences are b − a.
 
-    None: undefined, on these clips or too often.
+    None: undefined on these clips, or in too many resamples.
     """
 
     name: str
@@ -26,14 +27,13 @@ class Difference:
     difference: float | None
     low: float | None
     high: float | None
-    flips: (
-        float | None
-    )  # share of resamples in which the difference has not the sign that it has on these clips
+    flips: float | None  # share of resamples in which the difference has another sign
     higher_is_better: bool
+    unit: Unit = "percent"
 
     @property
     def real(self) -> bool:
-        """Whether the 95 % interval leaves zero out."""
+        """True where the 95 % interval excludes zero."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
@@ -50,42 +50,42 @@ def paired_bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[Difference, ...]:
-    """truth, a, b (N, K), a row the same clip in all three → the difference b − a of every metric.
+    """truth, a, b (N, K), each row the same clip in all three → the difference b − a of every metric.
 
-    N clips are drawn with replacement, `resamples` times, and both models scored on them; a
-    difference of exactly 0 counts as a flip. What it leaves out is the chance of training: two
-    seeds of one model may differ "really" too.
+    N clips are drawn with replacement, `resamples` times, and both models are scored on them. A
+    difference of exactly 0 counts as a flip. The variation of training is not included: two seeds
+    of one model may differ "really" too.
     """
-    sides = []
+    models = []
     for prediction, valid in ((a, valid_a), (b, valid_b)):
-        y, p = labelled(task, truth, prediction, "this split")
-        rules = rule_set(corpus, task, None if valid is None else labelled(task, *valid, "valid"))
-        sides.append((rules, rules.clips(y, p)))
-    whole = [rules.total(clips) for rules, clips in sides]
+        rules = rule_set(corpus, task, labelled_valid(task, valid))
+        clips = rules.clips(*labelled(task, truth, prediction, "this split"))
+        models.append((rules, clips))
+
+    metrics_a, metrics_b = (rules.total(clips) for rules, clips in models)
+    count = len(models[0][1])
     draw = np.random.default_rng(seed)
-    values = np.full((resamples, 2, len(whole[0])), np.nan)
+    values = np.empty((resamples, 2, len(metrics_a)))
     for row in values:
-        picked = draw.integers(len(sides[0][1]), size=len(sides[0][1]))
-        for side, (rules, clips) in enumerate(sides):
-            row[side] = [np.nan if x.value is None else x.value for x in rules.total(clips[picked])]
-    moved = values[:, 1] - values[:, 0]  # (resamples, metrics)
+        picked = draw.integers(count, size=count)
+        for side, (rules, clips) in enumerate(models):
+            row[side] = resampled(rules, clips, picked)
+    changes = values[:, 1] - values[:, 0]  # (resamples, metrics)
     return tuple(
-        _difference(one.name, one.value, two.value, column, level, one.higher_is_better)
-        for one, two, column in zip(*whole, moved.T, strict=True)
+        _difference(metric_a, metric_b, column, level)
+        for metric_a, metric_b, column in zip(metrics_a, metrics_b, changes.T, strict=True)
     )
 
 
-def _difference(
-    name: str,
-    a: float | None,
-    b: float | None,
-    moved: m.Floats,
-    level: float,
-    higher_is_better: bool,
-) -> Difference:
-    defined = moved[~np.isnan(moved)]
-    if a is None or b is None or len(defined) < MIN_DEFINED * len(moved):
-        return Difference(name, a, b, None, None, None, None, higher_is_better)
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    flips = float((defined * (b - a) <= 0).mean())
-    return Difference(name, a, b, b - a, float(low), float(high), flips, higher_is_better)
+def _difference(a: Metric, b: Metric, changes: m.Floats, level: float) -> Difference:
+    """changes (resamples,): b − a in each of them, NaN = undefined."""
+    limits = percentiles(changes, level)
+    difference = low = high = flips = None
+    if a.value is not None and b.value is not None and limits is not None:
+        difference = b.value - a.value
+        low, high = limits
+        defined = changes[~np.isnan(changes)]
+        flips = float((defined * difference <= 0).mean())
+    return Difference(
+        a.name, a.value, b.value, difference, low, high, flips, a.higher_is_better, a.unit
+    )

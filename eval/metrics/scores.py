@@ -1,4 +1,4 @@
-"""One set of predictions, scored: the dataset's metrics, the same for constant predictions, and what was left out."""
+"""Scores of one set of predictions: metrics, the same metrics of constant predictions, and counts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 
 from semanticmac.core import Task
 from semanticmac.eval.metrics import functions as m
-from semanticmac.eval.metrics.rules import Clips, Metric, RuleSet, Threshold, rule_set
+from semanticmac.eval.metrics.rules import Clips, RuleSet, Threshold, rule_set
+from semanticmac.run.metric import Metric
 
 Pair = tuple[m.Floats, m.Floats]  # truth (N, K), raw prediction (N, K)
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a prediction that never looks at a clip scores."""
+    """Metrics of a constant prediction, the same for every clip."""
 
     name: str
     metrics: tuple[Metric, ...]
@@ -27,8 +28,8 @@ class ClassFigures:
     """One class against the rest; multi-label classes at the thresholds of n-Acc and F1."""
 
     name: str
-    support: int  # clips that have it
-    predicted: int  # clips that were given it
+    support: int  # clips of this class
+    predicted: int  # clips predicted as this class
     right: int  # both
     precision: float | None
     recall: float | None
@@ -37,22 +38,18 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Scores:
-    """Everything a report says about one run on one split.
-
-    Full precision; rounding is the report's.
-    """
+    """All results of one run on one split, at full precision."""
 
     metrics: tuple[Metric, ...]
     baselines: tuple[Baseline, ...]
     main: str  # name of the metric that the model is judged by
     collapsed: bool
-    why_collapsed: str  # in words; empty if it did not
+    why_collapsed: str  # in words; empty where the model did not collapse
     scored: int  # clips
-    unlabelled: int  # clips left out, their truth being NaN
-    classes: tuple[ClassFigures, ...] = ()  # class tasks
-    confusion: tuple[
-        tuple[int, ...], ...
-    ] = ()  # rows truth, columns prediction; single-label and binary
+    unlabelled: int  # clips that were left out because their truth is NaN
+    classes: tuple[ClassFigures, ...] = ()  # empty for regression
+    # rows truth, columns prediction; only for single-label and binary
+    confusion: tuple[tuple[int, ...], ...] = ()
     thresholds: tuple[Threshold, ...] = ()  # multi-label
 
     def __getitem__(self, name: str) -> Metric:
@@ -68,26 +65,28 @@ def score(
     train_truth: m.Floats,
     valid: Pair | None = None,
 ) -> Scores:
-    """truth, prediction (N, K), K = task.width → Scores. A row of truth with a NaN is not annotated: left out, counted.
+    """Scores of truth and prediction (N, K), K = task.width.
 
-    prediction is what the model's head gives: the score, or logits. Baselines are constants of
-    train_truth (M, K). valid serves multi-label thresholds alone; nothing is ever chosen on the
-    clips that are scored. Raises ValueError for shapes that disagree, predictions that are not
-    finite, and splits without a label.
+    A NaN in a row of truth means "not annotated": the clip is left out and counted. prediction
+    holds scores or logits, as the model outputs them. Baselines are constants of train_truth
+    (M, K). valid is used for multi-label thresholds only; nothing is chosen on the clips that are
+    scored. Raises ValueError for shapes that disagree, predictions that are not finite, and splits
+    without a label.
     """
     scored_truth, scored_prediction = labelled(task, truth, prediction, "this split")
-    train = labelled(task, train_truth, train_truth, "train")[0]
-    valid = None if valid is None else labelled(task, *valid, "valid")
+    train, _ = labelled(task, train_truth, train_truth, "train")
+    valid = labelled_valid(task, valid)
     rules = rule_set(dataset, task, valid)
     metrics = rules.measure(scored_truth, scored_prediction)
     baselines = []
     for name, constant in constants(task, train):
-        # The same constant on validation: a baseline may choose its thresholds just as a model may.
-        same = None if valid is None else (valid[0], np.broadcast_to(constant, valid[0].shape))
-        measure = rule_set(dataset, task, same).measure
-        baselines.append(
-            Baseline(name, measure(scored_truth, np.broadcast_to(constant, scored_truth.shape)))
-        )
+        # Multi-label: a baseline chooses its thresholds on validation, as a model does.
+        constant_valid = None
+        if valid is not None:
+            constant_valid = (valid[0], np.broadcast_to(constant, valid[0].shape))
+        baseline_rules = rule_set(dataset, task, constant_valid)
+        constant_prediction = np.broadcast_to(constant, scored_truth.shape)
+        baselines.append(Baseline(name, baseline_rules.measure(scored_truth, constant_prediction)))
     why = why_collapsed(rules, metrics, baselines, scored_prediction)
     classes, confusion = class_figures(task, scored_truth, rules.decide(scored_prediction))
     return Scores(
@@ -105,7 +104,7 @@ def score(
 
 
 def labelled(task: Task, truth: m.Floats, prediction: m.Floats, split: str) -> Pair:
-    """The rows whose truth is annotated, both sides, checked."""
+    """The rows whose truth is annotated, of both sides; raises ValueError as `score` does."""
     nothing = (
         f"none of the {len(truth)} clips of {split} has a label: there is nothing to score against"
     )
@@ -124,9 +123,15 @@ def labelled(task: Task, truth: m.Floats, prediction: m.Floats, split: str) -> P
     broken = int((~np.isfinite(prediction)).any(axis=1).sum())
     if broken:
         raise ValueError(
-            f"{broken} of {len(prediction)} predictions of {split} are NaN or infinite: training diverged"
+            f"{broken} of {len(prediction)} predictions of {split} are NaN or infinite: "
+            "training diverged"
         )
     return truth, prediction
+
+
+def labelled_valid(task: Task, valid: Pair | None) -> Pair | None:
+    """The same for validation, where it is given."""
+    return None if valid is None else labelled(task, *valid, "valid")
 
 
 def constants(task: Task, train: m.Floats) -> list[tuple[str, m.Floats]]:
@@ -136,17 +141,16 @@ def constants(task: Task, train: m.Floats) -> list[tuple[str, m.Floats]]:
     share = train.mean(axis=0)
     if task.kind == "single-label":
         return [("majority class", np.eye(task.width)[share.argmax()])]
+    # A class that all or no clips have gets a large finite logit.
     with np.errstate(divide="ignore"):
-        logit = np.clip(
-            np.log(share) - np.log1p(-share), -50.0, 50.0
-        )  # finite for a class that all or none have
+        logit = np.clip(np.log(share) - np.log1p(-share), -50.0, 50.0)
     return [("majority class" if task.kind == "binary" else "train prior", logit)]
 
 
 def why_collapsed(
     rules: RuleSet, metrics: Sequence[Metric], baselines: Sequence[Baseline], prediction: m.Floats
 ) -> str:
-    """In words, why the model learnt nothing that this split shows; empty if it did."""
+    """Why this split shows no sign of learning, in words; empty where it shows one."""
     decided = rules.decide(prediction)
     if len(decided) > 1 and (decided == decided[0]).all():
         return "it predicts the same for every clip"
@@ -155,7 +159,8 @@ def why_collapsed(
         constant = find(baseline.metrics, rules.main).value
         if ours.value is None or constant is None:
             continue
-        if (ours.value <= constant) if ours.higher_is_better else (ours.value >= constant):
+        better = ours.value > constant if ours.higher_is_better else ours.value < constant
+        if not better:
             return f"its {rules.main} is no better than the constant baseline's ({baseline.name})"
     return ""
 
@@ -163,43 +168,40 @@ def why_collapsed(
 def class_figures(
     task: Task, truth: m.Floats, decided: Clips
 ) -> tuple[tuple[ClassFigures, ...], tuple[tuple[int, ...], ...]]:
-    """(figures a class, confusion matrix where every clip has one class); both empty for regression."""
+    """(figures of each class, confusion matrix); both empty for regression.
+
+    The matrix is also empty for multi-label, where a clip may have several classes.
+    """
     if task.kind == "regression":
         return (), ()
     if task.kind == "multi-label":
-        counts = np.stack(
-            [m.confusion_matrix(y > 0.5, p, 2) for y, p in zip(truth.T, decided.T, strict=True)]
-        )
-        support, predicted, right = (
-            counts[:, 1, :].sum(axis=1),
-            counts[:, :, 1].sum(axis=1),
-            counts[:, 1, 1],
-        )
-        matrix: tuple[tuple[int, ...], ...] = ()
-    else:
-        number = truth[:, 0] > 0.5 if task.kind == "binary" else truth.argmax(axis=1)
-        confusion = m.confusion_matrix(number, decided.astype(np.int64), len(task.classes))
-        support, predicted, right = confusion.sum(axis=1), confusion.sum(axis=0), np.diag(confusion)
-        matrix = tuple(tuple(row) for row in confusion.tolist())
-    figures = tuple(
-        ClassFigures(
-            name,
-            s,
-            p,
-            r,
-            r / p if p else None,
-            r / s if s else None,
-            2 * r / (s + p) if s + p else None,
-        )
-        for name, s, p, r in zip(
-            task.classes, support.tolist(), predicted.tolist(), right.tolist(), strict=True
-        )
-    )
-    return figures, matrix
+        pairs = zip(truth.T, decided.T, strict=True)
+        counts = np.stack([m.confusion_matrix(y > 0.5, p, 2) for y, p in pairs])  # (C, 2, 2)
+        support, predicted = counts[:, 1].sum(axis=1), counts[:, :, 1].sum(axis=1)
+        return _each_class(task, support, predicted, counts[:, 1, 1]), ()
+    number = truth[:, 0] > 0.5 if task.kind == "binary" else truth.argmax(axis=1)
+    confusion = m.confusion_matrix(number, decided.astype(np.int64), len(task.classes))
+    support, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    matrix = tuple(tuple(row) for row in confusion.tolist())
+    return _each_class(task, support, predicted, np.diag(confusion)), matrix
+
+
+def _each_class(
+    task: Task, support: m.Ints, predicted: m.Ints, right: m.Ints
+) -> tuple[ClassFigures, ...]:
+    """support, predicted, right (C,)."""
+    figures = []
+    for place, name in enumerate(task.classes):
+        s, p, r = int(support[place]), int(predicted[place]), int(right[place])
+        precision = r / p if p else None
+        recall = r / s if s else None
+        f1 = 2 * r / (s + p) if s + p else None
+        figures.append(ClassFigures(name, s, p, r, precision, recall, f1))
+    return tuple(figures)
 
 
 def find(metrics: Sequence[Metric], name: str) -> Metric:
-    """The metric of that name; ValueError, naming those that there are, if there is none."""
+    """The metric of that name; raises ValueError, which lists the known names, for another one."""
     for metric in metrics:
         if metric.name == name:
             return metric

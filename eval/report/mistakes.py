@@ -1,4 +1,4 @@
-"""The clips that a model got most wrong, as a report shows them: pictures, sound, text, and what was said of them."""
+"""The clips with the largest errors, as a report shows them: frames, loudness, text and predictions."""
 
 from __future__ import annotations
 
@@ -12,106 +12,103 @@ from PIL import Image
 
 from semanticmac.cache.manifest import Row
 from semanticmac.core import SUB_TASKS, Task
-from semanticmac.eval.analysis.thumbnails import films
-from semanticmac.eval.calibration import log_softmax
+from semanticmac.eval.analysis.thumbnails import Preview, previews
+from semanticmac.eval.calibration import log_losses
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
-from semanticmac.eval.report.formatting import plain, spoken
+from semanticmac.eval.report.formatting import plain, prediction_text
+from semanticmac.run.predictions import Predictions
 
-WORST = 8  # clips
+MOST = 8  # clips
+FRAMES = 4  # of each clip
+_WAVE_WIDTH, _WAVE_HEIGHT = 240, 40
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A clip that the model got wrong."""
+    """One clip, as texts and images for the page."""
 
     clip_id: str
     text: str
     truth: str
-    said: str
-    parts: tuple[tuple[str, str], ...]  # sub-task, what it said
-    pictures: tuple[str, ...]  # data URIs
-    wave: str  # points of an SVG polygon in a box of 240 × 40; empty where there is no sound
+    predicted: str
+    sub_tasks: tuple[tuple[str, str], ...]  # (sub-task, its prediction)
+    frames: tuple[str, ...]  # data URIs
+    wave: str  # points of an SVG polygon in a box of 240 × 40; empty where there is no audio
 
 
 def mistakes(data: EvalData, result: Evaluation, rows: Sequence[Row]) -> tuple[Mistake, ...]:
     """The clips whose prediction is furthest from the truth, the worst first."""
-    task, said = data.trained.info.task, result.predictions
-    losses = clip_losses(task, said.truth, said.multimodal)
-    worst = [
-        int(n)
-        for n in np.argsort(-np.nan_to_num(losses, nan=-1.0), kind="stable")[:WORST]
-        if losses[n] > 0
-    ]
-    by_id = {row.clip_id: row for row in rows}
-    chosen = [by_id[said.clip_ids[n]] for n in worst]
-    seen = films(data.layout, chosen, data.manifest.fingerprint.sampling.frames_per_s, count=4)
-    found = []
-    for n, row, film in zip(worst, chosen, seen, strict=True):
-        there = [True, True, *said.present[n]]
-        parts = tuple(
-            (name, spoken(task, said.scores[n, s]))
-            for s, name in enumerate(SUB_TASKS)
-            if s and there[s]
-        )
-        truth = _truth(task, said.truth[n])
-        pictures = tuple(_jpeg(picture) for picture in film.pictures)
-        found.append(
-            Mistake(
-                row.clip_id,
-                row.text,
-                truth,
-                spoken(task, said.multimodal[n]),
-                parts,
-                pictures,
-                _wave(film.peaks),
-            )
-        )
-    return tuple(found)
+    task, predictions = data.trained.info.task, result.predictions
+    losses = clip_losses(task, predictions.truth, predictions.multimodal)
+    order = np.argsort(-np.nan_to_num(losses, nan=-1.0), kind="stable")[:MOST]
+    worst = [int(number) for number in order if losses[number] > 0]
 
-
-def clip_losses(task: Task, truth: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """(N, K) → (N,): absolute error, or the negative log-likelihood of the classes; NaN where not annotated."""
-    if task.kind == "regression":
-        losses = np.abs(said - truth)
-    elif task.kind == "single-label":
-        losses = -truth * log_softmax(said)
-    else:
-        losses = np.logaddexp(0.0, said) - truth * said
-    summed: np.ndarray = losses.sum(axis=1)
-    return summed
-
-
-def _truth(task: Task, truth: np.ndarray) -> str:
-    if task.kind == "regression":
-        return spoken(task, truth)
-    if task.kind == "binary":
-        return task.classes[int(truth[0] > 0.5)]
-    return (
-        ", ".join(name for name, there in zip(task.classes, truth, strict=True) if there > 0.5)
-        or "none"
+    row_of = {row.clip_id: row for row in rows}
+    chosen = [row_of[predictions.clip_ids[number]] for number in worst]
+    frames_per_s = data.manifest.fingerprint.sampling.frames_per_s
+    shown = previews(data.layout, chosen, frames_per_s, count=FRAMES)
+    return tuple(
+        _mistake(task, predictions, number, row, preview)
+        for number, row, preview in zip(worst, chosen, shown, strict=True)
     )
 
 
+def _mistake(
+    task: Task, predictions: Predictions, number: int, row: Row, preview: Preview
+) -> Mistake:
+    available = predictions.available(number)
+    sub_tasks = []
+    for place, name in enumerate(SUB_TASKS):
+        if name != "multimodal" and available[place]:
+            sub_tasks.append((name, prediction_text(task, predictions.outputs[number, place])))
+    return Mistake(
+        row.clip_id,
+        row.text,
+        _truth_text(task, predictions.truth[number]),
+        prediction_text(task, predictions.multimodal[number]),
+        tuple(sub_tasks),
+        tuple(_jpeg(frame) for frame in preview.frames),
+        _wave(preview.peaks),
+    )
+
+
+def clip_losses(task: Task, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """(N, K) → (N,): absolute error, or negative log-likelihood of classes; NaN = not annotated."""
+    if task.kind == "regression":
+        losses = np.abs(prediction - truth)
+    else:
+        losses = log_losses(task, truth, prediction)
+    summed: np.ndarray = losses.reshape(len(truth), -1).sum(axis=1)
+    return summed
+
+
+def _truth_text(task: Task, truth: np.ndarray) -> str:
+    if task.kind == "regression":
+        return prediction_text(task, truth)
+    if task.kind == "binary":
+        return task.classes[int(truth[0] > 0.5)]
+    names = [name for name, share in zip(task.classes, truth, strict=True) if share > 0.5]
+    return ", ".join(names) or "none"
+
+
 def _wave(peaks: np.ndarray) -> str:
-    """An outline around the middle of a box of 240 × 40."""
+    """A polygon around the middle line, as high as the audio is loud."""
     if not len(peaks):
         return ""
-    top = peaks / max(float(peaks.max()), 1e-3)
-    x = np.linspace(0, 240, len(top))
-    over = [f"{plain(a, 1)},{plain(20 - 19 * b, 1)}" for a, b in zip(x, top, strict=True)]
-    under = [
-        f"{plain(a, 1)},{plain(20 + 19 * b, 1)}" for a, b in zip(x[::-1], top[::-1], strict=True)
-    ]
-    return " ".join([*over, *under])
+    heights = (_WAVE_HEIGHT / 2 - 1) * peaks / max(float(peaks.max()), 1e-3)
+    x = np.linspace(0, _WAVE_WIDTH, len(heights))
+    upper = zip(x, _WAVE_HEIGHT / 2 - heights, strict=True)
+    lower = zip(x[::-1], (_WAVE_HEIGHT / 2 + heights)[::-1], strict=True)
+    return " ".join(f"{plain(a, 1)},{plain(b, 1)}" for a, b in (*upper, *lower))
 
 
-def _jpeg(picture: np.ndarray) -> str:
+def _jpeg(frame: np.ndarray) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=82)
+    Image.fromarray(frame).save(buffer, "JPEG", quality=82)
     return data_uri(buffer.getvalue(), "image/jpeg")
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """A file inside the page."""
+    """The content of a file as a URI, so that the page needs no other file."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,189 +1,134 @@
-"""A result as a sheet: ours, the constants and the paper's models as lines, metrics across; as CSV, LaTeX and JSON."""
+"""ResultsTable: rows, columns and cells of any result, rendered by four writers.
+
+write_terminal.py, write_csv.py, write_latex.py and write_html.py read the same table. Cells hold
+full precision; they are rounded when they are printed.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from semanticmac.eval.metrics.bootstrap import Interval
-from semanticmac.eval.metrics.scores import Scores, find
-from semanticmac.eval.report.formatting import (
-    QUOTED_NOTE,
-    UNDEFINED,
-    cell,
-    mean_spread,
-    percent_digits,
-)
-from semanticmac.eval.report.paper import ARXIV, counterpart, quoted_columns
+from semanticmac.run.metric import Metric, Unit, digits_of, format_number, mean_and_std
 
-PAPER_MODELS = {
-    "own": "SemanticMAC",
-    "all": "",
-    "none": "nobody",
-}  # --paper → how the names of its models begin
-_LATEX = str.maketrans(
-    {c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
-)
+UNDEFINED = "undefined"
+
+Style = Literal["", "strong", "quiet", "good", "bad"]
+# measured: by us; constant: a baseline that ignores the clip; quoted: printed in the paper.
+Origin = Literal["", "measured", "constant", "quoted"]
 
 
 @dataclass(frozen=True)
-class Number:
-    """One cell: measured here over runs, or printed in the paper."""
+class Cell:
+    """A number with its unit, or a text."""
 
-    values: tuple[float | None, ...] = ()  # a run each, full precision; None = undefined
-    low: float | None = None  # 95 % interval of a single run
+    value: float | None = None
+    spread: float | None = None  # sample standard deviation over runs
+    low: float | None = None  # 95 % interval
     high: float | None = None
-    printed: str = ""
+    unit: Unit = "percent"
+    digits: int = 1  # after the point
+    signed: bool = False  # print the sign of positive numbers too
+    runs: int = 0  # runs that were measured
+    text: str = ""  # printed as it is: a name, a count, a number quoted from the paper
+    missing: str = UNDEFINED  # printed where there is neither text nor number
+    style: Style = ""
+    shade: float | None = None  # 0 … 1, for writers that have colours
 
 
 @dataclass(frozen=True)
-class Line:
-    """One model."""
+class Column:
+    """A column of cells; the names of rows are not a column."""
 
-    model: str
-    setting: str  # utterance or conversation, as the paper calls it; empty for ours
-    origin: str  # measured, constant or quoted
-    numbers: dict[str, Number]  # metric of ours → number; what the paper does not print is absent
+    header: str
+    short: str = ""  # the header in short lines for a terminal; empty: the same
+    style: Style = ""
+    left: bool = False  # aligned left instead of right
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of cells; None: the row has no such number."""
+
+    name: str
+    cells: tuple[Cell | None, ...]
+    origin: Origin = ""
+    setting: str = ""  # of a model in the paper: utterance or conversation
+    style: Style = ""
+    strong_name: bool = False
 
 
 @dataclass(frozen=True)
 class ResultsTable:
-    """All lines, the paper's first, then constants, then ours."""
+    """Results of one dataset, of several models, of several inputs, and so on."""
 
-    dataset: str
-    split: str
-    metrics: tuple[str, ...]
-    lines: tuple[Line, ...]
-    runs: int
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    corner: str = ""  # header of the names
+    names_right: bool = False  # names are numbers, aligned right
+    warnings: tuple[str, ...] = ()  # printed before the notes, and louder
+    notes: tuple[str, ...] = ()
+    caption: str = ""  # one paragraph, for LaTeX
+    dataset: str = ""  # for CSV
+    split: str = ""
 
+    def select(self, places: Sequence[int]) -> ResultsTable:
+        """The same table with some of its columns."""
+        rows = []
+        for row in self.rows:
+            rows.append(replace(row, cells=tuple(row.cells[place] for place in places)))
+        columns = tuple(self.columns[place] for place in places)
+        return replace(self, columns=columns, rows=tuple(rows))
 
-def sheet(
-    runs: Sequence[Scores],
-    dataset: str,
-    corpus: str,
-    split: str,
-    intervals: Sequence[Interval],
-    paper: str,
-) -> ResultsTable:
-    """Runs over seeds become one line, mean ± sample spread; `paper` is a key of PAPER_MODELS."""
-    if paper not in PAPER_MODELS:
-        raise ValueError(f"--paper {paper}: expected {', '.join(PAPER_MODELS)}")
-    metrics = tuple(metric.name for metric in runs[0].metrics)
-    lines = []
-    for (model, setting), cells in quoted_columns(corpus, PAPER_MODELS[paper]).items():
-        found = {
-            name: number.printed
-            for name in metrics
-            if (number := counterpart(name, cells)) is not None
-        }
-        if found:
-            numbers = {name: Number(printed=printed) for name, printed in found.items()}
-            lines.append(Line(model, setting, "quoted", numbers))
-    for baseline in runs[0].baselines:
-        numbers = {name: Number((find(baseline.metrics, name).value,)) for name in metrics}
-        lines.append(Line(baseline.name, "", "constant", numbers))
-    limits = {interval.name: interval for interval in intervals}
-    ours = {}
-    for name in metrics:
-        limit = limits.get(name)
-        low, high = (limit.low, limit.high) if limit else (None, None)
-        ours[name] = Number(tuple(run[name].value for run in runs), low, high)
-    return ResultsTable(
-        dataset, split, metrics, (*lines, Line("ours", "", "measured", ours)), len(runs)
-    )
+    @property
+    def quoted_places(self) -> list[int]:
+        """The columns for which the paper prints a number."""
+        places = []
+        for place in range(len(self.columns)):
+            if any(row.origin == "quoted" and row.cells[place] for row in self.rows):
+                places.append(place)
+        return places
 
 
-def to_csv(of: ResultsTable) -> str:
-    """A line a model and metric: ours at full precision, as fractions; the paper's as printed, in its unit."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(
-        [
-            "dataset",
-            "split",
-            "model",
-            "setting",
-            "origin",
-            "metric",
-            "runs",
-            "mean",
-            "std",
-            "low95",
-            "high95",
-        ]
-    )
-    for line in of.lines:
-        for metric, number in line.numbers.items():
-            mean, spread = mean_spread(number.values) if number.values else (number.printed, None)
-            about = [
-                of.dataset,
-                of.split,
-                line.model,
-                line.setting,
-                line.origin,
-                metric,
-                len(number.values) or "",
-            ]
-            rows.writerow([*about, mean, spread, number.low, number.high])
-    return text.getvalue()
+def metric_cell(
+    values: Sequence[float | None], metric: Metric, percent_digits: int = 1, **changes: str
+) -> Cell:
+    """The values of one metric over runs: their mean and spread."""
+    mean, spread = mean_and_std(values)
+    digits = digits_of(metric.unit, percent_digits)
+    return Cell(mean, spread, unit=metric.unit, digits=digits, runs=len(values), **changes)  # type: ignore[arg-type]
 
 
-def to_latex(of: ResultsTable) -> str:
-    """A booktabs table, models downward as in the papers; what a model does not report is a dash."""
-    digits = percent_digits(
-        [number.printed for line in of.lines for number in line.numbers.values()]
-    )
-    quoted = {metric for line in of.lines if line.origin == "quoted" for metric in line.numbers}
-    metrics = [name for name in of.metrics if name in quoted] if quoted else list(of.metrics)
-    rows, origin = [], ""
-    for line in of.lines:
-        if origin and line.origin != origin:
-            rows.append(r"\midrule")
-        origin = line.origin
-        cells = [_latex_cell(line.numbers.get(metric), metric, digits) for metric in metrics]
-        name = line.model + (f" ({line.setting})" if line.setting else "")
-        rows.append(" & ".join([name.translate(_LATEX), *cells]) + r" \\")
-    ours = "one run" if of.runs == 1 else f"{of.runs} runs, mean and sample standard deviation"
-    caption = f"{of.dataset}, {of.split}; ours: {ours}." + (f" {QUOTED_NOTE}." if quoted else "")
-    head = " & ".join(["", *(metric.translate(_LATEX) for metric in metrics)]) + r" \\"
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering",
-            r"\begin{tabular}{l" + "r" * len(metrics) + "}",
-            r"\toprule",
-            head,
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            rf"\caption{{{caption.translate(_LATEX)}}}",
-            r"\end{table}",
-            "",
-        ]
-    )
+def text_cell(text: object, style: Style = "") -> Cell:
+    """A text or a count."""
+    return Cell(text=str(text), missing="", style=style)
 
 
-def as_dict(of: ResultsTable) -> list[dict[str, object]]:
-    """The quoted lines for JSON: everything measured stands in the scores themselves."""
-    return [
-        {"model": line.model, "setting": line.setting, "source": ARXIV, "printed": printed_of(line)}
-        for line in of.lines
-        if line.origin == "quoted"
-    ]
+def text_row(name: str, *texts: object) -> Row:
+    """A row of texts and counts."""
+    return Row(name, tuple(text_cell(text) for text in texts))
 
 
-def printed_of(line: Line) -> dict[str, str]:
-    return {metric: number.printed for metric, number in line.numbers.items()}
+def format_cell(cell: Cell | None, plus_minus: str = " ± ") -> str:
+    """A cell as text; empty for a number that the row does not have."""
+    if cell is None:
+        return ""
+    if cell.text:
+        return cell.text
+    if cell.value is not None:
+        spread = "" if cell.spread is None else plus_minus + _number(cell.spread, cell)
+        return _number(cell.value, cell) + spread
+    if cell.low is not None and cell.high is not None:
+        return f"{_number(cell.low, cell)}…{_number(cell.high, cell)}"
+    return cell.missing
 
 
-def _latex_cell(number: Number | None, metric: str, digits: int) -> str:
-    if number is None:
-        return "--"
-    text = number.printed or cell(number.values, metric, digits)
-    if text == UNDEFINED:
-        return "--"
-    return "$" + text.replace(" ± ", r" \pm ") + "$"
+def _number(value: float, cell: Cell) -> str:
+    if not cell.signed:
+        return format_number(value, cell.unit, cell.digits)
+    text = format_number(abs(value), cell.unit, cell.digits)
+    if float(text) == 0:
+        return text
+    return f"+{text}" if value > 0 else f"−{text}"

@@ -1,4 +1,4 @@
-"""What a report says in sentences: what the model is worth, what it leans on, and what to doubt."""
+"""The sentences at the top of a report: how good the model is, which modalities it needs, what to doubt."""
 
 from __future__ import annotations
 
@@ -7,91 +7,126 @@ from semanticmac.eval.corruption import score_subsets
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.metrics.scores import find
-from semanticmac.eval.report.formatting import cell, interval_cell, listed, percent, plain
+from semanticmac.eval.report.formatting import joined, percent, plain
+from semanticmac.eval.report.results_table import Cell, format_cell, metric_cell
+from semanticmac.run.metric import Metric, digits_of
 
 
-def loud(result: Evaluation) -> list[str]:
+def warnings(result: Evaluation) -> list[str]:
     """What a reader must know before any number."""
-    notes = [f"{note}." for note in result.notes]
+    sentences = [f"{note}." for note in result.notes]
     if result.scores.collapsed:
-        notes.append(f"The model collapsed: {result.scores.why_collapsed}.")
-    return notes
+        sentences.append(f"The model collapsed: {result.scores.why_collapsed}.")
+    return sentences
 
 
 def summary(data: EvalData, result: Evaluation) -> list[str]:
-    """A few sentences, each true of these numbers alone."""
-    return [worth(result), *leaning(data, result), *belief(data, result)]
+    """A few sentences about the scores, the modalities and the confidence of this model."""
+    return [
+        score_sentence(result),
+        *modality_sentences(data, result),
+        *confidence_sentences(data, result),
+    ]
 
 
-def worth(result: Evaluation) -> str:
-    """The metric that the model is judged by, its interval, and the best that a constant reaches."""
+def score_sentence(result: Evaluation) -> str:
+    """The main metric with its interval, and the best constant prediction."""
     scores = result.scores
     main = scores[scores.main]
-    limit = next((interval for interval in result.intervals if interval.name == main.name), None)
-    between = interval_cell(limit.low, limit.high, main.name, 1) if limit else ""
-    sure = f" (95 % interval {between})" if between else ""
-    constants = [
-        (b.name, value)
-        for b in scores.baselines
-        if (value := find(b.metrics, main.name).value) is not None
-    ]
-    text = f"On {scores.scored} clips the model reaches {main.name} {cell([main.value], main.name, 1)}{sure}"
+    text = f"On {scores.scored} clips the model reaches {main.name} {_printed(main, main.value)}"
+    for interval in result.intervals:
+        if interval.name == main.name:
+            text += f" (95 % interval {_interval(main, interval.low, interval.high)})"
+
+    constants = []
+    for baseline in scores.baselines:
+        value = find(baseline.metrics, main.name).value
+        if value is not None:
+            constants.append((value, baseline.name))
     if constants:
-        best = (max if main.higher_is_better else min)(constants, key=lambda one: one[1])
-        text += f"; guessing the {best[0]} reaches {cell([best[1]], main.name, 1)}"
+        choose = max if main.higher_is_better else min
+        value, name = choose(constants, key=lambda constant: constant[0])
+        text += f"; predicting the {name} for every clip reaches {_printed(main, value)}"
     return text + "."
 
 
-def leaning(data: EvalData, result: Evaluation) -> list[str]:
-    """Which modality serves best alone, and which is missed most."""
-    used, main = data.trained.info.model.modalities, result.scores.main
+def modality_sentences(data: EvalData, result: Evaluation) -> list[str]:
+    """The modality that is best by itself, and the one whose absence costs most.
+
+    Empty where the model has one modality, or where a subset has no defined main metric.
+    """
+    used = data.trained.info.model.modalities
     if len(used) < 2:
         return []
-    scored = {
-        one.kept: one.scores[main] for one in score_subsets(data, result.split, lambda *_: None)
-    }
-    if any(metric.value is None for metric in scored.values()):
-        return []
-    better = scored[used].higher_is_better
-    worth_of = {
-        kept: (metric.value or 0.0) * (1 if better else -1) for kept, metric in scored.items()
-    }
-    alone = max(used, key=lambda name: worth_of[(name,)])
-    missed = min(used, key=lambda name: worth_of[tuple(other for other in used if other != name)])
-    without = tuple(other for other in used if other != missed)
-    one, rest = (cell([scored[kept].value], main, 1) for kept in ((alone,), without))
+    metrics: dict[tuple[str, ...], Metric] = {}
+    values: dict[tuple[str, ...], float] = {}
+    for subset in score_subsets(data, result.split, lambda *_: None):
+        metric = subset.scores[result.scores.main]
+        if metric.value is None:
+            return []
+        metrics[subset.kept] = metric
+        values[subset.kept] = metric.value if metric.higher_is_better else -metric.value
+
+    others = {name: tuple(other for other in used if other != name) for name in used}
+    best_alone = max(used, key=lambda name: values[(name,)])
+    most_missed = min(used, key=lambda name: values[others[name]])
+    rest = others[most_missed]
+    main = metrics[used]
+    alone_value = _printed(main, metrics[(best_alone,)].value)
+    rest_value = _printed(main, metrics[rest].value)
     return [
-        f"Of its modalities {alone} serves best alone ({main} {one}); {missed} is missed most: with "
-        f"{listed(without)} only it is {rest}."
+        f"The best single modality is {best_alone} ({main.name} {alone_value}). "
+        f"The model needs {most_missed} most: with {joined(rest)} only, it reaches {rest_value}."
     ]
 
 
-def belief(data: EvalData, result: Evaluation) -> list[str]:
-    """Whether its certainty, or the size of its scores, may be taken at its word."""
-    task, said = data.trained.info.task, result.predictions
-    if task.kind == "regression":
-        agreed = agreement(task, said.truth, said.multimodal)
-        if agreed.slope is None:
-            return ["It predicts the same for every clip."]
-        lean = (
-            "too bold"
-            if agreed.slope < 0.9
-            else "too timid"
-            if agreed.slope > 1.1
-            else "of the right size"
-        )
-        slope, bias = plain(agreed.slope), plain(agreed.bias, sign=True)
-        return [f"Its scores are {lean} (slope of truth over prediction {slope}, bias {bias})."]
-    valid = data.predict(data.rows("valid"))
-    found = calibration(task, (said.truth, said.multimodal), (valid.truth, valid.multimodal))
-    lean = (
-        "too sure"
-        if found.temperature > 1.05
-        else "not sure enough"
-        if found.temperature < 0.95
-        else "rightly sure"
+def confidence_sentences(data: EvalData, result: Evaluation) -> list[str]:
+    """Whether the size of scores, or the confidence of classes, fits the truth."""
+    if data.trained.info.task.kind == "regression":
+        return [_agreement_sentence(data, result)]
+    return _calibration_sentences(data, result)
+
+
+def _agreement_sentence(data: EvalData, result: Evaluation) -> str:
+    predictions = result.predictions
+    found = agreement(data.trained.info.task, predictions.truth, predictions.multimodal)
+    if found.slope is None:
+        return "It predicts the same for every clip."
+    verdict = "of the right size"
+    if found.slope < 0.9:
+        verdict = "too large"
+    elif found.slope > 1.1:
+        verdict = "too small"
+    slope, bias = plain(found.slope), plain(found.bias, sign=True)
+    return (
+        f"Its scores are {verdict} in absolute value "
+        f"(slope of truth over prediction {slope}, bias {bias})."
     )
+
+
+def _calibration_sentences(data: EvalData, result: Evaluation) -> list[str]:
+    predictions = result.predictions
+    valid = data.predict(data.rows("valid"))
+    found = calibration(
+        data.trained.info.task,
+        (predictions.truth, predictions.multimodal),
+        (valid.truth, valid.multimodal),
+    )
+    verdict = "well calibrated"
+    if found.temperature > 1.05:
+        verdict = "overconfident"
+    elif found.temperature < 0.95:
+        verdict = "underconfident"
     return [
-        f"Its expected calibration error is {percent(found.error)}. Validation shows it {lean} and asks for"
-        f" temperature {plain(found.temperature)}, with which the error here is {percent(found.error_scaled)}."
+        f"Its expected calibration error is {percent(found.error)}.",
+        f"On validation it is {verdict}: the best temperature there is {plain(found.temperature)}. "
+        f"With this temperature the error here is {percent(found.error_scaled)}.",
     ]
+
+
+def _printed(metric: Metric, value: float | None) -> str:
+    return format_cell(metric_cell([value], metric))
+
+
+def _interval(metric: Metric, low: float | None, high: float | None) -> str:
+    return format_cell(Cell(low=low, high=high, unit=metric.unit, digits=digits_of(metric.unit)))

@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 from semanticmac.cache.layout import CacheIncomplete
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cli import app
-from semanticmac.commands.ui.evaluation import models_tables
 from semanticmac.core import Task
 from semanticmac.eval.calibration import (
     agreement,
@@ -39,7 +38,10 @@ from semanticmac.eval.corruption import (
 from semanticmac.eval.evaluate import evaluate
 from semanticmac.eval.metrics.paired import paired_bootstrap
 from semanticmac.eval.metrics.scores import score
-from semanticmac.eval.report.results_table import sheet, to_csv, to_latex
+from semanticmac.eval.report.score_tables import paper_tables, results_table
+from semanticmac.eval.report.write_csv import to_csv
+from semanticmac.eval.report.write_latex import to_latex
+from semanticmac.eval.report.write_terminal import to_terminal
 from semanticmac.run.folder import RunError
 from semanticmac.run.predictions import read_predictions
 from semanticmac.run.pseudo_labels import read_pseudo_labels
@@ -157,11 +159,12 @@ def test_the_papers_models_stand_beside_ours_as_printed():
         "mosi", SENTIMENT, truth, truth + draw.normal(size=truth.shape), train_truth=truth
     )
     own, everyone, none = (
-        sheet([scores], "my & name", "mosi", "test", (), paper) for paper in ("own", "all", "none")
+        results_table([scores], "my & name", "mosi", "test", (), paper)
+        for paper in ("own", "all", "none")
     )
-    models = {line.model for line in everyone.lines if line.origin == "quoted"}
-    assert "TFN" in models and all(line.model.startswith("SemanticMAC") for line in own.lines[:1])
-    assert {line.origin for line in none.lines} == {"constant", "measured"}
+    models = {line.name for line in everyone.rows if line.origin == "quoted"}
+    assert "TFN" in models and all(line.name.startswith("SemanticMAC") for line in own.rows[:1])
+    assert {line.origin for line in none.rows} == {"constant", "measured"}
     rows = list(csv.DictReader(io.StringIO(to_csv(everyone))))
     [tfn] = [row for row in rows if row["model"] == "TFN" and row["metric"] == "Acc-7"]
     assert (tfn["mean"], tfn["origin"], tfn["runs"]) == ("33.7", "quoted", "")
@@ -176,7 +179,7 @@ def test_the_papers_models_stand_beside_ours_as_printed():
         line.count("&") == len(columns) for line in latex.splitlines() if line.endswith(r"\\")
     )
     with pytest.raises(ValueError, match="expected own, all, none"):
-        sheet([scores], "mosi", "mosi", "test", (), "some")
+        results_table([scores], "mosi", "mosi", "test", (), "some")
 
 
 def test_paired_bootstrap_equals_the_loop_and_tells_real_from_chance():
@@ -206,7 +209,7 @@ def test_comparison_needs_the_same_truth_and_says_what_it_leaves_out(walks):
         result.predictions,
         clip_ids=result.predictions.clip_ids[::-1][:5],
         truth=result.predictions.truth[::-1][:5],
-        scores=result.predictions.scores[::-1][:5],
+        outputs=result.predictions.outputs[::-1][:5],
         present=result.predictions.present[::-1][:5],
     )
     [found] = compare(SENTIMENT, [("a", result), ("b", replace(result, predictions=fewer))])
@@ -317,8 +320,8 @@ def test_the_papers_tables_fit_80_columns_and_cut_nothing(corpus):
         score(corpus, task, truth, truth + draw.normal(size=truth.shape), train_truth=truth)
         for _ in range(2)
     ]
-    of = sheet(runs, corpus, corpus, "test", (), "all")
-    tables = models_tables(of)
+    of = results_table(runs, corpus, corpus, "test", (), "all")
+    tables = [to_terminal(table, min_width=60) for table in paper_tables(of)]
     shown = []
     for width in (80, 300):
         console = Console(width=width, color_system=None)
@@ -328,4 +331,4 @@ def test_the_papers_tables_fit_80_columns_and_cut_nothing(corpus):
         shown.append(capture.get().split())
     assert shown[0] == shown[1]  # with all the room in the world it says the same
     everything = " ".join(shown[0])
-    assert all(line.model in everything for line in of.lines) and "not measured here" in everything
+    assert all(line.name in everything for line in of.rows) and "not measured here" in everything

@@ -15,7 +15,7 @@ import semanticmac
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cli import app
-from semanticmac.eval.report.formatting import ReportError, scores_json
+from semanticmac.eval.report.score_tables import ReportError, scores_json
 from semanticmac.run.export import export_run
 from semanticmac.run.folder import RunError, RunInfo, newest_run
 from semanticmac.run.weights import load_run

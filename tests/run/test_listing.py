@@ -214,7 +214,8 @@ def test_the_verb_prints_a_table_and_json(root: Path, capsys: pytest.CaptureFixt
 def test_the_table_keeps_names_whole_and_one_scale(root: Path) -> None:
     long = "x-a-name-that-somebody-gave-a-run-and-wants-to-copy"
     (root / "b-classes").rename(root / long)
-    scores = {"main": "weighted F1", "summary": {"weighted F1": {"mean": 0.125}}}
+    metric = {"name": "weighted F1", "value": 0.125, "higher_is_better": True, "note": ""}
+    scores = {"main": "weighted F1", "runs": [{"metrics": [metric], "scored": 8}]}
     (root / long / "eval-test.json").write_text(json.dumps(scores))
     change(root / long, valid_score=0.113)
     text = printed(root, everything=True)

@@ -419,11 +419,11 @@ def test_a_conversation_model_is_trained_saved_and_scored(
         trained.model, make_dataloader(clips_of(layout, "test", 0), 4, trained.tokenize, 1, 8), CPU
     )
     first = [i for i, row_ in enumerate(clips_of(layout, "test", 0).rows) if row_.position == 0]
-    differs = np.abs(result.predictions.scores - alone.scores).max(axis=(1, 2)) > 1e-6
+    differs = np.abs(result.predictions.outputs - alone.outputs).max(axis=(1, 2)) > 1e-6
     assert not differs[first].any() and differs.sum() == len(differs) - len(first)
     clip_ = clips_of(layout, "test", 0)[0]
     by_itself = predict_clip(trained, clip_.text, Embeddings(clip_.vision, clip_.audio), CPU)
-    np.testing.assert_allclose(by_itself.scores[0], result.predictions.scores[0], atol=1e-5)
+    np.testing.assert_allclose(by_itself.outputs[0], result.predictions.outputs[0], atol=1e-5)
 
 
 def test_what_only_the_clip_before_shows_is_learned_in_the_conversation_setting_alone(

@@ -52,7 +52,7 @@ def test_one_configuration_trains_every_kind_of_task(
         return
     train(balanced, data, tmp_path / "balanced", CPU)
     weighed = evaluate(load_run(tmp_path / "balanced", CPU), layout, "test", CPU)
-    assert (weighed.predictions.scores != result.predictions.scores).any()
+    assert (weighed.predictions.outputs != result.predictions.outputs).any()
 
 
 def test_weighed_cross_entropy_is_torch_s() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import torch
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.eval.evaluate import evaluate
 from semanticmac.run.folder import is_finished
+from semanticmac.run.metric import Metric
+from semanticmac.run.scores import read_scores, scores_path
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig, override
@@ -58,8 +59,7 @@ class AblationResult:
     row: str
     seed: int
     folder: str
-    # At full precision; None = undefined.
-    metrics: dict[str, float | None] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
     failure: str | None = None
 
 
@@ -108,7 +108,7 @@ def ablate(
 
     ablation_results = []
     for run, result in zip(runs, results, strict=True):
-        metrics = {} if result.failure else read_metrics(run.folder)
+        metrics = () if result.failure else read_metrics(run.folder)
         ablation_results.append(
             AblationResult(run.row, run.config.seed, run.folder.name, metrics, result.failure)
         )
@@ -116,13 +116,13 @@ def ablate(
 
 
 def is_scored(folder: Path) -> bool:
-    return _scores_file(folder).exists()
+    return scores_path(folder, SPLIT).exists()
 
 
-def read_metrics(folder: Path) -> dict[str, float | None]:
-    """Metric → value of a scored run."""
-    scores: Mapping[str, Any] = json.loads(_scores_file(folder).read_text(encoding="utf-8"))
-    return {metric["name"]: metric["value"] for metric in scores["runs"][0]["metrics"]}
+def read_metrics(folder: Path) -> tuple[Metric, ...]:
+    """The metrics of a scored run."""
+    scores = read_scores(folder, SPLIT)
+    return () if scores is None else scores.metrics
 
 
 def _require_test_labels(data: TrainData) -> None:
@@ -137,10 +137,6 @@ def _require_test_labels(data: TrainData) -> None:
 
 def _run_folder(folder: Path, row: str, seed: int) -> Path:
     return folder / f"{row}-seed{seed}"
-
-
-def _scores_file(folder: Path) -> Path:
-    return folder / f"eval-{SPLIT}.json"
 
 
 def _scored_runs(folder: Path) -> list[tuple[str, int]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.eval.report.formatting import mean_spread
-from semanticmac.eval.report.paper import ARXIV, PAPER_METRICS, quoted_ablation
+from semanticmac.eval.report.paper import ARXIV, quoted_ablation
+from semanticmac.run.metric import Metric, mean_and_std
 from semanticmac.train.experiments.ablation import ROWS, SPLIT, AblationResult
 
 # The paper's table is on MOSEI. A dataset with this metric is scored like MOSEI.
@@ -26,6 +26,7 @@ class RowResult:
     row: str
     settings: dict[str, Any]
     runs: tuple[AblationResult, ...]
+    metrics: tuple[Metric, ...]  # of the first run that did not fail
     values: dict[str, list[float | None]]  # metric → value of each run that did not fail
     # Our metric → the paper's number on MOSEI as printed; empty if there is none to compare.
     paper: dict[str, str]
@@ -49,14 +50,18 @@ def by_row(results: Sequence[AblationResult]) -> list[RowResult]:
 
 def _row_result(row: str, runs: Sequence[AblationResult], quoted: Mapping[str, str]) -> RowResult:
     scored = [run.metrics for run in runs if run.failure is None]
-    metrics = list(scored[0]) if scored else []
-    values = {name: [run[name] for run in scored] for name in metrics}
+    metrics = scored[0] if scored else ()
+    values: dict[str, list[float | None]] = {metric.name: [] for metric in metrics}
+    for run_metrics in scored:
+        for metric in run_metrics:
+            values[metric.name].append(metric.value)
     paper = {}
-    if MOSEI_METRIC in metrics:
-        for name in metrics:
-            if PAPER_METRICS.get(name) in quoted:
-                paper[name] = quoted[PAPER_METRICS[name]]
-    return RowResult(row, ROWS[row], tuple(runs), values, paper)
+    if MOSEI_METRIC in values:
+        for metric in metrics:
+            for key in metric.paper_keys:
+                if key in quoted:
+                    paper[metric.name] = quoted[key]
+    return RowResult(row, ROWS[row], tuple(runs), metrics, values, paper)
 
 
 def write_results(folder: Path, dataset: str, rows: Sequence[RowResult]) -> None:
@@ -75,7 +80,7 @@ def write_results(folder: Path, dataset: str, rows: Sequence[RowResult]) -> None
     for row in rows:
         for metric, values in row.values.items():
             lines.writerow(
-                [row.row, metric, len(values), *mean_spread(values), row.paper.get(metric)]
+                [row.row, metric, len(values), *mean_and_std(values), row.paper.get(metric)]
             )
     write_text(folder / "ablation.csv", text.getvalue())
 
@@ -84,12 +89,16 @@ def as_json(row: RowResult) -> dict[str, Any]:
     """One row. The sample standard deviation of a single run is null."""
     summary = {}
     for metric, values in row.values.items():
-        mean, std = mean_spread(values)
+        mean, std = mean_and_std(values)
         summary[metric] = {"mean": mean, "std": std}
     return {
         "row": row.row,
         "settings": row.settings,
         "summary": summary,
         "paper": row.paper,
-        "runs": [asdict(run) for run in row.runs],
+        "runs": [_run_json(run) for run in row.runs],
     }
+
+
+def _run_json(run: AblationResult) -> dict[str, Any]:
+    return {**asdict(run), "metrics": {metric.name: metric.value for metric in run.metrics}}

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.eval.report.formatting import mean_spread
 from semanticmac.run.folder import SEEDS, RunError, RunInfo, is_finished, seed_runs
+from semanticmac.run.metric import mean_and_std
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainData
@@ -91,7 +91,7 @@ def train_seeds(
 def as_json(runs: Sequence[SeedRun]) -> dict[str, Any]:
     """Every seed, and mean and sample standard deviation of the scores (a single one has none)."""
     scores = [run.valid_score for run in runs if run.valid_score is not None]
-    mean, std = mean_spread(scores) if scores else (None, None)
+    mean, std = mean_and_std(scores) if scores else (None, None)
     return {"valid_mean": mean, "valid_std": std, "seeds": [asdict(run) for run in runs]}
 
 

@@ -148,7 +148,7 @@ def test_disagreement_is_the_widest_gap(walks):
     rows = data.rows("test")
     said = data.predict(rows)
     found = cases.find_cases(data.trained.info.task, rows, said, {})
-    gaps = {c: np.ptp(said.scores[n, 2:, 0].clip(-3, 3)) for n, c in enumerate(said.clip_ids)}
+    gaps = {c: np.ptp(said.outputs[n, 2:, 0].clip(-3, 3)) for n, c in enumerate(said.clip_ids)}
     assert [case.row.clip_id for case in found] == sorted(gaps, key=lambda c: -gaps[c])
     assert found[0].disagreement == pytest.approx(max(gaps.values()))
     shares = cases.probable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,19 @@ from rich.console import Console
 from rich.table import Table
 
 from semanticmac.core import Task
-from semanticmac.eval.metrics.bootstrap import bootstrap
+from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.functions import Floats
 from semanticmac.eval.metrics.scores import Scores, score
-from semanticmac.eval.report.formatting import (
+from semanticmac.eval.report.paper import RESULTS, counterpart, load_quoted, quoted_columns
+from semanticmac.eval.report.score_tables import (
     class_table,
     confusion_table,
-    score_table,
+    metrics_down,
+    numbered,
+    results_table,
     scores_json,
 )
-from semanticmac.eval.report.paper import RESULTS, counterpart, load_quoted, quoted_columns
+from semanticmac.eval.report.write_terminal import to_terminal
 
 SENTIMENT = Task("regression")
 IEMOCAP = Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru"))
@@ -61,6 +65,18 @@ def scores_of(dataset: str, task: Task, seed: int = 0) -> Scores:
     return score(dataset, task, truth, raw, train_truth=truth, valid=predictions(task, 99))
 
 
+def score_table(
+    scores: Scores | list[Scores],
+    dataset: str,
+    split: str,
+    intervals: tuple[Interval, ...] = (),
+    notes: Sequence[str] = (),
+) -> Table:
+    runs = [scores] if isinstance(scores, Scores) else scores
+    results = results_table(runs, dataset, dataset, split, intervals, notes=notes)
+    return to_terminal(metrics_down(results))
+
+
 def printed(table: Table, width: int = 80) -> str:
     console = Console(width=width, force_terminal=False, color_system=None)
     with console.capture() as capture:
@@ -85,8 +101,8 @@ def test_every_table_fits_80_columns_and_cuts_nothing(dataset: str, task: Task) 
     for table in (
         score_table(scores, dataset, "test", intervals=intervals),
         score_table([scores, scores_of(dataset, task, 1)], dataset, "test"),
-        *([class_table(scores)] if scores.classes else []),
-        *([confusion_table(scores)] if scores.confusion else []),
+        *([to_terminal(class_table(scores))] if scores.classes else []),
+        *([to_terminal(numbered(confusion_table(scores)))] if scores.confusion else []),
     ):
         narrow, wide = printed(table), printed(table, 300)
         assert all(len(line) <= 80 for line in narrow.splitlines())
@@ -167,9 +183,30 @@ def test_unlabelled_clips_and_notes_are_told_once() -> None:
 def test_class_and_confusion_tables() -> None:
     truth, logits = np.eye(6)[[0, 1, 2, 2]], np.eye(6)[[0, 2, 2, 2]]
     scores = score("iemocap", IEMOCAP, truth, logits, train_truth=truth)
-    assert row(printed(confusion_table(scores)), "sad") == ["0", "0", "1", "0", "0", "0"]
-    assert row(printed(class_table(scores)), "neu") == ["2", "3", "2", "66.7", "100.0", "80.0"]
-    assert row(printed(class_table(scores)), "sad") == ["1", "0", "0", "undefined", "0.0", "0.0"]
+    assert row(printed(to_terminal(numbered(confusion_table(scores)))), "sad") == [
+        "0",
+        "0",
+        "1",
+        "0",
+        "0",
+        "0",
+    ]
+    assert row(printed(to_terminal(class_table(scores))), "neu") == [
+        "2",
+        "3",
+        "2",
+        "66.7",
+        "100.0",
+        "80.0",
+    ]
+    assert row(printed(to_terminal(class_table(scores))), "sad") == [
+        "1",
+        "0",
+        "0",
+        "undefined",
+        "0.0",
+        "0.0",
+    ]
     with pytest.raises(ValueError, match="this is a regression task"):
         class_table(scores_of("mosi", SENTIMENT))
     with pytest.raises(ValueError, match="does not give every clip one class"):
@@ -178,7 +215,7 @@ def test_class_and_confusion_tables() -> None:
 
 def test_many_classes_are_numbered_across_and_named_downward() -> None:
     scores = scores_of("ravdess", RAVDESS)
-    text = printed(confusion_table(scores))
+    text = printed(to_terminal(numbered(confusion_table(scores))))
     assert text.splitlines()[1].split() == ["true", "↓", "predicted", "→", *"12345678"]
     for number, (name, line) in enumerate(
         zip(RAVDESS.classes, scores.confusion, strict=True), start=1
@@ -190,8 +227,8 @@ def test_class_names_with_brackets_are_printed_as_they_are() -> None:
     scores = scores_of("my-videos", Task("single-label", ("[bold]", "[/x]")))
     for table in (
         score_table(scores, "my-[red]videos", "test"),
-        class_table(scores),
-        confusion_table(scores),
+        to_terminal(class_table(scores)),
+        to_terminal(numbered(confusion_table(scores))),
     ):
         assert "[bold]" in printed(table) and "[/x]" in printed(table)
 
@@ -254,9 +291,9 @@ def test_every_quoted_number_of_semanticmac_finds_a_metric_of_ours() -> None:
         ("simsv2", EVERY_DATASET[2][1]),
         ("mustard", HUMOUR),
     ]:
-        ours = [metric.name for metric in scores_of(dataset, task).metrics]
+        ours = scores_of(dataset, task).metrics
         for cells in quoted_columns(dataset).values():
-            found = {cell.metric for name in ours if (cell := counterpart(name, cells))}
+            found = {number.key for metric in ours if (number := counterpart(metric, cells))}
             assert found == set(cells), dataset
 
 

@@ -1,0 +1,50 @@
+"""A ResultsTable as LaTeX: a booktabs table with one model in each row, as in papers."""
+
+from __future__ import annotations
+
+from semanticmac.eval.report.results_table import Cell, ResultsTable, Row, format_cell
+
+_ESCAPES = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+)
+
+
+def to_latex(results: ResultsTable) -> str:
+    """The columns that the paper has, or all where it has none; a missing number is a dash."""
+    if results.quoted_places:
+        results = results.select(results.quoted_places)
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        r"\begin{tabular}{l" + "r" * len(results.columns) + "}",
+        r"\toprule",
+        _line("", [column.header.translate(_ESCAPES) for column in results.columns]),
+        r"\midrule",
+    ]
+    previous: Row | None = None
+    for row in results.rows:
+        if previous is not None and previous.origin != row.origin:
+            lines.append(r"\midrule")
+        name = f"{row.name} ({row.setting})" if row.setting else row.name
+        lines.append(_line(name.translate(_ESCAPES), [_latex(cell) for cell in row.cells]))
+        previous = row
+    lines += [
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\caption{{{results.caption.translate(_ESCAPES)}}}",
+        r"\end{table}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _line(name: str, cells: list[str]) -> str:
+    return " & ".join([name, *cells]) + r" \\"
+
+
+def _latex(cell: Cell | None) -> str:
+    if cell is None or not (cell.text or cell.value is not None):
+        return "--"
+    return "$" + format_cell(cell, plus_minus=r" \pm ") + "$"
