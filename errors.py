@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheBusy, CacheIncomplete
     from semanticmac.cache.shard_format import ShardError
     from semanticmac.eval.analysis.figure import AnalysisError
-    from semanticmac.eval.report.formatting import ReportError
+    from semanticmac.eval.report.score_tables import ReportError
     from semanticmac.inference import PredictError
     from semanticmac.model.config import SettingsConflict
     from semanticmac.model.pretrained import LanguageModelError

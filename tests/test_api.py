@@ -72,7 +72,7 @@ def test_a_model_is_trained_and_scored_without_a_word(
     evaluation = semanticmac.evaluate_model(run, cache=layout.root, device="cpu")
     expected = evaluate(load_run(run.folder, CPU), layout, "test", CPU)
     assert evaluation.scores == expected.scores
-    np.testing.assert_array_equal(evaluation.predictions.scores, expected.predictions.scores)
+    np.testing.assert_array_equal(evaluation.predictions.outputs, expected.predictions.outputs)
     assert not list(run.folder.glob("eval-*"))
     assert capfd.readouterr() == ("", "")
 
@@ -131,4 +131,4 @@ def test_a_network_of_ones_own_is_trained_and_scored(
     )
     own = semanticmac.evaluate_model(run, cache=cache, device="cpu", build_model=Doubled)
     plain = semanticmac.evaluate_model(run, cache=cache, device="cpu")
-    np.testing.assert_allclose(own.predictions.scores, 2 * plain.predictions.scores, rtol=1e-6)
+    np.testing.assert_allclose(own.predictions.outputs, 2 * plain.predictions.outputs, rtol=1e-6)

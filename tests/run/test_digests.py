@@ -22,7 +22,7 @@ def run(walks) -> Path:
 
 def predictions(walks, run: Path) -> torch.Tensor:
     data = EvalData.open(load_run(run, CPU), walks["regression"].layout, CPU)
-    return torch.as_tensor(data.predict(data.rows("test")).scores)
+    return torch.as_tensor(data.predict(data.rows("test")).outputs)
 
 
 def files_read(run: Path) -> list[str]:

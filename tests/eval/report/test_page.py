@@ -16,6 +16,7 @@ from semanticmac.cache.manifest import Manifest
 from semanticmac.cli import app
 from semanticmac.core import Task
 from semanticmac.eval.report.mistakes import clip_losses
+from semanticmac.run.folder import RunInfo
 
 EVIL = "<script>alert('x')</script> & \"quotes\" {{ 7 * 7 }}"
 
@@ -55,8 +56,9 @@ def evil(walks, tmp_path_factory) -> Path:
         replace(row, clip_id=f"{row.clip_id}{EVIL}$x^2$", text=EVIL) for row in manifest.rows
     )
     replace(manifest, rows=rows).write(layout.manifest("planted"))
-    about = (run / "run.json").read_text().replace('"middle"', '"<img src=x>"')
-    (run / "run.json").write_text(about)
+    info = RunInfo.read(run)
+    classes = tuple("<img src=x>" if name == "middle" else name for name in info.task.classes)
+    replace(info, task=replace(info.task, classes=classes)).write(run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "semanticmac.eval.report.page.ANALYSES", ("calibration", "cases", "labels")
