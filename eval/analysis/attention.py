@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semanticmac.cache.dataset import Batch
+from semanticmac.cache.batch import Batch
 from semanticmac.cache.manifest import Row
 from semanticmac.eval.analysis.figure import (
     INK,

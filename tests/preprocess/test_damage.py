@@ -289,7 +289,8 @@ def test_a_repair_names_the_other_datasets_that_are_not_whole(
     [sentence] = report.incomplete
     command = "CORPUS --root DIR --name folder" if damage == "manifest" else "folder --root DIR"
     assert (
-        sentence.startswith("folder is incomplete: ") and f"`semanticmac cache {command}" in sentence
+        sentence.startswith("folder is incomplete: ")
+        and f"`semanticmac cache {command}" in sentence
     )
     print_report(report, layout.failures("other"))
     assert sentence in capsys.readouterr().out
