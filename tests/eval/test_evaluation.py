@@ -81,7 +81,7 @@ def test_a_manifest_of_an_older_format_is_refused_and_written_anew(walks, tmp_pa
     monkeypatch.setattr(module, "_FORMAT", 1)
     manifest.write(path)
     monkeypatch.undo()
-    with pytest.raises(CacheIncomplete, match="no manifest of format"):
+    with pytest.raises(CacheIncomplete, match="has format 1, but this version reads format"):
         Manifest.read(path)
     assert manifest.write(path) and Manifest.read(path) == manifest
 
