@@ -1,4 +1,4 @@
-"""Names that every package needs: modalities, sub-tasks, splits, the task of a dataset, and progress reports."""
+"""Names that every package needs: modalities, sub-tasks, splits, tasks, progress reports."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ class Task:
     """
 
     kind: Kind
-    classes: tuple[
-        str, ...
-    ] = ()  # names in the order of the target; binary: (negative, positive); regression: none
+    # class names in the order of the target; binary: (negative, positive); regression: none
+    classes: tuple[str, ...] = ()
     low: float = -3.0  # label range, regression only
     high: float = 3.0
 

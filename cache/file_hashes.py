@@ -1,4 +1,4 @@
-"""FileHashes: SHA-256 of raw files by path, size and time, so that a second build reads no video."""
+"""FileHashes: remembered SHA-256 of raw files, so that a second build reads no video."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FileHashes:
         self._hashes[name] = [*state, digest]
         self._changed = True
         self._hashed_bytes += stat.st_size
-        # A save writes the whole file. Saving only after a quarter more keeps the total cost linear.
+        # A save writes the whole file: it waits for a quarter more, so that the total cost is linear.
         if self._hashed_bytes - self._saved_bytes >= max(_SAVE_BYTES, self._saved_bytes // 4):
             self.save()
         return digest

@@ -18,10 +18,9 @@ import numpy as np
 import torch
 
 import semanticmac
-from semanticmac.cache.frame_codec import RawClip
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.records import Embeddings, RawClip
 from semanticmac.preprocess.build import Plan, build
 from semanticmac.preprocess.corpora import read_corpus
 

@@ -1,7 +1,4 @@
-"""Masked attention and pooling, and the layer that SGFI stacks: gated bridge attention (eq.
-
-6-9).
-"""
+"""Masked attention, masked pooling and gated bridge attention, the layer of SGFI (eq. 6-9)."""
 
 from __future__ import annotations
 
@@ -13,35 +10,34 @@ from semanticmac.model.config import ModelConfig
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Scaled dot-product attention, softmax(Q Kᵀ/√d_h) V, that is zero where there is nothing to attend to.
+    """Scaled dot-product attention, softmax(Q Kᵀ/√d_h) V; zero for a query without any key.
 
     queries (…, T_q, d_h); keys and values (…, T_kv, d_h); mask broadcastable to (…, T_q, T_kv),
     True = may be attended to → (…, T_q, d_h).
     """
     if mask is None:
         return F.scaled_dot_product_attention(queries, keys, values)
-    nothing = ~mask.any(-1, keepdim=True)
-    # A softmax over nothing is NaN, and so is its gradient: such a row attends to everything, then
-    # is set to zero.
-    attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask | nothing)
-    return attended.masked_fill(nothing, 0.0)
+    # A softmax over no key is NaN, and so is its gradient. Such a row attends to all keys, then is
+    # set to zero.
+    no_key = ~mask.any(-1, keepdim=True)
+    attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask | no_key)
+    return attended.masked_fill(no_key, 0.0)
 
 
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
-    """tokens (…, T, d); mask (…, T), True = real token → mean of the real tokens (…, d), zero where there are none."""
+    """tokens (…, T, d); mask (…, T), True = real token → their mean (…, d), zero without any."""
     total = tokens.masked_fill(~mask[..., None], 0.0).sum(-2)
     return total / mask.sum(-1, keepdim=True).clamp(min=1)
 
 
 def adaptive_pool_weights(mask: Tensor, bins: int, dtype: torch.dtype) -> Tensor:
-    """Adaptive average pooling over each clip's own real tokens, as a matrix (eq. 7).
+    """Adaptive average pooling over the real tokens of each clip, as a matrix (eq. 7).
 
-    mask (B, T), True = real token, in any pattern: the real tokens are taken in order as if nothing
-    stood between them → weights (B, bins, T), each row summing to 1; all zero for a clip without
-    real tokens. Bin i of n tokens averages tokens ⌊i·n/bins⌋ … ⌈(i+1)·n/bins⌉ − 1, so that n < bins
-    repeats tokens.
+    mask (B, T), True = real token, in any pattern → weights (B, bins, T). Each row sums to 1; it is
+    zero for a clip without real tokens. Of n real tokens, counted without the padding between them,
+    bin i averages tokens ⌊i·n/bins⌋ … ⌈(i+1)·n/bins⌉ − 1; with n < bins, tokens repeat.
     """
-    rank = (mask.cumsum(1) - 1)[:, None, :]  # (B, 1, T): which real token stands here
+    rank = (mask.cumsum(1) - 1)[:, None, :]  # (B, 1, T): rank among the real tokens
     count = mask.sum(1)[:, None, None]  # (B, 1, 1)
     bin_index = torch.arange(bins, device=mask.device)[None, :, None]  # (1, bins, 1)
     start = bin_index * count // bins
@@ -71,18 +67,16 @@ class FeedForward(nn.Sequential):
 
 
 class GatedBridgeAttention(nn.Module):
-    """GBA(X_q, X_kv): multi-query attention through bridge tokens, a ReLU gate, a feed-forward block (eq. 6-9)."""
+    """GBA(X_q, X_kv): multi-query attention through bridge tokens, a gate, an FFN (eq. 6-9)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         d, self.heads, self.bridge_tokens = config.d_model, config.heads, config.bridge_tokens
         self.key_heads = 1 if config.multi_query else config.heads
         key_width = self.key_heads * (d // config.heads)
-        self.norm_query, self.norm_source, self.norm_hidden = (
-            nn.LayerNorm(d),
-            nn.LayerNorm(d),
-            nn.LayerNorm(d),
-        )
+        self.norm_query = nn.LayerNorm(d)
+        self.norm_source = nn.LayerNorm(d)
+        self.norm_hidden = nn.LayerNorm(d)
         self.to_query = nn.Linear(d, d, bias=False)
         self.to_key = nn.Linear(d, key_width, bias=False)
         self.to_value = nn.Linear(d, key_width, bias=False)
@@ -94,14 +88,14 @@ class GatedBridgeAttention(nn.Module):
     def forward(
         self, queries: Tensor, query_mask: Tensor, source: Tensor, source_mask: Tensor
     ) -> Tensor:
-        """queries X_q (B, T_q, d); source X_kv (B, T_kv, d); masks (B, T_q), (B, T_kv), True = real → (B, T_q, d).
+        """Queries X_q (B, T_q, d), source X_kv (B, T_kv, d) → (B, T_q, d); masks (B, T), True = real.
 
         O = concat(A_i), Y = X_q + ReLU(O W_g) ⊙ (O W_o), out = Y + FFN(LN(Y)) (eq. 9); without the
         gate Y = X_q + O W_o. With no real source token O is zero.
 
-        Masks of several groups, (B, G, T_q) and (B, G, T_kv), give the same as a call a group
-        would: a query token, of one group at most, attends to its group's source tokens through its
-        group's bridge tokens.
+        Masks may have G groups, (B, G, T_q) and (B, G, T_kv); each query token is in one group at
+        most. The result is that of one call per group: a query token attends to the source tokens
+        of its group through the bridge tokens of its group.
         """
         if query_mask.dim() == 2:
             query_mask, source_mask = query_mask[:, None], source_mask[:, None]
@@ -118,7 +112,7 @@ class GatedBridgeAttention(nn.Module):
     def bridge(
         self, queries: Tensor, groups: Tensor, source: Tensor, source_groups: Tensor
     ) -> Tensor:
-        """Attention of normalised tokens, shapes as in `forward`; groups (B, G, T_q), (B, G, T_kv) → O (B, T_q, d).
+        """Attention of normalised tokens → O (B, T_q, d); groups (B, G, T_q) and (B, G, T_kv).
 
         A_i = softmax(Q_i G_iᵀ/√d_h) · softmax(G_i Kᵀ/√d_h) · V with G_i = pool_b(Q_i) (eq. 7-8);
         bridge_tokens = 0: A_i = softmax(Q_i Kᵀ/√d_h) · V.
@@ -136,12 +130,10 @@ class GatedBridgeAttention(nn.Module):
         pool = adaptive_pool_weights(
             groups.flatten(0, 1), self.bridge_tokens, whole.dtype
         )  # (B·G, b, T_q)
-        pool = pool.reshape(
-            len(whole), -1, pool.shape[2]
-        )  # (B, G·b, T_q): each group's bridges after one another
+        pool = pool.reshape(len(whole), -1, pool.shape[2])  # (B, G·b, T_q), group by group
         bridges = split_heads(pool @ whole, self.heads)  # (B, h, G·b, d_h)
-        of_bridges, of_queries = (
-            each.repeat_interleave(self.bridge_tokens, dim=1)[:, None]
-            for each in (source_groups, groups)
-        )  # (B, 1, G·b, T_kv), (B, 1, G·b, T_q)
-        return merge_heads(attend(q, bridges, attend(bridges, k, v, of_bridges), of_queries.mT))
+        # Bridge tokens of a group read its source tokens; its query tokens read them.
+        source_mask = source_groups.repeat_interleave(self.bridge_tokens, dim=1)[:, None]
+        query_mask = groups.repeat_interleave(self.bridge_tokens, dim=1)[:, None]
+        values = attend(bridges, k, v, source_mask)  # (B, h, G·b, d_h)
+        return merge_heads(attend(q, bridges, values, query_mask.mT))

@@ -1,4 +1,4 @@
-"""How much of the language model learns: all of it, its last layers, low-rank updates (LoRA), or nothing."""
+"""Fine-tuning of the language model: all layers, the last ones, LoRA, or frozen."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ LORA_ALPHA_PER_RANK = 2
 
 
 def limit_learning(language: nn.Module, config: ModelConfig) -> None:
-    """Prepares a language model in place as `config` asks. LoRA adds weights, so saved ones are loaded afterwards.
+    """Freezes or extends a language model in place, as `config` asks.
 
-    The conversation setting tells segments apart, so the weights that do so learn too.
+    LoRA adds weights, so saved weights are loaded afterwards. In the conversation setting the
+    segment embeddings are trained too.
     """
     if config.freeze_language:
         language.requires_grad_(False).eval()
         return
     segments = config.setting == "conversation" and reads_segments(language)
     if not (config.train_layers or config.lora_rank or segments):
-        return  # all of it learns, as LanguageModel is made
+        return  # everything is trained, the default of LanguageModel
     encoder = getattr(language, "encoder", None)
     if encoder is None:
         raise TypeError(
@@ -58,24 +59,25 @@ def train_last_layers(encoder: Any, count: int) -> None:
 
 
 def transformer_layers(encoder: Any) -> list[nn.Module]:
-    """The stack of transformer layers, first to last: the list in the encoder that is as long as its config says."""
+    """The transformer layers, first to last. Raises LanguageModelError if they are not found."""
     length = getattr(encoder.config, "num_hidden_layers", None)
     for module in encoder.modules():
         if isinstance(module, nn.ModuleList) and len(module) == length:
             return list(module)
     raise LanguageModelError(
-        f"the layers of {type(encoder).__name__} were not found, so train_layers cannot pick the last of them: "
-        "use freeze_language or lora_rank instead"
+        f"the layers of {type(encoder).__name__} were not found, so train_layers cannot pick "
+        "the last of them: use freeze_language or lora_rank instead"
     )
 
 
 def add_lora(encoder: Any, rank: int) -> None:
-    """Freezes the encoder and adds to each of its linear layers a trainable update of that rank, zero at first."""
+    """Freezes the encoder and adds a trainable low-rank update to each linear layer, zero at first."""
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise LanguageModelError(
-            f"lora_rank={rank} needs the package peft, which is not installed: run `pip install 'semanticmac[lora]'`"
+            f"lora_rank={rank} needs the package peft, which is not installed: "
+            "run `pip install 'semanticmac[lora]'`"
         ) from None
     encoder.requires_grad_(False)
     every_linear = sorted(

@@ -1,7 +1,4 @@
-"""Semantic-centric gated feature interaction: what each modality says alone and what it shares (eq.
-
-10-11).
-"""
+"""SGFI, semantic-centric gated feature interaction: specific and shared features (eq. 10-11)."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ class InteractionStack(nn.Module):
     def forward(
         self, tokens: Tensor, groups: Tensor, source: Tensor, source_groups: Tensor
     ) -> Tensor:
-        """tokens (B, T, d), source (B, T_kv, d), masks of groups (B, G, T), (B, G, T_kv), True = real → (B, T, d)."""
+        """Tokens (B, T, d), source (B, T_kv, d), groups (B, G, T) and (B, G, T_kv) → (B, T, d)."""
         for layer in self.layers:
             tokens = layer(tokens, groups, source, source_groups)
         return tokens
@@ -39,7 +36,7 @@ class SemanticInteraction(nn.Module):
         self.shared = InteractionStack(config)
 
     def forward(self, tokens: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """X_m (B, T_m, d) and masks (B, T_m), True = real, one a modality → pooled s_m and h_m, each (B, M, d).
+        """M times X_m (B, T_m, d), mask (B, T_m), True = real → pooled s_m and h_m, both (B, M, d).
 
         S_m = SGFI_specific(X_m, X_m) (eq. 10); H_m = SGFI_shared(X_m, [X_n : n ≠ m]) (eq. 11); both
         are averaged over the real tokens of m and are zero where m has none.
@@ -47,23 +44,18 @@ class SemanticInteraction(nn.Module):
         # All modalities at once, as groups of one row of tokens: a third of the calls, each three
         # times as large.
         x = torch.cat(list(tokens), dim=1)  # (B, Σ T_m, d)
-        own = torch.stack(
-            [
-                torch.cat([mask & (n == m) for n, mask in enumerate(masks)], dim=1)
-                for m in range(len(masks))
-            ],
-            dim=1,
-        )  # (B, M, Σ T_m): the real tokens of m
+        groups = []
+        for m in range(len(masks)):
+            groups.append(torch.cat([mask & (n == m) for n, mask in enumerate(masks)], dim=1))
+        own = torch.stack(groups, dim=1)  # (B, M, Σ T_m): the real tokens of m
         others = own.any(1, keepdim=True) & ~own  # those of all n ≠ m
-        specific, shared = (
-            self.specific(x, own, x, own),
-            self.shared(x, own, x, others),
-        )  # (B, Σ T_m, d)
+        specific = self.specific(x, own, x, own)  # (B, Σ T_m, d)
+        shared = self.shared(x, own, x, others)  # (B, Σ T_m, d)
         return masked_mean(specific[:, None], own), masked_mean(shared[:, None], own)
 
 
 class PooledMaps(nn.Module):
-    """The ablation without SGFI: s_m and h_m are two linear maps of the pooled X_m, the same two for every modality."""
+    """The ablation without SGFI: s_m and h_m are two linear maps of the pooled X_m."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -76,6 +68,6 @@ class PooledMaps(nn.Module):
             [masked_mean(x, mask) for x, mask in zip(tokens, masks, strict=True)], dim=1
         )  # (B, M, d)
         absent = ~torch.stack([mask.any(1) for mask in masks], dim=1)[..., None]  # (B, M, 1)
-        return self.specific(pooled).masked_fill(absent, 0.0), self.shared(pooled).masked_fill(
-            absent, 0.0
-        )
+        specific = self.specific(pooled).masked_fill(absent, 0.0)
+        shared = self.shared(pooled).masked_fill(absent, 0.0)
+        return specific, shared

@@ -1,10 +1,9 @@
-"""SemanticMAC, top to bottom like the paper's figure: three unimodal encoders, SGFI, fusion, five sub-task heads."""
+"""SemanticMAC, in the order of the paper's figure: encoders, SGFI, fusion, five sub-task heads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -13,48 +12,17 @@ from torch import Tensor, nn
 from semanticmac.core import MODALITIES, SUB_TASKS
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.finetuning import limit_learning, reads_segments
+from semanticmac.model.inputs import ModelInputs
 from semanticmac.model.interaction import PooledMaps, SemanticInteraction
 from semanticmac.model.perceiver import FrameEncoder
 from semanticmac.model.text_encoder import LanguageModel
 
-__all__ = ["ModelConfig", "ModelInputs", "Output", "SemanticMAC"]
-
-
-class ModelInputs(Protocol):
-    """What the model reads of a batch.
-
-    In a mask True = real; a row without True = the modality is absent.
-    """
-
-    @property
-    def token_ids(self) -> Tensor: ...  # (B, L) int64
-    @property
-    def token_mask(self) -> Tensor: ...  # (B, L) bool
-    @property
-    def audio(self) -> Tensor: ...  # (B, F, E) float
-    @property
-    def audio_mask(self) -> Tensor: ...  # (B, F) bool
-    @property
-    def vision(self) -> Tensor: ...  # (B, F, E) float
-    @property
-    def vision_mask(self) -> Tensor: ...  # (B, F) bool
-
-    # Read in the conversation setting alone.
-    @property
-    def token_types(
-        self,
-    ) -> Tensor | None: ...  # (B, L) int64, segment of each token; None: the family has none
-    @property
-    def frame_context(
-        self,
-    ) -> Tensor | None: ...  # (B, F) bool, True = frame of a clip before the target
-
 
 @dataclass(frozen=True)
 class Output:
-    """What the model says of a batch.
+    """The outputs for B clips.
 
-    Of an absent modality s_m and h_m are zero, and its own prediction is void.
+    For an absent modality s_m and h_m are zero, and its prediction has no meaning.
     """
 
     predictions: Tensor  # (B, 5, K) in the order of SUB_TASKS: scores, or logits of the classes
@@ -65,22 +33,22 @@ class Output:
 
     @property
     def representations(self) -> Tensor:
-        """(B, 4, d) in the order of SUB_TASKS[1:]: h_S, the mean of the present h_m; s_t; s_a; s_v."""
+        """h_S, s_t, s_a, s_v as (B, 4, d), in the order of PSEUDO_SUB_TASKS."""
         return torch.cat(
             [mean_of_present(self.shared, self.present)[:, None], self.specific], dim=1
         )
 
 
 def mean_of_present(shared: Tensor, present: Tensor) -> Tensor:
-    """h_m (B, 3, d), zero where absent; present (B, 3) bool → h_S (B, d), zero where nothing is present."""
+    """h_m (B, 3, d), zero where absent; present (B, 3) bool → their mean h_S (B, d)."""
     return shared.sum(1) / present.sum(1, keepdim=True).clamp(min=1)
 
 
 class SemanticMAC(nn.Module):
-    """The whole network of trainable parts; the frozen frame encoders are behind the cache."""
+    """All trainable parts. The frozen encoders of frames and audio run before, in stage 1."""
 
     def __init__(self, config: ModelConfig, language: nn.Module | None = None) -> None:
-        """language: a module with int `width` and forward(ids, mask) → (B, L, width); None = the one config names."""
+        """language: a module with `width` and forward(ids, mask) → (B, L, width); None = config's."""
         super().__init__()
         self.config = config
         d = config.d_model
@@ -146,12 +114,12 @@ class SemanticMAC(nn.Module):
     def encode_text(
         self, ids: Tensor, mask: Tensor, types: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """ids, types (B, L); mask (B, L), True = real token → X_t (B, L, d) and its mask (eq.
+        """Token ids → X_t (B, L, d) and its mask (B, L) (eq. 1).
 
-        1).
+        ids, types (B, L) int64; mask (B, L), True = real token.
         """
         if self.language is None:
-            return self.nothing(len(ids))
+            return self.padding_token(len(ids))
         segments = [types] if types is not None and reads_segments(self.language) else []
         if ids.shape[1] == 0:
             ids, mask = F.pad(ids, (0, 1)), F.pad(mask, (0, 1))
@@ -163,9 +131,9 @@ class SemanticMAC(nn.Module):
     def encode_frames(
         self, modality: str, frames: Tensor, mask: Tensor, context: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """frames (B, F, E); mask, context (B, F), as in `FrameEncoder` → X_m (B, T, d), mask (B, T) (eq. 3-4)."""
+        """Frames (B, F, E); mask, context (B, F) → X_m (B, T, d) and its mask (B, T) (eq. 3-4)."""
         if modality not in self.frame_encoders:
-            return self.nothing(len(frames))
+            return self.padding_token(len(frames))
         if frames.shape[2] != self.config.embedding_width:
             raise ValueError(
                 f"{modality} embeddings are {frames.shape[2]} wide, but the model was made for "
@@ -174,13 +142,13 @@ class SemanticMAC(nn.Module):
         tokens, token_mask = self.frame_encoders[modality](frames, mask, context)
         return tokens, token_mask
 
-    def nothing(self, clips: int) -> tuple[Tensor, Tensor]:
-        """A modality the model does not look at: one padding token, (B, 1, d) and (B, 1)."""
+    def padding_token(self, clips: int) -> tuple[Tensor, Tensor]:
+        """The tokens of a modality that the model does not read: one padding token per clip."""
         tokens = self.fuse.weight.new_zeros(clips, 1, self.config.d_model)
         return tokens, torch.zeros(clips, 1, dtype=torch.bool, device=tokens.device)
 
     def train(self, mode: bool = True) -> SemanticMAC:
-        """As in torch, but a frozen language model stays without dropout."""
+        """As in torch, but a frozen language model stays in evaluation mode, without dropout."""
         super().train(mode)
         if self.language is not None and self.config.freeze_language:
             self.language.eval()

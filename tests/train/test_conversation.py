@@ -24,7 +24,9 @@ from semanticmac.eval.evaluate import evaluate, predict_clip
 from semanticmac.eval.predict import predict
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.network import Output, SemanticMAC
-from semanticmac.model.text_encoder import LanguageModel, LanguageModelError, Tokenizer
+from semanticmac.model.pretrained import LanguageModelError
+from semanticmac.model.text_encoder import LanguageModel
+from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
@@ -232,7 +234,7 @@ def test_every_pair_fits_and_keeps_its_newest_words(
             word for word in tokenize.tokenizer.decode(real).split() if not word.startswith("<")
         ]
         everything = [*context.split(), *text.split()]
-        cut = tokenize.is_cut(text)
+        cut = tokenize.is_too_long(text)
         assert cut or kept == everything[len(everything) - len(kept) :]
 
 
@@ -242,8 +244,8 @@ def test_a_tokenizer_without_pairs_is_refused(families: dict[str, str]) -> None:
         type("Slow", (), {"model_max_length": 8, "pad_token_id": 0, "__call__": None})(), 8
     )
     with pytest.raises(LanguageModelError, match=r"Slow has no fast version.*setting=utterance"):
-        slow.read_pair("a", "b")
-    assert tokenize.read_pair("", "b") is None
+        slow.tokenize_pair("a", "b")
+    assert tokenize.tokenize_pair("", "b") is None
 
 
 # --- the utterance setting is as it was ---

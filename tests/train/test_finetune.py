@@ -17,7 +17,8 @@ from semanticmac.model.config import ModelConfig
 from semanticmac.model.finetuning import transformer_layers
 from semanticmac.model.network import SemanticMAC
 from semanticmac.model.pretrained import LanguageModelError
-from semanticmac.model.text_encoder import LanguageModel, Tokenizer, save_language
+from semanticmac.model.text_encoder import LanguageModel, save_language
+from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.run.folder import RunInfo
 from semanticmac.run.weights import load_run, save_best
 from semanticmac.train.config import TrainConfig, override

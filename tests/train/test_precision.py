@@ -13,7 +13,8 @@ from torch._dynamo.testing import CompileCounter
 from semanticmac.cache.dataset import make_dataloader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.network import SemanticMAC
-from semanticmac.model.text_encoder import LanguageModel, Tokenizer
+from semanticmac.model.text_encoder import LanguageModel
+from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.train import trainer as learner_module
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.callbacks import Callbacks
