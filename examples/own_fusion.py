@@ -17,7 +17,8 @@ from torch import Tensor, nn
 import semanticmac
 from semanticmac.core import SUB_TASKS
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.inputs import ModelInputs, Output, SemanticMAC, mean_of_present
+from semanticmac.model.inputs import ModelInputs
+from semanticmac.model.network import Output, SemanticMAC, mean_of_present
 
 
 class GatedFusion(SemanticMAC):
