@@ -29,7 +29,7 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.records import RawClip
 from semanticmac.cache.verify import verify
-from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.decoding import isolation
@@ -185,7 +185,7 @@ def main() -> None:
         corpus = read_corpus("folder", root)
         assert len(corpus.clips) == options.count
         encoder = load_encoder("imagebind-tiny", "cpu")
-        built = build(corpus, layout, encoder, Plan(root, cores()), lambda *_: None)
+        built = build(corpus, layout, encoder, BuildOptions(root, cores()), lambda *_: None)
         lines = [line for line in read_failures(layout.failures(corpus.name)) if not line.cached]
         manifest = Manifest.read(layout.manifest(corpus.name))
         cached = {row.clip_id for row in manifest.rows}

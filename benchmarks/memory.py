@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.common import anonymous_mib, arguments, cores, film, report
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import Clip, Corpus
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 
@@ -75,7 +75,7 @@ def main() -> None:
                 corpus,
                 CacheLayout(folder / "cache"),
                 load_encoder("imagebind-tiny", "cpu"),
-                Plan(folder, cores()),
+                BuildOptions(folder, cores()),
                 sample,
             )
         except TimeUp:

@@ -22,7 +22,7 @@ from semanticmac.cache.frame_codec import unpack
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.records import RawClip
-from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import Clip, Corpus
 from semanticmac.preprocess.decoding.isolation import decode_all
 from semanticmac.preprocess.encoders.imagebind.encoder import ImageBindEncoder, load_encoder
@@ -71,7 +71,7 @@ def main() -> None:
         first, all_ = measured(lambda: decoded(clips[:1])), measured(lambda: decoded(clips))
         decode_s = (all_.cpu_s - first.cpu_s) / (len(clips) - 1)
         tiny, layout = load_encoder("imagebind-tiny", "cpu"), CacheLayout(folder / "cache")
-        build(Corpus("films", None, clips), layout, tiny, Plan(folder, 1), lambda *_: None)
+        build(Corpus("films", None, clips), layout, tiny, BuildOptions(folder, 1), lambda *_: None)
         record_bytes = (layout.frames / "data.mdb").stat().st_size / len(clips)
         shards = layout.embeddings(tiny.fingerprint(Sampling())).glob("shard-*.arrow")
         tiny_bytes = sum(shard.stat().st_size for shard in shards) / len(clips)

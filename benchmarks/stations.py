@@ -20,7 +20,7 @@ from types import FrameType
 import semanticmac
 from benchmarks.common import film, report
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import Clip, Corpus
 from semanticmac.preprocess.decoding.isolation import Job, decode_and_pack
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
@@ -56,7 +56,7 @@ def one_clip() -> Iterator[tuple[Path, Clip]]:
 def main() -> None:
     encoder = load_encoder("imagebind-tiny", "cpu")
     with one_clip() as (folder, clip), contextlib.redirect_stdout(io.StringIO()):
-        plan, layout = Plan(folder, 1), CacheLayout(folder / "cache")
+        plan, layout = BuildOptions(folder, 1), CacheLayout(folder / "cache")
         corpus = Corpus("one", None, (clip,))
         builder = visited(lambda: build(corpus, layout, encoder, plan, lambda *_: None))
         worker = visited(lambda: decode_and_pack(Job(clip, plan.sampling)))

@@ -23,7 +23,7 @@ from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.corpora.demo import render
 from semanticmac.preprocess.demo.face import random_face
@@ -142,7 +142,7 @@ def measure(
 ) -> Measured:
     corpus = render(folder / "demo", seed=SEED, workers=workers)
     layout = CacheLayout(folder / "cache")
-    build(corpus, layout, encoder, Plan(folder / "demo", workers), lambda *_: None)
+    build(corpus, layout, encoder, BuildOptions(folder / "demo", workers), lambda *_: None)
     manifest = Manifest.read(layout.manifest("demo"))
     reader = EmbeddingReader(layout.embeddings(encoder.fingerprint(Sampling())))
     return Measured(

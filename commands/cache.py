@@ -118,7 +118,7 @@ def cache(
 
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.progress import Screen
-    from semanticmac.preprocess.build import Plan, build
+    from semanticmac.preprocess.build import BuildOptions, build
     from semanticmac.preprocess.corpora import read_corpus
     from semanticmac.preprocess.decoding.request import Decoder
     from semanticmac.preprocess.previous_build import continued_sampling
@@ -142,7 +142,7 @@ def cache(
         requested, sampling = sampling, continued_sampling(layout, corpus.dataset, sampling)
         if sampling != requested:
             print_notes([OLDER_CACHE.format(sampling.version)])
-    plan = Plan(
+    plan = BuildOptions(
         root,
         workers or cores(),
         sampling,

@@ -21,7 +21,7 @@ import semanticmac
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.records import Embeddings, RawClip
-from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.corpora import read_corpus
 
 FRAMES_PER_S = 2
@@ -72,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
 
     corpus = read_corpus(options.corpus, options.root)
-    plan = Plan(options.root, workers=os.cpu_count() or 1)
+    plan = BuildOptions(options.root, workers=os.cpu_count() or 1)
     layout = CacheLayout(options.cache)
     report = build(corpus, layout, ColourAndLoudness(), plan, show_nothing)
     print(f"{report.cached} of {report.clips} clips are cached, {report.encoded} encoded now")

@@ -1,8 +1,8 @@
-"""One build of stage 1: which clips there are, the two loops over them (stages.py), the manifest, and what failed."""
+"""One build of stage 1: plan the clips, decode and encode them, publish the manifest and the failures."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,57 +13,52 @@ from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.records import ClipSummary
 from semanticmac.cache.verify import damaged_records, damaged_shards, incomplete_datasets
 from semanticmac.core import MODALITIES, ProgressFn
-from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
-from semanticmac.preprocess.content_keys import NO_FILE, content_keys, failure_of
+from semanticmac.preprocess.clip import Clip, ClipStatus, Corpus, CorpusError
+from semanticmac.preprocess.content_keys import NO_FILE, read_content_keys
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.protocol import Encoder
-from semanticmac.preprocess.pipeline import (
-    Backend,
-    BuildStats,
-    Keyed,
-    LocalBackend,
-    decode_missing,
-    encode_missing,
-)
-from semanticmac.preprocess.previous_build import embedded_rows, read_previous, replaced
+from semanticmac.preprocess.pipeline import Backend, LocalBackend, Pipeline
+from semanticmac.preprocess.previous_build import count_replaced, embedded_rows, read_previous
 
-VIDEO_MISSING = "the video is gone; what is cached of it is kept"
+VIDEO_MISSING = "the video file no longer exists; its cached data is kept"
+NOT_DECODED = "not decoded yet"
+
+Targets = dict[str, list[float] | None]  # target vector by manifest column
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a build runs; none of it changes what ends up in the cache, but for the sampling."""
+class BuildOptions:
+    """How a build runs. Only the sampling and the decoder can change what is cached."""
 
-    root: Path  # the corpus folder; the manifest names videos relative to it
-    workers: int  # decoding processes of this machine
+    root: Path  # folder of the corpus; the manifest names videos relative to it
+    workers: int  # decoding processes on this machine
     sampling: Sampling = field(default_factory=Sampling)
-    frames: bool = True  # False: encode what is decoded already
-    repair: bool = False  # read every byte of the cache first, and make again what is damaged
+    frames: bool = True  # False: encode only clips that are decoded already
+    repair: bool = False  # check every byte of the cache first, and make damaged parts again
     decoder: Decoder = DEFAULT_DECODER
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What one build did."""
+    """The result of one build."""
 
     dataset: str
-    clips: int  # of the corpus
-    cached: int  # of them in the cache now
-    decoded: int  # by this build
-    encoded: int  # by this build
+    clips: int  # clips in the corpus
+    cached: int  # clips in the cache after the build
+    decoded: int  # clips decoded by this build
+    encoded: int  # clips encoded by this build
     failed: int
     manifest_written: bool
-    incomplete: tuple[
-        str, ...
-    ] = ()  # after a repair, which others share: each dataset that is not whole, a sentence
-    replaced: int = 0  # clips of other videos that this name stood for until now
+    # After a repair: one sentence for each dataset in this cache folder that lacks data.
+    incomplete: tuple[str, ...] = ()
+    # Clips of other videos that had this dataset name before.
+    replaced: int = 0
 
     @property
     def nothing_to_do(self) -> bool:
-        """Everything was there and stayed as it was."""
+        """True if every clip was cached before and nothing changed."""
         return not (self.decoded or self.encoded or self.failed or self.manifest_written)
 
 
@@ -71,92 +66,83 @@ def build(
     corpus: Corpus,
     layout: CacheLayout,
     encoder: Encoder | None,
-    plan: Plan,
+    options: BuildOptions,
     progress: ProgressFn,
     cluster: Backend | None = None,
 ) -> BuildReport:
-    """Caches a corpus: what is cached already is not touched, what fails is named and does not stop the rest.
+    """Caches a corpus. Cached clips are not touched; a clip that fails does not stop the others.
 
-    Without an encoder only frames are stored, and the manifest waits for a build with one. cluster:
-    what decodes and encodes instead of this machine, with an encoder of its own; it changes no byte
-    of the cache. A clip whose video is gone stays as it is cached. Raises CorpusError for a label
-    that the task does not have, where not one video is there or cached, and where imported features
-    have the name, all before anything is decoded; and CacheBusy where another builder is at work.
+    Without an encoder, only frames are stored and no manifest is written. `cluster` replaces this
+    machine and `encoder`; the cached bytes are the same. A cached clip stays if its video is deleted.
+
+    Raises CorpusError, before anything is decoded, for a label that the task does not have, if no
+    video exists and none is cached, and if imported features have the same dataset name. Raises
+    CacheBusy if another process builds in this cache folder.
     """
-    corpus = replace(
-        corpus, clips=tuple(replace(clip, clip_id=as_text(clip.clip_id)) for clip in corpus.clips)
-    )
-    targets = {clip.clip_id: _targets(corpus, clip) for clip in corpus.clips}
-    written = False
-    tally = BuildStats()
-    engine = cluster or LocalBackend(encoder, plan.workers, plan.sampling, plan.decoder)
+    clips = tuple(replace(clip, clip_id=as_text(clip.clip_id)) for clip in corpus.clips)
+    corpus = replace(corpus, clips=clips)
+    targets = {clip.clip_id: _targets(corpus, clip) for clip in clips}
+    backend = cluster or LocalBackend(encoder, options.workers, options.sampling, options.decoder)
+
     with layout.build_lock():
-        former = read_previous(layout, corpus.dataset)
-        fingerprint = engine.fingerprint()
-        if plan.repair:
+        previous = read_previous(layout, corpus.dataset)
+        fingerprint = backend.fingerprint()
+        if options.repair:
             drop_damaged(layout, fingerprint, progress)
-        keyed, gone, failures = content_keys(corpus.clips, layout, plan.sampling, progress)
-        if not keyed and {failure.reason for failure in failures} == {NO_FILE}:
-            clips = f"not one of {len(corpus.clips)} clips has its file, the first is {corpus.clips[0].video}"
-            raise CorpusError(f"{corpus.name}: {clips}; is this the folder of the download?")
+        statuses = read_content_keys(clips, layout, options.sampling, progress)
+        _require_a_clip(corpus, statuses)
+
         with FrameStore(layout.frames, writable=True) as store:
-            todo = [(clip, key) for clip, key in keyed if clip.clip_id not in gone or key in store]
-            ready = decode_missing(todo, store, engine if plan.frames else None, tally, progress)
+            to_do = _plan(statuses, store, decode=options.frames)
+            writer = None
             if fingerprint is not None:
                 writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
-                encode_missing(ready, todo, store, writer, engine, tally, progress)
-            for _ in ready:  # without an encoder, decoding is all there is to do
-                pass
-            tally.lost = {key: NO_FILE for _, key in keyed if key not in store} | tally.lost
-            kept = (
-                {}
-                if fingerprint is None
-                else embedded_rows(former, tally.lost, layout.embeddings(fingerprint))
-            )
-            failures += [
-                failure_of(clip, tally.lost[key])
-                for clip, key in keyed
-                if key in tally.lost.keys() - kept
-            ]
-            failed = {failure.clip_id for failure in failures}
-            cached = [(clip, key) for clip, key in keyed if clip.clip_id not in failed]
+            pipeline = Pipeline(to_do, store, writer, backend, progress)
+            pipeline.run()
             if fingerprint is not None:
-                abouts = [kept.get(key) or store.summary(key) for _, key in cached]
-                rows = (
-                    _row(clip, key, plan.root, about, targets[clip.clip_id])
-                    for (clip, key), about in zip(cached, abouts, strict=True)
-                )
+                _retain(statuses, embedded_rows(previous, layout.embeddings(fingerprint)))
+
+            failures = _failures(clips, statuses)
+            failed = {failure.clip_id for failure in failures}
+            cached = [clip for clip in clips if clip.clip_id not in failed]
+            written = False
+            if fingerprint is not None:
+                rows = []
+                for clip in cached:
+                    status = statuses[clip.clip_id]
+                    rows.append(_row(clip, status, store, options.root, targets[clip.clip_id]))
                 manifest = Manifest(
                     corpus.dataset, corpus.task, fingerprint, tuple(rows), corpus.notes, corpus.name
                 )
                 written = manifest.write(layout.manifest(corpus.dataset))
                 layout.mark_built(corpus.dataset)
-            write_failures(
-                layout.failures(corpus.dataset),
-                [*failures, *_remarks(cached, store, gone, tally.lost)],
-            )
-            lacking = tuple(incomplete_datasets(layout, store)) if plan.repair else ()
-    others = replaced(former, (key for _, key in keyed), plan.sampling) if written else 0
+            remarks = _remarks(cached, statuses, store)
+            write_failures(layout.failures(corpus.dataset), [*failures, *remarks])
+            lacking = tuple(incomplete_datasets(layout, store)) if options.repair else ()
+
+    replaced = 0
+    if written:
+        keys = {status.key for status in statuses.values()}
+        replaced = count_replaced(previous, keys, options.sampling)
     return BuildReport(
-        corpus.dataset,
-        len(corpus.clips),
-        len(cached),
-        tally.decoded,
-        tally.encoded,
-        len(failures),
-        written,
-        lacking,
-        others,
+        dataset=corpus.dataset,
+        clips=len(clips),
+        cached=len(cached),
+        decoded=pipeline.decoded,
+        encoded=pipeline.encoded,
+        failed=len(failures),
+        manifest_written=written,
+        incomplete=lacking,
+        replaced=replaced,
     )
 
 
 def drop_damaged(
     layout: CacheLayout, fingerprint: Fingerprint | None, progress: ProgressFn
 ) -> None:
-    """Takes out of the cache what `verify` finds changed, so that the build makes it again, and only it.
+    """Removes the damaged parts that `verify` finds, so that the build makes them again.
 
-    It goes whichever dataset it is of, as datasets share clips and shards; BuildReport names those
-    that lack it then.
+    Datasets share clips and shards: BuildReport.incomplete names other datasets that then lack data.
     """
     if layout.frames.exists():
         try:
@@ -166,14 +152,69 @@ def drop_damaged(
         except StoreDamaged:
             FrameStore.remove(layout.frames)
     if fingerprint is not None:
-        shards = [
-            damage.shard for damage in damaged_shards(layout.embeddings(fingerprint), progress)
-        ]
-        EmbeddingWriter(layout.embeddings(fingerprint), fingerprint).remove_shards(shards)
+        folder = layout.embeddings(fingerprint)
+        shards = [damage.shard for damage in damaged_shards(folder, progress)]
+        EmbeddingWriter(folder, fingerprint).remove_shards(shards)
 
 
-def _targets(corpus: Corpus, clip: Clip) -> dict[str, list[float] | None]:
-    """The clip's target vectors by manifest column."""
+def _require_a_clip(corpus: Corpus, statuses: Mapping[str, ClipStatus]) -> None:
+    """Raises CorpusError if no video exists and the cache knows none of them."""
+    if all(not status.key and status.reason == NO_FILE for status in statuses.values()):
+        raise CorpusError(
+            f"{corpus.name}: none of the {len(corpus.clips)} video files exists; the first is "
+            f"{corpus.clips[0].video}. Is this the folder of the download?"
+        )
+
+
+def _plan(statuses: Mapping[str, ClipStatus], store: FrameStore, decode: bool) -> list[ClipStatus]:
+    """Marks the clips whose frames are stored. Returns the clips to decode or encode, each key once."""
+    by_key = {status.key: status for status in statuses.values() if status.key}
+    to_do = []
+    for key, status in by_key.items():
+        if key in store:
+            status.state, status.reason = "cached", ""
+        elif status.state == "new" and not decode:
+            status.fail(NOT_DECODED)
+        if status.state in ("new", "cached"):
+            to_do.append(status)
+    return to_do
+
+
+def _retain(statuses: Mapping[str, ClipStatus], rows: Mapping[str, Row]) -> None:
+    """Keeps failed and missing clips whose embeddings the previous build made."""
+    for status in statuses.values():
+        if status.state in ("failed", "missing") and status.key in rows:
+            status.state, status.row = "retained", rows[status.key]
+
+
+def _failures(clips: tuple[Clip, ...], statuses: Mapping[str, ClipStatus]) -> list[Failure]:
+    """The clips that are not in the cache. Clips without a content key come first."""
+    failures = []
+    for has_key in (False, True):
+        for clip in clips:
+            status = statuses[clip.clip_id]
+            if bool(status.key) == has_key and status.state in ("failed", "missing"):
+                failures.append(Failure(clip.clip_id, str(clip.video), status.reason, cached=False))
+    return failures
+
+
+def _remarks(
+    cached: list[Clip], statuses: Mapping[str, ClipStatus], store: FrameStore
+) -> Iterator[Failure]:
+    """Clips that are cached, but with something to report, such as a missing audio track."""
+    for clip in cached:
+        status = statuses[clip.clip_id]
+        notes = list(store.summary(status.key).notes) if status.key in store else []
+        if clip.clip_id in status.without_file:
+            notes.append(VIDEO_MISSING)
+        elif status.state == "retained":
+            notes.append(f"it has no frames ({status.reason}); its embeddings are kept")
+        if notes:
+            yield Failure(clip.clip_id, str(clip.video), "; ".join(notes), cached=True)
+
+
+def _targets(corpus: Corpus, clip: Clip) -> Targets:
+    """The target vectors of a clip by manifest column. Raises CorpusError for an unknown label."""
     columns = {"multimodal": "label", **{name: f"label_{name}" for name in MODALITIES}}
     if corpus.task is None:
         return dict.fromkeys(columns.values())
@@ -185,21 +226,15 @@ def _targets(corpus: Corpus, clip: Clip) -> dict[str, list[float] | None]:
         raise CorpusError(f"{corpus.name}: clip {clip.clip_id!r}: {error}") from None
 
 
-def _row(
-    clip: Clip,
-    key: str,
-    root: Path,
-    about: ClipSummary | Row,
-    targets: dict[str, list[float] | None],
-) -> Row:
+def _row(clip: Clip, status: ClipStatus, store: FrameStore, root: Path, targets: Targets) -> Row:
+    about = status.row or store.summary(status.key)
+    video = clip.video.name
+    if clip.video.is_relative_to(root):
+        video = clip.video.relative_to(root).as_posix()
     return Row(
         clip_id=clip.clip_id,
-        key=key,
-        video=as_text(
-            clip.video.relative_to(root).as_posix()
-            if clip.video.is_relative_to(root)
-            else clip.video.name
-        ),
+        key=status.key,
+        video=as_text(video),
         start_s=clip.start_s,
         end_s=clip.end_s,
         text=clip.text,
@@ -213,20 +248,3 @@ def _row(
         position=clip.position,
         speaker=clip.speaker,
     )
-
-
-def _remarks(
-    cached: Iterable[Keyed], store: FrameStore, gone: Container[str], lost: Mapping[str, str]
-) -> Iterator[Failure]:
-    """Clips that are cached, but not as a person would expect.
-
-    gone: clip ids; lost: content key → why.
-    """
-    for clip, key in cached:
-        notes = list(store.summary(key).notes) if key in store else []
-        if clip.clip_id in gone:
-            notes.append(VIDEO_MISSING)
-        elif key in lost:
-            notes.append(f"it has no frames ({lost[key]}); its embeddings are kept")
-        if notes:
-            yield replace(failure_of(clip, "; ".join(notes)), cached=True)

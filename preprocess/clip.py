@@ -1,4 +1,4 @@
-"""The record every corpus yields, the checks it must pass, and what decoding makes of it."""
+"""Clips: the records of stage 1, and the checks that every corpus must pass."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from semanticmac.cache.manifest import Row
 from semanticmac.cache.records import RawClip
 from semanticmac.core import SPLITS, Label, Task
 from semanticmac.preprocess.file_names import existing_spelling
@@ -14,6 +15,7 @@ from semanticmac.preprocess.file_names import existing_spelling
 __all__ = [
     "MAX_POSITION",
     "Clip",
+    "ClipStatus",
     "Corpus",
     "CorpusError",
     "DecodeError",
@@ -23,51 +25,71 @@ __all__ = [
     "is_there",
 ]
 
-MAX_POSITION = 2**31 - 1  # what the manifest can hold
+MAX_POSITION = 2**31 - 1  # the largest that the manifest can hold
+
+State = Literal["new", "cached", "retained", "missing", "failed"]
 
 
 class CorpusError(Exception):
-    """The download is not what its adapter expects; the message says what was expected where."""
+    """A download is not as its reader expects; the message says what was expected, and where."""
 
 
 class DecodeError(Exception):
-    """One clip could not be decoded; the message is the reason that a person reads."""
+    """One clip could not be decoded; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One utterance of a corpus, before anything was decoded."""
+    """One utterance of a corpus, before decoding."""
 
     clip_id: str  # unique in the corpus
-    video: (
-        Path  # the file that holds it; may not exist, which is that clip's failure, not the run's
-    )
+    video: Path  # its file; if it does not exist, this clip fails and the build continues
     start_s: float = 0.0
     end_s: float | None = None  # None = to the end of the file
-    text: str = ""  # transcript; empty = text is absent
-    labels: Mapping[str, Label] = field(
-        default_factory=dict
-    )  # keys: multimodal, text, audio, vision
+    text: str = ""  # transcript; empty = the text is missing
+    # Keys: multimodal, text, audio, vision.
+    labels: Mapping[str, Label] = field(default_factory=dict)
     split: str | None = None  # one of SPLITS; None = cached and predicted, never trained on
     dialogue: str | None = None
-    position: int | None = None  # place in the dialogue, from 0
+    position: int | None = None  # number in the dialogue, from 0
     speaker: str | None = None
-    # the half of the picture that shows the speaker; None = all of it
+    # The half of the frame that shows the speaker; None = the whole frame.
     crop: Literal["left", "right"] | None = None
+
+
+@dataclass
+class ClipStatus:
+    """The state of one content key during a build. Clips with the same content share it.
+
+    new: to decode; cached: its frames are stored; missing: no file exists and no frames are stored;
+    failed: it could not be read, decoded or encoded; retained: missing or failed, but the previous
+    build made its embeddings.
+    """
+
+    key: str  # content key; empty if no file of it was ever read
+    clip: Clip  # the clip to decode
+    state: State = "new"
+    reason: str = ""  # why it is missing or failed
+    record: bytes | None = None  # decoded just now, not in the frame store yet
+    row: Row | None = None  # only of a retained clip: its row in the previous manifest
+    # Ids of its clips whose file does not exist.
+    without_file: set[str] = field(default_factory=set)
+
+    def fail(self, reason: str) -> None:
+        self.state, self.reason = "failed", reason
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What an adapter reads from one download: everything about the clips that is not pixels or sound."""
+    """The clips of one download with their texts, labels and splits."""
 
     name: str
-    task: Task | None  # None: nothing is labelled, so it can be cached and predicted, not trained
+    task: Task | None  # None: no labels, so it can be cached and predicted, but not trained on
     clips: tuple[Clip, ...]
-    notes: tuple[str, ...] = ()  # what a person should know: guessed splits, unlabelled rows
+    notes: tuple[str, ...] = ()  # for the user: guessed splits, unlabelled rows
     cached_as: str | None = None  # its name in the cache; None = `name`
-    known_bad: Mapping[str, str] = field(
-        default_factory=dict
-    )  # clip id → what is wrong with it in every download
+    # Clips that are defective in every download: clip id → defect.
+    known_bad: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dataset(self) -> str:
@@ -76,30 +98,28 @@ class Corpus:
 
 
 def inside(root: Path, relative: str) -> Path:
-    """The file that a label file names, as a path that stays inside root.
+    """The path of a file that a label file names.
 
-    Raises CorpusError for an absolute path, a `..` that leaves root, and a link out of it. One that
-    leads nowhere is left to whoever opens it: it costs that clip alone.
+    Raises CorpusError if it leads out of root: an absolute path, `..`, or a link. A path to no file
+    is accepted: only its clip fails, when it is opened.
     """
     if "\0" in relative:
         raise CorpusError(f"the file name {relative!r} holds a NUL byte")
     path = existing_spelling(root, relative)
     try:
         leads_out = not path.resolve().is_relative_to(root.resolve())
-    except (
-        OSError,
-        RuntimeError,
-    ):  # RuntimeError: what a link in a circle is to Python before 3.13
+    except (OSError, RuntimeError):  # Python before 3.13 raises RuntimeError for a circular link.
         leads_out = False
     if leads_out:
         raise CorpusError(
-            f"{relative!r} leads out of {root}: a label file may name only files in the corpus folder"
+            f"{relative!r} leads out of {root}: a label file may name only files in the corpus "
+            "folder"
         )
     return path
 
 
 def is_there(file: Path) -> bool:
-    """Whether the file stands there; no error where its name is too long, or its folder is not ours to look into."""
+    """True if the file exists. False, and no error, for a name too long or an unreadable folder."""
     try:
         return file.is_file()
     except OSError:
@@ -107,7 +127,7 @@ def is_there(file: Path) -> bool:
 
 
 def check_clips(clips: Iterable[Clip], name: str) -> list[Clip]:
-    """The clips of a corpus as a list, or a CorpusError that names what is wrong with them."""
+    """The clips of a corpus as a list. Raises CorpusError for the first defect."""
     checked = list(clips)
     if not checked:
         raise CorpusError(f"{name} yields no clips")
@@ -121,11 +141,14 @@ def check_clips(clips: Iterable[Clip], name: str) -> list[Clip]:
         if clip.split is not None and clip.split not in SPLITS:
             expected = ", ".join(SPLITS)
             raise CorpusError(
-                f"{name}: clip {clip.clip_id!r} has split {clip.split!r}, expected one of {expected}"
+                f"{name}: clip {clip.clip_id!r} has split {clip.split!r}, "
+                f"expected one of {expected}"
             )
         if clip.position is not None and not 0 <= clip.position <= MAX_POSITION:
-            place = f"position {clip.position}, expected 0 … {MAX_POSITION}"
-            raise CorpusError(f"{name}: clip {clip.clip_id!r} has {place}")
+            raise CorpusError(
+                f"{name}: clip {clip.clip_id!r} has position {clip.position}, "
+                f"expected 0 … {MAX_POSITION}"
+            )
         if clip.start_s < 0 or (clip.end_s is not None and clip.end_s <= clip.start_s):
             raise CorpusError(
                 f"{name}: clip {clip.clip_id!r} runs from {clip.start_s} s to {clip.end_s} s"

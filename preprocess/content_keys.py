@@ -1,49 +1,62 @@
-"""What the clips' files hold: each clip's content key, or why it has none."""
+"""Reads the video files of a corpus and gives each clip its content key."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from semanticmac.cache.failures import Failure
 from semanticmac.cache.file_hashes import FileHashes
 from semanticmac.cache.keys import Sampling, content_key
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.core import ProgressFn
-from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.pipeline import Keyed
+from semanticmac.preprocess.clip import Clip, ClipStatus
 
 NO_FILE = "no such file"
 
 
-def content_keys(
+def read_content_keys(
     clips: Sequence[Clip], layout: CacheLayout, sampling: Sampling, progress: ProgressFn
-) -> tuple[list[Keyed], set[str], list[Failure]]:
-    """Every clip with its content key; the ids of clips whose files are gone; and those without a key as failures.
+) -> dict[str, ClipStatus]:
+    """The status of each clip by clip id; clips with the same content key share one status.
 
-    Of a file that is gone the digest counts that it had when it was last read.
+    A status is "new" if a file of it exists and "missing" if none does. For a missing file, the
+    hash from the last build counts. A clip without any hash has the empty key and a reason.
     """
-    memo = FileHashes(layout.file_hashes)
-    keyed: list[Keyed] = []
-    gone: set[str] = set()
-    failures: list[Failure] = []
+    hashes = FileHashes(layout.file_hashes)
+    by_key: dict[str, ClipStatus] = {}
+    statuses: dict[str, ClipStatus] = {}
+    failed = 0
     for done, clip in enumerate(clips, 1):
-        reason, digest = NO_FILE, None
-        try:
-            digest = memo.digest(clip.video)
-        except FileNotFoundError:
-            digest = memo.remembered(clip.video)
-            gone.add(clip.clip_id)
-        except OSError as error:
-            reason = f"the file cannot be read: {error.strerror}"
-        if digest is None:
-            failures.append(failure_of(clip, reason))
+        status = _status(clip, hashes, sampling)
+        if status.key:
+            status = _merge(by_key.setdefault(status.key, status), status)
         else:
-            keyed.append((clip, content_key(digest, clip.start_s, clip.end_s, sampling, clip.crop)))
-        progress("reading files", done, len(clips), len(failures))
-    memo.save()
-    return keyed, gone, failures
+            failed += 1
+        statuses[clip.clip_id] = status
+        progress("reading files", done, len(clips), failed)
+    hashes.save()
+    return statuses
 
 
-def failure_of(clip: Clip, reason: str) -> Failure:
-    """A clip that is not in the cache."""
-    return Failure(clip.clip_id, str(clip.video), reason, cached=False)
+def _status(clip: Clip, hashes: FileHashes, sampling: Sampling) -> ClipStatus:
+    """The status of one clip by its file alone."""
+    status = ClipStatus("", clip)
+    digest = None
+    try:
+        digest = hashes.digest(clip.video)
+    except FileNotFoundError:
+        digest = hashes.remembered(clip.video)
+        status.state, status.reason = "missing", NO_FILE
+        status.without_file.add(clip.clip_id)
+    except OSError as error:
+        status.fail(f"the file cannot be read: {error.strerror}")
+    if digest is not None:
+        status.key = content_key(digest, clip.start_s, clip.end_s, sampling, clip.crop)
+    return status
+
+
+def _merge(first: ClipStatus, other: ClipStatus) -> ClipStatus:
+    """Adds another clip with the same content. A clip with a file takes the place of one without."""
+    first.without_file |= other.without_file
+    if other.state == "new":
+        first.clip, first.state, first.reason = other.clip, "new", ""
+    return first

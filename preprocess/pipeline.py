@@ -1,8 +1,8 @@
-"""The two loops of stage 1 as one line of work: videos → LMDB, and LMDB → Arrow.
+"""Decodes and encodes the clips of a build.
 
-While one clip is encoded here, worker processes decode those that come after it, so that both loops
-together cost little more than the slower of the two. Everything moves in the order of the corpus:
-what ends up in the cache does not tell how many workers there were, or where a run was stopped.
+Worker processes decode the next clips while this process encodes one, so that both together take
+little more than the slower of the two. The order of the corpus is kept: the cached bytes do not
+depend on the number of workers, nor on where an earlier run was stopped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from semanticmac.cache.embedding_store import EmbeddingWriter
@@ -19,42 +19,30 @@ from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import Embeddings
 from semanticmac.core import ProgressFn
-from semanticmac.preprocess.clip import Clip
+from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.cluster.worker_pool import in_order
 from semanticmac.preprocess.decoding.isolation import Outcome, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder
 
-Keyed = tuple[Clip, str]  # a clip and its content key
-
-# A GPU would wait while one clip's pictures are unpacked; with several threads another clip's are
-# there. Each clip is still encoded by itself.
+# Threads that encode on a GPU: one unpacks frames while the GPU works for another. Each clip is
+# still encoded by itself.
 GPU_FEEDERS = 4
-_WRITE_CLIPS = 16  # clips in one LMDB transaction: a killed run decodes at most these again
-
-
-@dataclass
-class BuildStats:
-    """What was done so far."""
-
-    decoded: int = 0
-    encoded: int = 0
-    lost: dict[str, str] = field(default_factory=dict)  # content key → why it is not in the cache
+# Clips in one LMDB transaction: a killed run decodes at most these again.
+_WRITE_CLIPS = 16
 
 
 @dataclass(frozen=True)
 class DecodedClip:
-    """A clip whose frames are there."""
+    """A clip on its way to the encoder."""
 
     key: str
-    record: (
-        bytes | None
-    )  # where it was decoded just now: it may reach the store after it is encoded, or never (a kill)
+    record: bytes | None  # its packed frames and audio; None: there is nothing to encode
 
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip whose turn it is to be written."""
+    """A clip after the encoder."""
 
     key: str
     embeddings: Embeddings | None  # None: there was nothing to encode, or it failed
@@ -62,24 +50,18 @@ class EncodedClip:
 
 
 class Backend(Protocol):
-    """What does the work of both loops: this machine (Here), or many (cluster.py).
-
-    What comes out keeps the order.
-    """
+    """Decodes and encodes: this machine (LocalBackend) or a cluster (cluster/ray_backend.py)."""
 
     def fingerprint(self) -> Fingerprint | None:
-        """What names the embeddings that it makes; None: it only decodes."""
+        """Identifies the embeddings that it makes. None: it only decodes."""
 
     def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
-        """What becomes of each clip; it may be at work on those that come later.
+        """Decodes clips, in order. It may work ahead; closing the generator ends that work."""
 
-        Closing it ends that.
-        """
+    def encode(self, decoded: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
+        """Encodes records, in order. It may take some of them in advance.
 
-    def encode(self, ready: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
-        """What becomes of each record; a clip without one passes through.
-
-        It may take more of them in advance.
+        A clip without a record passes through.
         """
 
 
@@ -98,32 +80,30 @@ class LocalBackend:
     def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
         return decode_all(clips, self.sampling, self.workers, decoder=self.decoder)
 
-    def encode(self, ready: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
-        encoder = self.encoder
-        assert encoder is not None
+    def encode(self, decoded: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
+        if self.encoder is not None and self.encoder.device.type == "cuda":
+            return _threaded(self._encode, decoded, GPU_FEEDERS)
+        return map(self._encode, decoded)
 
-        def one(clip: DecodedClip) -> EncodedClip:
-            made = None if clip.record is None else encode_record(encoder, clip.record)
-            return (
-                EncodedClip(clip.key, None, made)
-                if isinstance(made, str)
-                else EncodedClip(clip.key, made)
-            )
-
-        feeders = GPU_FEEDERS if encoder.device.type == "cuda" else 0
-        return _threaded(one, ready, feeders) if feeders else map(one, ready)
+    def _encode(self, clip: DecodedClip) -> EncodedClip:
+        if clip.record is None:
+            return EncodedClip(clip.key, None)
+        assert self.encoder is not None
+        result = encode_record(self.encoder, clip.record)
+        if isinstance(result, str):
+            return EncodedClip(clip.key, None, result)
+        return EncodedClip(clip.key, result)
 
 
 def _threaded(
-    one: Callable[[DecodedClip], EncodedClip], ready: Iterable[DecodedClip], threads: int
+    encode: Callable[[DecodedClip], EncodedClip], decoded: Iterable[DecodedClip], threads: int
 ) -> Iterator[EncodedClip]:
-    """`map` by several threads, in order and a few clips ahead."""
+    """`map` in several threads, in order and a few clips ahead."""
     with ThreadPoolExecutor(threads) as pool:
+        submitted = ((clip, pool.submit(encode, clip)) for clip in decoded)
         try:
-            for _, made in in_order(
-                ((clip, pool.submit(one, clip)) for clip in ready), 2 * threads
-            ):
-                yield made
+            for _, encoded in in_order(submitted, 2 * threads):
+                yield encoded
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -136,81 +116,88 @@ def encode_record(encoder: Encoder, record: bytes) -> Embeddings | str:
         return str(error)
 
 
-def decode_missing(
-    keyed: Sequence[Keyed],
-    store: FrameStore,
-    engine: Backend | None,
-    tally: BuildStats,
-    progress: ProgressFn,
-) -> Iterator[DecodedClip]:
-    """Every content key that has frames, once, in the order of the corpus; those that the store lacks are decoded.
+class Pipeline:
+    """Brings clips into the frame store and, with a writer, into the embeddings.
 
-    engine: None decodes nothing, and what the store lacks is lost. Closing it ends the decoding.
+    Each content key comes once, in the order of the corpus. `decode` sets what one clip brings;
+    `run` alone writes to the cache. Both change only the ClipStatus.
     """
-    clips = {key: clip for clip, key in keyed}  # by key: equal content is decoded once
-    missing = {key: clip for key, clip in clips.items() if key not in store}
-    if engine is None:
-        tally.lost |= dict.fromkeys(missing, "not decoded yet")
-        yield from (DecodedClip(key, None) for key in clips if key not in missing)
-        return
-    group: list[tuple[str, bytes]] = []
-    done = 0
-    with closing(engine.decode(list(missing.values()))) as outcomes:
-        for key in clips:
-            if key not in missing:
-                yield DecodedClip(key, None)
-                continue
-            outcome = next(outcomes)
-            done += 1
-            if outcome.record is None:
-                tally.lost[key] = outcome.reason
-            else:
-                group.append((key, outcome.record))
-            if len(group) == _WRITE_CLIPS or done == len(missing):
-                store.put_many(group)
-                tally.decoded += len(group)
-                group.clear()
-            progress("decoding clips", done, len(missing), len(tally.lost))
-            if outcome.record is not None:
-                yield DecodedClip(key, outcome.record)
 
+    def __init__(
+        self,
+        statuses: Sequence[ClipStatus],
+        store: FrameStore,
+        writer: EmbeddingWriter | None,
+        backend: Backend,
+        progress: ProgressFn,
+    ) -> None:
+        """statuses: "new" clips are decoded; "cached" ones have frames in the store."""
+        self.store, self.writer, self.backend = store, writer, backend
+        self.statuses = {status.key: status for status in statuses}
+        self.to_decode = [status for status in statuses if status.state == "new"]
+        self.to_encode: set[str] = set()
+        if writer is not None:
+            self.to_encode = {status.key for status in statuses if status.key not in writer}
+        self.decoded = self.encoded = 0
+        self._progress = progress
+        self._decode_failed = self._encode_failed = 0
+        self._unwritten: list[tuple[str, bytes]] = []
 
-def encode_missing(
-    ready: Iterator[DecodedClip],
-    keyed: Sequence[Keyed],
-    store: FrameStore,
-    writer: EmbeddingWriter,
-    engine: Backend,
-    tally: BuildStats,
-    progress: ProgressFn,
-) -> None:
-    """Encodes the clips that no shard holds, as they become ready."""
-    missing = {key for _, key in keyed if key not in writer}
-    failed = 0
-    for clip in engine.encode(_unencoded(ready, store, missing)):
-        if clip.key in missing:
+    def run(self) -> None:
+        """Decodes and encodes every clip, and sets its status to "cached" or "failed"."""
+        with closing(self._decode()) as decoded:
+            for clip in self.backend.encode(decoded):
+                status = self.statuses[clip.key]
+                self._store_frames(status)
+                self._store_embeddings(status, clip)
+        self._flush_frames()
+        if self.writer is not None:
+            self.writer.finish()
+
+    def _decode(self) -> Generator[DecodedClip, None, None]:
+        """Every clip, with its record if it is to be encoded. A failed clip has none."""
+        with closing(self.backend.decode([status.clip for status in self.to_decode])) as outcomes:
+            for key, status in self.statuses.items():
+                if status.state == "new":
+                    outcome = next(outcomes)
+                    status.record = outcome.record
+                    if outcome.record is None:
+                        status.fail(outcome.reason)
+                        self._decode_failed += 1
+                        self.to_encode.discard(key)
+                record = None
+                if key in self.to_encode:
+                    record = status.record or self.store.record(key)
+                yield DecodedClip(key, record)
+
+    def _store_frames(self, status: ClipStatus) -> None:
+        if status.record is not None:
+            self._unwritten.append((status.key, status.record))
+            status.record, status.state = None, "cached"
+            if len(self._unwritten) == _WRITE_CLIPS:
+                self._flush_frames()
+        elif status.state == "cached":
+            return
+        done = self.decoded + len(self._unwritten) + self._decode_failed
+        self._progress("decoding clips", done, len(self.to_decode), self._decode_failed)
+
+    def _flush_frames(self) -> None:
+        if self._unwritten:
+            self.store.put_many(self._unwritten)
+            self.decoded += len(self._unwritten)
+            self._unwritten.clear()
+
+    def _store_embeddings(self, status: ClipStatus, clip: EncodedClip) -> None:
+        if self.writer is None or status.state == "failed":
+            return
+        if clip.key in self.to_encode:
             if clip.embeddings is None:
-                tally.lost[clip.key] = clip.reason
-                failed += 1
+                status.fail(clip.reason)
+                self._encode_failed += 1
             else:
-                tally.encoded += 1
-            undecoded = len(tally.lost) - failed
-            progress("encoding clips", tally.encoded + failed, len(missing) - undecoded, failed)
-        if clip.key not in tally.lost:
-            # Those that are there already too, in the order of the corpus: so a continued run cuts
-            # the same shards.
-            writer.add(clip.key, clip.embeddings)
-    writer.finish()
-
-
-def _unencoded(
-    ready: Iterator[DecodedClip], store: FrameStore, missing: set[str]
-) -> Iterator[DecodedClip]:
-    """Each clip with its record where it is to be encoded, and without it where it is not."""
-    for clip in ready:
-        if clip.key not in missing:
-            yield DecodedClip(clip.key, None)
-        else:
-            yield DecodedClip(
-                clip.key, store.record(clip.key) if clip.record is None else clip.record
-            )
+                self.encoded += 1
+            done = self.encoded + self._encode_failed
+            self._progress("encoding clips", done, len(self.to_encode), self._encode_failed)
+        if status.state == "cached":
+            # Clips with embeddings come here too: so a continued run cuts the same shards.
+            self.writer.add(clip.key, clip.embeddings)

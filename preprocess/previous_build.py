@@ -1,8 +1,8 @@
-"""The manifest that stands there before a build: which one must stay, and which of its clips outlive their files."""
+"""The manifest of the previous build: its sampling and clips can outlive their video files."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,47 +14,46 @@ from semanticmac.preprocess.clip import CorpusError
 
 
 def read_previous(layout: CacheLayout, name: str) -> Manifest | None:
-    """The manifest of a dataset, or None where there is none that can be read.
+    """The manifest of a dataset, or None if there is none that can be read.
 
-    Raises CorpusError where it is of imported features, which raw videos would hide.
+    Raises CorpusError if it was made from imported features: a build from raw videos would hide them.
     """
     try:
-        former = Manifest.read(layout.manifest(name))
+        previous = Manifest.read(layout.manifest(name))
     except (CacheIncomplete, FileNotFoundError):
         return None
-    if former.fingerprint.imported:
+    if previous.fingerprint.imported:
         raise CorpusError(
             f"{layout.root} holds {name} made from imported features, which raw videos would hide; "
             "give the videos another --name, or another --cache"
         )
-    return former
+    return previous
 
 
 def continued_sampling(layout: CacheLayout, name: str, sampling: Sampling) -> Sampling:
-    """The sampling to go on with: of an older version where the cache was made by it.
+    """The sampling to continue with: that of the cache if an older version of the decoding made it.
 
     Its embeddings are then kept. `--repair` decodes and encodes every clip anew instead.
     """
-    former = read_previous(layout, name)
-    if former is None:
+    previous = read_previous(layout, name)
+    if previous is None:
         return sampling
-    older = former.fingerprint.sampling
+    older = previous.fingerprint.sampling
     same = replace(sampling, version=older.version, length=older.length) == older
     return older if same and older.version < sampling.version else sampling
 
 
-def embedded_rows(
-    former: Manifest | None, lost: Container[str], embeddings: Path
-) -> dict[str, Row]:
-    """By content key, the clips of the former manifest whose frames are lost and whose embeddings are in a shard."""
-    if former is None:
+def embedded_rows(previous: Manifest | None, embeddings: Path) -> dict[str, Row]:
+    """The previous rows whose embeddings are in a shard of this folder, by content key."""
+    if previous is None:
         return {}
-    held = {key for shard in read_index(embeddings) for key in shard.keys}
-    return {row.key: row for row in former.rows if row.key in lost and row.key in held}
+    embedded = {key for shard in read_index(embeddings) for key in shard.keys}
+    return {row.key: row for row in previous.rows if row.key in embedded}
 
 
-def replaced(former: Manifest | None, keys: Iterable[str], sampling: Sampling) -> int:
-    """Clips of the former manifest where none of them is among those of these content keys: it was of other videos."""
-    if former is None or former.fingerprint.sampling != sampling:
+def count_replaced(previous: Manifest | None, keys: AbstractSet[str], sampling: Sampling) -> int:
+    """The number of previous clips if none of them is in the new build, else 0."""
+    if previous is None or previous.fingerprint.sampling != sampling:
         return 0
-    return len(former.rows) if {row.key for row in former.rows}.isdisjoint(keys) else 0
+    shared = any(row.key in keys for row in previous.rows)
+    return 0 if shared else len(previous.rows)

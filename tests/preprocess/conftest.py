@@ -8,7 +8,7 @@ import pytest
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.preprocess import build as build_module
-from semanticmac.preprocess.build import BuildReport, Plan, build
+from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 from semanticmac.preprocess.encoders.protocol import Encoder
@@ -34,7 +34,7 @@ def build_folder(tiny):
                 "EmbeddingWriter",
                 partial(build_module.EmbeddingWriter, shard_bytes=SHARD_BYTES),
             )
-            plan = Plan(root, workers=1, repair=repair)
+            plan = BuildOptions(root, workers=1, repair=repair)
             corpus = replace(read_corpus("folder", root), cached_as=name)
             return build(corpus, CacheLayout(layout), tiny, plan, lambda *_: None)
 

@@ -9,7 +9,7 @@ import pytest
 from semanticmac.cache.failures import read_failures
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
-from semanticmac.preprocess.build import VIDEO_MISSING, Plan, build
+from semanticmac.preprocess.build import NOT_DECODED, VIDEO_MISSING, BuildOptions, build
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.decoding import isolation
@@ -117,7 +117,7 @@ def test_where_no_video_is_there_nor_cached_nothing_is_written(here, build_folde
     (here / "cache/digests.json").unlink()
     before = CacheLayout(here / "cache").manifest("folder").read_bytes()
     with pytest.raises(
-        CorpusError, match=r"folder: not one of 5 clips has its file, the first is .*clip0\.wav"
+        CorpusError, match=r"folder: none of the 5 video files exists; the first is .*clip0\.wav"
     ):
         build_folder(here / "root", here / "cache")
     assert CacheLayout(here / "cache").manifest("folder").read_bytes() == before
@@ -127,11 +127,11 @@ def test_embeddings_stay_where_frames_cannot_be_made_again(here, build_folder, t
     shutil.rmtree(here / "cache/frames")
     before = manifest(here / "cache").rows
     corpus = read_corpus("folder", here / "root")
-    plan = Plan(here / "root", workers=1, frames=False)
+    plan = BuildOptions(here / "root", workers=1, frames=False)
     report = build(corpus, CacheLayout(here / "cache"), tiny, plan, lambda *_: None)
     assert (report.cached, report.failed) == (CLIPS, 0) and manifest(here / "cache").rows == before
     assert remarks(here / "cache")["clip0"] == (
-        "it has no frames (not decoded yet); its embeddings are kept",
+        f"it has no frames ({NOT_DECODED}); its embeddings are kept",
         True,
     )
     monkeypatch.setattr(isolation, "CLIP_TIMEOUT_S", 0.0)

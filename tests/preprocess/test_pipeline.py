@@ -14,17 +14,10 @@ from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import Embeddings, RawClip
 from semanticmac.cache.shard_format import read_index
-from semanticmac.preprocess.clip import Clip
+from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.decoding import isolation
 from semanticmac.preprocess.encoders.protocol import EncodeError
-from semanticmac.preprocess.pipeline import (
-    GPU_FEEDERS,
-    BuildStats,
-    DecodedClip,
-    LocalBackend,
-    decode_missing,
-    encode_missing,
-)
+from semanticmac.preprocess.pipeline import GPU_FEEDERS, DecodedClip, LocalBackend, Pipeline
 
 HERE = Path(__file__).parent
 GUARD_S = 60.0  # a generous deadline; nothing here should come near it
@@ -52,47 +45,44 @@ class Slow:
 
 
 @pytest.fixture
-def keyed(tmp_path, monkeypatch) -> list[tuple[Clip, str]]:
+def clips(tmp_path, monkeypatch) -> list[Clip]:
     monkeypatch.syspath_prepend(str(HERE))
     import worker_jobs
 
     monkeypatch.setattr(isolation, "decode_and_pack", worker_jobs.pretend_to_decode)
-    return [(Clip(str(i), tmp_path / f"{i}.wav"), f"key-{i:02d}") for i in range(CLIPS)]
+    return [Clip(str(i), tmp_path / f"{i}.wav") for i in range(CLIPS)]
 
 
-def work(keyed, folder: Path, encoder: Slow, workers: int = 1) -> BuildStats:
-    tally = BuildStats()
+def run(clips: list[Clip], folder: Path, encoder: Slow) -> tuple[Pipeline, list[ClipStatus]]:
     writer = EmbeddingWriter(folder / "made", Fingerprint("slow", "", "", False, 4, Sampling()))
     with FrameStore(folder / "frames", writable=True) as store:
-        engine = LocalBackend(encoder, workers, Sampling())
-        ready = decode_missing(keyed, store, engine if workers else None, tally, lambda *_: None)
-        encode_missing(ready, keyed, store, writer, engine, tally, lambda *_: None)
-    return tally
+        statuses = [ClipStatus(f"key-{i:02d}", clip) for i, clip in enumerate(clips)]
+        for status in statuses:
+            if status.key in store:
+                status.state = "cached"
+        backend = LocalBackend(encoder, 1, Sampling())
+        pipeline = Pipeline(statuses, store, writer, backend, lambda *_: None)
+        pipeline.run()
+        assert all(status.key in store and status.record is None for status in statuses)
+    return pipeline, statuses
 
 
-def test_clips_are_decoded_while_one_is_encoded(keyed, tmp_path):
-    tally = work(keyed, tmp_path, Slow(tmp_path))
-    assert (tally.decoded, tally.encoded, tally.lost) == (CLIPS, CLIPS, {})
+def test_clips_are_decoded_while_one_is_encoded(clips, tmp_path):
+    pipeline, statuses = run(clips, tmp_path, Slow(tmp_path))
+    assert (pipeline.decoded, pipeline.encoded) == (CLIPS, CLIPS)
+    assert {status.state for status in statuses} == {"cached"}
     [shard] = read_index(tmp_path / "made")
-    assert list(shard.keys) == [key for _, key in keyed]
+    assert list(shard.keys) == [status.key for status in statuses]
 
 
-def test_a_clip_that_cannot_be_encoded_costs_only_itself(keyed, tmp_path):
-    tally = work(keyed, tmp_path, Slow(tmp_path, refuses=2))
-    assert (tally.decoded, tally.encoded, tally.lost) == (
-        CLIPS,
-        CLIPS - 1,
-        {"key-02": "this one not"},
-    )
+def test_a_clip_that_cannot_be_encoded_costs_only_itself(clips, tmp_path):
+    pipeline, statuses = run(clips, tmp_path, Slow(tmp_path, refuses=2))
+    assert (pipeline.decoded, pipeline.encoded) == (CLIPS, CLIPS - 1)
+    failed = {status.key: status.reason for status in statuses if status.state == "failed"}
+    assert failed == {"key-02": "this one not"}
     again = Slow(tmp_path)
-    tally = work(keyed, tmp_path, again)
-    assert (tally.decoded, tally.encoded, again.calls) == (0, 1, 1)
-
-
-def test_without_workers_nothing_is_decoded(keyed, tmp_path):
-    tally = work(keyed, tmp_path, Slow(tmp_path), workers=0)
-    assert tally.encoded == 0 and set(tally.lost.values()) == {"not decoded yet"}
-    assert not (tmp_path / "0.done").exists()
+    pipeline, _ = run(clips, tmp_path, again)
+    assert (pipeline.decoded, pipeline.encoded, again.calls) == (0, 1, 1)
 
 
 class OnGpu:

@@ -7,7 +7,7 @@ import pytest
 from semanticmac.cache.keys import PREPROCESS_VERSION, Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
-from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.previous_build import continued_sampling
 
@@ -20,7 +20,7 @@ def older_cache(tmp_path, film, tiny) -> tuple[Path, CacheLayout]:
     root.mkdir()
     film(root / "a.mp4", 1.0)
     layout = CacheLayout(tmp_path / "cache")
-    build(read_corpus("folder", root), layout, tiny, Plan(root, 1, OLDER), lambda *_: None)
+    build(read_corpus("folder", root), layout, tiny, BuildOptions(root, 1, OLDER), lambda *_: None)
     return root, layout
 
 
@@ -34,14 +34,14 @@ def test_an_older_cache_goes_on_with_its_version_and_keeps_its_embeddings(older_
     sampling = continued_sampling(layout, "folder", Sampling())
     assert sampling == OLDER
     corpus = read_corpus("folder", root)
-    report = build(corpus, layout, tiny, Plan(root, 1, sampling), lambda *_: None)
+    report = build(corpus, layout, tiny, BuildOptions(root, 1, sampling), lambda *_: None)
     assert (report.cached, report.decoded, report.encoded) == (1, 0, 0)
 
 
 def test_a_repair_decodes_and_encodes_it_anew(older_cache, tiny):
     root, layout = older_cache
     corpus = read_corpus("folder", root)
-    report = build(corpus, layout, tiny, Plan(root, 1, repair=True), lambda *_: None)
+    report = build(corpus, layout, tiny, BuildOptions(root, 1, repair=True), lambda *_: None)
     assert (report.cached, report.decoded, report.encoded) == (1, 1, 1)
     assert sampling_of(layout).version == PREPROCESS_VERSION
     assert continued_sampling(layout, "folder", Sampling()) == Sampling()

@@ -22,7 +22,7 @@ from semanticmac.cache.shard_format import read_index
 from semanticmac.cli import app
 from semanticmac.preprocess import build as build_module
 from semanticmac.preprocess import pipeline as stages
-from semanticmac.preprocess.build import BuildReport, Plan, build
+from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.cluster.placement import ClusterError
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
@@ -79,7 +79,11 @@ def made(corpus: Path, layout: Path, limit: int | None = None, **how) -> BuildRe
         patch.setattr(stages, "_WRITE_CLIPS", 3)
         how = {"encoder": None, **how}
         return build(
-            clips, CacheLayout(layout), plan=Plan(corpus, 1), progress=lambda *_: None, **how
+            clips,
+            CacheLayout(layout),
+            plan=BuildOptions(corpus, 1),
+            progress=lambda *_: None,
+            **how,
         )
 
 

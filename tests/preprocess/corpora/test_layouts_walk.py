@@ -18,7 +18,7 @@ from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.model.config import ModelConfig
-from semanticmac.preprocess.build import BuildReport, Plan, build
+from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.corpora import Options, read_corpus
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 from semanticmac.preprocess.encoders.protocol import Encoder
@@ -251,7 +251,7 @@ def walk(tmp_path: Path, layout: CacheLayout, encoder: Encoder) -> Walk:
     def go(name: str, files: Files, options: Options = Options()) -> tuple[BuildReport, Manifest]:  # noqa: B008
         root = put(tmp_path / name, files)
         corpus = read_corpus(name, root, options)
-        report = build(corpus, layout, encoder, Plan(root, workers=1), QUIET)
+        report = build(corpus, layout, encoder, BuildOptions(root, workers=1), QUIET)
         assert (report.failed, report.cached) == (0, len(corpus.clips)), layout.failures(
             name
         ).read_text()

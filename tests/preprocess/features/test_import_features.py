@@ -13,7 +13,7 @@ from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.verify import verify
-from semanticmac.preprocess.build import Plan, build
+from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora import NAMES
 from semanticmac.preprocess.features.import_features import TASKS, ImportReport, import_features
@@ -366,7 +366,7 @@ def test_raw_videos_do_not_hide_what_was_imported(tmp_path):
         CorpusError,
         match=r"holds mosi made from imported features, .* give the videos another --name",
     ):
-        build(corpus, layout, None, Plan(tmp_path, 1), lambda *_: None)
+        build(corpus, layout, None, BuildOptions(tmp_path, 1), lambda *_: None)
     assert layout.manifest("mosi").read_bytes() == before
 
 
