@@ -39,11 +39,12 @@ def corpus(tmp_path_factory, film) -> Path:
     for i, name in enumerate(names):
         film(root / name, 0.6 + 0.2 * i, picture=name.endswith("mp4"))
     (root / "broken.mp4").write_text("no video")
-    named = [*enumerate(names), ("again", names[1]), ("broken", "broken.mp4")]
     rows = [
-        {"clip_id": name, "file": file, "text": f"line {name}", "label": n % 3}
-        for n, (name, file) in enumerate(named)
+        {"clip_id": i, "file": name, "text": f"line {i}", "label": i % 3}
+        for i, name in enumerate(names)
     ]
+    rows.append({**rows[1], "clip_id": "again", "text": "line again"})
+    rows.append({"clip_id": "broken", "file": "broken.mp4", "text": "line broken", "label": 0})
     write_table(root / "clips.csv", rows)
     return root
 
