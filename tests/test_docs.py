@@ -1,4 +1,4 @@
-"""What the documents tell a person to type exists: every verb, every option, every make target, every linked page."""
+"""Every command, option, make target and linked page in the documents exists."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ COMMANDS = typer.main.get_command(app).commands
 
 
 def typed(page: Path, program: str) -> list[str]:
-    """Lines and `spans` of a page that call a program, without their remarks."""
+    """Lines and `spans` of a page that call a program, without their comments."""
     text = page.read_text(encoding="utf-8")
     blocks = [
         line
@@ -34,7 +34,9 @@ def test_every_command_in_a_page_exists(page):
         command = COMMANDS.get(words[0])
         if words[0].startswith("-") or words[0].isupper():
             continue
-        assert command is not None, f"{page.name} says `{call}`, and there is no verb {words[0]!r}"
+        assert command is not None, (
+            f"{page.name} says `{call}`, and there is no command {words[0]!r}"
+        )
         if hasattr(command, "commands") and len(words) > 1:
             command = command.commands[words[1]]
         known = {
@@ -62,7 +64,7 @@ def test_every_make_target_in_a_page_exists(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_linked_page_exists(page):
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
-        assert (page.parent / link).exists(), f"{page.name} links to {link}, which is not there"
+        assert (page.parent / link).exists(), f"{page.name} links to {link}, which does not exist"
 
 
 def test_the_finders_find():

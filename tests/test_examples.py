@@ -67,6 +67,25 @@ def test_own_encoder(after_quickstart: tuple[Path, str]) -> None:
     assert "32 of 32 clips are cached, 32 encoded now" in printed and "MAE" in printed
 
 
+def test_the_python_block_of_the_readme_runs(after_quickstart: tuple[Path, str]) -> None:
+    folder, _ = after_quickstart
+    text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+    clip = next((folder / "data/demo").rglob("*.mp4"))
+    code = code.replace('"mosi"', '"demo"').replace('"epochs": 10', '"epochs": 1')
+    code = code.replace('"clip.mp4"', repr(str(clip)))
+    printed = run_python(folder, "-c", code)
+    assert "multimodal" in printed
+
+
+def test_readme_and_the_python_page_show_the_same_block() -> None:
+    blocks = []
+    for page in ("README.md", "docs/python.md"):
+        text = (EXAMPLES.parent / page).read_text(encoding="utf-8")
+        blocks.append(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0])
+    assert blocks[0] == blocks[1]
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebooks_are_committed_without_large_outputs(notebook: Path) -> None:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]

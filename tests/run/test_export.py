@@ -76,7 +76,7 @@ def exported(tmp_path_factory, film) -> tuple[Path, Path]:
     return root / "model", root / "clips/5.mp4"
 
 
-def test_python_says_the_same_as_the_program(exported):
+def test_python_predicts_the_same_as_the_program(exported):
     folder, video = exported
     said = json.loads(run_cli("predict", video, "--run", folder, "--json"))["predictions"][0]
     prediction = semanticmac.load(folder).predict(video)
