@@ -1,4 +1,4 @@
-"""The checkpoint of a run that is not finished: everything that is needed to resume it, in one file.
+"""The checkpoint of an unfinished run: everything that is needed to resume it, in one file.
 
 RUN/checkpoint/ exists from the start of training to its end. Its file state.safetensors holds the
 tensors of the trainer, and as JSON in its header how far the run is. No code is stored.

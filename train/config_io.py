@@ -1,4 +1,4 @@
-"""Where the settings of a run come from: a preset or the config.toml of another run, and what is set on top."""
+"""The settings that a run starts from: a preset, or the config.toml of another run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from semanticmac.train.resume import changed_data
 
 
 def named_preset(name: str, dataset: str) -> TrainConfig:
-    """The paper's settings for one corpus, to train another dataset with.
+    """The paper's settings for one corpus, for training on another dataset.
 
-    Raises ConfigError where there are none.
+    Raises ConfigError if there are none.
     """
     known = sorted(path.stem for path in PRESETS.glob("*.toml"))
     if name not in known:
@@ -29,9 +29,9 @@ def named_preset(name: str, dataset: str) -> TrainConfig:
 
 
 def read_config(path: Path, dataset: str | None = None) -> TrainConfig:
-    """The resolved settings that a run left.
+    """The resolved settings of a run.
 
-    path: the run folder, or its config.toml; dataset: to train on another.
+    path: the run folder or its config.toml; dataset: replaces the one in the settings.
     """
     file = path / "config.toml" if path.is_dir() else path
     if not file.is_file():
@@ -50,7 +50,7 @@ def read_config(path: Path, dataset: str | None = None) -> TrainConfig:
 
 
 def other_data(path: Path, config: TrainConfig, data: TrainData) -> list[str]:
-    """What to say where the run that is repeated, as config, was trained on other data than the cache has now."""
+    """A note for the user if the repeated run was trained on other data than `data`."""
     folder = path if path.is_dir() else path.parent
     if not (folder / "run.json").exists():
         return []
@@ -68,10 +68,10 @@ def settings_for(
     preset_name: str | None,
     begin_with: TrainConfig | None,
 ) -> TrainConfig:
-    """begin_with, or the preset that is named, or that of the dataset's corpus; and the changes on top."""
+    """`begin_with`, the named preset, or the preset of the corpus, with the changes."""
     if begin_with is not None and preset_name is not None:
         raise ConfigError(
-            "--config and --preset exclude each other: each says what the settings begin with"
+            "--config and --preset exclude each other: each gives the settings to start from"
         )
     by_corpus = (
         preset(corpus, dataset) if preset_name is None else named_preset(preset_name, dataset)

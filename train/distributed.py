@@ -140,7 +140,7 @@ class _Gather(torch.autograd.Function):
 
 @contextmanager
 def init_distributed() -> Iterator[DistributedContext]:
-    """Joins the processes that torchrun started (by its environment variables), if there are any."""
+    """Joins the processes that torchrun started, if its environment variables are set."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
         yield SINGLE_PROCESS

@@ -1,7 +1,7 @@
-"""What training minimises: the sub-task losses (eq. 21) and the two contrastive losses (eq. 16-18). Plain functions.
+"""The sub-task losses (eq. 21) and the two contrastive losses (eq. 16-18), as plain functions.
 
-All of them run in float32 (float64 stays) even inside autocast: exponentials of similarities do not
-survive half precision. With nothing to average a loss is 0 and so is its gradient.
+All run in float32 (float64 stays), even inside autocast: exponentials of similarities overflow in
+half precision. With nothing to average, a loss and its gradient are 0.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def clip_losses(
 def intra_sample_loss(
     specific: Tensor, shared: Tensor, present: Tensor, temperature: float
 ) -> Tensor:
-    """L_intra: in a clip the shared representations attract each other, the specific ones stay apart (eq. 16-17).
+    """L_intra: in a clip, shared representations attract, specific ones repel (eq. 16-17).
 
     specific s_m and shared h_m (B, 3, d); present (B, 3), True = the clip has the modality →
     scalar. P = {(h_u, h_v) : u ≠ v}, Q = {(s_u, s_v) : u ≠ v} ∪ {(s_m, h_m)}, u and v ordered,
@@ -102,7 +102,7 @@ def inter_sample_loss(
     """L_inter: clips of one class attract each other, in the form of SupCon (eq. 18).
 
     fused z (B, d); positives (B, B) bool, True = same class, its diagonal ignored; present (B,)
-    bool, False = the clip has no modality, so that its z says nothing, and is left out → scalar.
+    bool, False = the clip has no modality, and is left out → scalar.
     Mean over anchors i with a positive of −(1/|P(i)|) Σ_{p ∈ P(i)} log(e^{⟨z_i,z_p⟩/τ} / Σ_{a ≠ i}
     e^{⟨z_i,z_a⟩/τ}).
     """
@@ -139,7 +139,7 @@ def same_class(targets: Tensor, kind: Kind) -> Tensor:
 
 
 def balanced_weights(truth: Tensor, kind: Kind) -> Tensor:
-    """What makes every class of the train split weigh the same: truth y (N, K), NaN = unlabelled → weights (2, K).
+    """Weights that balance the classes: truth y (N, K), NaN = unlabelled → (2, K).
 
     Row 0 is of a class's absence, row 1 of its presence: N / (2 · clips without it) and N / (2 ·
     clips with it) for binary and multi-label; for single-label row 1 is N / (C · clips with it), C
@@ -148,7 +148,8 @@ def balanced_weights(truth: Tensor, kind: Kind) -> Tensor:
     """
     if kind == "regression":
         raise ValueError(
-            "class_weights=balanced needs classes, but the task is regression: use class_weights=none"
+            "class_weights=balanced needs classes, but the task is regression: "
+            "use class_weights=none"
         )
     known = truth[~truth.isnan().any(1)]
     counts = torch.stack([(1 - known).sum(0), known.sum(0)])  # (2, K)

@@ -14,13 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from semanticmac.train.pseudo_labels import (
-    PseudoLabelConfig,
-    PseudoLabels,
-    movement,
-    neighbours,
-    smallest,
-)
+from semanticmac.train.pseudo_labels import PseudoLabelConfig, PseudoLabels, movement, neighbours
 
 
 def exactly(actual: Tensor, expected: Tensor) -> None:
@@ -78,20 +72,6 @@ def test_neighbours_stay_exact_where_a_product_in_float32_does_not() -> None:
     torch.testing.assert_close(distances.double() * math.sqrt(8), nearest.values, rtol=1e-5, atol=0)
     chosen = exact.gather(1, indices)
     torch.testing.assert_close(chosen, nearest.values, rtol=1e-5, atol=0)  # as near as the nearest
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 200), st.integers(1, 12), st.integers(1, 20), st.integers(0, 999))
-def test_the_smallest_values_are_those_of_a_sort(
-    width: int, count: int, group: int, seed: int
-) -> None:
-    values = torch.rand(3, width, generator=torch.Generator().manual_seed(seed))
-    values[:, ::7] = math.inf
-    count = min(count, width)
-    least, places = smallest(values, count, group)
-    assert torch.equal(least, values.sort(1).values[:, :count])
-    assert torch.equal(values.gather(1, places), least)
-    assert all(len(set(row)) == count for row in places.tolist())
 
 
 @pytest.mark.parametrize("precision", ["highest", "high", "medium"])
@@ -252,7 +232,7 @@ def test_what_does_not_fit_is_refused() -> None:
         match=r"saved labels are \(4, 9, 2\), this train split and model need \(4, 8, 2\)",
     ):
         labels.load_state_dict(PseudoLabels(torch.randn(9, 2), 3).state_dict())
-    with pytest.raises(ValueError, match="epoch 1 become those of 2, not of 3"):
+    with pytest.raises(ValueError, match="epoch 1 are followed by those of 2, not of 3"):
         labels.update(3)
     bad: list[tuple[dict[str, Any], str]] = [
         ({"neighbours": 0}, "neighbours=0"),

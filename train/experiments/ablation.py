@@ -1,4 +1,4 @@
-"""ablate: switches off each design choice of the paper in turn, trains over seeds, scores on test."""
+"""ablate: switches off each design choice in turn, trains over seeds, and scores on test."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _row_result(row: str, runs: Sequence[AblationResult], quoted: Mapping[str, s
 
 
 def write_results(folder: Path, dataset: str, rows: Sequence[RowResult]) -> None:
-    """Writes ablation.json (all runs, full precision) and ablation.csv (one line per row and metric)."""
+    """Writes ablation.json (all runs) and ablation.csv (one line per row and metric)."""
     about = {
         "dataset": dataset,
         "split": SPLIT,

@@ -1,9 +1,10 @@
-"""The draws of a sweep, in Optuna's study in SQLite: who trains which, and what came of it. The only door to Optuna.
+"""The draws of a sweep, in a study of Optuna in SQLite. This module is the only importer of Optuna.
 
-A draw is a *point*, numbered from 0. What it draws belongs to the seed and its number (tpe: and to
-the scores so far), so a sweep that was stopped, or is shared by processes, draws what an
-undisturbed one would. A point whose process was killed is marked as failed in the study and tried
-again, as a new trial of Optuna's with the same settings.
+A draw is a *point*, numbered from 0. Its settings depend on the seed and its number (tpe: and on
+the scores so far). A sweep that was stopped, or is shared by processes, therefore draws the same as
+an undisturbed one. A point whose process was killed is marked as failed in the study and tried
+again, as a new trial of Optuna with the same settings. Each running trial holds a file lock, which
+the system releases as soon as its process ends.
 """
 
 from __future__ import annotations
@@ -30,23 +31,23 @@ if TYPE_CHECKING:
 
 Sampler = Literal["random", "tpe"]
 FILE = "study.db"
-TRIES = 5  # a point whose process was killed so often is given up: it may be what kills it
-_LOCKED_S = 100  # SQLite waits so long for another process that writes
+TRIES = 5  # A point whose process was killed so often is given up.
+_LOCKED_S = 100  # how long SQLite waits for another process that writes
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A point that this process trains, until it is told what came of it or ends, however it ends."""
+    """A point that this process trains, until its result is told or the process ends."""
 
     point: int
     settings: dict[str, Any]
     trial: Trial
-    lock: IO[str]  # held; another process that gets it knows that this one is gone
+    lock: IO[str]  # held until then; another process can take it afterwards
 
 
 @dataclass(frozen=True)
 class Point:
-    """One draw: its score, or why it failed, or neither while it is under way."""
+    """One draw: its score, or why it failed, or neither while it is trained."""
 
     number: int
     settings: dict[str, Any]
@@ -76,10 +77,9 @@ class Draws:
         *,
         maximise: bool,
     ) -> Draws:
-        """Begins the study or goes on with it. others: what is not drawn and must stay the same.
+        """Creates or resumes the study. others: settings that are not drawn and must not change.
 
-        Raises ConfigError where the folder holds a sweep of something else, or Optuna is not
-        installed.
+        Raises ConfigError if the folder holds another sweep, or Optuna is not installed.
         """
         try:
             import optuna
@@ -87,14 +87,14 @@ class Draws:
             raise ConfigError("sweep needs Optuna: pip install 'semanticmac[sweep]'") from None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         drawn = {f"space.{name}": domain for name, domain in plain(space).items()}
-        asked = json.loads(
-            json.dumps({"sampler": sampler, "seed": seed, **others, **drawn})
-        )  # as it is read back
+        # Through JSON, as the study returns it.
+        asked = json.loads(json.dumps({"sampler": sampler, "seed": seed, **others, **drawn}))
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / ".lock"):
             if not (folder / FILE).exists() and any(folder.glob("trial-*")):
                 raise ConfigError(
-                    f"{folder} has trials and no {FILE}: give another --runs folder, or remove this one"
+                    f"{folder} has trials and no {FILE}: give another --runs folder, or remove "
+                    "this one"
                 )
             storage = optuna.storages.RDBStorage(
                 f"sqlite:///{folder / FILE}", engine_kwargs={"connect_args": {"timeout": _LOCKED_S}}
@@ -111,7 +111,7 @@ class Draws:
         return cls(folder, study, space, sampler, seed)
 
     def claim(self, total: int) -> Claim | None:
-        """The next point for this process; None where the study has `total` points and none waits to be tried again."""
+        """The next point for this process, or None if all `total` points are finished or taken."""
         with self.alone():
             self._give_up_the_dead()
             points = self._by_point()
@@ -146,7 +146,7 @@ class Draws:
             return Claim(point, dict(trial.params), trial, lock)
 
     def alone(self) -> AbstractContextManager[None]:
-        """Inside, no other process claims, tells or tidies up."""
+        """Within the block no other process claims, tells or cleans up."""
         return _locked(self.folder / ".lock")
 
     def tell(self, claim: Claim, score: float, best_epoch: int) -> None:
@@ -156,15 +156,15 @@ class Draws:
             self._let_go(claim)
 
     def tell_failure(self, claim: Claim, reason: str) -> None:
-        """The point is done, without a score."""
+        """The point is finished, without a score."""
         self._tell_failed(claim, "failure", reason)
 
     def tell_stopped(self, claim: Claim) -> None:
-        """A person or an error that is not its own stopped it: it is tried again, and this does not count as a try."""
+        """Ctrl-C or an unrelated error stopped it. It is tried again, and not counted as killed."""
         self._tell_failed(claim, "stopped", True)
 
     def points(self) -> list[Point]:
-        """What came of every point, of all processes."""
+        """Every point of all processes, in order."""
         return [_point(number, trials) for number, trials in self._by_point().items()]
 
     def _tell_failed(self, claim: Claim, why: str, value: object) -> None:
@@ -176,11 +176,11 @@ class Draws:
             self._let_go(claim)
 
     def _by_point(self) -> dict[int, list[FrozenTrial]]:
-        """Point → its trials, the last one last."""
-        found: dict[int, list[FrozenTrial]] = {}
+        """Point → its trials, in order."""
+        trials_by_point: dict[int, list[FrozenTrial]] = {}
         for trial in self.study.get_trials(deepcopy=False):
-            found.setdefault(trial.user_attrs["point"], []).append(trial)
-        return dict(sorted(found.items()))
+            trials_by_point.setdefault(trial.user_attrs["point"], []).append(trial)
+        return dict(sorted(trials_by_point.items()))
 
     def _give_up_the_dead(self) -> None:
         from optuna.trial import TrialState
@@ -201,7 +201,7 @@ class Draws:
 
 
 def _ended_early(trials: list[FrozenTrial]) -> bool:
-    """Did the process of the last one end before the trial did?"""
+    """True if the process of the last trial ended before the trial did."""
     return trials[-1].state.name == "FAIL" and "failure" not in trials[-1].user_attrs
 
 
@@ -221,8 +221,8 @@ def _point(number: int, trials: list[FrozenTrial]) -> Point:
 def _sampler(name: Sampler, seed: int, point: int) -> BaseSampler:
     from optuna.samplers import RandomSampler, TPESampler
 
-    own = int(np.random.SeedSequence([seed, point]).generate_state(1)[0])
-    return RandomSampler(own) if name == "random" else TPESampler(seed=own)
+    point_seed = int(np.random.SeedSequence([seed, point]).generate_state(1)[0])
+    return RandomSampler(point_seed) if name == "random" else TPESampler(seed=point_seed)
 
 
 def _distribution(domain: Range | Choice) -> BaseDistribution:
@@ -237,14 +237,14 @@ def _distribution(domain: Range | Choice) -> BaseDistribution:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock that one process has at a time; a killed one lets go."""
+    """Holds a lock that one process has at a time. The system releases that of a killed process."""
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _try_lock(path: Path) -> IO[str] | None:
-    """The lock, or None where a living process has it."""
+    """The lock, or None if a running process holds it."""
     file = path.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

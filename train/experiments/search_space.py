@@ -1,4 +1,4 @@
-"""What a sweep draws from: a range or a choice for each setting, read from TOML (sweep.toml, or a file of your own)."""
+"""The search space of a sweep: a range or a choice for each setting, from a TOML file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT = Path(__file__).parent / "sweep.toml"
 
 @dataclass(frozen=True)
 class Range:
-    """Both ends belong to it; whole numbers where the ends are."""
+    """A range with both ends included. It holds whole numbers if its ends are whole numbers."""
 
     low: float
     high: float
@@ -24,7 +24,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of these."""
+    """A list of values."""
 
     options: tuple[bool | int | float | str, ...]
 
@@ -33,10 +33,10 @@ Space = dict[str, Range | Choice]
 
 
 def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -> Space:
-    """Setting → what it is drawn from, without the settings that are fixed; None: sweep.toml.
+    """Setting → range or choice, without the fixed settings. path: None = sweep.toml.
 
-    Raises ConfigError for what is no setting, for what is neither a range nor a choice, and for a
-    value that the setting cannot have.
+    Raises ConfigError for an unknown setting, for anything but a range or a choice, and for a value
+    that the setting does not accept.
     """
     path = path or DEFAULT
     if not path.is_file():
@@ -60,7 +60,7 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
         for one in domain.options if isinstance(domain, Choice) else (domain.low, domain.high):
             try:
                 override(config, {name: one})
-            except ConflictError:  # no mistake in a space: such a draw fails alone
+            except ConflictError:  # Only such a draw fails.
                 continue
             except ConfigError as error:
                 raise ConfigError(f"{path}: {error}") from None
@@ -72,7 +72,7 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
 
 
 def plain(space: Space) -> dict[str, Any]:
-    """The space as it could stand in a file."""
+    """The space as it would be written in a file."""
     return {
         name: list(domain.options) if isinstance(domain, Choice) else vars(domain)
         for name, domain in space.items()
@@ -88,16 +88,20 @@ def _domain(where: str, value: Any, default: Any) -> Range | Choice:
         return Choice(tuple(value))
     if not (isinstance(value, dict) and {"low", "high"} <= value.keys() <= {"low", "high", "log"}):
         raise ConfigError(
-            f"{where} = {value!r}: expected a list of values, or {{ low = …, high = …, log = true }}"
+            f"{where} = {value!r}: expected a list of values, or "
+            "{ low = …, high = …, log = true }"
         )
     low, high, log = value["low"], value["high"], value.get("log", False)
-    kinds = (int,) if type(default) is int else (int, float) if type(default) is float else ()
+    kinds: tuple[type, ...] = ()
+    if type(default) is int:
+        kinds = (int,)
+    elif type(default) is float:
+        kinds = (int, float)
     if type(low) not in kinds or type(high) not in kinds or not isinstance(log, bool):
-        expected = (
-            "a list of values" if not kinds else "whole numbers" if len(kinds) == 1 else "numbers"
-        )
+        expected = {0: "a list of values", 1: "whole numbers", 2: "numbers"}[len(kinds)]
         raise ConfigError(
-            f"{where} from {low!r} to {high!r}: the setting takes {expected}, like its default {default!r}"
+            f"{where} from {low!r} to {high!r}: the setting takes {expected}, like its default "
+            f"{default!r}"
         )
     if not low < high or (log and not low > 0):
         raise ConfigError(

@@ -1,7 +1,4 @@
-"""The objective of a batch (eq.
-
-20-22): five task losses and two contrastive ones, as far as they are switched on.
-"""
+"""The objective of a batch (eq. 20-22): five task losses and two contrastive losses."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from semanticmac.train.losses import inter_sample_loss, intra_sample_loss, same_
 
 @dataclass(frozen=True)
 class Losses:
-    """L and its parts; scalars but for `sub_tasks`."""
+    """L and its parts; all are scalars except `sub_tasks`."""
 
     total: Tensor
     sub_tasks: Tensor  # (5,) in the order of SUB_TASKS
@@ -28,7 +25,7 @@ class Losses:
     def vector(self) -> Tensor:
         """(8,): total, intra, inter, the five sub-tasks.
 
-        For the log: one transfer from the device a step.
+        One vector, so that a step needs one transfer from the device.
         """
         return torch.cat(
             [torch.stack([self.total, self.intra, self.inter]), self.sub_tasks]
@@ -42,10 +39,11 @@ def objective(
     targets: Tensor,
     class_weights: Tensor | None = None,
 ) -> Losses:
-    """targets (B, 5, K) in the order of SUB_TASKS, NaN = not labelled → L = L_task + α·L_intra + β·L_inter (eq. 22).
+    """L = L_task + α·L_intra + β·L_inter (eq. 22).
 
-    class_weights (2, K) as in `losses.clip_losses`. A sub-task is trained by the clips that have
-    its modality; the multimodal and the shared one by all that have any.
+    targets (B, 5, K) in the order of SUB_TASKS, NaN = not labelled; class_weights
+    (2, K) as in `losses.clip_losses`. A sub-task is trained on the clips that have its modality,
+    the multimodal and the shared one on all clips with any modality.
     """
     anything = output.present.any(1, keepdim=True)  # (B, 1)
     weight = torch.cat([anything, anything, output.present], dim=1)  # (B, 5)
@@ -54,8 +52,7 @@ def objective(
     sub_tasks = task_loss(
         output.predictions, targets, weight, kind, config.regression_loss, class_weights
     )
-    zero = sub_tasks.new_zeros(())
-    intra = inter = zero
+    intra = inter = sub_tasks.new_zeros(())
     if config.contrastive and config.intra:
         intra = intra_sample_loss(
             output.specific, output.shared, output.present, config.intra_temperature
