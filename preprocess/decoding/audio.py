@@ -22,7 +22,7 @@ class AudioRun:
 
 
 def assemble(runs: Iterable[AudioRun], limit: int) -> tuple[np.ndarray, bool]:
-    """(n,) int16 from the clip's start, n ≤ limit, with silence in gaps; whether channels cancelled.
+    """(n,) int16 from the clip's start, n ≤ limit, silence in gaps; whether channels cancelled.
 
     Of runs that overlap, the later one keeps what the earlier one has written.
     """

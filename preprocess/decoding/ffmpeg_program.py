@@ -1,4 +1,4 @@
-"""The only door to ffmpeg: finding the program, reading a file's header, and running it under a time limit.
+"""The ffmpeg program: finds it, reads a file's header, and runs it under a time limit.
 
 ffmpeg opens local files only, and of those only containers of video and sound: a playlist that is
 named clip.mp4 could otherwise make it read, and show, any other file. A file is handed over as
@@ -65,7 +65,7 @@ def program() -> str:
 
 
 def require_program() -> None:
-    """Raises ProgramError unless ffmpeg runs: one message, where every clip would fail with its own."""
+    """Raises ProgramError unless ffmpeg runs: one message instead of one for every clip."""
     name, why = os.environ.get(PROGRAM_VARIABLE) or "imageio-ffmpeg", "it does not say its version"
     try:
         name = program()
@@ -99,7 +99,10 @@ def probe(path: Path) -> MediaInfo:
 
 
 def header(said: bytes) -> MediaInfo:
-    """The header of a file in what any run said of it (`execute`), or a DecodeError that says why there is none."""
+    """The header of a file in the log of any run (`execute`).
+
+    Raises DecodeError with the reason where there is none.
+    """
     said = re.split(rb"^Stream mapping:", said, maxsplit=1, flags=re.MULTILINE)[
         0
     ]  # below stands what is written
@@ -110,7 +113,10 @@ def header(said: bytes) -> MediaInfo:
 
 
 def first_picture_s(path: Path) -> float | None:
-    """When the first picture is shown, on the file's own clock; headers other than mov's and matroska's do not tell."""
+    """When the first frame is shown, on the file's own clock.
+
+    Headers other than those of mov and matroska do not tell.
+    """
     look = [
         "-map",
         "0:V:0",
@@ -128,7 +134,7 @@ def first_picture_s(path: Path) -> float | None:
 
 
 def leading_pictures(path: Path) -> bool:
-    """Whether a picture is shown before the key frame that it follows in the file, as in an open GOP.
+    """Whether a frame is shown before the key frame that it follows in the file (an open GOP).
 
     Such a picture needs the GOP before too, and is lost where reading begins at that key frame.
     """
@@ -154,12 +160,12 @@ def leading_pictures(path: Path) -> bool:
 
 
 def command() -> list[str]:
-    """ffmpeg and what holds for every run of it; `repeat`: complaints are counted, so none is folded into the last."""
+    """The words of every run. `repeat`: complaints are counted, so none is folded into the last."""
     return [program(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+info"]
 
 
 def input_options(seek_s: float = 0.0, codec: str = "") -> dict[str, str | None]:
-    """What holds for every input, in the spelling of ffmpeg-python: local files, known containers, one thread.
+    """Options of every input, as ffmpeg-python spells them: local files, known containers.
 
     seek_s: seconds into the file at which reading may begin; it does at the key frame before.
     copyts keeps the file's own clock: ffmpeg would set a ts or mpg to 0 at the first packet of the
@@ -206,7 +212,10 @@ def _printed(path: Path) -> bytes:
 
 
 def compiled(output: Any, path: Path) -> list[str]:
-    """The command of an ffmpeg-python graph whose input is INPUT (that library takes no name that is not UTF-8)."""
+    """The command of an ffmpeg-python graph whose input is INPUT.
+
+    That library takes no name that is not UTF-8.
+    """
     parts = ffmpeg_python.compile(output, cmd=command())
     return [source(path) if part == INPUT else part for part in parts]
 
@@ -236,7 +245,10 @@ def execute(
 
 
 def _too_slow(timeout_s: float) -> str:
-    return f"ffmpeg did not finish within {timeout_s:g} s: the file is damaged, or the limit too short for its length"
+    return (
+        f"ffmpeg did not finish within {timeout_s:g} s: the file is damaged, "
+        "or the limit too short for its length"
+    )
 
 
 def _no_program(name: str) -> str:
@@ -244,7 +256,10 @@ def _no_program(name: str) -> str:
 
 
 def _lines(said: Iterable[bytes], name: bytes) -> Iterator[bytes]:
-    """The lines that ffmpeg writes, without the name that it prints (_printed), whose line breaks end no line."""
+    """The lines that ffmpeg writes, without the name that it prints (_printed).
+
+    A line break inside the name ends no line.
+    """
     begun = tuple(name[: at + 1] for at, byte in enumerate(name) if byte == ord("\n"))
     held = b""
     for line in said:
@@ -257,7 +272,7 @@ def _lines(said: Iterable[bytes], name: bytes) -> Iterator[bytes]:
 
 
 def _parse_header(container: str, said: bytes, guessed: bool) -> MediaInfo:
-    """said: everything from the line `Input #0` on; guessed: the duration is an estimate from the bit rate."""
+    """said: the log from `Input #0` on; guessed: the duration is an estimate from the bit rate."""
     clock = re.search(
         rb"^  Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?", said, re.MULTILINE
     )
@@ -276,7 +291,7 @@ def _parse_header(container: str, said: bytes, guessed: bool) -> MediaInfo:
 
 
 def _parse_video(part: bytes, file_start_s: float, *, alone: bool) -> VideoTrack:
-    """part: one stream's line in ffmpeg's header, after `Stream #0:0: `, and the lines that belong to it."""
+    """part: one stream's line after `Stream #0:0: `, and the lines that belong to it."""
     line, _, below = part.partition(b"\n")
     codec = re.match(rb"Video: (\w+)", line)
     pixels = re.search(rb"[,)] (\w+)(?:\([^)]*\))?, \d+x\d+", line)
@@ -305,7 +320,7 @@ def _parse_video(part: bytes, file_start_s: float, *, alone: bool) -> VideoTrack
 
 @dataclass
 class PictureRun:
-    """One running ffmpeg that writes the picked pictures as PPM and, on stderr, the time of every picture it shows.
+    """One running ffmpeg: picked frames as PPM on stdout, the time of every frame on stderr.
 
     Use as a context manager and iterate: pictures come one by one in native size. Everything else
     is known at the end.
@@ -366,7 +381,8 @@ class PictureRun:
             raise DecodeError(_too_slow(self.timeout_s)) from None
         if kind is None and self._process.returncode < 0:
             raise DecodeError(
-                f"ffmpeg was killed by signal {-self._process.returncode}, perhaps for want of memory"
+                f"ffmpeg was killed by signal {-self._process.returncode}, "
+                "perhaps for want of memory"
             )
 
     def __iter__(self) -> Iterator[np.ndarray]:

@@ -76,7 +76,8 @@ def shown_size(picture: np.ndarray, pixel_aspect: float, short_side_px: int) -> 
     aspect = width * pixel_aspect / height
     if not 1 / MAX_ASPECT <= aspect <= MAX_ASPECT:
         raise DecodeError(
-            f"the picture is {width} × {height} px: longer than {MAX_ASPECT:.0f} times its short side"
+            f"the picture is {width} × {height} px: "
+            f"longer than {MAX_ASPECT:.0f} times its short side"
         )
     return round(max(1 / aspect, 1.0) * short_side_px), round(max(aspect, 1.0) * short_side_px)
 

@@ -1,4 +1,4 @@
-"""What a file holds, one record for every reader, and the message for a file that cannot be opened."""
+"""The record of what a file holds, for every reader, and why a file cannot be opened."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class MediaInfo:
 
 
 def open_error(log: bytes) -> str:
-    """The reason for a person why a file cannot be opened, from the messages of FFmpeg's libraries."""
+    """The reason why a file cannot be opened, from the messages of FFmpeg's libraries."""
     if b"not on whitelist" in log or b"m3u8/hls" in log:
         return (
             "the file is a playlist, a picture or another kind that is not read here; "

@@ -1,4 +1,4 @@
-"""Which packet shows at which time: the packets of one track as arrays, without any codec library."""
+"""Which packet shows at which time: the packets of one track as arrays."""
 
 from __future__ import annotations
 

@@ -1,0 +1,278 @@
+"""One open file by PyAV: its tracks, the times of their packets, the packets, and complaints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.stream import Discard, Disposition
+
+from semanticmac.preprocess.clip import DecodeError
+from semanticmac.preprocess.decoding.av_frames import TRANSFERS, FrameSource
+from semanticmac.preprocess.decoding.probe import CONTAINERS, MediaInfo, VideoTrack, open_error
+from semanticmac.preprocess.decoding.request import SLACK_S
+from semanticmac.preprocess.decoding.timeline import PacketTable
+
+KEEP_BYTES = 64 << 20  # of packets in memory; of a larger file, packets are read again
+MAX_LOG_LINES = 200
+DAMAGE = (
+    "error while decoding", "Error submitting", "Error splitting", "ended prematurely",
+    "partial file", "Invalid NAL", "invalid as first byte", "exceeds containing", "exceeds max",
+    "Read error", "Truncating packet", "corrupt",
+)  # fmt: skip
+
+
+class Log:
+    """What FFmpeg's libraries complain of, and whether it is damage."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.damaged = False
+
+    @contextmanager
+    def listening(self, level: int = av.logging.ERROR) -> Iterator[list[tuple[int, str, str]]]:
+        av.logging.set_skip_repeated(False)
+        av.logging.set_level(level)
+        with av.logging.Capture() as entries:
+            try:
+                yield entries
+            finally:
+                self.take(entries)
+
+    def take(self, entries: list[tuple[int, str, str]]) -> None:
+        for level, _, message in entries:
+            if level <= av.logging.ERROR and any(word in message for word in DAMAGE):
+                self.damaged = True
+            if len(self.lines) < MAX_LOG_LINES:
+                self.lines.append(message.strip())
+        entries.clear()
+
+    def text(self) -> bytes:
+        return "\n".join(self.lines).encode()
+
+
+class MediaFile:
+    """One open file: what it holds, the packet tables of its tracks, and their packets."""
+
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        self.path = path
+        self.log = Log()
+        self.notes: tuple[str, ...] = ()
+        self._containers: list[Any] = []
+        self._used: set[int] = set()
+        self.container = self.open_container()
+        self._guessed = any("from bitrate" in line for line in self.log.lines)
+        self.log.damaged = False
+        self.video = self._pick_video()
+        self.audio_streams = self._playable_audio()
+        self._read_packets(size_bytes)
+        self.audio_stream: Any = None  # chosen when audio is first read
+        self.frames = FrameSource(self) if self.video and _can_decode(self.video) else None
+        self.info = self._describe()
+        self.minutes: dict[tuple[int, int, int], tuple[np.ndarray, tuple[str, ...]]] = {}
+
+    def open_container(self) -> Any:
+        """A new reader of the file from its start. Raises DecodeError with the reason."""
+        options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+        # An absolute path behind `file:`: a name may look like an address.
+        name = f"file:{self.path.absolute()}"
+        try:
+            with self.log.listening(av.logging.WARNING):
+                container = av.open(name, options=options, metadata_errors="replace")
+        except (av.FFmpegError, ValueError) as error:
+            raise DecodeError(open_error(self.log.text() + f"\n{error}".encode())) from None
+        self._containers.append(container)
+        return container
+
+    def close(self) -> None:
+        self.frames = None
+        self.video_packets = self.audio_packets = None
+        for container in self._containers:
+            container.close()
+        self._containers = []
+
+    def _pick_video(self) -> Any:
+        """The default track, else the first one that can be decoded; cover art is none."""
+        tracks = self._video_tracks()
+        playable = [stream for stream in tracks if _can_decode(stream)]
+        if not playable:
+            return tracks[0] if tracks else None
+        chosen = min(playable, key=_default_first)
+        if len(tracks) > 1:
+            number = tracks.index(chosen) + 1
+            self.notes += (f"the file has {len(tracks)} video tracks: track {number} was read",)
+        return chosen
+
+    def _video_tracks(self) -> list[Any]:
+        still = Disposition.attached_pic | Disposition.timed_thumbnails
+        streams = self.container.streams.video
+        return [stream for stream in streams if not stream.disposition & still]
+
+    def _playable_audio(self) -> list[Any]:
+        """The tracks that can be decoded, the default one first."""
+        playable = [stream for stream in self.container.streams.audio if _can_decode(stream)]
+        return sorted(playable, key=_default_first)
+
+    @contextmanager
+    def audio_decoder(self, stream: Any) -> Iterator[Any]:
+        """A decoder of an audio track that has decoded nothing yet.
+
+        Some codecs add noise from a random state that outlives a flush, and a segment must not
+        depend on what was read before it.
+        """
+        if stream.index not in self._used:
+            self._used.add(stream.index)
+            yield stream.codec_context
+            return
+        container = self.open_container()
+        try:
+            yield container.streams[stream.index].codec_context
+        finally:
+            container.close()
+            self._containers.remove(container)
+
+    def _read_packets(self, size_bytes: int) -> None:
+        """Read every packet once: its times, and of a small file the packet itself."""
+        streams = [*([self.video] if self.video else []), *self.audio_streams]
+        keep = size_bytes <= KEEP_BYTES
+        rows: dict[int, list[tuple[int | None, int | None, int, bool, bool]]] = {}
+        packets: dict[int, list[Any]] = {}
+        for stream in streams:
+            rows[stream.index] = []
+            packets[stream.index] = []
+        wanted = rows.keys()
+        for stream in self.container.streams:
+            if stream.index not in wanted:
+                stream.discard = Discard.all
+        with self.log.listening() as entries:
+            try:
+                for packet in self.container.demux(streams):
+                    if not packet.size:
+                        continue
+                    index = packet.stream_index
+                    rows[index].append(_row(packet))
+                    if keep:
+                        packets[index].append(packet)
+                    if entries:
+                        self.log.take(entries)
+            except av.FFmpegError as error:
+                self.log.damaged = True
+                self.log.lines.append(str(error))
+        self.tables: dict[int, PacketTable] = {}
+        for stream in streams:
+            table = PacketTable.of(rows[stream.index], float(stream.time_base or 0) or 1e-6)
+            self.tables[stream.index] = table
+        self.kept: dict[int, list[Any]] | None = packets if keep else None
+
+    def audio_end_s(self) -> float:
+        """The end of the longest audio track on the file's clock; 0 without one."""
+        tables = [self.tables[stream.index] for stream in self.audio_streams]
+        return max((table.end_s for table in tables if len(table.order)), default=0.0)
+
+    def packets(self, stream: Any, first: int) -> Iterator[tuple[int, Any]]:
+        """(number, packet) of one track from packet `first` on."""
+        if self.kept is not None:
+            for number in range(first, len(self.kept[stream.index])):
+                yield number, self.kept[stream.index][number]
+            return
+        yield from self._packets_again(stream, first)
+
+    def _packets_again(self, stream: Any, first: int) -> Iterator[tuple[int, Any]]:
+        table = self.tables[stream.index]
+        container = self.open_container()
+        try:
+            track = container.streams[stream.index]
+            for other in container.streams:
+                if other.index != stream.index:
+                    other.discard = Discard.all
+            number = self._seek(container, track, table, first) if first else 0
+            if number is None:  # the seek led astray: read from the start
+                container.close()
+                container = self.open_container()
+                track = container.streams[stream.index]
+                number = 0
+            for packet in container.demux(track):
+                if not packet.size:
+                    continue
+                if number >= first:
+                    yield number, packet
+                number += 1
+        except av.FFmpegError:
+            self.log.damaged = True
+        finally:
+            container.close()
+            self._containers.remove(container)
+
+    def _seek(self, container: Any, track: Any, table: PacketTable, first: int) -> int | None:
+        """Go to packet `first` or one before it; its number, or None where it is not known."""
+        if container.format.name == "mpeg":
+            return None  # times that are guessed depend on where reading begins
+        try:
+            container.seek(int(table.dts[first]), stream=track, backward=True)
+            packet = next(iter(container.demux(track)))
+            same = np.flatnonzero(
+                (table.dts == (packet.dts if packet.dts is not None else packet.pts))
+                & (table.pts == (packet.pts if packet.pts is not None else packet.dts))
+            )
+            if len(same) != 1 or same[0] > first:
+                return None
+            container.seek(int(table.dts[first]), stream=track, backward=True)
+            return int(same[0])
+        except (av.FFmpegError, StopIteration, TypeError):
+            return None
+
+    def _describe(self) -> MediaInfo:
+        container = self.container
+        duration_s = None
+        if container.duration is not None and container.duration > 0 and not self._guessed:
+            duration_s = container.duration / 1e6
+        start_s = (container.start_time or 0) / 1e6
+        if duration_s is not None and start_s > SLACK_S:
+            # Some Matroska files state the time at their end instead.
+            ends_s = [table.end_s for table in self.tables.values() if len(table.order)]
+            if abs(max(ends_s, default=0.0) - duration_s) < SLACK_S:
+                duration_s -= start_s
+        video = self._describe_video(start_s) if self.video else None
+        others = [s for s in container.streams if s.type not in ("audio", "video")]
+        return MediaInfo(
+            container.format.name,
+            duration_s,
+            start_s,
+            video,
+            len(container.streams.audio),
+            not others,
+            len(self._video_tracks()),
+        )
+
+    def _describe_video(self, file_start_s: float) -> VideoTrack:
+        stream, codec = self.video, self.video.codec_context
+        table = self.tables[stream.index]
+        has_frames = len(table) and len(table.order)
+        return VideoTrack(
+            codec=codec.name if codec else "none",
+            pixels=(codec.pix_fmt if codec else None) or "none",
+            width=codec.width if codec else 0,
+            height=codec.height if codec else 0,
+            pixel_aspect=1.0,  # of each frame when it is decoded
+            start_s=self.frames.first_s() if self.frames and has_frames else file_start_s,
+            turned=False,
+            alone=len(self.container.streams.video) == 1,
+            hdr=bool(codec) and codec.color_trc in TRANSFERS,
+        )
+
+
+def _row(packet: Any) -> tuple[int | None, int | None, int, bool, bool]:
+    return packet.pts, packet.dts, packet.duration, packet.is_keyframe, packet.is_discard
+
+
+def _can_decode(stream: Any) -> bool:
+    codec = stream.codec_context
+    return codec is not None and codec.codec is not None and codec.is_decoder
+
+
+def _default_first(stream: Any) -> tuple[bool, int]:
+    return not stream.disposition & Disposition.default, stream.index

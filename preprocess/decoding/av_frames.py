@@ -1,0 +1,202 @@
+"""The video decoder of one open file by PyAV: frames by the numbers of their packets, in RGB."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type as SideData
+
+from semanticmac.preprocess.clip import DecodeError
+from semanticmac.preprocess.decoding.frames import tone_map, upright
+
+if TYPE_CHECKING:
+    from semanticmac.preprocess.decoding.av_file import MediaFile
+
+TRANSFERS: dict[int, Literal["pq", "hlg"]] = {16: "pq", 18: "hlg"}  # AVColorTransferCharacteristic
+# The codecs whose frames carry the time of their packet. Others decode every frame.
+PLANNED_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg4", "mpeg2video")
+UNTIMED_CONTAINERS = ("avi", "h264", "hevc", "m4v", "mpegvideo", "ivf", "obu")
+
+
+class DecoderFailed(Exception):
+    """The planned decoding did not give every frame that was wanted."""
+
+
+class FrameSource:
+    """The decoder of a file's video track. It goes on where the last segment ended."""
+
+    def __init__(self, file: MediaFile) -> None:
+        self.file = file
+        self.stream = file.video
+        self.table = file.tables[self.stream.index]
+        self.codec = self.stream.codec_context
+        self.codec.thread_type = "NONE"
+        self.codec.thread_count = 1
+        self._converter: tuple[object, Any] = (None, None)  # settings, filter graph
+        self._packets: Iterator[tuple[int, Any]] | None = None
+        self._next = 0  # the packet that the decoder gets next
+        self.concealed = 0
+        self.interlaced = False
+        self.hdr = False
+
+    @property
+    def untimed(self) -> bool:
+        """Whether the container knows the order of decoding alone."""
+        return self.file.container.format.name.split(",")[0] in UNTIMED_CONTAINERS
+
+    def planned(self) -> bool:
+        """Whether the packets tell the time of every frame."""
+        return self.table.complete and self.codec.name in PLANNED_CODECS and not self.untimed
+
+    def first_s(self) -> float:
+        """When the first frame is shown, on the file's clock."""
+        if self.untimed:
+            for frame in self.every(0):
+                ticks = frame.dts if frame.dts is not None else frame.pts
+                if ticks is not None:
+                    return float(ticks * self.table.tick_s)
+                break
+        return float(self.table.starts_s[0])
+
+    def wanted(self, packets: np.ndarray) -> Iterator[tuple[int, Any]]:
+        """(pts, frame) of the packets with these numbers, each once, in the order of decoding.
+
+        Packets whose frame nobody needs are skipped unless another frame depends on them.
+        Raises DecoderFailed where the decoder complains or does not give a frame.
+        """
+        pending = {int(self.table.pts[packet]) for packet in packets}
+        wanted = set(pending)
+        first = int(packets.min())
+        for entry in self._entries(first, int(packets[0])):
+            begun = False
+            for frame in self._frames(entry, wanted):
+                if not begun and entry and not self._resumed and not frame.key_frame:
+                    break  # the container calls this a key frame, the codec does not
+                begun = True
+                if frame.is_corrupt:
+                    raise DecoderFailed("a frame is damaged")
+                if frame.pts in pending:
+                    pending.remove(frame.pts)
+                    yield frame.pts, frame
+                if not pending:
+                    return
+            if pending != wanted:
+                break
+        raise DecoderFailed(f"{len(pending)} frames are missing")
+
+    def _entries(self, first: int, shown_first: int) -> list[int]:
+        """Where decoding may begin: where it stopped, if the key frame before is further back."""
+        entries = self.table.entries(shown_first)
+        self._resumed = False
+        if self._packets is not None and entries[0] <= self._next <= first:
+            return [self._next, *entries]
+        return entries
+
+    def every(self, entry: int) -> Iterator[Any]:
+        """Every frame from a key packet on, in the order of their times."""
+        self._resumed = False
+        self._packets = None
+        yield from self._frames(entry, None)
+        self._packets = None
+
+    def _frames(self, entry: int, wanted: set[int] | None) -> Iterator[Any]:
+        self._resumed = self._packets is not None and entry == self._next
+        if not self._resumed:
+            self._start(entry)
+        codec, log = self.codec, self.file.log
+        assert self._packets is not None
+        with log.listening() as entries:
+            for number, packet in self._packets:
+                self._next = number + 1
+                needed = wanted is None or packet.pts in wanted
+                codec.skip_frame = "DEFAULT" if needed else "NONREF"
+                yield from self._decode(packet)
+                if entries:
+                    log.take(entries)
+                    if log.damaged and wanted is not None:
+                        raise DecoderFailed("the decoder complains")
+            self._packets = None
+            yield from self._decode(None)
+
+    def _start(self, entry: int) -> None:
+        self.codec.flush_buffers()
+        self._packets = self.file.packets(self.stream, entry)
+        self._next = entry
+
+    def _decode(self, packet: Any) -> list[Any]:
+        try:
+            return list(self.codec.decode(packet))
+        except av.EOFError:
+            return []
+        except av.FFmpegError:
+            self.file.log.damaged = True
+            return []
+
+    def rgb(self, frame: Any, max_side_px: int) -> tuple[np.ndarray, float]:
+        """(H, W, 3) uint8 upright RGB of BT.709, and the width of one pixel over its height."""
+        if max(frame.width, frame.height) > max_side_px:
+            raise DecodeError(
+                f"a picture is {frame.width} × {frame.height} px; "
+                f"at most {max_side_px} px a side are read"
+            )
+        pixel_aspect = self._pixel_aspect(frame)
+        transfer = TRANSFERS.get(frame.color_trc)
+        field = frame.interlaced_frame and frame.height >= 4
+        picture = self._convert(frame, field, deep=transfer is not None)
+        if field:
+            self.interlaced = True
+            pixel_aspect /= 2
+        if transfer:
+            self.hdr = True
+            picture = tone_map(picture, transfer)
+        matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+        if matrix is not None:
+            numbers = struct.unpack("<9i", bytes(matrix)[:36])
+            before = picture.shape
+            picture = upright(picture, numbers)
+            if picture.shape != before or abs(numbers[1]) > abs(numbers[0]):
+                pixel_aspect = 1 / pixel_aspect
+        return picture, pixel_aspect
+
+    def _convert(self, frame: Any, field: bool, deep: bool) -> np.ndarray:
+        """(H, W, 3) RGB uint8, or uint16 if deep; of an interlaced frame the upper field alone.
+
+        By the filters of the ffmpeg program: av's own conversion places the colour of 10-bit
+        frames elsewhere.
+        """
+        shape = (frame.width, frame.height, frame.format.name)
+        settings = (*shape, frame.colorspace, frame.color_range, field, deep)
+        if settings != self._converter[0]:
+            graph = _conversion(frame, self.stream.time_base, field, deep)
+            self._converter = (settings, graph)
+        graph = self._converter[1]
+        graph.push(frame)
+        picture: np.ndarray = graph.pull().to_ndarray()
+        return picture
+
+    def _pixel_aspect(self, frame: Any) -> float:
+        ratio = self.stream.sample_aspect_ratio
+        if not ratio or (frame.width, frame.height) != (self.codec.width, self.codec.height):
+            ratio = self.codec.sample_aspect_ratio
+        return float(ratio) if ratio else 1.0
+
+
+def _conversion(frame: Any, time_base: Any, field: bool, deep: bool) -> Any:
+    graph = av.filter.Graph()
+    graph.threads = 1
+    last = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=time_base
+    )
+    filters = [("scale", "flags=bicubic"), ("format", "rgb48le" if deep else "rgb24")]
+    if field:
+        filters.insert(0, ("field", "top"))
+    for name, arguments in [*filters, ("buffersink", None)]:
+        following = graph.add(name, arguments)
+        last.link_to(following)
+        last = following
+    graph.configure()
+    return graph
