@@ -1,4 +1,4 @@
-"""import_features: features that somebody else extracted → the same cache that raw videos fill, and its manifest."""
+"""Import of extracted features into the same cache format as that of raw videos."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ImportReport:
 
 
 def task_of(corpus: str) -> Task:
-    """Raises CorpusError for a name that is no corpus with a task of its own."""
+    """The task of a corpus. Raises CorpusError for an unknown name."""
     if corpus not in TASKS:
         raise CorpusError(
             f"features of {corpus!r} cannot be imported: expected one of {', '.join(TASKS)}"
@@ -71,7 +71,7 @@ def import_features(
     name: str | None = None,
     zero_infinite: bool = False,
 ) -> ImportReport:
-    """Caches the features of one file as the dataset `name` (default: the corpus), as if they had been encoded here.
+    """Caches the features of one file as the dataset `name` (default: the corpus).
 
     The narrower modality is padded with columns of zeros up to the wider, because a cache has one
     width. Nothing is lost: the linear map behind learns what to make of those columns. Raises

@@ -1,8 +1,8 @@
-"""FILE.npz with FILE.csv beside it: features as plain arrays, and a table of texts, labels and splits.
+"""Features in FILE.npz, with texts, labels and splits in FILE.csv beside it.
 
-The .npz holds `id` (N,), and `audio` (N, T, width), `vision` (N, T, width) or one of the two, with `audio_lengths` and
-`vision_lengths` (N,) where rows of zeros are real. The .csv holds clip_id, split, text, label, and label_text,
-label_audio, label_vision where annotated.
+The .npz holds `id` (N,), and `audio` (N, T, width), `vision` (N, T, width) or both. If rows of zeros
+are real data, it also holds `audio_lengths` and `vision_lengths` (N,). The .csv holds clip_id,
+split, text and label, and optionally label_text, label_audio and label_vision.
 """
 
 from __future__ import annotations

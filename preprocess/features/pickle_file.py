@@ -1,7 +1,7 @@
-"""Feature pickles as MMSA passes them around, {split: {id, raw_text, audio, vision, …}}, read without running them.
+"""Feature pickles of MMSA: {split: {id, raw_text, audio, vision, …}}. Their code is never run.
 
-Arrays are rebuilt here from their bytes; nothing that a pickle names is called, numpy's own
-functions included.
+Arrays are rebuilt here from their bytes. Nothing that a pickle names is called, not even functions
+of numpy.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def _clips(
 def _label_columns(
     where: str, part: Mapping[str, Any], task: Task, count: int
 ) -> dict[str, list[Any]]:
-    """Label values by modality: scores for a regression task, else names of classes, or 0 and 1 for a binary one."""
+    """Label values by modality: scores (regression), 0 and 1 (binary) or names of classes."""
     if task.kind == "multi-label":
         raise CorpusError(
             f"{where}: a feature pickle has one class a clip; write several as an .npz and a .csv"

@@ -1,4 +1,4 @@
-"""Features that somebody else extracted: padded arrays, cut to the rows that are real and checked number by number."""
+"""Extracted features: padded arrays without their padding, with every number checked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Padded:
     def checked(
         cls, what: str, values: object, lengths: Sequence[Any] | None, count: int
     ) -> Padded:
-        """Raises CorpusError for another shape, another number of clips, or a length that cannot be."""
+        """Raises CorpusError for a wrong shape, number of clips or length."""
         if not isinstance(values, np.ndarray) or values.ndim != 3 or values.dtype.kind not in "fiu":
             shape = (
                 f"{values.dtype} {values.shape}"
@@ -55,7 +55,7 @@ class Padded:
         return cls(values, [int(length) for length in lengths])
 
     def rows(self, clip: int) -> np.ndarray:
-        """The real rows of one clip, (F, D); none where all of them are zero: nothing was found in that clip."""
+        """The rows of one clip without padding, (F, D); no rows if all of them are zero."""
         rows: np.ndarray = self.values[clip]
         if self.lengths is not None:
             rows = rows[: self.lengths[clip]]
@@ -75,7 +75,7 @@ class FeatureClip:
 
 @dataclass(frozen=True)
 class Features:
-    """Everything that one feature file holds."""
+    """The content of one feature file."""
 
     path: Path
     clips: tuple[FeatureClip, ...]
@@ -125,7 +125,7 @@ def gather(
 
 
 def _whole(where: str, clip: Clip, name: str, rows: np.ndarray | None) -> np.ndarray | None:
-    """The rows, or None where there are none; every number of them can be kept."""
+    """The rows, or None if there are none. Raises CorpusError for a number that cannot be kept."""
     if rows is None or not len(rows):
         return None
     broken = ~np.isfinite(rows)
