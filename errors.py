@@ -76,7 +76,7 @@ _MODULES = {
     "PredictError": "inference",
     "ProgramError": "preprocess.decoding.ffmpeg_program",
     "RecordError": "cache.frame_codec",
-    "ReportError": "eval.report.formatting",
+    "ReportError": "eval.report.score_tables",
     "RunError": "run.folder",
     "SettingsConflict": "model.config",
     "ShardError": "cache.shard_format",
