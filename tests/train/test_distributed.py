@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
 
-CHILD = Path(__file__).parent / "world_child.py"
+CHILD = Path(__file__).parent / "distributed_child.py"
 SIZES = (
     21,
     7,
@@ -48,7 +48,7 @@ def jobs(folder: Path, corpus: str, settings: dict[str, Any]) -> list[dict[str, 
 
 
 def in_two(work: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
-    """Runs world_child.py in two processes."""
+    """Runs distributed_child.py in two processes."""
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     return subprocess.run(
         [sys.executable, *launch, str(CHILD), json.dumps(work)],
@@ -74,7 +74,7 @@ def settings(small: dict[str, Any], families: dict[str, str]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def one(corpus: str, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a process alone leaves."""
-    spec = importlib.util.spec_from_file_location("world_child", CHILD)
+    spec = importlib.util.spec_from_file_location("distributed_child", CHILD)
     assert spec is not None and spec.loader is not None
     child = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(child)

@@ -15,7 +15,7 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.network import SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel
 from semanticmac.model.tokenizer import Tokenizer
-from semanticmac.train import trainer as learner_module
+from semanticmac.train import trainer as trainer_module
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
@@ -101,7 +101,7 @@ def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
     config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, torch.dtype] = {}
-    exact = learner_module.objective
+    exact = trainer_module.objective
 
     def watched(
         config: TrainConfig, kind: Any, output: Any, targets: torch.Tensor, weights: Any
@@ -112,7 +112,7 @@ def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
         )
         return losses
 
-    monkeypatch.setattr(learner_module, "objective", watched)
+    monkeypatch.setattr(trainer_module, "objective", watched)
     numbers = {}
     for precision in ("float32", "bfloat16"):
         trainer = made(replace(config, precision=precision), data)  # type: ignore[arg-type]
@@ -179,15 +179,15 @@ def test_nan_stops_the_run_with_the_clips_of_its_step(
     def progress(stage: str, done: int, total: int, failed: int) -> None:
         nonlocal poisoned
         if done == 2:
-            for trainer in learners:
+            for trainer in trainers:
                 torch.nn.init.constant_(trainer.model.fuse.weight, float("nan"))
             poisoned = done
 
-    learners: list[Trainer] = []
+    trainers: list[Trainer] = []
     with pytest.MonkeyPatch.context() as patched:
         init = Trainer.__init__
         patched.setattr(
-            Trainer, "__init__", lambda self, *words: learners.append(self) or init(self, *words)
+            Trainer, "__init__", lambda self, *words: trainers.append(self) or init(self, *words)
         )
         with pytest.raises(
             TrainError, match="the loss became nan in epoch 1, on the clips"
