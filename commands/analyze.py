@@ -1,4 +1,4 @@
-"""The verb analyze: the paper's analyses, each as pictures and as numbers."""
+"""The command analyze: the paper's analyses, each as pictures and as numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def analyze(
         list[str],
         typer.Argument(
             metavar="NAME…",
-            help="calibration, missing, cases, attention, labels, embedding, balance, probe, frames; or all of them.",
+            help="calibration, missing, cases, attention, labels, embedding, balance, probe, "
+            "frames; or all of them.",
         ),
     ],
     run: Run = None,
@@ -30,7 +31,8 @@ def analyze(
 ) -> None:
     """Analyse a trained model: each analysis leaves PNG, SVG and its numbers as CSV.
 
-    `all` leaves out, with its reason, what this run cannot have; an analysis that is asked for by name must work.
+    `all` leaves out the analyses that this run does not support, with the reason. An analysis that
+    is given by name must work.
     """
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.progress import Screen

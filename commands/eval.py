@@ -149,7 +149,7 @@ class ExtraResults:
 
 
 def _runs_of(folder: Path) -> list[Path]:
-    """The run itself, or the finished runs of a folder of `train --seeds`; a note names the others."""
+    """The run itself, or the finished runs of a folder of `train --seeds`."""
     from semanticmac.commands.ui.screen import print_notes
     from semanticmac.run.folder import RunError, is_finished, seed_runs
 

@@ -1,4 +1,4 @@
-"""The verb export: a trained model as a folder to give away."""
+"""The command export: a trained model as a folder to give away."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def export(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
 ) -> None:
-    """Write weights, settings, preprocessing and a card into a folder that `predict --run DIR` and Python read."""
+    """Write a folder with weights, settings, preprocessing and a card, for `predict --run DIR`."""
     from semanticmac.run.export import export_run
 
     for path in export_run(run, folder):

@@ -1,4 +1,4 @@
-"""The verb report: one page on one run."""
+"""The command report: one page on one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores with missing input: every subset of the modalities, and frames or modalities dropped at random.
+"""Scores with missing input: modality subsets, and frames or modalities dropped at random.
 
 Nothing is trained or chosen here: the same weights see less. What is dropped depends on the clip
 and the seed, not on the batch.

@@ -1,4 +1,4 @@
-"""EvalData: a trained model with the cache that it is scored on; it checks that the two belong together."""
+"""EvalData: a trained model with the cache that it is scored on, checked to belong together."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EvalData:
 
     @classmethod
     def open(cls, trained: TrainedModel, layout: CacheLayout, device: torch.device) -> EvalData:
-        """Raises CacheIncomplete where another encoder made the cache than the model was trained on."""
+        """Raises CacheIncomplete where the encoder of the cache is not that of the model."""
         info = trained.info
         name = layout.require(
             info.dataset, cache_command(info.dataset, info.corpus, info.fingerprint)

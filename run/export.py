@@ -1,4 +1,4 @@
-"""export: a trained model as a folder to give away, with weights, settings, preprocessing and a model card."""
+"""export: a trained model as a folder to give away, with a model card."""
 
 from __future__ import annotations
 

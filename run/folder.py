@@ -1,4 +1,4 @@
-"""Run folders: what training writes, and evaluation and prediction read. JSON, TOML and safetensors only.
+"""Run folders: written by training, read by evaluation and prediction.
 
 run.json              the model, its data, the best epoch, how many texts were cut
 config.toml           all settings of the training
@@ -115,7 +115,7 @@ class RunInfo:
 
 
 def settings_of(folder: Path) -> dict[str, str]:
-    """All settings of a run as text, those of the model last; empty where there is no config.toml."""
+    """All settings of a run as text, those of the model last; empty without config.toml."""
     path = folder / "config.toml"
     if not path.exists():
         return {}

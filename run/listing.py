@@ -1,4 +1,4 @@
-"""Every run below a folder as one record, read from the files of the run; a folder of runs is one record too."""
+"""Records of all runs and folders of runs below a folder, read from their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metric: one number of one set of predictions, with its unit and meaning; how numbers of a unit are printed."""
+"""Metric: a number with its unit and meaning; how numbers of a unit are printed."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
     name = fingerprint.encoder
     if fingerprint.demo_only:
         return (
-            f"{name} knows drawn faces and synthetic voices only and says nothing about real people",
+            f"{name} knows drawn faces and synthetic voices only "
+            "and says nothing about real people",
         )
     if not fingerprint.trained:
         return (

@@ -1,4 +1,4 @@
-"""The scores in a run folder, eval-SPLIT.json, as other commands read them. eval/evaluate.py writes them."""
+"""The scores in a run folder, eval-SPLIT.json. eval/evaluate.py writes them."""
 
 from __future__ import annotations
 

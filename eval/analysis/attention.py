@@ -38,7 +38,7 @@ _STRIP_WIDTH_IN = 8.2  # a strip of frames is about one inch high
 COLUMNS = ("clip_id", "modality", "time_s", "weight")
 EXPLANATION = (
     "How much of the perceiver's attention each frame gets: the mean over its tokens, heads and "
-    "layers. The weights of a clip sum to one. The thin line is the weight if all frames were equal."
+    "layers. The weights of a clip sum to one. The thin line is the weight of equal frames."
 )
 
 # Modality → (positions of the frames in the clip, their weights).

@@ -1,4 +1,4 @@
-"""cases: the clips whose modalities disagree most, with text, frames and the prediction of each sub-task."""
+"""cases: the clips whose modalities disagree most, with text, frames and predictions."""
 
 from __future__ import annotations
 

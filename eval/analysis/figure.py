@@ -125,7 +125,7 @@ class AnalysisResult:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Figures drawn in the block have the project's style; other settings of matplotlib are kept."""
+    """Figures drawn in the block have the project's style."""
     with rc_context(_STYLE):
         yield
 

@@ -1,4 +1,4 @@
-"""frames: scores with a fixed number of frames and with all frames of a clip, from the same cache."""
+"""frames: scores with a fixed number of frames and with all frames of a clip."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _chooser(count: int) -> Callable[[Batch], Batch]:
 
 
 def choose_frames(batch: Batch, count: int) -> Batch:
-    """Exactly `count` audio and video frames of each clip: number ⌊j·F/count⌋, j = 0 … count − 1."""
+    """Exactly `count` audio and video frames of each clip: its ⌊j·F/count⌋, j = 0 … count − 1."""
     vision, vision_mask = _choose(batch.vision, batch.vision_mask, count)
     audio, audio_mask = _choose(batch.audio, batch.audio_mask, count)
     return replace(

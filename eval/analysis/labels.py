@@ -1,4 +1,4 @@
-"""labels: pseudo labels of each sub-task over the epochs, and how close they are to people's labels."""
+"""labels: pseudo labels of each sub-task over the epochs, compared with labels of people."""
 
 from __future__ import annotations
 

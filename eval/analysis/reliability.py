@@ -34,7 +34,7 @@ EXPLAIN_SCORES = (
 
 
 def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
-    """Regression: predictions against the truth. Classes: confidence against how often it is right."""
+    """Regression: predictions against the truth. Classes: a reliability diagram."""
     if data.trained.info.task.kind == "regression":
         return _analyse_scores(data, split)
     return _analyse_classes(data, split)

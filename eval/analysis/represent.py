@@ -1,4 +1,4 @@
-"""Representations of clips inside a model, and their pooled frames before and after the perceiver."""
+"""Representations of clips inside a model, and pooled frames before and after the perceiver."""
 
 from __future__ import annotations
 

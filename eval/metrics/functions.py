@@ -1,4 +1,4 @@
-"""Metrics of the field: one plain function each, with its rule in its docstring; nothing is rounded.
+"""Metrics of the field: one plain function each, with its rule in its docstring.
 
 Axes: N clips, C classes. A metric that is 0/0 on a set of clips is None (undefined), never 0 or
 NaN. Functions that count classes work on a confusion matrix (C, C): rows are the truth, columns the
@@ -29,11 +29,11 @@ def mean_absolute_error(truth: Floats, prediction: Floats) -> float:
 
 
 def pearson(truth: Floats, prediction: Floats) -> float | None:
-    """Covariance over the product of the standard deviations; undefined where a side is constant."""
+    """Covariance over the product of the standard deviations; undefined for a constant side."""
     # max − min instead of the variance: rounding makes the variance of a repeated 0.1 non-zero.
     if np.ptp(truth) == 0 or np.ptp(prediction) == 0:
         return None
-    # Scaled by the range first: squares of very small or very large values would under- or overflow.
+    # Scaled by the range first: squares of extreme values would under- or overflow.
     y = (truth - truth.mean()) / np.ptp(truth)
     p = (prediction - prediction.mean()) / np.ptp(prediction)
     return float(np.clip((y @ p) / np.sqrt((y @ y) * (p @ p)), -1.0, 1.0))
@@ -96,7 +96,7 @@ def accuracy(confusion: Ints) -> float | None:
 
 
 def class_f1(confusion: Ints) -> tuple[float | None, ...]:
-    """F1 of each class, 2·TP / (2·TP + FP + FN); undefined for a class neither true nor predicted."""
+    """F1 of each class, 2·TP / (2·TP + FP + FN); undefined for an absent class."""
     right = np.diag(confusion)
     either = confusion.sum(axis=0) + confusion.sum(axis=1)
     return tuple(_ratio(2 * tp, total) for tp, total in zip(right, either, strict=True))
@@ -124,7 +124,7 @@ def weighted_precision(confusion: Ints) -> float | None:
 
 
 def weighted_recall(confusion: Ints) -> float | None:
-    """TP / true of each class, averaged by share of the truth: Σ (n_c/N)(TP_c/n_c) = ΣTP/N = accuracy."""
+    """TP / true of each class, by share of the truth: Σ (n_c/N)(TP_c/n_c) = ΣTP/N = accuracy."""
     return accuracy(confusion)
 
 
@@ -132,7 +132,7 @@ def weighted_recall(confusion: Ints) -> float | None:
 
 
 def balanced_accuracy(confusion: Ints) -> float | None:
-    """n-Acc, (TP·N/P + TN) / 2N with P positives and N negatives; undefined where either is missing."""
+    """n-Acc, (TP·N/P + TN) / 2N with P positives and N negatives; undefined if P or N is 0."""
     (tn, fp), (fn, tp) = confusion.tolist()
     positives, negatives = tp + fn, tn + fp
     if not positives or not negatives:

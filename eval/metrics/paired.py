@@ -1,4 +1,4 @@
-"""Paired bootstrap: is one model better than another? Both are scored on the same resampled clips."""
+"""Paired bootstrap: is one model better than another on the same resampled clips?"""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def paired_bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[Difference, ...]:
-    """truth, a, b (N, K), each row the same clip in all three → the difference b − a of every metric.
+    """truth, a, b (N, K) of the same clips → the difference b − a of every metric.
 
     N clips are drawn with replacement, `resamples` times, and both models are scored on them. A
     difference of exactly 0 counts as a flip. The variation of training is not included: two seeds

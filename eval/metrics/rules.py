@@ -1,4 +1,4 @@
-"""Metrics of each dataset: one rule set for each family, chosen by the corpus and the kind of label."""
+"""Metrics of each dataset: a rule set for each family, by corpus and kind of label."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _regression_total(dataset: str, task: Task) -> TotalFn:
 
 
 def total_mosi(clips: Clips) -> tuple[Metric, ...]:
-    """MOSI, MOSEI: Acc-2 and weighted F1 by both zero rules, Acc-7, Acc-5, unclipped MAE and Corr."""
+    """MOSI, MOSEI: Acc-2 and weighted F1 by both zero rules, Acc-7, Acc-5, MAE and Corr."""
     y, p = clips.T
     return (
         *_both_zero_rules(y, p),
@@ -112,7 +112,7 @@ def total_mosi(clips: Clips) -> tuple[Metric, ...]:
 
 
 def total_sims(clips: Clips) -> tuple[Metric, ...]:
-    """CH-SIMS: both sides are clipped to ±1 before every metric; weighted F1 of the Acc-2 classes."""
+    """CH-SIMS: both sides are clipped to ±1 first; weighted F1 of the Acc-2 classes."""
     y, p = clips.T.clip(-1, 1)
     two = m.interval_confusion(y, p, (0.0,))
     three = m.interval_confusion(y, p, SIMS_ACC3)
@@ -335,7 +335,7 @@ def _each_class(
 
 
 def mean_metric(name: str, parts: Sequence[Metric], paper_metric: str = "") -> Metric:
-    """The mean over classes; undefined where one class is, since a mean of fewer is another number."""
+    """The mean over classes; undefined where one of them is undefined."""
     keys = (paper_key(paper_metric, "average"),) if paper_metric else ()
     defined = [part.value for part in parts if part.value is not None]
     if len(defined) < len(parts):

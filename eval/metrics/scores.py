@@ -1,4 +1,4 @@
-"""Scores of one set of predictions: metrics, the same metrics of constant predictions, and counts."""
+"""Scores of one set of predictions: metrics, those of constant predictions, and counts."""
 
 from __future__ import annotations
 

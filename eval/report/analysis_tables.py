@@ -173,7 +173,8 @@ def agreement_table(agreement: Agreement) -> ResultsTable:
             f"bias {plain(agreement.bias, 3, sign=True)}; "
             f"slope of truth over prediction {plain(agreement.slope)} "
             "(below 1: too bold, above 1: too timid);",
-            f"spread {plain(agreement.spread_said)} predicted, {plain(agreement.spread_truth)} true",
+            f"spread {plain(agreement.spread_said)} predicted, "
+            f"{plain(agreement.spread_truth)} true",
         ),
     )
 

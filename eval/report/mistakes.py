@@ -1,4 +1,4 @@
-"""The clips with the largest errors, as a report shows them: frames, loudness, text and predictions."""
+"""The clips with the largest errors: frames, loudness, text and predictions."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Page:
 
 
 def build(data: EvalData, run: Path, split: str, progress: ProgressFn) -> Page:
-    """Scores the split and runs every analysis; an analysis that this run cannot have is left out."""
+    """Scores the split and runs every analysis; leaves out those not supported."""
     result = evaluate(data.trained, data.layout, split, data.device)
     figures, left_out = _analyses(data, run, split, progress)
     scores = result.scores

@@ -1,4 +1,4 @@
-"""Numbers of the paper (arXiv 2408.07694, tables III to IX), quoted as data; none was measured here."""
+"""Numbers of the paper (arXiv 2408.07694, tables III to IX), quoted as data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Quoted:
 
 
 def load_quoted(path: Path = RESULTS) -> tuple[Quoted, ...]:
-    """All rows of the file, in the paper's order; raises ValueError for a row not marked as quoted."""
+    """All rows, in the paper's order; raises ValueError for a row not marked as quoted."""
     names = ("table", "dataset", "setting", "model", "metric", "value", "note")
     return tuple(Quoted(*(row[name] for name in names)) for row in _quoted_rows(path))
 
@@ -48,7 +48,7 @@ def load_quoted(path: Path = RESULTS) -> tuple[Quoted, ...]:
 def quoted_columns(
     dataset: str, model: str = "SemanticMAC"
 ) -> dict[tuple[str, str], dict[str, Quoted]]:
-    """(model, setting) → key of the metric → number, of all models whose names begin with `model`."""
+    """(model, setting) → key of the metric → number, of models that begin with `model`."""
     columns: dict[tuple[str, str], dict[str, Quoted]] = {}
     for row in load_quoted():
         if row.dataset == dataset and row.model.startswith(model):
@@ -65,7 +65,7 @@ def counterpart(metric: Metric, column: dict[str, Quoted]) -> Quoted | None:
 
 
 def quoted_ablation(path: Path = ABLATION) -> dict[str, dict[str, str]]:
-    """The ablation table: the setting that a row switches off → key of a metric → number as printed."""
+    """The ablation table: setting that is switched off → key of a metric → number as printed."""
     table = {}
     for row in _quoted_rows(path):
         table[row["setting"]] = {

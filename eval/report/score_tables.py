@@ -1,4 +1,4 @@
-"""Scores as ResultsTables: all models with their metrics, each class, the confusion matrix; and as JSON."""
+"""Scores as ResultsTables: models, classes, confusion matrix; and scores as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentences at the top of a report: how good the model is, which modalities it needs, what to doubt."""
+"""The sentences at the top of a report: scores, modalities and confidence of the model."""
 
 from __future__ import annotations
 
