@@ -32,6 +32,7 @@ class Log:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.damaged = False
+        self.errors = 0
 
     @contextmanager
     def listening(self, level: int = av.logging.ERROR) -> Iterator[list[tuple[int, str, str]]]:
@@ -45,6 +46,7 @@ class Log:
 
     def take(self, entries: list[tuple[int, str, str]]) -> None:
         for level, _, message in entries:
+            self.errors += level <= av.logging.ERROR
             if level <= av.logging.ERROR and any(word in message for word in DAMAGE):
                 self.damaged = True
             if len(self.lines) < MAX_LOG_LINES:

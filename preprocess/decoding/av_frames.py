@@ -117,8 +117,8 @@ class FrameSource:
                 yield from self._decode(packet)
                 if entries:
                     log.take(entries)
-                    if log.damaged and wanted is not None:
-                        raise DecoderFailed("the decoder complains")
+                if wanted is not None and (log.errors or log.damaged or packet.is_corrupt):
+                    raise DecoderFailed("the decoder complains")
             self._packets = None
             yield from self._decode(None)
 

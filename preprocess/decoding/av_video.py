@@ -30,6 +30,7 @@ def read_video(file: MediaFile, request: DecodeRequest) -> Video | None:
         )
     origin_s = segment.start_s + file.info.zero_s
     damaged_before = file.log.damaged
+    file.log.errors = 0
     if source.planned():
         segment.refuse_endless(table.end_s - origin_s)
         if not damaged_before:
