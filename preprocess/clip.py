@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = [
     "check_clips",
     "inside",
     "is_there",
+    "leads_out",
 ]
 
 MAX_POSITION = 2**31 - 1  # the largest that the manifest can hold
@@ -55,6 +57,8 @@ class Clip:
     speaker: str | None = None
     # The half of the frame that shows the speaker; None = the whole frame.
     crop: Literal["left", "right"] | None = None
+    # Why the clip cannot be used, found while its corpus was read; the clip fails with this reason.
+    problem: str = ""
 
 
 @dataclass
@@ -98,24 +102,27 @@ class Corpus:
 
 
 def inside(root: Path, relative: str) -> Path:
-    """The path of a file that a label file names.
+    """The file that a label file names, as a path below root.
 
-    Raises CorpusError if it leads out of root: an absolute path, `..`, or a link. A path to no file
-    is accepted: only its clip fails, when it is opened.
+    Raises CorpusError for an absolute path and for a `..` that leaves root. Links are not followed;
+    `leads_out` checks them.
     """
     if "\0" in relative:
-        raise CorpusError(f"the file name {relative!r} holds a NUL byte")
-    path = existing_spelling(root, relative)
+        raise CorpusError(f"the file name {relative!r} contains a NUL byte")
+    for base in (root.absolute(), root.resolve()):
+        if Path(os.path.normpath(base / relative)).is_relative_to(os.path.normpath(base)):
+            return existing_spelling(root, relative)
+    raise CorpusError(
+        f"{relative!r} leads out of {root}; a label file may name only files in the corpus folder"
+    )
+
+
+def leads_out(root: Path, path: Path) -> bool:
+    """Whether a link makes `path` a file outside root. A broken link does not lead out."""
     try:
-        leads_out = not path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # Python before 3.13 raises RuntimeError for a circular link.
-        leads_out = False
-    if leads_out:
-        raise CorpusError(
-            f"{relative!r} leads out of {root}: a label file may name only files in the corpus "
-            "folder"
-        )
-    return path
+        return not path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
+        return False
 
 
 def is_there(file: Path) -> bool:

@@ -40,6 +40,9 @@ def read_content_keys(
 def _status(clip: Clip, hashes: FileHashes, sampling: Sampling) -> ClipStatus:
     """The status of one clip by its file alone."""
     status = ClipStatus("", clip)
+    if clip.problem:
+        status.fail(clip.problem)
+        return status
     digest = None
     try:
         digest = hashes.digest(clip.video)

@@ -11,7 +11,7 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import Embeddings
 from semanticmac.preprocess.clip import Clip, CorpusError
 from semanticmac.preprocess.corpora import read_corpus
-from semanticmac.preprocess.corpora.folder import transcript_of
+from semanticmac.preprocess.corpora.folder import clip_of_file
 from semanticmac.preprocess.decoding.isolation import decode_all
 from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder
 
@@ -41,7 +41,10 @@ def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
     for video in videos:
         if not video.is_dir():
             name = video.stem if stems[video.stem] == 1 else str(video)
-            clips.append(Clip(name, video, text=transcript_of(video) if text is None else text))
+            if text is None:
+                clips.append(clip_of_file(name, video))
+            else:
+                clips.append(Clip(name, video, text=text))
         elif text is None:
             clips += read_corpus("folder", video).clips
         else:
@@ -62,7 +65,13 @@ def embed_clips(
     A clip passes through the frame store's own record, so that its pictures are compressed as the
     cached ones are.
     """
-    for outcome in decode_all(clips, sampling, workers):
+    usable = [clip for clip in clips if not clip.problem]
+    outcomes = decode_all(usable, sampling, workers)
+    for clip in clips:
+        if clip.problem:
+            yield clip, None, clip.problem
+            continue
+        outcome = next(outcomes)
         if outcome.record is None:
             yield outcome.clip, None, outcome.reason
             continue

@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from semanticmac.preprocess.clip import Corpus, CorpusError, check_clips, is_there
+from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, check_clips, is_there, leads_out
 from semanticmac.preprocess.corpora.cards import CARDS
 from semanticmac.preprocess.corpora.notes import preview
 from semanticmac.preprocess.corpora.options import OFFICIAL, Options, apply_options
@@ -85,7 +85,16 @@ def read_lists(name: str, root: Path, options: Options) -> Corpus:
     )
     corpus = apply_options(read(root, options), options)
     check_clips(corpus.clips, name)
-    return corpus
+    clips = [_with_link_problem(clip, root) for clip in corpus.clips]
+    return replace(corpus, clips=tuple(clips))
+
+
+def _with_link_problem(clip: Clip, root: Path) -> Clip:
+    """The clip, with a problem if its file is a link to a file outside root."""
+    if clip.problem or not leads_out(root, clip.video):
+        return clip
+    problem = f"the file is a link that leads out of {root}; copy the file itself into the folder"
+    return replace(clip, problem=problem)
 
 
 def require_root(name: str, root: Path) -> None:

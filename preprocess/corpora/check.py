@@ -20,6 +20,7 @@ Kind = Literal[
     "unreadable",
     "counts",
     "missing",
+    "unusable",
     "known-bad",
     "empty-text",
     "unlabelled",
@@ -171,8 +172,17 @@ def _check_absent_classes(corpus: Corpus) -> list[Finding]:
     return [Finding("absent-class", message, problem=True, ids=absent)]
 
 
+def _check_unusable(corpus: Corpus) -> list[Finding]:
+    unusable = [clip for clip in corpus.clips if clip.problem]
+    if not unusable:
+        return []
+    message = f"{len(unusable)} clips cannot be used: {preview(clip.problem for clip in unusable)}"
+    return [Finding("unusable", message, problem=True, ids=_ids(unusable))]
+
+
 CHECKS: tuple[Callable[[Corpus], list[Finding]], ...] = (
     _check_missing,
+    _check_unusable,
     _check_known_bad,
     _check_texts,
     _check_unlabelled,

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside, is_there
+from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there
 from semanticmac.preprocess.corpora.clips_table import file_ids, read_clips_table
+from semanticmac.preprocess.corpora.notes import count_note, preview
 from semanticmac.preprocess.corpora.options import OFFICIAL, Options
 from semanticmac.preprocess.corpora.tables import read_table, read_text
 
+# The usual suffixes of the containers that stage 1 decodes (decoding/probe.py).
 VIDEO_SUFFIXES = {
-    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv",
-    ".3gp", ".mts",
+    ".264", ".265", ".3g2", ".3gp", ".asf", ".avc", ".avi", ".dif", ".divx", ".dv", ".f4v",
+    ".flv", ".gxf", ".h264", ".h265", ".hevc", ".ismv", ".ivf", ".m2t", ".m2ts", ".m2v",
+    ".m4v", ".mj2", ".mk3d", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf",
+    ".nut", ".obu", ".ogm", ".ogv", ".psp", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm",
+    ".wmv", ".wtv",
 }  # fmt: skip
-AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma"}
+AUDIO_SUFFIXES = {
+    ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".caf", ".dts", ".eac3",
+    ".ec3", ".flac", ".isma", ".m2a", ".m4a", ".m4b", ".mka", ".mp2", ".mp3", ".mpa", ".nist",
+    ".oga", ".ogg", ".opus", ".ra", ".snd", ".sph", ".spx", ".tta", ".w64", ".wav", ".weba",
+    ".wma", ".wv",
+}  # fmt: skip
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 
 
@@ -25,29 +37,64 @@ def read(root: Path, options: Options = OFFICIAL) -> Corpus:
 
 
 def _read_files(root: Path) -> Corpus:
-    files = sorted(path for path in root.rglob("*") if _is_media(path, root))
-    if not files:
+    media: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(root.rglob("*")):
+        if _is_hidden(path, root) or (path.is_dir() and not path.is_symlink()):
+            continue
+        if path.suffix.lower() in MEDIA_SUFFIXES and is_there(path):
+            media.append(path)
+        else:
+            others.append(path)
+
+    notes = ["no clips.csv: no clip has a label, so the corpus cannot be trained on"]
+    notes += _passed_over(root, media, others)
+    if not media:
         raise CorpusError(
-            f"{root} holds no clips.csv and no media file; expected videos "
+            f"{root} contains no clips.csv and no media file; expected videos "
             f"({' '.join(sorted(VIDEO_SUFFIXES))}) or audio ({' '.join(sorted(AUDIO_SUFFIXES))})"
         )
-    names = [path.relative_to(root).as_posix() for path in files]
     clips: list[Clip] = []
-    for path, name, clip_id in zip(files, names, file_ids(names), strict=True):
-        inside(root, name)
-        clips.append(Clip(clip_id, path, text=transcript_of(path)))
-    note = "no clips.csv: no clip has a label, so the corpus cannot be trained on"
-    return Corpus("folder", None, tuple(clips), (note,))
+    names = [path.relative_to(root).as_posix() for path in media]
+    for path, clip_id in zip(media, file_ids(names), strict=True):
+        clips.append(clip_of_file(clip_id, path))
+    return Corpus("folder", None, tuple(clips), tuple(notes))
 
 
-def transcript_of(path: Path) -> str:
-    """The text of the `.txt` file beside a media file, in one line; empty if there is none."""
+def clip_of_file(clip_id: str, path: Path) -> Clip:
+    """A whole media file as a clip. The `.txt` file beside it, if there is one, is its transcript."""
     transcript = path.with_suffix(".txt")
     if transcript == path or not is_there(transcript):
-        return ""
-    return " ".join(read_text(transcript).split())
+        return Clip(clip_id, path)
+    try:
+        text = " ".join(read_text(transcript).split())
+    except CorpusError as error:
+        return Clip(clip_id, path, problem=f"its transcript cannot be read: {error}")
+    return Clip(clip_id, path, text=text)
 
 
-def _is_media(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return not hidden and path.suffix.lower() in MEDIA_SUFFIXES and is_there(path)
+def _passed_over(root: Path, media: Sequence[Path], others: Sequence[Path]) -> list[str]:
+    """Notes on the files that are neither clips nor their transcripts."""
+    transcripts = {path.with_suffix(".txt") for path in media}
+    suffixes: Counter[str] = Counter()
+    names: list[str] = []
+    links: list[str] = []
+    for path in others:
+        name = path.relative_to(root).as_posix()
+        if path.name == "clips.csv" or path in transcripts:
+            continue
+        if path.is_symlink() and not is_there(path):
+            links.append(name)
+        else:
+            suffixes[path.suffix.lower() or "no suffix"] += 1
+            names.append(name)
+
+    notes = count_note("links that lead to no file are passed over", links)
+    if names:
+        counts = ", ".join(f"{suffix} {count}" for suffix, count in suffixes.most_common())
+        notes.append(f"{len(names)} files are passed over ({counts}): {preview(names)}")
+    return notes
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from semanticmac.core import Task
-from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
+from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside, leads_out
 from semanticmac.preprocess.corpora.notes import count_note
 from semanticmac.preprocess.corpora.options import Options
 from semanticmac.preprocess.corpora.pickles import read_plain_pickle
@@ -52,7 +52,9 @@ def _find(root: Path, name: str) -> Path:
     """The file in root or in a folder directly below it, such as that of the feature archive."""
     for path in (root / name, *sorted(root.glob(f"*/{name}"))):
         if path.is_file():
-            return inside(root, path.relative_to(root).as_posix())
+            if leads_out(root, path):
+                raise CorpusError(f"urfunny: {path} is a link that leads out of {root}")
+            return path
     raise CorpusError(
         f"urfunny: {root} holds no {name}; expected {LANGUAGE}, {LABELS} and {FOLDS} there, "
         f"beside {VIDEOS}/<id>.mp4"

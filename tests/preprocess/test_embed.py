@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
+from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import CorpusError
-from semanticmac.preprocess.embed import clips_of
+from semanticmac.preprocess.embed import clips_of, embed_clips
 
 
 @pytest.fixture
@@ -43,3 +44,14 @@ def test_files_of_one_name_keep_their_folder_and_a_text_file_is_no_transcript_of
     files = [folder / "b.wav", folder / "inner/b.wav", folder / "silent.mp4"]
     assert [clip.clip_id for clip in clips_of(files, None)] == names
     assert clips_of([folder / "b.txt"], None)[0].text == ""
+
+
+def test_a_clip_with_a_problem_fails_and_the_others_are_embedded(tmp_path, film, tiny):
+    film(tmp_path / "a.wav", 0.5, picture=False)
+    film(tmp_path / "b.wav", 0.6, picture=False)
+    (tmp_path / "a.txt").write_bytes(b"\0\1")
+    clips = clips_of([tmp_path / "a.wav", tmp_path / "b.wav"], None)
+    first, second = embed_clips(clips, tiny, Sampling(), 1)
+    assert first[1] is None
+    assert "transcript cannot be read" in first[2]
+    assert (second[0].clip_id, second[1] is None, second[2]) == ("b", False, "")

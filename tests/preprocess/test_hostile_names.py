@@ -5,11 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
+from support.program import semanticmac
 
+from semanticmac.cache.failures import read_failures
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.verify import verify
-from semanticmac.preprocess.clip import CorpusError
 
 NAMES = [
     b"-rf.wav",
@@ -73,14 +74,29 @@ def test_any_name_is_shown_and_none_commands_the_screen(sound, build_folder, tmp
     assert "\x1b" not in shown and "\x07" not in shown
 
 
-def test_a_link_out_of_the_folder_is_refused(sound, build_folder, tmp_path):
+def failures(cache: Path) -> dict[str, str]:
+    lines = read_failures(CacheLayout(cache).failures("folder"))
+    return {line.clip_id: line.reason for line in lines if not line.cached}
+
+
+def test_a_link_out_of_the_folder_fails_alone(sound, build_folder, tmp_path):
     (tmp_path / "outside.wav").write_bytes(sound)
     root = tmp_path / "root"
     root.mkdir()
     (root / "link.wav").symlink_to("../outside.wav")
-    with pytest.raises(CorpusError, match=r"'link.wav' leads out of .*root"):
-        build_folder(root, tmp_path / "cache")
-    (root / "link.wav").unlink()
+    (root / "inside.wav").write_bytes(sound)
+    report = build_folder(root, tmp_path / "cache")
+    assert (report.clips, report.cached, report.failed) == (2, 1, 1)
+    reasons = failures(tmp_path / "cache")
+    assert list(reasons) == ["link"]
+    assert reasons["link"].startswith(f"the file is a link that leads out of {root}")
+
+
+def test_a_link_inside_the_folder_is_a_clip_and_a_circle_of_links_is_none(
+    sound, build_folder, tmp_path
+):
+    root = tmp_path / "root"
+    root.mkdir()
     (root / "inside.wav").write_bytes(sound)
     (root / "link.wav").symlink_to("inside.wav")
     (root / "round.wav").symlink_to("round.wav")
@@ -89,11 +105,35 @@ def test_a_link_out_of_the_folder_is_refused(sound, build_folder, tmp_path):
     assert not (Path(tmp_path) / "cache/frames/link.wav").exists()
 
 
-def test_a_named_link_out_of_the_folder_is_refused(sound, build_folder, tmp_path):
+def test_a_named_link_out_of_the_folder_fails_alone(sound, build_folder, tmp_path):
     (tmp_path / "outside.wav").write_bytes(sound)
     root = tmp_path / "root"
     (root / "sub").mkdir(parents=True)
     (root / "sub/link.wav").symlink_to(tmp_path / "outside.wav")
-    (root / "clips.csv").write_text("file\nsub/link.wav\n")
-    with pytest.raises(CorpusError, match="leads out of"):
-        build_folder(root, tmp_path / "cache")
+    (root / "inside.wav").write_bytes(sound)
+    (root / "clips.csv").write_text("file\nsub/link.wav\ninside.wav\n")
+    report = build_folder(root, tmp_path / "cache")
+    assert (report.cached, report.failed) == (1, 1)
+    assert list(failures(tmp_path / "cache")) == ["sub/link"]
+
+
+def test_a_transcript_that_is_no_text_costs_its_clip_alone(sound, build_folder, tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("a", "b"):
+        (root / f"{name}.wav").write_bytes(sound)
+    (root / "a.txt").write_bytes(b"\0\1\2")
+    assert build_folder(root, tmp_path / "cache").cached == 1
+    assert "transcript cannot be read" in failures(tmp_path / "cache")["a"]
+
+
+def test_the_command_names_a_link_out_of_the_folder_and_exits_with_3(sound, tmp_path):
+    (tmp_path / "outside.wav").write_bytes(sound)
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "inside.wav").write_bytes(sound)
+    (root / "link.wav").symlink_to("../outside.wav")
+    options = ("--encoder", "imagebind-tiny", "--cache", "cache")
+    answer = semanticmac(tmp_path, "cache", "folder", "--root", root, *options, expect=3)
+    shown = " ".join((answer.stdout + answer.stderr).split())
+    assert "link that leads out of" in shown
