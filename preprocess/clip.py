@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from semanticmac.cache.manifest import Row
 from semanticmac.cache.records import RawClip
 from semanticmac.core import SPLITS, Label, Task
 from semanticmac.preprocess.file_names import existing_spelling
+
+if TYPE_CHECKING:  # the corpora start without pyarrow
+    from semanticmac.cache.manifest import Row
 
 __all__ = [
     "MAX_POSITION",

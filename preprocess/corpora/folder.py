@@ -62,7 +62,7 @@ def _read_files(root: Path) -> Corpus:
 
 
 def clip_of_file(clip_id: str, path: Path) -> Clip:
-    """A whole media file as a clip. The `.txt` file beside it, if there is one, is its transcript."""
+    """A whole media file as a clip. A `.txt` file of the same name beside it is its transcript."""
     transcript = path.with_suffix(".txt")
     if transcript == path or not is_there(transcript):
         return Clip(clip_id, path)
