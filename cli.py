@@ -32,6 +32,7 @@ from semanticmac.commands.ui.screen import (
     STOPPED,
     echo,
     err,
+    kept_state,
     out,
     print_stopped,
     resume_hint,
@@ -122,7 +123,7 @@ def _message(error: Exception) -> str:
         state = "is full"
         if error.errno == errno.EDQUOT:
             state = "refuses more data: your quota is used up"
-        return escape(f"{disk} {state}. What is done is kept. Make space; {resume_hint()}.")
+        return escape(f"{disk} {state}. {kept_state()}. Make space; {resume_hint()}.")
     # Errors of this package are complete messages: cause, expectation and what to do.
     if type(error).__module__.startswith("semanticmac."):
         return escape(str(error))

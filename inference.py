@@ -11,13 +11,13 @@ import torch
 
 from semanticmac.cache.failures import Failure
 from semanticmac.core import MODALITIES, SUB_TASKS, Task
-from semanticmac.eval.evaluate import absent_modalities, predict_clip
+from semanticmac.eval.evaluate import predict_clip
 from semanticmac.eval.report.formatting import prediction_text
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 from semanticmac.preprocess.encoders.protocol import Encoder
-from semanticmac.run.folder import RunError
+from semanticmac.run.folder import RunError, absent_modalities
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import TrainedModel, load_run, pick_device
 
@@ -88,7 +88,7 @@ class Predictor:
 
         Each clip is predicted alone, without its dialogue. workers: decoding processes.
         """
-        absent = absent_modalities(self.trained, without)
+        absent = absent_modalities(self.trained.info, without)
         sampling = self.trained.info.fingerprint.sampling
         for clip, embeddings, reason in embed_clips(clips, self.encoder, sampling, workers):
             if embeddings is None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
+from semanticmac.core import MODALITIES
+
 if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.progress import Screen
@@ -23,6 +25,17 @@ def check_name(name: str | None) -> None:
     """Raises BadParameter for a --name that cannot be the name of a folder in the cache."""
     if name is not None and not re.fullmatch(r"[\w-]+", name):
         raise typer.BadParameter(f"--name {name}: expected letters, digits, - and _")
+
+
+def without_modalities(words: Sequence[str] | None) -> tuple[str, ...]:
+    """The modalities that --without names. Raises BadParameter for an unknown one."""
+    names: list[str] = []
+    for word in words or ():
+        names += [name.strip() for name in word.split(",")]
+    for name in names:
+        if name not in MODALITIES:
+            raise typer.BadParameter(f"--without {name}: expected {', '.join(MODALITIES)}")
+    return tuple(names)
 
 
 def corpus_options(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from semanticmac.commands.common import without_modalities
 from semanticmac.commands.options import CACHE, RUNS, AsJson, CacheDir, Device, RunsDir, Without
 from semanticmac.commands.ui.screen import echo, err, out
 
@@ -76,7 +77,7 @@ def eval_(
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.core import SPLITS
     from semanticmac.eval.report.score_tables import PAPER_MODELS
-    from semanticmac.run.folder import newest_model
+    from semanticmac.run.folder import RunInfo, absent_modalities, newest_model
     from semanticmac.run.weights import pick_device
 
     chosen: list[Path] = []
@@ -86,7 +87,10 @@ def eval_(
     extras = Extras(compare, subsets, drop_rate, calibration)
     if not set(splits) <= set(SPLITS):
         raise typer.BadParameter(f"--split {split}: expected {', '.join(SPLITS)} or all")
+    absent_names = without_modalities(without)
     _require_dataset(chosen, dataset, several=compare)
+    for folder in chosen:
+        absent_modalities(RunInfo.read(folder), absent_names)
     if paper not in PAPER_MODELS:
         raise typer.BadParameter(f"--paper {paper}: expected {', '.join(PAPER_MODELS)}")
     if compare and len(chosen) < 2:
@@ -104,7 +108,8 @@ def eval_(
 
     layout = CacheLayout(cache)
     for part in splits:
-        results = [_score(folder, layout, part, pick_device(device), without) for folder in chosen]
+        torch_device = pick_device(device)
+        results = [_score(folder, layout, part, torch_device, absent_names) for folder in chosen]
         found = _run_extras(results, layout, part, device, extras)
         if as_json:
             content = _scores_json(results, paper) | found.json
@@ -183,7 +188,7 @@ def _require_dataset(runs: list[Path], asked: str | None, several: bool) -> None
 
 
 def _score(
-    folder: Path, layout: CacheLayout, split: str, device: Any, without: list[str] | None
+    folder: Path, layout: CacheLayout, split: str, device: Any, without: Sequence[str]
 ) -> ScoredRun:
     """Scores one run and writes the files of its scores."""
     from semanticmac.cache.manifest import Manifest
@@ -192,7 +197,7 @@ def _score(
     from semanticmac.run.weights import load_run
 
     trained = load_run(folder, device)
-    result = evaluate(trained, layout, split, device, without or ())
+    result = evaluate(trained, layout, split, device, without)
     result.write(folder)
     if not result.without:  # predictions.parquet is of complete clips
         rows = Manifest.read(layout.manifest(result.dataset)).split(split)

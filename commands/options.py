@@ -21,7 +21,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
 Without = Annotated[
     list[str] | None,
     typer.Option(
-        "--without", metavar="MODALITY", help="Leave out text, audio or vision; repeatable."
+        "--without",
+        metavar="MODALITY",
+        help="Leave out text, audio or vision; with commas between, or repeated.",
     ),
 ]
 Workers = Annotated[

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semanticmac.commands.common import cores
+from semanticmac.commands.common import cores, without_modalities
 from semanticmac.commands.options import (
     RUNS,
     AsJson,
@@ -19,7 +20,7 @@ from semanticmac.commands.options import (
     Without,
     Workers,
 )
-from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out
+from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, set_resume_hint
 
 if TYPE_CHECKING:
     from semanticmac.inference import Predictor
@@ -53,17 +54,19 @@ def predict(
     from semanticmac.inference import load
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
     from semanticmac.preprocess.embed import clips_of
-    from semanticmac.run.folder import newest_run
+    from semanticmac.run.folder import RunInfo, absent_modalities, newest_run
 
+    set_resume_hint("run the same command again", state="No prediction was written")
     require_program()
     folder = run or newest_run(runs)
+    absent = absent_modalities(RunInfo.read(folder), without_modalities(without))
     clips = clips_of(videos, text)
     predictions, failures = [], []
     with Screen(err) as screen:
         predictor = load(
             folder, encoder=encoder, device=device, on_download=screen.bytes, on_note=screen.line
         )
-        results = predictor.predict_clips(clips, without or (), workers or cores())
+        results = predictor.predict_clips(clips, absent, workers or cores())
         for done, result in enumerate(results, 1):
             if isinstance(result, Failure):
                 failures.append(result)
@@ -73,7 +76,7 @@ def predict(
 
     info = predictor.trained.info
     transcripts = clips if text is None else []
-    notes = _notes(predictor, without or [], transcripts, videos)
+    notes = _notes(predictor, absent, transcripts, videos)
     if as_json:
         report = predictions_json(folder.name, info.task, predictions, failures, notes)
         print(json.dumps(report, indent=1, ensure_ascii=False))
@@ -88,15 +91,14 @@ def predict(
 
 
 def _notes(
-    predictor: Predictor, without: list[str], transcripts: list[Clip], videos: list[Path]
+    predictor: Predictor, absent: Sequence[str], transcripts: list[Clip], videos: list[Path]
 ) -> list[str]:
     """Limits of the encoder, modalities left out, and transcripts read from files."""
-    from semanticmac.eval.evaluate import absent_modalities, absent_notes
+    from semanticmac.eval.evaluate import absent_notes
     from semanticmac.preprocess.corpora.notes import preview
     from semanticmac.run.notes import encoder_notes
 
     info = predictor.trained.info
-    absent = absent_modalities(predictor.trained, without)
     notes = [*encoder_notes(info.fingerprint), *absent_notes(absent)]
     if "text" in info.model.modalities and "text" not in absent:
         read = [clip.video for clip in transcripts if clip.text and clip.video in videos]

@@ -13,13 +13,12 @@ from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.batch import Sample, collate
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.records import Embeddings
-from semanticmac.core import MODALITIES
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.scores import Pair, Scores, score
 from semanticmac.eval.predict import predict
 from semanticmac.eval.report.score_tables import scores_json
-from semanticmac.run.folder import RunError
+from semanticmac.run.folder import absent_modalities
 from semanticmac.run.notes import encoder_notes
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.scores import scores_path
@@ -73,7 +72,7 @@ def evaluate(
     RunError where the split has no labelled clips.
     """
     data = EvalData.open(trained, layout, device)
-    absent = absent_modalities(trained, without)
+    absent = absent_modalities(trained.info, without)
     predictions = data.predict(data.rows(split), absent)
     valid = valid_pair(data, absent)
     scores = score_predictions(data, predictions, valid)
@@ -131,26 +130,7 @@ def predict_clip(
     info = trained.info
     sample = Sample("", 0, text, embeddings.vision, embeddings.audio, label=None)
     batch = collate([sample], trained.tokenize, info.task.width, info.fingerprint.width)
-    return predict(trained.model, [batch], device, absent_modalities(trained, without))
-
-
-def absent_modalities(trained: TrainedModel, without: Sequence[str]) -> tuple[str, ...]:
-    """The modalities of the model that are in `without`, in the model's order.
-
-    Raises RunError for an unknown modality, and where none would be left.
-    """
-    for name in without:
-        if name not in MODALITIES:
-            raise RunError(
-                f"there is no modality {name!r} to leave out: expected {', '.join(MODALITIES)}"
-            )
-    used = trained.info.model.modalities
-    absent = tuple(name for name in used if name in without)
-    if absent == used:
-        raise RunError(
-            f"without {', '.join(used)} nothing is left of what this model was trained with"
-        )
-    return absent
+    return predict(trained.model, [batch], device, absent_modalities(trained.info, without))
 
 
 def absent_notes(without: Sequence[str]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import count
@@ -34,7 +34,7 @@ from semanticmac.cache.atomic_io import (
     write_checksummed,
 )
 from semanticmac.cache.keys import Fingerprint
-from semanticmac.core import Task
+from semanticmac.core import MODALITIES, Task
 from semanticmac.model.config import ModelConfig
 from semanticmac.run.digests import changed_files
 
@@ -138,6 +138,25 @@ def check_files(folder: Path, info: RunInfo) -> None:
             f"{folder} is not as it was trained ({changes}): its predictions would mean nothing. "
             "Copy it again from where it came from, or train it again"
         )
+
+
+def absent_modalities(info: RunInfo, without: Sequence[str]) -> tuple[str, ...]:
+    """The modalities of the model that are in `without`, in the model's order.
+
+    Raises RunError for an unknown modality, and where none would be left.
+    """
+    for name in without:
+        if name not in MODALITIES:
+            raise RunError(
+                f"there is no modality {name!r} to leave out: expected {', '.join(MODALITIES)}"
+            )
+    used = info.model.modalities
+    absent = tuple(name for name in used if name in without)
+    if absent == used:
+        raise RunError(
+            f"without {', '.join(used)} nothing is left of what this model was trained with"
+        )
+    return absent
 
 
 def require_weights(folder: Path) -> None:

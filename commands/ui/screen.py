@@ -67,13 +67,14 @@ def print_uncropped(console: Console, view: RenderableType) -> None:
 
 
 SAME_COMMAND = "run the same command again to go on"
-_resume_hint = SAME_COMMAND
+KEPT = "What is done is kept"
+_resume_hint, _state = SAME_COMMAND, KEPT
 
 
-def set_resume_hint(hint: str = SAME_COMMAND) -> None:
-    """Sets how to resume if the program is stopped from now on."""
-    global _resume_hint
-    _resume_hint = hint
+def set_resume_hint(hint: str = SAME_COMMAND, state: str = KEPT) -> None:
+    """Sets how to resume, and what is kept, if the program is stopped from now on."""
+    global _resume_hint, _state
+    _resume_hint, _state = hint, state
 
 
 def resume_hint() -> str:
@@ -81,8 +82,13 @@ def resume_hint() -> str:
     return _resume_hint
 
 
+def kept_state() -> str:
+    """What is kept of a stopped command, as a sentence without its period."""
+    return _state
+
+
 def print_stopped() -> None:
-    echo(err, f"\nstopped. What is done is kept: {_resume_hint}.")
+    echo(err, f"\nstopped. {_state}: {_resume_hint}.")
 
 
 def print_notes(notes: Sequence[str]) -> None:
