@@ -235,6 +235,7 @@ def print_report(report: BuildReport, failures: Path) -> None:
                 "stay encoded: cache them with another --name to keep both"
             ]
         )
+    print_notes(report.copies)
     for sentence in report.incomplete:
         echo(out, sentence, "bold red")
     print_failures(failures)

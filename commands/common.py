@@ -94,6 +94,7 @@ def open_training(
     changes: Mapping[str, Any],
 ) -> tuple[TrainData, TrainConfig]:
     """The cached dataset and the settings to train with; prints notes about both."""
+    from semanticmac.cache.copies import copies_notes
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.screen import print_notes
     from semanticmac.run.notes import encoder_notes
@@ -110,6 +111,7 @@ def open_training(
     settings = settings_for(name, data.manifest.corpus, changes, preset, base)
 
     print_notes(encoder_notes(data.manifest.fingerprint))
+    print_notes(copies_notes(data.manifest.rows))
     for modality in settings.model.modalities:
         if modality not in data.modalities:
             print_notes([f"no train clip has {modality}: the model is trained without it"])

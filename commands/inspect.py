@@ -9,6 +9,7 @@ from semanticmac.commands.ui.screen import out, print_notes
 
 def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     """Show a cached dataset: clips per split, labels, lengths, fingerprint, size, failures."""
+    from semanticmac.cache.copies import copies_notes
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.manifest import Manifest
     from semanticmac.commands.ui.cache import fingerprint_table, labels_table, splits_table
@@ -23,4 +24,5 @@ def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
         out.print(labels)
     out.print(fingerprint_table(manifest.fingerprint, layout))
     print_notes(manifest.notes)
+    print_notes(copies_notes(manifest.rows))
     print_failures(layout.failures(name))

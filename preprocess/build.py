@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from semanticmac.cache.atomic_io import as_text
+from semanticmac.cache.copies import copies_notes
 from semanticmac.cache.embedding_store import EmbeddingWriter
 from semanticmac.cache.failures import Failure, write_failures
 from semanticmac.cache.frame_store import FrameStore, StoreDamaged
@@ -55,6 +56,8 @@ class BuildReport:
     incomplete: tuple[str, ...] = ()
     # Clips of other videos that had this dataset name before.
     replaced: int = 0
+    # A note about clips whose content stands in two splits; empty if there are none.
+    copies: tuple[str, ...] = ()
 
     @property
     def nothing_to_do(self) -> bool:
@@ -106,6 +109,7 @@ def build(
             failed = {failure.clip_id for failure in failures}
             cached = [clip for clip in clips if clip.clip_id not in failed]
             written = False
+            copies: list[str] = []
             if fingerprint is not None:
                 rows = []
                 for clip in cached:
@@ -116,6 +120,7 @@ def build(
                 )
                 written = manifest.write(layout.manifest(corpus.dataset))
                 layout.mark_built(corpus.dataset)
+                copies = copies_notes(rows)
             remarks = _remarks(cached, statuses, store)
             write_failures(layout.failures(corpus.dataset), [*failures, *remarks])
             lacking = tuple(incomplete_datasets(layout, store)) if options.repair else ()
@@ -134,6 +139,7 @@ def build(
         manifest_written=written,
         incomplete=lacking,
         replaced=replaced,
+        copies=tuple(copies),
     )
 
 
