@@ -1,4 +1,4 @@
-"""Import of extracted features into the same cache format as that of raw videos."""
+"""Imports extracted features into a cache of the same format as that of raw videos."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from semanticmac.preprocess.features.npz_file import read_feature_arrays
 from semanticmac.preprocess.features.pickle_file import read_feature_pickle
 from semanticmac.preprocess.features.records import FeatureClip, Features
 
-VERSION = 1  # raise it when the same file would be read as other numbers
+# Raise it when a change here reads other numbers from the same file.
+VERSION = 1
 READERS = {".pkl": read_feature_pickle, ".pickle": read_feature_pickle, ".npz": read_feature_arrays}
-# corpus → where its task stands; features are of a corpus, so that its label range and its metrics
-# are the right ones
+# Corpus → the module below preprocess/corpora and the name of its task there. Features belong to a
+# corpus because the corpus defines the label range and the metrics.
 TASKS = {
     "iemocap": ("iemocap", "TASK"),
     "meld": ("meld", "TASK"),
@@ -45,8 +46,8 @@ class ImportReport:
     """What one import did."""
 
     dataset: str
-    clips: int  # in the file
-    failed: int  # of them without any features
+    clips: int  # clips in the file
+    failed: int  # clips without any features
     audio_width: int
     vision_width: int
     notes: tuple[str, ...]
@@ -73,62 +74,72 @@ def import_features(
 ) -> ImportReport:
     """Caches the features of one file as the dataset `name` (default: the corpus).
 
-    The narrower modality is padded with columns of zeros up to the wider, because a cache has one
-    width. Nothing is lost: the linear map behind learns what to make of those columns. Raises
-    CorpusError where the file is not what it should be, and where the cache holds that dataset made
-    from raw videos.
+    A cache has one width, so columns of zeros are added to the narrower modality. Raises
+    CorpusError for a wrong file, and if the cache holds a dataset of that name that was made from
+    raw videos.
     """
-    task, name = task_of(corpus), name or corpus
+    task = task_of(corpus)
+    name = name or corpus
     reader = READERS.get(path.suffix.lower())
-    if reader is None or not path.is_file():
-        problem = "is not a file" if reader else f"ends in {path.suffix or 'nothing'}"
-        raise CorpusError(f"{path} {problem}; expected a feature file: {', '.join(READERS)}")
-    _refuse_raw(layout, name)
+    if reader is None:
+        raise _wrong_file(path, f"ends in {path.suffix or 'nothing'}")
+    if not path.is_file():
+        raise _wrong_file(path, "is not a file")
+
+    _refuse_to_hide_raw(layout, name)
     features = reader(path, task, zero_infinite)
     fingerprint = _fingerprint(features, name, zero_infinite)
     with layout.build_lock():
-        kept, lost = _write(features, layout, fingerprint, progress)
+        cached, failed = _write(features, layout, fingerprint, progress)
         notes = (*_notes(features, fingerprint, zero_infinite), *features.notes)
-        rows = tuple(_row(item, fingerprint, task, path) for item in kept)
+        rows = tuple(_row(item, fingerprint, task, path) for item in cached)
         Manifest(name, task, fingerprint, rows, notes, corpus).write(layout.manifest(name))
         layout.mark_built(name)
-        reason = "the file has neither audio nor vision of it (every number is 0)"
-        write_failures(
-            layout.failures(name),
-            [Failure(item.clip.clip_id, str(path), reason, cached=False) for item in lost],
-        )
+        _write_failures(layout.failures(name), failed, path)
     return ImportReport(
-        name, len(features.clips), len(lost), features.audio_width, features.vision_width, notes
+        name, len(features.clips), len(failed), features.audio_width, features.vision_width, notes
     )
 
 
-def _refuse_raw(layout: CacheLayout, name: str) -> None:
-    try:
-        raw = (
-            layout.manifest(name).exists()
-            and not Manifest.read(layout.manifest(name)).fingerprint.imported
-        )
-    except CacheIncomplete:  # nobody can read what an import would hide; it is written anew
+def _wrong_file(path: Path, problem: str) -> CorpusError:
+    return CorpusError(f"{path} {problem}; expected a feature file: {', '.join(READERS)}")
+
+
+def _refuse_to_hide_raw(layout: CacheLayout, name: str) -> None:
+    """Raises CorpusError if the cache holds a dataset of that name made from raw videos."""
+    if not layout.manifest(name).exists():
         return
-    if raw:
+    try:
+        manifest = Manifest.read(layout.manifest(name))
+    except CacheIncomplete:
+        # The import replaces a manifest that nobody can read.
+        return
+    if not manifest.fingerprint.imported:
         raise CorpusError(
-            f"{layout.root} holds {name} made from raw videos, which an import would hide; "
+            f"{layout.root} holds {name} made from raw videos, and the import would hide it; "
             "give the import another --name, or another --cache"
         )
 
 
+def _write_failures(file: Path, failed: list[FeatureClip], path: Path) -> None:
+    reason = "the file has neither audio nor vision of it (every number is 0)"
+    write_failures(
+        file, [Failure(item.clip.clip_id, str(path), reason, cached=False) for item in failed]
+    )
+
+
 def _fingerprint(features: Features, name: str, zero_infinite: bool) -> Fingerprint:
     weights = file_digest(features.path)
-    how = json.dumps(
-        {"file": weights, "version": VERSION, "zero_infinite": zero_infinite}, sort_keys=True
-    )
+    options = {"file": weights, "version": VERSION, "zero_infinite": zero_infinite}
+    how = json.dumps(options, sort_keys=True)
     return Fingerprint(
         encoder=f"imported-{name}",
         architecture=IMPORTED + hashlib.sha256(how.encode()).hexdigest(),
         weights=weights,
         trained=True,
         width=max(features.audio_width, features.vision_width),
-        sampling=Sampling(),  # says nothing here: how the features were sampled is not in the file
+        # Has no meaning here: the file does not say how its features were sampled.
+        sampling=Sampling(),
     )
 
 
@@ -137,42 +148,42 @@ def _write(
 ) -> tuple[list[FeatureClip], list[FeatureClip]]:
     """Writes the embeddings of all clips.
 
-    Returns those that are cached now, and those that have none.
+    Returns the clips that are cached now and the clips without features. Raises CorpusError if no
+    clip has features.
     """
     folder = layout.embeddings(fingerprint)
     writer = EmbeddingWriter(folder, fingerprint)
     writer.remove_shards([damage.shard for damage in damaged_shards(folder, progress)])
-    kept: list[FeatureClip] = []
-    lost: list[FeatureClip] = []
+    cached: list[FeatureClip] = []
+    failed: list[FeatureClip] = []
     for done, item in enumerate(features.clips, 1):
         if item.audio is None and item.vision is None:
-            lost.append(item)
+            failed.append(item)
         else:
-            vision, audio = (_wide(rows, fingerprint.width) for rows in (item.vision, item.audio))
-            writer.add(
-                imported_key(fingerprint.architecture, item.clip.clip_id), Embeddings(vision, audio)
-            )
-            kept.append(item)
-        progress("importing clips", done, len(features.clips), len(lost))
-    if not kept:
+            vision = _pad_columns(item.vision, fingerprint.width)
+            audio = _pad_columns(item.audio, fingerprint.width)
+            key = imported_key(fingerprint.architecture, item.clip.clip_id)
+            writer.add(key, Embeddings(vision, audio))
+            cached.append(item)
+        progress("importing clips", done, len(features.clips), len(failed))
+    if not cached:
         raise CorpusError(f"{features.path}: no clip has audio or vision")
     writer.finish()
-    return kept, lost
+    return cached, failed
 
 
-def _wide(rows: np.ndarray | None, width: int) -> np.ndarray | None:
-    """(F, D) → (F, width) float16, the columns from D on zero."""
-    return (
-        None
-        if rows is None
-        else np.pad(rows.astype(np.float16), ((0, 0), (0, width - rows.shape[1])))
-    )
+def _pad_columns(rows: np.ndarray | None, width: int) -> np.ndarray | None:
+    """(F, D) → (F, width) float16, with zeros in the columns from D."""
+    if rows is None:
+        return None
+    return np.pad(rows.astype(np.float16), ((0, 0), (0, width - rows.shape[1])))
 
 
 def _row(item: FeatureClip, fingerprint: Fingerprint, task: Task, path: Path) -> Row:
     clip = item.clip
-    columns = {"multimodal": "label", **{name: f"label_{name}" for name in MODALITIES}}
-    targets = {column: task.encode(clip.labels.get(name)) for name, column in columns.items()}
+    targets = {"label": task.encode(clip.labels.get("multimodal"))}
+    for name in MODALITIES:
+        targets[f"label_{name}"] = task.encode(clip.labels.get(name))
     return Row(
         clip_id=clip.clip_id,
         key=imported_key(fingerprint.architecture, clip.clip_id),
@@ -196,7 +207,7 @@ def _notes(features: Features, fingerprint: Fingerprint, zero_infinite: bool) ->
     audio, vision = features.audio_width, features.vision_width
     notes = [
         f"features imported from {features.path.name} (SHA-256 {fingerprint.weights[:16]}…): "
-        f"audio {audio or 'absent'}, vision {vision or 'absent'} numbers a row"
+        f"audio {audio or 'absent'}, vision {vision or 'absent'} numbers per row"
     ]
     if audio and vision and audio != vision:
         narrow = "audio" if audio < vision else "vision"

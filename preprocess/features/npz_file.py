@@ -1,8 +1,8 @@
 """Features in FILE.npz, with texts, labels and splits in FILE.csv beside it.
 
-The .npz holds `id` (N,), and `audio` (N, T, width), `vision` (N, T, width) or both. If rows of zeros
-are real data, it also holds `audio_lengths` and `vision_lengths` (N,). The .csv holds clip_id,
-split, text and label, and optionally label_text, label_audio and label_vision.
+The .npz holds `id` (N,), and `audio` (N, T, width), `vision` (N, T, width) or both. If rows of
+zeros are real data, it also holds `audio_lengths` and `vision_lengths` (N,). The .csv holds
+clip_id, split, text and label, and optionally label_text, label_audio and label_vision.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from semanticmac.preprocess.corpora.labels import read_labels
 from semanticmac.preprocess.corpora.notes import preview
 from semanticmac.preprocess.corpora.splits import parse_split
 from semanticmac.preprocess.corpora.tables import Row, index_rows, read_table
-from semanticmac.preprocess.features.records import Features, Padded, gather
+from semanticmac.preprocess.features.records import Features, Padded, clip_names, gather
 
 KEYS = ("id", "audio", "vision", "audio_lengths", "vision_lengths")
 
 
 def read_feature_arrays(path: Path, task: Task, zero_infinite: bool) -> Features:
-    """The clips of the table that the .npz has features of.
+    """The clips that are both in the table and in the .npz.
 
-    Raises CorpusError, naming the file and the clip.
+    Raises CorpusError with the name of the file and of the clip.
     """
     table = path.with_suffix(".csv")
     if not table.is_file():
@@ -35,19 +35,32 @@ def read_feature_arrays(path: Path, task: Task, zero_infinite: bool) -> Features
     rows = _rows(table)
     arrays = _arrays(path)
     ids = _ids(path, arrays)
-    unknown = [name for name in rows if name not in ids]
-    if unknown:
+
+    without_features = [name for name in rows if name not in ids]
+    if without_features:
         raise CorpusError(
-            f"{len(unknown)} clips of {table} have no features in {path}: {preview(unknown)}"
+            f"{len(without_features)} clips of {table} have no features in {path}: "
+            f"{preview(without_features)}"
         )
+
+    # All clips of the .npz are checked, also those that the table leaves out.
     clips = [_clip(path, name, rows.get(name), task) for name in ids]
-    padded = {kind: _padded(path, kind, arrays, len(ids)) for kind in ("audio", "vision")}
-    gathered = gather(str(path), clips, padded["audio"], padded["vision"], zero_infinite)
-    left_out = [name for name in ids if name not in rows]
-    note = f"{len(left_out)} clips of {path.name} are not in {table.name} and are left out: {preview(left_out)}"
-    return Features.of(
-        path, [item for item in gathered if item.clip.clip_id in rows], [note] if left_out else []
-    )
+    audio = _padded(path, "audio", arrays, len(ids))
+    vision = _padded(path, "vision", arrays, len(ids))
+    selected, left_out = [], []
+    for item in gather(str(path), clips, audio, vision, zero_infinite):
+        if item.clip.clip_id in rows:
+            selected.append(item)
+        else:
+            left_out.append(item.clip.clip_id)
+
+    notes = []
+    if left_out:
+        notes.append(
+            f"{len(left_out)} clips of {path.name} are not in {table.name} and are left out: "
+            f"{preview(left_out)}"
+        )
+    return Features.of(path, selected, notes)
 
 
 def _rows(table: Path) -> Mapping[str, Row]:
@@ -71,16 +84,15 @@ def _ids(path: Path, arrays: Mapping[str, np.ndarray]) -> list[str]:
     ids = arrays.get("id")
     if ids is None or ids.ndim != 1 or ids.dtype.kind not in "UiuS" or not len(ids):
         raise CorpusError(
-            f"{path}: expected `id`, one name a clip (N,), beside `audio` and `vision` (N, T, width)"
+            f"{path}: expected `id` (N,), the name of each clip, beside `audio` and `vision` "
+            "(N, T, width)"
         )
-    names = [
-        name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-        for name in ids.tolist()
-    ]
-    if len(set(names)) < len(names):
-        raise CorpusError(
-            f"{path}: the id {next(name for name in names if names.count(name) > 1)!r} stands twice"
-        )
+    names = clip_names(ids.tolist())
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise CorpusError(f"{path}: the id {name!r} appears twice; ids must be unique")
+        seen.add(name)
     return names
 
 
@@ -96,10 +108,10 @@ def _padded(path: Path, kind: str, arrays: Mapping[str, np.ndarray], count: int)
     if kind not in arrays:
         return None
     lengths = arrays.get(f"{kind}_lengths")
-    if lengths is not None and lengths.shape != (count,):
+    if lengths is None:
+        return Padded.checked(f"{path}: {kind}", arrays[kind], None, count)
+    if lengths.shape != (count,):
         raise CorpusError(
             f"{path}: {kind}_lengths has the shape {lengths.shape}, expected ({count},)"
         )
-    return Padded.checked(
-        f"{path}: {kind}", arrays[kind], None if lengths is None else lengths.tolist(), count
-    )
+    return Padded.checked(f"{path}: {kind}", arrays[kind], lengths.tolist(), count)

@@ -1,7 +1,7 @@
-"""Feature pickles of MMSA: {split: {id, raw_text, audio, vision, …}}. Their code is never run.
+"""Reads feature pickles of MMSA, {split: {id, raw_text, audio, …}}, without running their code.
 
-Arrays are rebuilt here from their bytes. Nothing that a pickle names is called, not even functions
-of numpy.
+Arrays are rebuilt here from their bytes. No function that a pickle names is called, not even one of
+numpy.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,20 @@ from semanticmac.preprocess.features.records import (
     FeatureClip,
     Features,
     Padded,
+    clip_names,
     encoded_label,
     gather,
 )
 
 READABLE = "dict, list, str, numbers, arrays of numbers or of str"
-CODE = re.compile(r"[fiub][1248]|[US]\d+")  # what an array may consist of; `O` is read item by item
-ID_SEPARATOR = "$_$"  # MMSA's id is <video>$_$<clip>; the corpora here join the two by `_`
-LABELS = {
+# Data types of arrays that are read. Arrays of objects ("O") are read item by item.
+CODE = re.compile(r"[fiub][1248]|[US]\d+")
+# MMSA's ids are <video>$_$<clip>; the corpora here write <video>_<clip>.
+ID_SEPARATOR = "$_$"
+# Key of the class labels by kind of task; regression has a key per modality.
+CLASS_LABELS = {"binary": "classification_labels", "single-label": "annotations"}
+REGRESSION_LABELS = {
+    "multimodal": "regression_labels",
     "text": "regression_labels_T",
     "audio": "regression_labels_A",
     "vision": "regression_labels_V",
@@ -48,7 +55,7 @@ class PickledArray:
         self.state = state
 
     def value(self) -> object:
-        """The array; the plain list of its items where it is an array of objects."""
+        """The array; the plain list of its items if it is an array of objects."""
         _, shape, dtype, fortran, raw = self.state
         if isinstance(dtype, PickledDtype) and dtype.code.startswith("O"):
             return _plain_items(raw)
@@ -56,7 +63,7 @@ class PickledArray:
 
 
 class PickledBuffer:
-    """Stands in for what protocol 5 calls to make an array of a buffer."""
+    """Stands in for the function that makes an array of a buffer in protocol 5."""
 
     def __init__(
         self, raw: object, dtype: object, shape: tuple[int, ...], order: str = "C"
@@ -79,9 +86,8 @@ class PickledScalar:
 
 def _from_bytes(raw: object, dtype: object, shape: tuple[int, ...], order: str) -> np.ndarray:
     if not isinstance(dtype, PickledDtype) or not CODE.fullmatch(dtype.code):
-        raise pickle.UnpicklingError(
-            f"it holds an array of {getattr(dtype, 'code', type(dtype).__name__)}"
-        )
+        code = getattr(dtype, "code", type(dtype).__name__)
+        raise pickle.UnpicklingError(f"it holds an array of {code}")
     content = raw.encode("latin-1") if isinstance(raw, str) else raw
     if not isinstance(content, bytes | bytearray):
         raise pickle.UnpicklingError(f"it holds an array made of a {type(content).__name__}")
@@ -91,13 +97,10 @@ def _from_bytes(raw: object, dtype: object, shape: tuple[int, ...], order: str) 
 
 def _plain_items(raw: object) -> list[object]:
     items = _plain(raw)
-    if not isinstance(items, list) or not all(
-        isinstance(item, str | bytes | int | float | None) for item in items
-    ):
-        raise pickle.UnpicklingError(
-            "it holds an array of objects that are neither text nor numbers"
-        )
-    return items
+    plain_types = str | bytes | int | float | None
+    if isinstance(items, list) and all(isinstance(item, plain_types) for item in items):
+        return items
+    raise pickle.UnpicklingError("it holds an array of objects that are neither text nor numbers")
 
 
 def _plain(data: object) -> object:
@@ -113,10 +116,14 @@ def _plain(data: object) -> object:
     return data
 
 
+def _encode_latin1(text: str, _encoding: str) -> bytes:
+    return text.encode("latin-1")
+
+
 NUMPY: Known = {
     ("numpy", "ndarray"): PickledArray,
     ("numpy", "dtype"): PickledDtype,
-    ("_codecs", "encode"): lambda text, _encoding: text.encode("latin-1"),
+    ("_codecs", "encode"): _encode_latin1,
 }
 for core in ("numpy.core", "numpy._core"):  # numpy 1 and 2
     NUMPY[f"{core}.multiarray", "_reconstruct"] = PickledArray
@@ -127,132 +134,137 @@ for core in ("numpy.core", "numpy._core"):  # numpy 1 and 2
 def read_feature_pickle(path: Path, task: Task, zero_infinite: bool) -> Features:
     """Every clip of the splits train, valid and test.
 
-    Raises CorpusError, naming the split and the clip.
+    Raises CorpusError with the name of the split and of the clip.
     """
+    parts = _read_splits(path)
+    ids = {name: _ids(path, part) for name, part in parts.items()}
+    every_id = list(chain.from_iterable(ids.values()))
+    repeated = len(set(every_id)) < len(every_id)
+
+    clips: list[FeatureClip] = []
+    for name, part in parts.items():
+        where, split = f"{path}, {name}", SPLIT_NAMES[name]
+        names = ids[name]
+        if repeated:
+            names = [f"{split}_{clip_id}" for clip_id in names]
+        labelled = _clips(where, path, names, split, part, task)
+        audio = _padded(where, "audio", part, len(names))
+        vision = _padded(where, "vision", part, len(names))
+        clips += gather(where, labelled, audio, vision, zero_infinite)
+
+    notes = []
+    if repeated:
+        notes.append("clip ids repeat across the splits, so each begins with the name of its split")
+    return Features.of(path, _with_positions(clips), notes)
+
+
+def _read_splits(path: Path) -> dict[str, Mapping[str, Any]]:
+    """The features of each split, under the name that the file gives to the split."""
     data = read_restricted(path, PLAIN | NUMPY, READABLE, _plain)
     if not isinstance(data, dict):
         raise CorpusError(
             f"{path} holds a {type(data).__name__}, expected {{train, valid, test: features}}"
         )
-    splits = {
-        name: part for name, part in data.items() if name in SPLIT_NAMES and isinstance(part, dict)
-    }
-    if not splits:
-        found = ", ".join(map(str, list(data)[:8])) or "nothing"
+    parts = {}
+    for name, part in data.items():
+        if name in SPLIT_NAMES and isinstance(part, dict):
+            parts[name] = part
+    if not parts:
+        keys = ", ".join(map(str, list(data)[:8])) or "nothing"
         raise CorpusError(
-            f"{path} holds {found}; expected the keys train, valid and test, with a dictionary each"
+            f"{path} holds {keys}; expected the keys train, valid and test, with a dictionary each"
         )
-    ids = [clip_id for part in splits.values() for clip_id in _ids(path, part)]
-    repeated = len(set(ids)) < len(ids)
-    clips: list[FeatureClip] = []
-    for name, part in splits.items():
-        split = SPLIT_NAMES[name]
-        own = _ids(path, part)
-        broadcast = [f"{split}_{clip_id}" if repeated else clip_id for clip_id in own]
-        rows = _clips(f"{path}, {name}", path, broadcast, split, part, task)
-        arrays = {
-            kind: _padded(f"{path}, {name}", kind, part, len(own)) for kind in ("audio", "vision")
-        }
-        clips += gather(f"{path}, {name}", rows, arrays["audio"], arrays["vision"], zero_infinite)
-    placed = {
-        clip.clip_id: clip
-        for clip in with_positions([item.clip for item in clips if item.clip.dialogue])
-    }
-    clips = [replace(item, clip=placed.get(item.clip.clip_id, item.clip)) for item in clips]
-    notes = (
-        ["clip ids repeat across the splits, so each begins with the name of its split"]
-        if repeated
-        else []
-    )
-    return Features.of(path, clips, notes)
+    return parts
+
+
+def _with_positions(items: Sequence[FeatureClip]) -> list[FeatureClip]:
+    """The clips with their positions in the source video, where the id names that video."""
+    in_dialogues = with_positions([item.clip for item in items if item.clip.dialogue])
+    by_id = {clip.clip_id: clip for clip in in_dialogues}
+    return [replace(item, clip=by_id.get(item.clip.clip_id, item.clip)) for item in items]
 
 
 def _ids(path: Path, part: Mapping[str, Any]) -> list[str]:
-    ids = [] if part.get("id") is None else list(part["id"])
-    if not ids or not all(isinstance(name, str | bytes | int) for name in ids):
-        raise CorpusError(
-            f"{path}: expected `id`, a list of one name a clip, in every split; found {part.get('id')!r:.60}"
-        )
-    return [
-        name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in ids
-    ]
+    ids = part.get("id")
+    names = [] if ids is None else list(ids)
+    if names and all(isinstance(name, str | bytes | int) for name in names):
+        return clip_names(names)
+    raise CorpusError(
+        f"{path}: expected `id`, a list with the name of each clip, in every split; "
+        f"it holds {ids!r:.60}"
+    )
 
 
 def _clips(
     where: str, path: Path, ids: Sequence[str], split: str, part: Mapping[str, Any], task: Task
 ) -> list[Clip]:
-    texts, columns = (
-        _column(where, "raw_text", part, len(ids)),
-        _label_columns(where, part, task, len(ids)),
-    )
+    texts = _column(where, "raw_text", part, len(ids))
+    columns = _label_columns(where, part, task, len(ids))
     clips = []
     for row, name in enumerate(ids):
-        video, separator, _ = name.rpartition(ID_SEPARATOR)
-        labels = {
-            modality: label
-            for modality, values in columns.items()
-            if (
-                label := encoded_label(
-                    f"{where}: clip {name!r}, {modality} label", values[row], task
-                )
-            )
-            is not None
-        }
+        labels = {}
+        for modality, values in columns.items():
+            what = f"{where}: clip {name!r}, {modality} label"
+            label = encoded_label(what, values[row], task)
+            if label is not None:
+                labels[modality] = label
         if "multimodal" not in labels:
             raise CorpusError(f"{where}: clip {name!r} has no label (NaN)")
-        clips.append(
-            Clip(
-                name.replace(ID_SEPARATOR, "_"),
-                path,
-                text=str(texts[row]).strip() if texts is not None else "",
-                labels=labels,
-                split=split,
-                dialogue=video if separator else None,
-            )
+
+        video, separator, _ = name.rpartition(ID_SEPARATOR)
+        clip = Clip(
+            name.replace(ID_SEPARATOR, "_"),
+            path,
+            text="" if texts is None else str(texts[row]).strip(),
+            labels=labels,
+            split=split,
+            dialogue=video if separator else None,
         )
+        clips.append(clip)
     return clips
 
 
 def _label_columns(
     where: str, part: Mapping[str, Any], task: Task, count: int
 ) -> dict[str, list[Any]]:
-    """Label values by modality: scores (regression), 0 and 1 (binary) or names of classes."""
+    """Label values by modality: scores (regression), 0 and 1 (binary) or names of classes.
+
+    Raises CorpusError if there are no multimodal labels.
+    """
     if task.kind == "multi-label":
         raise CorpusError(
-            f"{where}: a feature pickle has one class a clip; write several as an .npz and a .csv"
+            f"{where}: a feature pickle has one class per clip; "
+            "use an .npz and a .csv for several classes"
         )
-    columns: dict[str, list[Any] | None]
-    if task.kind == "regression":
-        columns = {"multimodal": _column(where, "regression_labels", part, count)}
-        columns |= {
-            modality: _column(where, name, part, count) for modality, name in LABELS.items()
-        }
-    elif task.kind == "binary":
-        columns = {"multimodal": _column(where, "classification_labels", part, count)}
-    else:
-        columns = {"multimodal": _column(where, "annotations", part, count)}
-    if columns["multimodal"] is None:
-        expected = {"regression": "regression_labels", "binary": "classification_labels"}.get(
-            task.kind, "annotations"
-        )
-        raise CorpusError(f"{where}: no {expected}; it holds {', '.join(map(str, part))}")
-    return {modality: values for modality, values in columns.items() if values is not None}
+    keys = REGRESSION_LABELS
+    if task.kind != "regression":
+        keys = {"multimodal": CLASS_LABELS[task.kind]}
+
+    columns = {}
+    for modality, key in keys.items():
+        values = _column(where, key, part, count)
+        if values is not None:
+            columns[modality] = values
+    if "multimodal" not in columns:
+        raise CorpusError(f"{where}: no {keys['multimodal']}; it holds {', '.join(map(str, part))}")
+    return columns
 
 
 def _column(where: str, name: str, part: Mapping[str, Any], count: int) -> list[Any] | None:
-    """One value a clip; None where the file has no such column."""
+    """One value per clip; None if the file has no such column."""
     values = part.get(name)
     if values is None:
         return None
-    flat = values.reshape(-1).tolist() if isinstance(values, np.ndarray) else list(values)
-    if len(flat) != count:
-        raise CorpusError(f"{where}: {name} has {len(flat)} values, but `id` names {count} clips")
-    return flat
+    if isinstance(values, np.ndarray):
+        values = values.reshape(-1).tolist()
+    column = list(values)
+    if len(column) != count:
+        raise CorpusError(f"{where}: {name} has {len(column)} values, but `id` names {count} clips")
+    return column
 
 
 def _padded(where: str, kind: str, part: Mapping[str, Any], count: int) -> Padded | None:
     if part.get(kind) is None:
         return None
-    return Padded.checked(
-        f"{where}: {kind}", part[kind], _column(where, f"{kind}_lengths", part, count), count
-    )
+    lengths = _column(where, f"{kind}_lengths", part, count)
+    return Padded.checked(f"{where}: {kind}", part[kind], lengths, count)

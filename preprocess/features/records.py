@@ -1,4 +1,4 @@
-"""Extracted features: padded arrays without their padding, with every number checked."""
+"""Extracted features of clips: padding is removed and every number is checked."""
 
 from __future__ import annotations
 
@@ -13,60 +13,62 @@ import numpy as np
 from semanticmac.core import Label, Task
 from semanticmac.preprocess.clip import Clip, CorpusError, check_clips
 
-FLOAT16_MOST = float(np.finfo(np.float16).max)  # 65504: the cache keeps float16
+FLOAT16_MAX = float(np.finfo(np.float16).max)  # 65504: the cache keeps float16
 
 
 @dataclass(frozen=True)
 class Padded:
-    """One modality of N clips as feature files keep it."""
+    """One modality of N clips as a feature file stores it."""
 
     values: np.ndarray  # (N, T, D), any kind of number
-    lengths: (
-        list[int] | None
-    )  # rows of each clip that are real, from the first; None: rows of zeros pad it, either side
+    # Number of real rows of each clip, counted from the first row.
+    # None: the padding is the rows of zeros before and after the other rows.
+    lengths: list[int] | None
 
     @classmethod
     def checked(
         cls, what: str, values: object, lengths: Sequence[Any] | None, count: int
     ) -> Padded:
         """Raises CorpusError for a wrong shape, number of clips or length."""
-        if not isinstance(values, np.ndarray) or values.ndim != 3 or values.dtype.kind not in "fiu":
-            shape = (
-                f"{values.dtype} {values.shape}"
-                if isinstance(values, np.ndarray)
-                else type(values).__name__
-            )
-            raise CorpusError(
-                f"{what} is {shape}, expected an array of numbers (clips, rows, width)"
-            )
+        expected = "an array of numbers (clips, rows, width)"
+        if not isinstance(values, np.ndarray):
+            raise CorpusError(f"{what} is {type(values).__name__}, expected {expected}")
+        if values.ndim != 3 or values.dtype.kind not in "fiu":
+            raise CorpusError(f"{what} is {values.dtype} {values.shape}, expected {expected}")
         if len(values) != count or 0 in values.shape:
-            raise CorpusError(f"{what} has the shape {values.shape}, but {count} clips are named")
+            raise CorpusError(
+                f"{what} has the shape {values.shape}, but the file names {count} clips"
+            )
         if lengths is None:
             return cls(values, None)
-        for row, length in enumerate(lengths):
-            if (
-                not isinstance(length, int | float)
-                or length != int(length)
-                or not 0 <= length <= values.shape[1]
-            ):
+
+        rows = values.shape[1]
+        checked_lengths = []
+        for clip, length in enumerate(lengths):
+            is_number = isinstance(length, int | float)
+            if not is_number or length != int(length) or not 0 <= length <= rows:
                 raise CorpusError(
-                    f"{what}: clip {row} has the length {length!r}, expected 0 … {values.shape[1]}"
+                    f"{what}: clip {clip} has the length {length!r}, expected 0 … {rows}"
                 )
-        return cls(values, [int(length) for length in lengths])
+            checked_lengths.append(int(length))
+        return cls(values, checked_lengths)
 
     def rows(self, clip: int) -> np.ndarray:
         """The rows of one clip without padding, (F, D); no rows if all of them are zero."""
         rows: np.ndarray = self.values[clip]
         if self.lengths is not None:
             rows = rows[: self.lengths[clip]]
-            return rows if rows.any() else rows[:0]
-        real = np.flatnonzero(rows.any(axis=1))
-        return rows[real[0] : real[-1] + 1] if len(real) else rows[:0]
+        nonzero = np.flatnonzero(rows.any(axis=1))
+        if not len(nonzero):
+            return rows[:0]
+        if self.lengths is not None:
+            return rows
+        return rows[nonzero[0] : nonzero[-1] + 1]
 
 
 @dataclass(frozen=True)
 class FeatureClip:
-    """One clip with its features; a modality that it does not have is None."""
+    """One clip with its features; a missing modality is None."""
 
     clip: Clip  # its video is the feature file
     audio: np.ndarray | None  # (F, audio width)
@@ -80,24 +82,40 @@ class Features:
     path: Path
     clips: tuple[FeatureClip, ...]
     audio_width: int  # 0: the file has no audio
-    vision_width: int
+    vision_width: int  # 0: the file has no vision
     notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, path: Path, clips: Sequence[FeatureClip], notes: Iterable[str] = ()) -> Features:
-        """Raises CorpusError for ids that repeat, and where one modality has two widths."""
+        """Raises CorpusError for repeated ids and for a modality with two widths."""
         check_clips((item.clip for item in clips), str(path))
-        widths = {}
-        for name in ("audio", "vision"):
-            found = {rows.shape[1] for item in clips if (rows := getattr(item, name)) is not None}
-            if len(found) > 1:
-                raise CorpusError(
-                    f"{path}: {name} is {' and '.join(map(str, sorted(found)))} numbers wide by split"
-                )
-            widths[name] = found.pop() if found else 0
-        if not any(widths.values()):
+        audio_width = _width(path, "audio", (item.audio for item in clips))
+        vision_width = _width(path, "vision", (item.vision for item in clips))
+        if not audio_width and not vision_width:
             raise CorpusError(f"{path} holds neither audio nor vision of any clip")
-        return cls(path, tuple(clips), widths["audio"], widths["vision"], tuple(notes))
+        return cls(path, tuple(clips), audio_width, vision_width, tuple(notes))
+
+
+def _width(path: Path, name: str, arrays: Iterable[np.ndarray | None]) -> int:
+    """Numbers per row of one modality; 0 if no clip has it."""
+    widths = {rows.shape[1] for rows in arrays if rows is not None}
+    if len(widths) > 1:
+        listed = " and ".join(map(str, sorted(widths)))
+        raise CorpusError(
+            f"{path}: {name} is {listed} numbers wide, expected the same width in every split"
+        )
+    return max(widths, default=0)
+
+
+def clip_names(ids: Iterable[object]) -> list[str]:
+    """Clip ids as strings; a feature file may store them as bytes or numbers."""
+    names = []
+    for clip_id in ids:
+        if isinstance(clip_id, bytes):
+            names.append(clip_id.decode("utf-8", "replace"))
+        else:
+            names.append(str(clip_id))
+    return names
 
 
 def gather(
@@ -109,60 +127,63 @@ def gather(
 ) -> list[FeatureClip]:
     """The clips of one split with their real rows.
 
-    Raises CorpusError, naming the clip, for NaN and infinity.
+    Raises CorpusError with the name of the clip for NaN and infinity.
     """
     gathered = []
     for row, clip in enumerate(clips):
-        heard = None if audio is None else audio.rows(row)
-        if heard is not None and zero_infinite:
-            heard = np.where(np.isneginf(heard), heard.dtype.type(0), heard)
-        seen = None if vision is None else vision.rows(row)
-        pair = [
-            _whole(where, clip, name, rows) for name, rows in (("audio", heard), ("vision", seen))
-        ]
-        gathered.append(FeatureClip(clip, *pair))
+        audio_rows = vision_rows = None
+        if audio is not None:
+            audio_rows = audio.rows(row)
+            if zero_infinite:
+                zero = audio_rows.dtype.type(0)
+                audio_rows = np.where(np.isneginf(audio_rows), zero, audio_rows)
+            audio_rows = _finite_rows(f"{where}: audio of clip {clip.clip_id!r}", audio_rows)
+        if vision is not None:
+            vision_rows = vision.rows(row)
+            vision_rows = _finite_rows(f"{where}: vision of clip {clip.clip_id!r}", vision_rows)
+        gathered.append(FeatureClip(clip, audio_rows, vision_rows))
     return gathered
 
 
-def _whole(where: str, clip: Clip, name: str, rows: np.ndarray | None) -> np.ndarray | None:
-    """The rows, or None if there are none. Raises CorpusError for a number that cannot be kept."""
-    if rows is None or not len(rows):
+def _finite_rows(what: str, rows: np.ndarray) -> np.ndarray | None:
+    """The rows, or None if there are none. Raises CorpusError if float16 cannot hold a number."""
+    if not len(rows):
         return None
-    broken = ~np.isfinite(rows)
-    if broken.any():
-        row, column = np.argwhere(broken)[0]
-        hint = (
-            "; --zero-infinite reads −inf in audio as 0, as MMSA's own loader does"
-            if np.isneginf(rows).any()
-            else ""
+    invalid = ~np.isfinite(rows)
+    if invalid.any():
+        row, column = np.argwhere(invalid)[0]
+        message = (
+            f"{what} holds {int(invalid.sum())} numbers that are NaN or infinite. The first is "
+            f"{rows[row, column]} in row {row}, column {column}. Correct the file"
         )
+        if np.isneginf(rows).any():
+            message += "; --zero-infinite reads −inf in audio as 0, as MMSA's own loader does"
+        raise CorpusError(message)
+    largest = float(np.abs(rows).max())
+    if largest > FLOAT16_MAX:
         raise CorpusError(
-            f"{where}: {name} of clip {clip.clip_id!r} holds {int(broken.sum())} numbers that are NaN or infinite, the "
-            f"first ({rows[row, column]}) in row {row}, column {column}. Mend the file{hint}"
-        )
-    most = float(np.abs(rows).max())
-    if most > FLOAT16_MOST:
-        raise CorpusError(
-            f"{where}: {name} of clip {clip.clip_id!r} holds ±{most:g}; the cache keeps float16, which ends at "
-            f"{FLOAT16_MOST:g}. Scale the features first, by the mean and spread of train"
+            f"{what} holds ±{largest:g}, but the cache keeps float16 (at most {FLOAT16_MAX:g}). "
+            "Standardise the features first, with mean and standard deviation of the train split"
         )
     return rows
 
 
 def encoded_label(what: str, value: object, task: Task) -> Label | None:
-    """A label of the task; None for NaN and nothing, which mean not annotated.
+    """A label of the task; None for NaN and None, which mean not annotated.
 
-    0 and 1 are a binary task's classes.
+    0 and 1 are the two classes of a binary task. Raises CorpusError for any other value that is
+    not a label of the task.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    label: Any = (
-        value.strip().lower() if isinstance(value, str) and task.kind != "regression" else value
-    )
-    if task.kind == "binary" and label in (0, 1):
-        label = task.classes[int(label)]
-    if task.kind != "regression" and not isinstance(label, str):
-        raise CorpusError(f"{what} is {value!r}, expected one of {', '.join(task.classes)}")
+    label: Any = value
+    if task.kind != "regression":
+        if isinstance(value, str):
+            label = value.strip().lower()
+        elif task.kind == "binary" and value in (0, 1):
+            label = task.classes[int(label)]
+        if not isinstance(label, str):
+            raise CorpusError(f"{what} is {value!r}, expected one of {', '.join(task.classes)}")
     try:
         task.encode(label)
     except (ValueError, TypeError) as error:
