@@ -165,7 +165,7 @@ def _read_splits(path: Path) -> dict[str, Mapping[str, Any]]:
         raise CorpusError(
             f"{path} holds a {type(data).__name__}, expected {{train, valid, test: features}}"
         )
-    parts = {}
+    parts: dict[str, Mapping[str, Any]] = {}
     for name, part in data.items():
         if name in SPLIT_NAMES and isinstance(part, dict):
             parts[name] = part
