@@ -29,7 +29,7 @@ from semanticmac.preprocess.corpora.demo import render
 from semanticmac.preprocess.demo.face import random_face
 from semanticmac.preprocess.demo.film import DRAWINGS_PER_S, shoot
 from semanticmac.preprocess.demo.phones import babble
-from semanticmac.preprocess.demo.training.pool import strangers
+from semanticmac.preprocess.demo.training.pool import random_stream
 from semanticmac.preprocess.demo.voice import random_voice
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     FRAMES_PER_S,
@@ -101,7 +101,7 @@ def _truth(row: Row, modality: str) -> float:
 
 def pairs() -> list[RawClip]:
     """Clips of random people whose face and voice have the same affect, evenly over −3 … 3."""
-    rng = strangers(SEED, 5)
+    rng = random_stream(SEED, 5)
     clips = []
     for affect in np.linspace(-3, 3, RENDERED_PAIRS):
         take = shoot(
@@ -118,13 +118,13 @@ def retrieval(encoder: ImageBindEncoder, clips: list[RawClip]) -> tuple[float, f
     Clips are compared by the cosine of their mean embeddings, centred in each modality.
     """
     made = [encoder.encode(clip) for clip in clips]
-    seen = np.stack([np.asarray(each.vision, np.float64).mean(0) for each in made])
-    heard = np.stack([np.asarray(each.audio, np.float64).mean(0) for each in made])
+    vision = np.stack([np.asarray(each.vision, np.float64).mean(0) for each in made])
+    audio = np.stack([np.asarray(each.audio, np.float64).mean(0) for each in made])
     rng = np.random.default_rng(SEED)
     found = []
     for _ in range(DRAWS):
         chosen = rng.choice(len(clips), PAIRS, replace=False)
-        ours, theirs = _unit(seen[chosen]), _unit(heard[chosen])
+        ours, theirs = _unit(vision[chosen]), _unit(audio[chosen])
         alike = ours @ theirs.T
         own = np.arange(PAIRS)
         found.append(((alike.argmax(0) == own).mean(), (alike.argmax(1) == own).mean()))

@@ -50,11 +50,16 @@ def read_corpus(name: str, root: Path, options: Options = OFFICIAL) -> Corpus:
     """
     corpus = read_lists(name, root, options)
     notes = known_bad_note(corpus)
-    files = list(dict.fromkeys(clip.video for clip in corpus.clips))
-    missing = {file for file in files if not is_there(file)}
+    exists: dict[Path, bool] = {}
+    missing: list[str] = []
+    for clip in corpus.clips:
+        if clip.video not in exists:
+            exists[clip.video] = is_there(clip.video)
+        if not exists[clip.video]:
+            missing.append(clip.clip_id)
     if missing:
-        clips = preview(clip.clip_id for clip in corpus.clips if clip.video in missing)
-        notes.append(f"{len(missing)} of {len(files)} video files are missing: {clips}")
+        count = len(exists) - sum(exists.values())
+        notes.append(f"{count} of {len(exists)} video files are missing: {preview(missing)}")
     return replace(corpus, notes=(*notes, *corpus.notes))
 
 

@@ -137,7 +137,8 @@ CARDS: Mapping[str, CorpusCard] = {
             paper=(7614, 980, 994),
             source="github.com/ROC-HCI/UR-FUNNY links to the download",
             terms=_READ_TERMS,
-            folder="urfunny2_videos/<id>.mp4, language_sdk.pkl, humor_label_sdk.pkl, data_folds.pkl",
+            folder="urfunny2_videos/<id>.mp4, language_sdk.pkl, "
+            "humor_label_sdk.pkl, data_folds.pkl",
             remark="V2 has 10166 excerpts; the paper uses the list of another release",
         ),
         CorpusCard(

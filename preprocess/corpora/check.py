@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.core import SPLITS
+from semanticmac.core import SPLITS, Label
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there
 from semanticmac.preprocess.corpora import OFFICIAL, Options, known_bad_note, read_lists
 from semanticmac.preprocess.corpora.cards import CARDS, CorpusCard
@@ -116,17 +116,25 @@ def _slashes(counts: Mapping[str, int]) -> str:
 
 
 def _check_missing(corpus: Corpus) -> list[Finding]:
-    missing = [clip for clip in corpus.clips if not is_there(clip.video)]
-    if all(clip.clip_id in corpus.known_bad for clip in missing):
+    missing: list[str] = []
+    files: list[str] = []
+    for clip in corpus.clips:
+        if not is_there(clip.video):
+            missing.append(clip.clip_id)
+            files.append(str(clip.video))
+    if corpus.known_bad.keys() >= set(missing):
         return []
-    files = preview(dict.fromkeys(str(clip.video) for clip in missing))
-    message = f"{len(missing)} of {len(corpus.clips)} clips have no file: {files}"
-    return [Finding("missing", message, problem=True, ids=_ids(missing))]
+    shown = preview(dict.fromkeys(files))
+    message = f"{len(missing)} of {len(corpus.clips)} clips have no file: {shown}"
+    return [Finding("missing", message, problem=True, ids=tuple(missing))]
 
 
 def _check_known_bad(corpus: Corpus) -> list[Finding]:
-    bad = [clip for clip in corpus.clips if clip.clip_id in corpus.known_bad]
-    return [Finding("known-bad", message, ids=_ids(bad)) for message in known_bad_note(corpus)]
+    notes = known_bad_note(corpus)
+    if not notes:
+        return []
+    bad = _ids(clip for clip in corpus.clips if clip.clip_id in corpus.known_bad)
+    return [Finding("known-bad", notes[0], ids=bad)]
 
 
 def _check_texts(corpus: Corpus) -> list[Finding]:
@@ -164,12 +172,14 @@ def _check_shared_sources(corpus: Corpus) -> list[Finding]:
 def _check_absent_classes(corpus: Corpus) -> list[Finding]:
     if corpus.task is None or not any(clip.split for clip in corpus.clips):
         return []
-    present = _class_counts(clip for clip in corpus.clips if clip.split == "train")
-    absent = tuple(name for name in corpus.task.classes if name not in present)
+    absent = list(corpus.task.classes)
+    for name in _class_counts(clip for clip in corpus.clips if clip.split == "train"):
+        if name in absent:
+            absent.remove(name)
     if not absent:
         return []
     message = f"no training clip is {', '.join(absent)}"
-    return [Finding("absent-class", message, problem=True, ids=absent)]
+    return [Finding("absent-class", message, problem=True, ids=tuple(absent))]
 
 
 def _check_unusable(corpus: Corpus) -> list[Finding]:
@@ -193,9 +203,14 @@ CHECKS: tuple[Callable[[Corpus], list[Finding]], ...] = (
 
 def _check_unlabelled_files(corpus: Corpus, root: Path) -> list[Finding]:
     """Files of the clips' types, below the folder that holds all clips, that belong to no clip."""
-    used = {clip.video for clip in corpus.clips}
-    suffixes = {path.suffix.lower() for path in used}
-    top = Path(os.path.commonpath({str(path.parent) for path in used}))
+    used: set[Path] = set()
+    suffixes: set[str] = set()
+    folders: set[str] = set()
+    for clip in corpus.clips:
+        used.add(clip.video)
+        suffixes.add(clip.video.suffix.lower())
+        folders.add(str(clip.video.parent))
+    top = Path(os.path.commonpath(folders))
     unused: list[str] = []
     for path in top.rglob("*"):
         is_media = path.suffix.lower() in suffixes and not path.name.startswith(".")
@@ -210,11 +225,18 @@ def _check_unlabelled_files(corpus: Corpus, root: Path) -> list[Finding]:
 
 def describe_labels(corpus: Corpus) -> str:
     """The multimodal labels in one line: counts of the classes, or range and mean of the scores."""
-    labels = [clip.labels["multimodal"] for clip in corpus.clips if "multimodal" in clip.labels]
+    labels: list[Label] = []
+    scores: list[float] = []
+    for clip in corpus.clips:
+        label = clip.labels.get("multimodal")
+        if label is None:
+            continue
+        labels.append(label)
+        if isinstance(label, int | float):
+            scores.append(label)
     if corpus.task is None or not labels:
         return "no labels"
     if corpus.task.kind == "regression":
-        scores = [label for label in labels if isinstance(label, int | float)]
         mean = sum(scores) / len(scores)
         low, high = corpus.task.low, corpus.task.high
         return f"{min(scores):g} … {max(scores):g} of {low:g} … {high:g}, mean {mean:.3f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from semanticmac.core import SPLITS, Task
@@ -12,7 +12,7 @@ from semanticmac.preprocess.clip import MAX_POSITION, Clip, Corpus, CorpusError,
 from semanticmac.preprocess.corpora.label_task import Cell, find_task
 from semanticmac.preprocess.corpora.labels import LABEL_COLUMNS, read_labels
 from semanticmac.preprocess.corpora.notes import count_note
-from semanticmac.preprocess.corpora.splits import assign_splits, parse_split, source_of
+from semanticmac.preprocess.corpora.splits import assign_splits, parse_split, set_splits, source_of
 from semanticmac.preprocess.corpora.tables import Row, Table, index_rows
 
 PLAIN_COLUMNS = (
@@ -93,15 +93,18 @@ def _find_columns(table: Table) -> _Columns:
 
 
 def _first(names: Sequence[str], columns: Sequence[str]) -> str | None:
-    return next((name for name in names if name in columns), None)
+    for name in names:
+        if name in columns:
+            return name
+    return None
 
 
 def _rows_by_clip_id(table: Table) -> dict[str, Row]:
     """The rows by the column clip_id, or by file name if there is no such column."""
-    if "clip_id" in table.columns:
-        ids = [row.name("clip_id") for row in table.rows]
-    else:
-        ids = _numbered_ids([row.name("file") for row in table.rows])
+    column = "clip_id" if "clip_id" in table.columns else "file"
+    ids = [row.name(column) for row in table.rows]
+    if column == "file":
+        ids = _numbered_ids(ids)
     return index_rows(table.rows, ids, "clip id")
 
 
@@ -181,15 +184,19 @@ def _add_default_split(clips: list[Clip]) -> tuple[list[Clip], list[str]]:
     if not labelled or any(clip.split for clip in clips):
         return clips, []
 
-    by, groups = "file", [source_of(clip) for clip in labelled]
-    speakers = {clip.speaker for clip in labelled}
-    if len(speakers) >= 3 and None not in speakers:
-        by, groups = "speaker", [str(clip.speaker) for clip in labelled]
-    elif any(clip.dialogue for clip in labelled):
-        by = "dialogue"
+    sources: list[str] = []
+    speakers: list[str | None] = []
+    by = "file"
+    for clip in labelled:
+        sources.append(source_of(clip))
+        speakers.append(clip.speaker)
+        if clip.dialogue:
+            by = "dialogue"
+    groups = sources
+    if len(set(speakers)) >= 3 and None not in speakers:
+        by, groups = "speaker", list(map(str, speakers))
 
     splits = assign_splits(groups)
-    split_of = dict(zip((clip.clip_id for clip in labelled), splits, strict=True))
     counts = " / ".join(f"{splits.count(split)} {split}" for split in SPLITS)
     note = f"no split column: split here by {by}, the same on every machine: {counts}"
-    return [replace(clip, split=split_of.get(clip.clip_id)) for clip in clips], [note]
+    return set_splits(clips, labelled, splits), [note]

@@ -45,26 +45,28 @@ def read(root: Path, options: Options) -> Corpus:
     Test is session 5; valid is a seeded tenth of the other dialogues.
     """
     base = _find_base(root)
-    utterances = {session: _read_session(base / session) for session in SESSIONS}
+    utterances: dict[str, list[_Utterance]] = {}
     dialogues: list[str] = []
     for session in SESSIONS:
-        if session != TEST_SESSION:
-            dialogues += [utterance.dialogue for utterance in utterances[session]]
+        utterances[session] = _read_session(base / session)
+        for utterance in utterances[session]:
+            if session != TEST_SESSION:
+                dialogues.append(utterance.dialogue)
     valid = tenth_for_valid(dialogues)
 
     clips: list[Clip] = []
     dropped: Counter[str] = Counter()
     no_text: list[str] = []
     for session in SESSIONS:
-        kept: list[_Utterance] = []
+        labelled: list[_Utterance] = []
         for utterance in utterances[session]:
             if utterance.label not in TASK.classes:
                 dropped[utterance.label] += 1
                 continue
-            kept.append(utterance)
+            labelled.append(utterance)
             if utterance.text is None:
                 no_text.append(utterance.clip_id)
-        clips += _clips(root, base / session, kept, valid)
+        clips += _clips(root, base / session, labelled, valid)
 
     notes = [
         "valid is a seeded tenth of the dialogues of sessions 1–4, because the corpus names none"
@@ -86,8 +88,10 @@ def _find_base(root: Path) -> Path:
             f"iemocap: no {SESSIONS[0]} in {root}; "
             f"expected {SESSIONS[0]} … {SESSIONS[-1]}, as downloaded"
         )
-    folders = [f"{session}/dialog" for session in SESSIONS]
-    missing = [folder for folder in folders if not (base / folder).is_dir()]
+    missing: list[str] = []
+    for session in SESSIONS:
+        if not (base / session / "dialog").is_dir():
+            missing.append(f"{session}/dialog")
     if missing:
         raise CorpusError(f"iemocap: {base} lacks {', '.join(missing)}")
     return base
@@ -101,7 +105,7 @@ def _read_session(session: Path) -> list[_Utterance]:
     if not paths:
         raise CorpusError(f"iemocap: no <dialogue>.txt in {folder}")
     utterances: list[_Utterance] = []
-    seen: set[str] = set()
+    clip_ids: set[str] = set()
     for path in paths:
         texts = _read_transcript(session / "dialog" / "transcriptions" / path.name)
         dialogue: list[_Utterance] = []
@@ -111,9 +115,9 @@ def _read_session(session: Path) -> list[_Utterance]:
                 continue  # the header, a blank line, or the vote of one annotator
             row = Row(path, number, {})
             utterance = _parse_utterance(row, match, texts)
-            if utterance.clip_id in seen:
+            if utterance.clip_id in clip_ids:
                 raise row.error(f"the utterance {utterance.clip_id} appears twice")
-            seen.add(utterance.clip_id)
+            clip_ids.add(utterance.clip_id)
             dialogue.append(utterance)
         if not dialogue:
             raise CorpusError(

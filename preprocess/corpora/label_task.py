@@ -59,13 +59,21 @@ def find_task(cells: Sequence[Cell]) -> tuple[Task | None, list[str]]:
     for cell in labels:
         refuse_nan(cell.row, cell.column, cell.value)
 
-    commas = [cell for cell in labels if has_decimal_comma(cell.value)]
-    numbers = [cell for cell in labels if is_number(with_decimal_point(cell.value))]
+    numbers: list[Cell] = []
+    names: list[Cell] = []
+    commas: list[Cell] = []
+    for cell in labels:
+        if is_number(with_decimal_point(cell.value)):
+            numbers.append(cell)
+        else:
+            names.append(cell)
+        if has_decimal_comma(cell.value):
+            commas.append(cell)
     if not numbers:
         task, class_notes = _classes(labels)
         return task, notes + class_notes
-
-    _require_all_numbers(labels, numbers)
+    if names:
+        raise _mixture(numbers, names)
     if commas:
         example = commas[0].value
         notes.append(
@@ -76,16 +84,15 @@ def find_task(cells: Sequence[Cell]) -> tuple[Task | None, list[str]]:
     return task, notes + score_notes
 
 
-def _require_all_numbers(labels: Sequence[Cell], numbers: Sequence[Cell]) -> None:
-    if len(numbers) == len(labels):
-        return
-    names = [cell for cell in labels if not is_number(with_decimal_point(cell.value))]
+def _mixture(numbers: Sequence[Cell], names: Sequence[Cell]) -> CorpusError:
+    """The error for labels that are numbers and names: it names the first of the fewer kind."""
     if len(names) <= len(numbers):
         wrong, others, kind = names[0], len(numbers), "numbers"
     else:
         wrong, others, kind = numbers[0], len(names), "names of classes"
-    raise wrong.row.error(
-        f"{wrong.column} is {wrong.value!r}, but {others} of {len(labels)} labels are {kind}; "
+    total = len(numbers) + len(names)
+    return wrong.row.error(
+        f"{wrong.column} is {wrong.value!r}, but {others} of {total} labels are {kind}; "
         "leave the cell empty if the clip is not annotated"
     )
 
@@ -99,7 +106,7 @@ def _scores(numbers: Sequence[Cell]) -> tuple[Task, list[str]]:
         return Task("binary", ("0", "1")), []
 
     _refuse_outlier(numbers, scores)
-    if all(abs(score) <= USUAL_RANGE for score in scores):
+    if max(map(abs, scores)) <= USUAL_RANGE:
         return Task("regression", low=-USUAL_RANGE, high=USUAL_RANGE), []
     low, high = float(math.floor(min(scores))), float(math.ceil(max(scores)))
     if low == high:
@@ -139,8 +146,8 @@ def _classes(labels: Sequence[Cell]) -> tuple[Task, list[str]]:
         usual = min(counts, key=lambda spelling: (-counts[spelling], spelling))
         classes.append(usual)
         if len(counts) > 1:
-            others = ", ".join(repr(other) for other in sorted(counts) if other != usual)
-            notes.append(f"{others} is read as the class {usual!r}")
+            others = sorted(counts.keys() - {usual})
+            notes.append(f"{', '.join(map(repr, others))} is read as the class {usual!r}")
     classes.sort()
 
     if len(classes) < 2:
@@ -148,6 +155,6 @@ def _classes(labels: Sequence[Cell]) -> tuple[Task, list[str]]:
         raise CorpusError(
             f"{path}: every label is {classes[0]!r}; a task needs at least two classes"
         )
-    if {fold(name) for name in classes} == {"false", "true"}:
+    if set(map(fold, classes)) == {"false", "true"}:
         return Task("binary", (classes[0], classes[1])), notes
     return Task("single-label", tuple(classes)), notes

@@ -70,8 +70,8 @@ def _parse_label(row: Row, column: str, value: str, task: Task) -> Label:
     if task.kind == "regression":
         label = row.parse_number(with_decimal_point(value), f"the {column}")
     elif task.kind == "multi-label":
-        classes = [part.strip() for part in value.split("|")]
-        label = tuple(_known_spelling(name, task) for name in classes if name)
+        names = filter(None, map(str.strip, value.split("|")))
+        label = tuple(_known_spelling(name, task) for name in names)
     else:
         label = _known_spelling(value, task)
 

@@ -20,14 +20,21 @@ PADDED_DIGITS = 4
 
 def label_file(root: Path, names: tuple[str, ...] = ("label.csv",)) -> Path | None:
     """The label file of the common layout; None if root has another layout."""
-    return next((root / name for name in names if (root / name).is_file()), None)
+    for name in names:
+        if (root / name).is_file():
+            return root / name
+    return None
 
 
 def read_common(name: str, root: Path, task: Task, labels: Path) -> Corpus:
     """The corpus of the label file `labels` in root; a clip id is `<video_id>_<clip_id>`."""
     rows = read_table(labels, REQUIRED).rows
-    clips = [_read_clip(root, row, task) for row in rows]
-    index_rows(rows, [clip.clip_id for clip in clips], "clip id")
+    clips: list[Clip] = []
+    ids: list[str] = []
+    for row in rows:
+        clips.append(_read_clip(root, row, task))
+        ids.append(clips[-1].clip_id)
+    index_rows(rows, ids, "clip id")
     if not clips:
         raise CorpusError(f"{labels} names no clips")
     return Corpus(name, task, tuple(with_positions(clips)), tuple(unlabelled_note(clips)))

@@ -166,7 +166,7 @@ def _read_labels(paths: Iterable[Path], task: Task) -> dict[str, Label]:
     for clip_id, scores in answers.items():
         if not all(scores):
             continue
-        means = [fmean(given) for given in scores]
+        means = list(map(fmean, scores))
         if task.kind == "multi-label":
             pairs = zip(task.classes, means, strict=True)
             labels[clip_id] = tuple(name for name, mean in pairs if mean > 0)
@@ -182,8 +182,8 @@ def _read_answers(
     answers: dict[str, list[list[float]]] = {}
     for path in paths:
         for row in read_table(path, (*ID_COLUMNS, *columns)).rows:
-            video, clip = (row.name(column) for column in ID_COLUMNS)
-            scores = answers.setdefault(f"{video}_{clip}", [[] for _ in columns])
+            clip_id = f"{row.name(ID_COLUMNS[0])}_{row.name(ID_COLUMNS[1])}"
+            scores = answers.setdefault(clip_id, [[] for _ in columns])
             for column, given in zip(columns, scores, strict=True):
                 score = row.number(column)
                 if score is None:

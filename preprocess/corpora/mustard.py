@@ -129,10 +129,11 @@ def _read_fold(root: Path, ids: list[str], fold: int) -> tuple[dict[str, str], s
     train, test = folds[fold]
     _check_positions(path, fold, [*train, *test], len(ids))
 
-    valid = tenth_for_valid(ids[position] for position in train)
-    split_of = {ids[position]: "train" for position in train}
-    split_of |= dict.fromkeys(valid, "valid")
-    split_of |= {ids[position]: "test" for position in test}
+    train_ids = [ids[position] for position in train]
+    split_of = dict.fromkeys(train_ids, "train")
+    split_of |= dict.fromkeys(tenth_for_valid(train_ids), "valid")
+    for position in test:
+        split_of[ids[position]] = "test"
     note = f"fold {fold} of 0 … {len(folds) - 1}; valid is a seeded tenth of its train part"
     return split_of, note
 

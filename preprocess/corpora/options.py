@@ -12,7 +12,13 @@ from semanticmac.core import SPLITS
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora.labels import read_labels
 from semanticmac.preprocess.corpora.notes import count_note, preview
-from semanticmac.preprocess.corpora.splits import SHARES, assign_splits, parse_split, source_of
+from semanticmac.preprocess.corpora.splits import (
+    SHARES,
+    assign_splits,
+    parse_split,
+    set_splits,
+    source_of,
+)
 from semanticmac.preprocess.corpora.tables import Row, index_rows, read_table
 
 
@@ -93,7 +99,10 @@ def apply_splits(corpus: Corpus, path: Path) -> Corpus:
     """
     by_video = "video_id" in read_table(path).columns
     rows = _read_list(path, "video_id" if by_video else "clip_id", "split")
-    split_of = {name: parse_split(row) for name, row in rows.items()}
+
+    split_of: dict[str, str | None] = {}
+    for name, row in rows.items():
+        split_of[name] = parse_split(row)
 
     clips: list[Clip] = []
     names: list[str] = []
@@ -156,11 +165,12 @@ def split_by_video(corpus: Corpus) -> Corpus:
 
     A corpus without a split has its labelled clips divided by the usual shares.
     """
+    shares = dict(SHARES)
     clips = [clip for clip in corpus.clips if clip.split]
-    shares = SHARES
     if clips:
         sizes = Counter(clip.split for clip in clips)
-        shares = {split: sizes[split] / len(clips) for split in SPLITS}
+        for split in SPLITS:
+            shares[split] = sizes[split] / len(clips)
     else:
         clips = [clip for clip in corpus.clips if clip.labels]
     if not clips:
@@ -169,8 +179,7 @@ def split_by_video(corpus: Corpus) -> Corpus:
         )
 
     assigned = assign_splits([source_of(clip) for clip in clips], shares)
-    split_of = dict(zip((clip.clip_id for clip in clips), assigned, strict=True))
-    changed = [replace(clip, split=split_of.get(clip.clip_id)) for clip in corpus.clips]
+    changed = set_splits(corpus.clips, clips, assigned)
     note = (
         "this is not the official split: it is a new one that keeps the clips of one source video "
         "together"

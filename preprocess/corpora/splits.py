@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from semanticmac.core import SPLITS
 from semanticmac.preprocess.clip import Clip
@@ -38,6 +39,14 @@ def assign_splits(groups: Sequence[str], shares: Mapping[str, float] = SHARES) -
             split_of[group] = split
             waiting.remove(group)
     return [split_of.get(group, "train") for group in groups]
+
+
+def set_splits(clips: Iterable[Clip], members: Sequence[Clip], splits: Sequence[str]) -> list[Clip]:
+    """The clips with the splits of `members`, in their order; the other clips get no split."""
+    split_of: dict[str, str] = {}
+    for clip, split in zip(members, splits, strict=True):
+        split_of[clip.clip_id] = split
+    return [replace(clip, split=split_of.get(clip.clip_id)) for clip in clips]
 
 
 def _choose_groups(

@@ -37,9 +37,14 @@ def read(root: Path, options: Options) -> Corpus:
             )
         )
 
-    no_split = [clip.clip_id for clip in clips if clip.split is None]
+    no_split: list[str] = []
+    no_text: list[str] = []
+    for clip in clips:
+        if clip.split is None:
+            no_split.append(clip.clip_id)
+        if not clip.text:
+            no_text.append(clip.clip_id)
     no_label = [clip_id for clip_id in split_of if clip_id not in labels]
-    no_text = [clip.clip_id for clip in clips if not clip.text]
     notes = [
         *count_note("labelled excerpts are in no fold and have no split", no_split),
         *count_note("excerpts of the folds have no label and are left out", no_label),

@@ -103,6 +103,6 @@ def _camera(face: Face, size_px: int) -> tuple[NDArray[np.float32], NDArray[np.f
 def photograph(face: Face, picture: Picture) -> Picture:
     """A frame (S, S, 3) with the light, exposure, colour and grain of this face's camera."""
     factors, grain = _camera(face, picture.shape[0])
-    seen = picture * factors
-    seen += grain
-    return np.clip(seen, 0, 255, out=seen).astype(np.uint8)
+    shot = picture * factors
+    shot += grain
+    return np.clip(shot, 0, 255, out=shot).astype(np.uint8)

@@ -120,4 +120,10 @@ def babble(words: int, rng: Generator) -> str:
     def syllable() -> str:
         return "".join(part[int(rng.integers(len(part)))] for part in (_ONSETS, _NUCLEI, _CODAS))
 
-    return " ".join(syllable() + (syllable() if rng.random() < 0.5 else "") for _ in range(words))
+    spoken: list[str] = []
+    for _ in range(words):
+        word = syllable()
+        if rng.random() < 0.5:
+            word += syllable()
+        spoken.append(word)
+    return " ".join(spoken)

@@ -130,7 +130,8 @@ def _table(records: list[Record]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([getattr(record, column) for column in COLUMNS] for record in records)
+    for record in records:
+        writer.writerow([getattr(record, column) for column in COLUMNS])
     return text.getvalue()
 
 

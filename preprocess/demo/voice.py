@@ -114,7 +114,7 @@ def speak(text: str, voice: Voice, affect: float, rng: Generator) -> Speech:
     if not phones:
         raise ValueError(f"nothing in {text!r} can be spoken; expected words in the letters a … z")
     how = manner(affect, rng)
-    spans = np.array([phone.seconds for phone in phones]) * rng.uniform(0.9, 1.1, len(phones))
+    spans = _column(phones, "seconds") * rng.uniform(0.9, 1.1, len(phones))
     spans *= 0.82 / (voice.tempo * how.tempo)
     edges = np.concatenate([[0.0], np.cumsum(spans)]) + 0.12  # a breath before the first sound
     count = int((edges[-1] + 0.25) * TRACK_HZ)
@@ -124,23 +124,28 @@ def speak(text: str, voice: Voice, affect: float, rng: Generator) -> Speech:
     silent = (index < 0) | (index >= len(phones))
     index = np.clip(index, 0, len(phones) - 1)
 
-    def track(values: list[float], smooth: int) -> Track:
-        return _smooth(np.where(silent, 0.0, np.array(values)[index]), smooth)
+    def track(name: str, smooth: int) -> Track:
+        return _smooth(np.where(silent, 0.0, _column(phones, name)[index]), smooth)
 
-    targets = np.array([phone.formants for phone in phones])[index]  # (n, 3)
+    targets = _column(phones, "formants")[index]  # (n, 3)
     tracks = [_smooth(targets[:, i], 9) for i in range(3)] + [np.full(count, 3500.0)]
     formants = np.stack(tracks) * voice.tract * (1 + how.smile)  # (4, n)
-    voicing = track([phone.voiced for phone in phones], 5)
-    hiss = track([phone.noise for phone in phones], 3)
-    hiss_hz = np.array([phone.noise_hz for phone in phones])[index]
+    voicing = track("voiced", 5)
+    hiss = track("noise", 3)
+    hiss_hz = _column(phones, "noise_hz")[index]
     pitch = _pitch(phones, edges, times, voice, how, rng)
     breath = voicing * (voice.breath + how.breath)
     sound = _pulses(pitch, voicing, formants, voice, how, rng) + _noise(
         breath, hiss, hiss_hz, formants, how, rng
     )
     waveform = _record(sound, voice, how, rng)
-    opening = np.clip(track([phone.opening for phone in phones], 13), 0, 1)
+    opening = np.clip(track("opening", 13), 0, 1)
     return Speech(np.clip(waveform * 32767, -32768, 32767).astype(np.int16), opening)
+
+
+def _column(phones: list[Phone], name: str) -> Track:
+    """One property of each phone as an array."""
+    return np.array([getattr(phone, name) for phone in phones])
 
 
 def _smooth(track: Track, width: int) -> Track:

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semanticmac.preprocess.demo.training.pool import HEARD_FRAMES, SHOTS, Pool, strangers
+from semanticmac.preprocess.demo.training.pool import SHOTS, SOUND_FRAMES, Pool, random_stream
 from semanticmac.preprocess.encoders.imagebind.encoder import normalise_pixels
 from semanticmac.preprocess.encoders.imagebind.filterbank import (
     LOG_MEL_MEAN,
@@ -45,8 +45,8 @@ class Batch:
 
     pictures: Tensor  # (N, 3, P, P)
     sounds: Tensor  # (M, 1, 128, 204)
-    seen: Tensor  # (N,) affect of each picture
-    heard: Tensor  # (M,) affect of each sound
+    picture_affects: Tensor  # (N,)
+    sound_affects: Tensor  # (M,)
 
 
 def draw_batch(pool: Pool, budget: Budget, step: int) -> Batch:
@@ -54,16 +54,12 @@ def draw_batch(pool: Pool, budget: Budget, step: int) -> Batch:
 
     Pictures come face by face, so negatives of the same face differ only in affect.
     """
-    rng = strangers(budget.seed, 2, step)
+    rng = random_stream(budget.seed, 2, step)
     faces = rng.choice(len(pool.picture_affects) // SHOTS, budget.faces, replace=False)
     shots = (faces[:, None] * SHOTS + np.arange(SHOTS)).ravel()
-    felt = (
-        -3
-        + 6
-        * (np.arange(budget.voices_heard) + rng.random(budget.voices_heard))
-        / budget.voices_heard
-    )
-    voices = np.minimum(np.searchsorted(pool.voice_affects, felt), len(pool.voice_affects) - 1)
+    count = budget.voices_heard
+    affects = -3 + 6 * (np.arange(count) + rng.random(count)) / count
+    voices = np.minimum(np.searchsorted(pool.voice_affects, affects), len(pool.voice_affects) - 1)
     return Batch(
         varied_pictures(pool.pictures[shots], rng),
         varied_windows(pool, voices, rng),
@@ -76,11 +72,11 @@ def varied_pictures(pictures: NDArray[np.uint8], rng: Generator) -> Tensor:
     """(N, 3, P, P) uint8 → the encoder's input, randomly mirrored, shifted, lighter or darker."""
     side = pictures.shape[2]
     varied = np.empty_like(pictures)
-    for place, picture in enumerate(pictures):
+    for row, picture in enumerate(pictures):
         padded = np.pad(picture, ((0, 0), (SHIFT_PX, SHIFT_PX), (SHIFT_PX, SHIFT_PX)), mode="edge")
         top, left = rng.integers(0, 2 * SHIFT_PX + 1, 2)
         cut = padded[:, top : top + side, left : left + side]
-        varied[place] = cut[:, :, ::-1] if rng.random() < 0.5 else cut
+        varied[row] = cut[:, :, ::-1] if rng.random() < 0.5 else cut
     gain = torch.from_numpy(rng.uniform(0.85, 1.15, (len(pictures), 1, 1, 1)).astype(np.float32))
     return normalise_pixels((torch.from_numpy(varied) * gain).clamp(0, 255))
 
@@ -88,8 +84,8 @@ def varied_pictures(pictures: NDArray[np.uint8], rng: Generator) -> Tensor:
 def varied_windows(pool: Pool, voices: NDArray[np.int64], rng: Generator) -> Tensor:
     """voices (N,) → (N, 1, 128, 204): one window of 2 s of each, centred anywhere in the speech."""
     windows = np.full((len(voices), SPECTROGRAM_FRAMES, MEL_BINS), PADDING, np.float32)
-    for place, voice in enumerate(voices):
-        start = pool.mel_starts[voice] + rng.integers(0, pool.mel_frames[voice] - HEARD_FRAMES + 1)
-        windows[place, :HEARD_FRAMES] = pool.mels[start : start + HEARD_FRAMES]
+    for row, voice in enumerate(voices):
+        start = pool.mel_starts[voice] + rng.integers(0, pool.mel_frames[voice] - SOUND_FRAMES + 1)
+        windows[row, :SOUND_FRAMES] = pool.mels[start : start + SOUND_FRAMES]
     # (N, 204, 128) → (N, 1, 128, 204)
     return torch.from_numpy(windows).transpose(1, 2).unsqueeze(1).contiguous()

@@ -61,10 +61,10 @@ class Contrast(nn.Module):
         (SHOTS pictures) subtracted instead, which removes the identity; values between 0 and 1 mix
         both means.
         """
-        seen, heard = self.encoder.vision(pictures), self.encoder.audio(sounds)
-        own = seen.unflatten(0, (-1, SHOTS)).mean(1).repeat_interleave(SHOTS, 0)  # (N, d)
-        usual = known * own + (1 - known) * seen.mean(0)
-        return F.normalize(seen - usual, dim=1), F.normalize(heard - heard.mean(0), dim=1)
+        vision, audio = self.encoder.vision(pictures), self.encoder.audio(sounds)
+        faces = vision.unflatten(0, (-1, SHOTS)).mean(1).repeat_interleave(SHOTS, 0)  # (N, d)
+        mean = known * faces + (1 - known) * vision.mean(0)
+        return F.normalize(vision - mean, dim=1), F.normalize(audio - audio.mean(0), dim=1)
 
 
 def info_nce(
@@ -94,17 +94,18 @@ def info_nce(
 
 
 def contrast_loss(
-    seen: Tensor, heard: Tensor, batch: Batch, sharpness: Tensor
+    vision: Tensor, audio: Tensor, batch: Batch, sharpness: Tensor
 ) -> tuple[Tensor, Tensor]:
     """InfoNCE between vision and audio in both directions, and within each of them.
 
     ImageBind uses the first only. From random weights it makes no progress for hundreds of steps;
     the loss within one modality falls from the start.
     """
-    across = info_nce(seen, heard, batch.seen, batch.heard, sharpness)
-    across = (across + info_nce(heard, seen, batch.heard, batch.seen, sharpness)) / 2
-    within = info_nce(seen, seen, batch.seen, batch.seen, sharpness, itself=True)
-    within = (within + info_nce(heard, heard, batch.heard, batch.heard, sharpness, itself=True)) / 2
+    pictures, sounds = batch.picture_affects, batch.sound_affects
+    across = info_nce(vision, audio, pictures, sounds, sharpness)
+    across = (across + info_nce(audio, vision, sounds, pictures, sharpness)) / 2
+    within = info_nce(vision, vision, pictures, pictures, sharpness, itself=True)
+    within = (within + info_nce(audio, audio, sounds, sounds, sharpness, itself=True)) / 2
     return across, within
 
 
@@ -127,13 +128,14 @@ class Training:
 
     def save(self, path: Path) -> None:
         states = [optimizer.state_dict() for optimizer in self.optimizers]
-        whole = {
+        state = {
             "budget": asdict(self.budget),
             "model": self.model.state_dict(),
             "optimizers": states,
+            "step": self.step,
         }
         with atomic_write(path) as aside:
-            torch.save(whole | {"step": self.step}, aside)
+            torch.save(state, aside)
 
     def load(self, path: Path) -> None:
         """Restores the state from a file of `save`. Raises ValueError if its budget differs."""
@@ -144,8 +146,8 @@ class Training:
                 "Delete it to start again, or give another --folder."
             )
         self.model.load_state_dict(state["model"])
-        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.step = state["step"]
 
 
@@ -156,11 +158,15 @@ def begin(budget: Budget, config: ImageBindConfig = TINY) -> Training:
     AdamW alone the vision tower needs several times as many steps.
     """
     model = Contrast(config, budget.seed)
-    names = dict(model.named_parameters())
-    hidden = {name for name, weight in names.items() if "blocks" in name and weight.ndim == 2}
-    muon = Muon([names[name] for name in sorted(hidden)], lr=MUON_RATIO * budget.learning_rate)
-    rest = [names[name] for name in sorted(set(names) - hidden)]
-    adamw = torch.optim.AdamW(rest, lr=budget.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    hidden: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, weight in sorted(model.named_parameters()):
+        if "blocks" in name and weight.ndim == 2:
+            hidden.append(weight)
+        else:
+            others.append(weight)
+    muon = Muon(hidden, lr=MUON_RATIO * budget.learning_rate)
+    adamw = torch.optim.AdamW(others, lr=budget.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
     for optimizer in (muon, adamw):
         for group in optimizer.param_groups:
             group["highest"] = group["lr"]
@@ -171,11 +177,12 @@ def take_step(training: Training, pool: Pool) -> float:
     """Makes one update from one batch and returns the loss before it."""
     batch = draw_batch(pool, training.budget, training.step)
     model = training.model
-    for group in (group for optimizer in training.optimizers for group in optimizer.param_groups):
-        group["lr"] = group["highest"] * schedule(training.budget, training.step)
+    for optimizer in training.optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["highest"] * schedule(training.budget, training.step)
     known = max(0.0, 1 - training.step / training.budget.acquaintance)
-    seen, heard = model(batch.pictures, batch.sounds, known)
-    across, within = contrast_loss(seen, heard, batch, model.log_sharpness.exp())
+    vision, audio = model(batch.pictures, batch.sounds, known)
+    across, within = contrast_loss(vision, audio, batch, model.log_sharpness.exp())
     model.zero_grad(set_to_none=True)
     (across + within).backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -187,25 +194,22 @@ def take_step(training: Training, pool: Pool) -> float:
     return float(across.detach())
 
 
-def train(training: Training, pool: Pool, kept: Path, say: Callable[[str], None]) -> None:
-    """Trains to the end of the budget; saves the run to `kept` regularly and at the end."""
+def train(training: Training, pool: Pool, run_file: Path, echo: Callable[[str], None]) -> None:
+    """Trains to the end of the budget; saves the run to `run_file` regularly and at the end."""
     begun, losses = time.monotonic(), []
     first = training.step
     while training.step < training.budget.steps:
         losses.append(take_step(training, pool))
         if training.step % KEEP_EVERY == 0 or training.step == training.budget.steps:
-            training.save(kept)
+            training.save(run_file)
         if training.step % REPORT_EVERY == 0:
-            left = (
-                (time.monotonic() - begun)
-                / (training.step - first)
-                * (training.budget.steps - training.step)
-            )
-            say(
+            seconds_a_step = (time.monotonic() - begun) / (training.step - first)
+            left_s = seconds_a_step * (training.budget.steps - training.step)
+            echo(
                 f"step {training.step} of {training.budget.steps}  "
                 f"loss {np.mean(losses[-REPORT_EVERY:]):.3f}  "
                 f"temperature {math.exp(-float(training.model.log_sharpness.detach())):.3f}  "
-                f"{left / 60:.1f} min left"
+                f"{left_s / 60:.1f} min left"
             )
 
 
@@ -218,25 +222,34 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=PACKAGED_TINY, help="where the weights go")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    chosen = parser.parse_args()
-    budget, kept = Budget(), chosen.folder / "run.pt"
+    options = parser.parse_args()
+    budget, run_file = Budget(), options.folder / "run.pt"
     begun = time.monotonic()
 
-    def say(text: str) -> None:
+    def echo(text: str) -> None:
         print(f"{(time.monotonic() - begun) / 60:5.1f} min  {text}", file=sys.stderr, flush=True)
 
-    torch.set_num_threads(chosen.threads)
+    torch.set_num_threads(options.threads)
+
+    def show(what: str, done: int, total: int) -> None:
+        echo(f"{what}: {done} of {total}")
+
     pool = make_pool(
-        chosen.folder, budget.seed, budget.pictures, budget.voices, TINY.picture_px, chosen.threads,
-        lambda what, done, total: say(f"{what}: {done} of {total}"),
-    )  # fmt: skip
+        options.folder,
+        budget.seed,
+        budget.pictures,
+        budget.voices,
+        TINY.picture_px,
+        options.threads,
+        show,
+    )
     training = begin(budget)
-    if kept.exists():
-        training.load(kept)
-        say(f"resuming from step {training.step}")
-    train(training, pool, kept, say)
-    write_checkpoint(training.model.encoder, chosen.out, torch.float16)
-    say(f"{chosen.out}: {chosen.out.stat().st_size / 2**20:.2f} MiB")
+    if run_file.exists():
+        training.load(run_file)
+        echo(f"resuming from step {training.step}")
+    train(training, pool, run_file, echo)
+    write_checkpoint(training.model.encoder, options.out, torch.float16)
+    echo(f"{options.out}: {options.out.stat().st_size / 2**20:.2f} MiB")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,12 +30,12 @@ from semanticmac.preprocess.encoders.imagebind.filterbank import (
     mel_spectrogram,
 )
 
-HEARD_FRAMES = 198  # of the 204 frames of a window; the last six are padding
+SOUND_FRAMES = 198  # of the 204 frames of a window; the last six are padding
 SHOTS = 8  # pictures of one face, which differ in affect
 CHUNK = 256  # pictures or voices in one file; a killed run loses at most one file
 # The first word of each spawn key. The demo corpus has no spawn keys, so it shares no random stream
 # with the pool.
-STRANGERS = 7
+POOL_STREAM = 7
 PICTURES, VOICES = "pictures", "voices"
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -55,12 +56,12 @@ class Pool:
     voice_affects: NDArray[np.float32]  # (V,) ascending
 
 
-def strangers(seed: int, *place: int) -> Generator:
+def random_stream(seed: int, *key: int) -> Generator:
     """The random stream of one chunk of the pool or of one test."""
-    return np.random.default_rng(SeedSequence(seed, spawn_key=(STRANGERS, *place)))
+    return np.random.default_rng(SeedSequence(seed, spawn_key=(POOL_STREAM, *key)))
 
 
-def photographed(picture: NDArray[np.uint8], quality: int, picture_px: int) -> NDArray[np.uint8]:
+def lossy_picture(picture: NDArray[np.uint8], quality: int, picture_px: int) -> NDArray[np.uint8]:
     """picture (224, 224, 3) → (3, px, px) after a lossy codec and the encoder's resizing.
 
     JPEG with halved colour resolution replaces H.264, which quantises similar blocks.
@@ -68,39 +69,39 @@ def photographed(picture: NDArray[np.uint8], quality: int, picture_px: int) -> N
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=2)
     decoded = np.asarray(Image.open(buffer))
-    return np.ascontiguousarray(
-        prepare_frames(decoded[None], picture_px)[0].numpy()
-    )  # files keep no strides
+    resized = prepare_frames(decoded[None], picture_px)[0].numpy()
+    return np.ascontiguousarray(resized)  # files keep no strides
 
 
-def heard(waveform: NDArray[np.int16]) -> NDArray[np.float16]:
+def log_mels(waveform: NDArray[np.int16]) -> NDArray[np.float16]:
     """waveform (N,) → (frames, 128) normalised log-mel, with a second of silence on both sides.
 
     Kaldi's frames do not depend on their window, so any 198 rows are the spectrogram of a window.
     """
     silence = WINDOW_SAMPLES // 2
-    stride = HEARD_FRAMES * FRAME_SHIFT_SAMPLES
+    stride = SOUND_FRAMES * FRAME_SHIFT_SAMPLES
     padded = np.pad(waveform, silence)
-    frames = (len(padded) - WINDOW_SAMPLES) // FRAME_SHIFT_SAMPLES + HEARD_FRAMES
-    padded = np.pad(padded, (0, -(-frames // HEARD_FRAMES) * stride + WINDOW_SAMPLES - len(padded)))
+    frames = (len(padded) - WINDOW_SAMPLES) // FRAME_SHIFT_SAMPLES + SOUND_FRAMES
+    padded = np.pad(padded, (0, -(-frames // SOUND_FRAMES) * stride + WINDOW_SAMPLES - len(padded)))
     windows = torch.from_numpy(padded).unfold(0, WINDOW_SAMPLES, stride)
     # (W, 128, 198) → (W·198, 128)
-    mels = mel_spectrogram(windows)[:, 0, :, :HEARD_FRAMES].transpose(1, 2).flatten(0, 1)
+    mels = mel_spectrogram(windows)[:, 0, :, :SOUND_FRAMES].transpose(1, 2).flatten(0, 1)
     return np.asarray(mels[:frames].numpy().astype(np.float16))
 
 
 def render_chunk(kind: str, seed: int, index: int, count: int, picture_px: int) -> Arrays:
     """`count` pictures or voices of random people with affects uniform in −3 … 3."""
-    rng = strangers(seed, (PICTURES, VOICES).index(kind), index)
+    rng = random_stream(seed, (PICTURES, VOICES).index(kind), index)
     if kind == PICTURES:
         return _render_pictures(rng, count, picture_px)
     affects = rng.uniform(-3, 3, count).astype(np.float32)
-    mels = []
+    mels: list[NDArray[np.float16]] = []
+    frames: list[int] = []
     for affect in affects:
         text = babble(int(rng.integers(5, 12)), rng)
-        mels.append(heard(speak(text, random_voice(rng), float(affect), rng).waveform))
-    frames = np.array([len(mel) for mel in mels])
-    return {"affects": affects, "mels": np.concatenate(mels), "frames": frames}
+        mels.append(log_mels(speak(text, random_voice(rng), float(affect), rng).waveform))
+        frames.append(len(mels[-1]))
+    return {"affects": affects, "mels": np.concatenate(mels), "frames": np.array(frames)}
 
 
 def _render_pictures(rng: Generator, count: int, picture_px: int) -> Arrays:
@@ -110,7 +111,7 @@ def _render_pictures(rng: Generator, count: int, picture_px: int) -> Arrays:
         face = random_face(rng)
         for felt in -3 + 6 * (np.arange(SHOTS) + rng.random(SHOTS)) / SHOTS:
             shot = random_picture(rng, float(felt), face=face)
-            shots.append(photographed(shot, int(rng.integers(55, 96)), picture_px))
+            shots.append(lossy_picture(shot, int(rng.integers(55, 96)), picture_px))
             affects.append(felt)
     return {"affects": np.array(affects, np.float32), "pictures": np.stack(shots)}
 
@@ -129,24 +130,20 @@ def make_pool(
     Each chunk is one file with its own random stream, so neither the number of workers nor an
     interruption changes the pool.
     """
-    jobs = [
-        (
-            folder / f"{kind}-{seed}-{picture_px}-{index:04d}.safetensors",
-            kind,
-            seed,
-            index,
-            CHUNK,
-            picture_px,
-        )
-        for kind, count in ((PICTURES, pictures), (VOICES, voices))
-        for index in range(-(-count // CHUNK))
-    ]
-    missing = [job for job in jobs if not job[0].is_file()]
+    files: dict[str, list[Path]] = {PICTURES: [], VOICES: []}
+    missing: list[Job] = []
+    total = 0
+    for kind, count in ((PICTURES, pictures), (VOICES, voices)):
+        for index in range(-(-count // CHUNK)):
+            file = folder / f"{kind}-{seed}-{picture_px}-{index:04d}.safetensors"
+            files[kind].append(file)
+            total += 1
+            if not file.is_file():
+                missing.append((file, kind, seed, index, CHUNK, picture_px))
+
     for done, _ in enumerate(_write_chunks(missing, min(workers, len(missing))), 1):
-        progress("rendering chunks", len(jobs) - len(missing) + done, len(jobs))
-    return _read(
-        [job[0] for job in jobs if job[1] == PICTURES], [job[0] for job in jobs if job[1] == VOICES]
-    )
+        progress("rendering chunks", total - len(missing) + done, total)
+    return _read(files[PICTURES], files[VOICES])
 
 
 def _write_chunks(jobs: list[Job], workers: int) -> Iterator[None]:
@@ -173,20 +170,24 @@ def _write_chunk(path: Path, kind: str, seed: int, index: int, count: int, pictu
 
 
 def _read(pictures: list[Path], voices: list[Path]) -> Pool:
-    seen, spoken = [_load(path) for path in pictures], [_load(path) for path in voices]
-    picture_affects = np.concatenate([chunk["affects"] for chunk in seen])
-    voice_affects = np.concatenate([chunk["affects"] for chunk in spoken])
-    frames = np.concatenate([chunk["frames"] for chunk in spoken])
+    picture_arrays, voice_arrays = _load_all(pictures), _load_all(voices)
+    voice_affects, frames = voice_arrays["affects"], voice_arrays["frames"]
     starts = np.concatenate([[0], np.cumsum(frames)[:-1]])
-    by_ear = np.argsort(voice_affects)
+    by_affect = np.argsort(voice_affects)
     return Pool(
-        np.concatenate([chunk["pictures"] for chunk in seen]),
-        picture_affects,
-        np.concatenate([chunk["mels"] for chunk in spoken]),
-        starts[by_ear],
-        frames[by_ear],
-        voice_affects[by_ear],
+        picture_arrays["pictures"],
+        picture_arrays["affects"],
+        voice_arrays["mels"],
+        starts[by_affect],
+        frames[by_affect],
+        voice_affects[by_affect],
     )
+
+
+def _load_all(paths: list[Path]) -> dict[str, NDArray[Any]]:
+    """The arrays of several chunks, joined by name."""
+    chunks = [_load(path) for path in paths]
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def _load(path: Path) -> dict[str, NDArray[np.generic]]:

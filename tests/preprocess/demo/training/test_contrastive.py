@@ -19,12 +19,12 @@ from semanticmac.preprocess.demo.training.batch import Budget, draw_batch
 from semanticmac.preprocess.demo.training.contrastive import begin, info_nce, take_step, train
 from semanticmac.preprocess.demo.training.muon import orthogonal
 from semanticmac.preprocess.demo.training.pool import (
-    HEARD_FRAMES,
+    SOUND_FRAMES,
     Pool,
-    heard,
+    log_mels,
+    lossy_picture,
     make_pool,
-    photographed,
-    strangers,
+    random_stream,
 )
 from semanticmac.preprocess.demo.voice import random_voice, speak
 from semanticmac.preprocess.encoders.imagebind.checkpoint import read_checkpoint
@@ -113,14 +113,14 @@ def test_muons_update_has_singular_values_near_one():
 
 
 def test_the_pool_holds_what_the_encoder_would_be_given(pool: Pool):
-    rng = strangers(3, 9)
+    rng = random_stream(3, 9)
     waveform = speak("we saw a nice house", random_voice(rng), 0.0, rng).waveform
-    mels = heard(waveform)
+    mels = log_mels(waveform)
     for k, window in enumerate(
         mel_spectrogram(windows_at(waveform, 3))[:, 0]
     ):  # windows centred on k/2 s
-        rows = mels[50 * k : 50 * k + HEARD_FRAMES].T.astype(np.float32)
-        np.testing.assert_allclose(rows, window[:, :HEARD_FRAMES].numpy(), atol=4e-3)
+        rows = mels[50 * k : 50 * k + SOUND_FRAMES].T.astype(np.float32)
+        np.testing.assert_allclose(rows, window[:, :SOUND_FRAMES].numpy(), atol=4e-3)
     batch = draw_batch(pool, BUDGET, 0)
     assert batch.pictures.shape == (32, 3, 28, 28) and batch.sounds.shape == (8, 1, 128, 204)
     assert float(batch.sounds[0, 0, 0, -1]) == pytest.approx(4.268 / 9.138)
@@ -139,7 +139,7 @@ def test_the_demos_people_are_strangers_to_it():
         for n in range(400)
     }
     ours = {
-        strangers(seed, kind, n).integers(2**62)
+        random_stream(seed, kind, n).integers(2**62)
         for seed in (1, Budget().seed)
         for kind in (0, 1)
         for n in range(400)
@@ -185,11 +185,11 @@ def test_the_packaged_weights_are_small_and_named_by_their_digest():
 def test_the_packaged_weights_see_and_hear_what_strangers_feel():
     """Measured on the demo corpus in docs/imagebind-tiny.md; here a small sample, so a lower bar."""
     encoder = load_encoder("imagebind-tiny", "cpu")
-    rng = strangers(11, 9)
+    rng = random_stream(11, 9)
     affects = rng.uniform(-3, 3, 150)
     px = encoder.model.config.picture_px
     pictures = np.stack(
-        [photographed(random_picture(rng, float(felt)), 85, px) for felt in affects]
+        [lossy_picture(random_picture(rng, float(felt)), 85, px) for felt in affects]
     )
     sounds = np.stack([random_sound(rng, float(felt)) for felt in affects])
     with torch.inference_mode():
