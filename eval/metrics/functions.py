@@ -24,19 +24,28 @@ ThresholdGoal = Literal["n-Acc", "weighted F1"]
 
 
 def mean_absolute_error(truth: Floats, prediction: Floats) -> float:
-    """Σ|p − y| / N."""
-    return float(np.abs(prediction - truth).mean())
+    """Σ|p − y| / N, in float64 for inputs of any precision."""
+    errors = np.abs(prediction.astype(np.float64) - truth.astype(np.float64))
+    return float(errors.mean())
 
 
 def pearson(truth: Floats, prediction: Floats) -> float | None:
     """Covariance over the product of the standard deviations; undefined for a constant side."""
+    y, p = _below_one(truth), _below_one(prediction)
     # max − min instead of the variance: rounding makes the variance of a repeated 0.1 non-zero.
-    if np.ptp(truth) == 0 or np.ptp(prediction) == 0:
+    if np.ptp(y) == 0 or np.ptp(p) == 0:
         return None
     # Scaled by the range first: squares of extreme values would under- or overflow.
-    y = (truth - truth.mean()) / np.ptp(truth)
-    p = (prediction - prediction.mean()) / np.ptp(prediction)
+    y = (y - y.mean()) / np.ptp(y)
+    p = (p - p.mean()) / np.ptp(p)
     return float(np.clip((y @ p) / np.sqrt((y @ y) * (p @ p)), -1.0, 1.0))
+
+
+def _below_one(values: Floats) -> Floats:
+    """The values in float64 over a power of two, which is exact, so that no sum overflows."""
+    values = values.astype(np.float64)
+    _, exponent = np.frexp(np.abs(values).max())
+    return np.asarray(np.ldexp(values, -exponent), dtype=np.float64)
 
 
 def rounded_accuracy(truth: Floats, prediction: Floats, limit: int) -> float:
@@ -152,6 +161,7 @@ def choose_threshold(truth: NDArray[np.bool_], logit: Floats, goal: ThresholdGoa
     included; the one nearest to 0 (probability 0.5) wins among equals. None where the goal is
     undefined: n-Acc without positives or without negatives.
     """
+    logit = logit.astype(np.float64)
     order = np.argsort(-logit, kind="stable")
     falling, hits = logit[order], truth[order]
     size, positives = len(hits), int(hits.sum())

@@ -163,6 +163,25 @@ def test_pearson_of_a_constant_is_undefined_and_of_a_narrow_one_is_not() -> None
     assert m.pearson(truth, -1e100 * truth) == pytest.approx(-1)
 
 
+def test_pearson_of_the_greatest_and_the_smallest_numbers_is_one() -> None:
+    for size in (1e308, 1e-308, 5e-324):
+        y = np.array([size, -size, 0.0])
+        assert m.pearson(y, 2e-3 * np.sign(y)) == pytest.approx(1.0, abs=1e-12)
+        assert m.pearson(np.sign(y), -y) == pytest.approx(-1.0, abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(hnp.arrays(np.float32, (2, 50), elements=st.floats(-4, 4, width=32)))
+def test_single_precision_scores_as_the_same_numbers_in_double(pair: np.ndarray) -> None:
+    double = pair.astype(np.float64)
+    assert m.mean_absolute_error(*pair) == m.mean_absolute_error(*double)
+    assert m.pearson(*pair) == m.pearson(*double)
+    goals: tuple[m.ThresholdGoal, ...] = ("n-Acc", "weighted F1")
+    for goal in goals:
+        threshold = m.choose_threshold(pair[0] > 0, pair[1], goal)
+        assert threshold == m.choose_threshold(double[0] > 0, double[1], goal)
+
+
 @given(score_pairs)
 def test_acc_7_and_acc_5_equal_a_loop(pair: m.Floats) -> None:
     truth, prediction = pair
