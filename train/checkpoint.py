@@ -29,6 +29,7 @@ from semanticmac.train.trainer import Trainer
 from semanticmac.train.validation import Score
 
 FOLDER, FILE = "checkpoint", "state.safetensors"
+EPOCH_END_S = 30.0  # The end of an epoch writes a checkpoint if the last one is so old.
 _DONE = ".checkpoint-done"
 _METADATA_KEY = "place"
 
@@ -76,7 +77,10 @@ class Checkpointer:
         save_every_s: float,
         interrupted: Callable[[], bool],
     ) -> None:
-        """run: None for a process that writes nothing; interrupted: has Ctrl-C been pressed?"""
+        """run: None for a process that writes nothing; interrupted: has Ctrl-C been pressed?
+
+        save_every_s: seconds between checkpoints; at the end of an epoch EPOCH_END_S are enough.
+        """
         self._run, self._metadata = run, metadata
         self._save_every_s, self._interrupted = save_every_s, interrupted
         self._saved_at = time.monotonic()
@@ -85,7 +89,15 @@ class Checkpointer:
         """Saves if it is time to, but not after the last step: the end of the epoch follows."""
         if trainer.epoch_steps == trainer.steps_per_epoch:
             return
-        if self._interrupted() or time.monotonic() - self._saved_at >= self._save_every_s:
+        self._save_after(self._save_every_s, trainer, log)
+
+    def after_epoch(self, trainer: Trainer, log: RunLog) -> None:
+        """Saves, except shortly after a checkpoint: very short epochs do not each write one."""
+        self._save_after(min(EPOCH_END_S, self._save_every_s), trainer, log)
+
+    def _save_after(self, seconds: float, trainer: Trainer, log: RunLog) -> None:
+        """Saves if the last checkpoint is so old, or Ctrl-C has been pressed."""
+        if self._interrupted() or time.monotonic() - self._saved_at >= seconds:
             self.save(trainer, log)
 
     def save(self, trainer: Trainer, log: RunLog) -> None:

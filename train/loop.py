@@ -35,7 +35,7 @@ from semanticmac.train.seeding import deterministic, seed_everything
 from semanticmac.train.trainer import Trainer
 from semanticmac.train.validation import Score, require_finite, validation_score
 
-SAVE_EVERY_S = 600.0  # between checkpoints within an epoch; each epoch ends with one too
+SAVE_EVERY_S = 600.0  # between checkpoints; the end of an epoch may write one earlier
 
 
 def train(
@@ -88,7 +88,7 @@ def train(
                 session.save_best(result)
             callbacks.on_epoch(result)
             if epoch < config.epochs:
-                session.checkpointer.save(trainer, session.log)
+                session.checkpointer.after_epoch(trainer, session.log)
     return distributed.broadcast(RunInfo.read(run) if distributed.is_main else None)  # type: ignore[return-value]
 
 

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -25,9 +26,13 @@ from semanticmac.run.folder import RunError, RunInfo
 from semanticmac.run.weights import load_run
 from semanticmac.train import checkpoint
 from semanticmac.train.callbacks import Callbacks
+from semanticmac.train.checkpoint import Checkpointer, CheckpointMetadata
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainData, TrainError, open_data, with_dialogue
+from semanticmac.train.distributed import SINGLE_PROCESS
+from semanticmac.train.logger import EpochLog, RunLog
 from semanticmac.train.loop import train
+from semanticmac.train.trainer import Trainer
 
 CPU = torch.device("cpu")
 ALL_MOMENTS = "SEMANTICMAC_ALL_MOMENTS" in os.environ
@@ -304,7 +309,66 @@ def test_steps_saved_or_not_learn_the_same(
     undisturbed: tuple[Path, int], config: TrainConfig, data: TrainData, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    train(config, data, run, CPU)  # a checkpoint an epoch
+    train(config, data, run, CPU)  # Too short for a checkpoint.
+    assert files_of(run) == files_of(undisturbed[0])
+
+
+@pytest.mark.parametrize(
+    ("epoch_s", "save_every_s", "saved_after"),
+    [
+        (1, 600.0, {30, 60, 90}),  # many short epochs share a checkpoint
+        (40, 600.0, {1, 2, 3}),  # each long epoch ends with one
+        (1, 10.0, {10, 20, 30, 40, 50, 60, 70, 80, 90}),
+        (1, 0.0, set(range(1, 91))),
+    ],
+)
+def test_an_epoch_ends_with_a_checkpoint_if_the_last_one_is_older_than_30_s(
+    monkeypatch: pytest.MonkeyPatch,
+    data: TrainData,
+    epoch_s: int,
+    save_every_s: float,
+    saved_after: set[int],
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now)
+    metadata = CheckpointMetadata.of_new_run(data, SINGLE_PROCESS)
+    checkpointer = Checkpointer(None, metadata, save_every_s, lambda: False)
+    saved: set[int] = set()
+    log = SimpleNamespace(flush_to_disk=lambda: saved.add(epoch) or 0)
+    for epoch in range(1, max(saved_after) + 1):
+        now += epoch_s
+        trainer = SimpleNamespace(epoch=epoch, epoch_steps=0, best=None)
+        checkpointer.after_epoch(cast("Trainer", trainer), cast("RunLog", log))
+    assert saved == saved_after
+
+
+def test_ctrl_c_at_the_end_of_a_short_epoch_saves_it(
+    config: TrainConfig, data: TrainData, undisturbed: tuple[Path, int], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    callbacks = Callbacks(on_epoch=lambda _: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, run, CPU, callbacks)
+    saved = checkpoint.load(run)
+    assert saved is not None and (saved.metadata.epoch, saved.metadata.steps) == (2, 0)
+    run_to_end(config, data, run, resume=True)
+    assert files_of(run) == files_of(undisturbed[0])
+
+
+def test_a_run_killed_after_epochs_without_a_checkpoint_ends_with_the_same_files(
+    config: TrainConfig, data: TrainData, undisturbed: tuple[Path, int], tmp_path: Path
+) -> None:
+    """Its weights, log and pseudo labels are those of epochs that are trained again."""
+    run = tmp_path / "run"
+
+    def kill(line: EpochLog) -> None:
+        if line.epoch == 2:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        train(config, data, run, CPU, Callbacks(on_epoch=kill))
+    assert checkpoint.load(run) is None and (run / "run.json").exists()
+    run_to_end(config, data, run, resume=True)
     assert files_of(run) == files_of(undisturbed[0])
 
 
