@@ -117,38 +117,32 @@ def collate(
     samples: Sequence[Sample], tokenize: Tokenize, label_width: int, embedding_width: int
 ) -> Batch:
     """Pads B clips, each with its context, to the longest of them."""
-    texts = [sample.text for sample in samples]
-    conversation = any(sample.context is not None for sample in samples)
-    contexts = None
-    if conversation:
-        contexts = [context_text(sample.context or ()) for sample in samples]
-    tokens = tokenize(texts, contexts)
+    texts, contexts, timelines, target_starts = [], [], [], []
+    conversation, frames = False, 1
+    for sample in samples:
+        texts.append(sample.text)
+        contexts.append(context_text(sample.context or ()))
+        clips = timeline(sample)
+        timelines.append(clips)
+        target_starts.append(clips[-1].start)
+        frames = max(frames, clips[-1].end)
+        conversation = conversation or sample.context is not None
 
-    timelines = [timeline(sample) for sample in samples]
-    frames = max([1, *(clips[-1].end for clips in timelines)])
-    vision, vision_mask = _pad(
-        [[(clip.start, clip.vision) for clip in clips] for clips in timelines],
-        frames,
-        embedding_width,
-    )
-    audio, audio_mask = _pad(
-        [[(clip.start, clip.audio) for clip in clips] for clips in timelines],
-        frames,
-        embedding_width,
-    )
+    tokens = tokenize(texts, contexts if conversation else None)
+    padded = _pad(timelines, frames, embedding_width)
     frame_context = None
     if conversation:
-        target_start = torch.tensor([clips[-1].start for clips in timelines])  # (B,)
-        frame_context = torch.arange(frames)[None] < target_start[:, None]  # (B, F)
+        starts = torch.tensor(target_starts)[:, None]  # (B, 1)
+        frame_context = torch.arange(frames)[None] < starts  # (B, F)
     return Batch(
         clip_ids=tuple(sample.clip_id for sample in samples),
         rows=torch.tensor([sample.row for sample in samples]),
         token_ids=tokens.ids,
         token_mask=tokens.mask,
-        vision=vision,
-        vision_mask=vision_mask,
-        audio=audio,
-        audio_mask=audio_mask,
+        vision=padded.vision,
+        vision_mask=padded.vision_mask,
+        audio=padded.audio,
+        audio_mask=padded.audio_mask,
         labels=label_matrix([sample.label for sample in samples], label_width),
         token_types=tokens.types if conversation else None,
         frame_context=frame_context,
@@ -175,26 +169,44 @@ def timeline(sample: Sample) -> list[PlacedClip]:
     placed = []
     start = 0
     for clip in clips:
-        lengths = [len(frames) for frames in (clip.vision, clip.audio) if frames is not None]
-        end = start + max(lengths, default=0)
+        end = start
+        for frames in (clip.vision, clip.audio):
+            if frames is not None:
+                end = max(end, start + len(frames))
         placed.append(PlacedClip(clip.vision, clip.audio, start, end))
         start = end
     return placed
 
 
-def _pad(
-    rows: Sequence[Sequence[tuple[int, np.ndarray | None]]], frames: int, width: int
-) -> tuple[Tensor, Tensor]:
-    """Rows of (first frame, clip) → (B, F, E) float32 and its mask (B, F), True = real frame."""
+@dataclass(frozen=True)
+class _PaddedFrames:
+    vision: Tensor  # (B, F, E) float32
+    vision_mask: Tensor  # (B, F) bool, True = real frame
+    audio: Tensor
+    audio_mask: Tensor
+
+
+def _pad(timelines: Sequence[Sequence[PlacedClip]], frames: int, width: int) -> _PaddedFrames:
+    """Copies the clips of each time line to their frames."""
     # Clips are copied as float16 and converted all at once.
-    padded = np.zeros((len(rows), frames, width), np.float16)
-    mask = np.zeros((len(rows), frames), np.bool_)
-    for i, row in enumerate(rows):
-        for start, clip in row:
-            if clip is not None:
-                padded[i, start : start + len(clip)] = clip
-                mask[i, start : start + len(clip)] = True
-    return torch.from_numpy(padded).float(), torch.from_numpy(mask)
+    vision = np.zeros((len(timelines), frames, width), np.float16)
+    audio = np.zeros_like(vision)
+    vision_mask = np.zeros((len(timelines), frames), np.bool_)
+    audio_mask = np.zeros_like(vision_mask)
+    for i, clips in enumerate(timelines):
+        for clip in clips:
+            if clip.vision is not None:
+                vision[i, clip.start : clip.start + len(clip.vision)] = clip.vision
+                vision_mask[i, clip.start : clip.start + len(clip.vision)] = True
+            if clip.audio is not None:
+                audio[i, clip.start : clip.start + len(clip.audio)] = clip.audio
+                audio_mask[i, clip.start : clip.start + len(clip.audio)] = True
+    return _PaddedFrames(
+        torch.from_numpy(vision).float(),
+        torch.from_numpy(vision_mask),
+        torch.from_numpy(audio).float(),
+        torch.from_numpy(audio_mask),
+    )
 
 
 def label_matrix(labels: Sequence[list[float] | None], width: int) -> Tensor:

@@ -59,7 +59,10 @@ class ClipDataset(Dataset[Sample]):
         needed = list(self.rows)
         for before in self.context_rows or ():
             needed.extend(before)
-        missing = {row.clip_id: None for row in needed if row.key not in self._reader}
+        missing = {}
+        for row in needed:
+            if row.key not in self._reader:
+                missing[row.clip_id] = row.key
         if missing:
             manifest = self._manifest
             command = cache_command(manifest.dataset, manifest.corpus, manifest.fingerprint)
@@ -95,11 +98,15 @@ class ClipDataset(Dataset[Sample]):
         contexts = None
         if self.context_rows is not None:
             contexts = [context_text(before) for before in self.context_rows]
-        return [row.text for row in self.rows], contexts
+        return self._column("text"), contexts
 
     def labels(self, width: int) -> Tensor:
         """The targets of every clip, (N, K) float32, NaN = not labelled."""
-        return label_matrix([row.label for row in self.rows], width)
+        return label_matrix(self._column("label"), width)
+
+    def _column(self, name: str) -> list[Any]:
+        """One field of the manifest's rows, for every clip."""
+        return [getattr(row, name) for row in self.rows]
 
     def to_numpy(self) -> ClipArrays:
         """All clips as NumPy arrays, with the embeddings as lists of arrays of any length.
@@ -114,8 +121,8 @@ class ClipDataset(Dataset[Sample]):
             vision.append(empty if embeddings.vision is None else embeddings.vision)
             audio.append(empty if embeddings.audio is None else embeddings.audio)
         return ClipArrays(
-            clip_ids=np.array([row.clip_id for row in self.rows], dtype=np.str_),
-            texts=np.array([row.text for row in self.rows], dtype=np.str_),
+            clip_ids=np.array(self._column("clip_id"), dtype=np.str_),
+            texts=np.array(self._column("text"), dtype=np.str_),
             labels=self.labels(1 if task is None else task.width).numpy(),
             vision=vision,
             audio=audio,
@@ -137,7 +144,7 @@ class ClipDataset(Dataset[Sample]):
             ) from None
         columns: dict[str, Any] = {}
         for name in ("clip_id", "split", "text"):
-            columns[name] = [getattr(row, name) for row in self.rows]
+            columns[name] = self._column(name)
         task = self._manifest.task
         labels = self.labels(1 if task is None else task.width).numpy()
         names = ["label"]
@@ -146,9 +153,9 @@ class ClipDataset(Dataset[Sample]):
         for column, name in enumerate(names):
             columns[name] = labels[:, column]
         for name in ("frames", "duration_s", "has_vision", "has_audio"):
-            columns[name] = [getattr(row, name) for row in self.rows]
+            columns[name] = self._column(name)
         for name in ("dialogue", "position", "speaker"):
-            columns[name] = [getattr(row, name) for row in self.rows]
+            columns[name] = self._column(name)
         return pandas.DataFrame(columns)
 
 

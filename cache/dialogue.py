@@ -22,7 +22,7 @@ class ContextClip:
 def context_text(clips: Iterable[ContextClip | Row]) -> str:
     """The texts of the clips before a target, joined: the context of a tokenizer's pair."""
     texts = [clip.text.strip() for clip in clips]
-    return " ".join(text for text in texts if text)
+    return " ".join(filter(None, texts))
 
 
 def preceding_rows(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 
 from semanticmac.cache.atomic_io import ChecksumMismatch, read_checksummed, write_text
@@ -121,8 +120,10 @@ class EmbeddingWriter:
     def _new_shard_path(self) -> Path:
         """The path with the lowest number that no shard of the index has."""
         taken = {shard.file for shard in self._shards}
-        names = (f"shard-{number:05d}.arrow" for number in count())
-        return self.folder / next(name for name in names if name not in taken)
+        number = 0
+        while f"shard-{number:05d}.arrow" in taken:
+            number += 1
+        return self.folder / f"shard-{number:05d}.arrow"
 
 
 class EmbeddingReader:

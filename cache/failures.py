@@ -22,8 +22,10 @@ class Failure:
 
 def write_failures(path: Path, failures: Iterable[Failure]) -> None:
     """Writes one JSON object per line; an empty file means that there were no failures."""
-    lines = [json.dumps(asdict(failure), ensure_ascii=False) for failure in failures]
-    write_text(path, as_text("".join(line + "\n" for line in lines)))
+    text = ""
+    for failure in failures:
+        text += json.dumps(asdict(failure), ensure_ascii=False) + "\n"
+    write_text(path, as_text(text))
 
 
 def read_failures(path: Path) -> list[Failure]:

@@ -44,7 +44,7 @@ class FileHashes:
         self._hashes[name] = [*state, digest]
         self._changed = True
         self._hashed_bytes += stat.st_size
-        # A save writes the whole file: it waits for a quarter more, so that the total cost is linear.
+        # A save writes the whole file. It waits for a quarter more, so the total cost is linear.
         if self._hashed_bytes - self._saved_bytes >= max(_SAVE_BYTES, self._saved_bytes // 4):
             self.save()
         return digest

@@ -34,8 +34,11 @@ def pack(clip: RawClip, sampling: Sampling) -> bytes:
     count = frame_count(clip.duration_s, sampling.frames_per_s)
     images, image_sizes = [], None
     if clip.frames is not None:
-        images = [_compress(frame, sampling.picture) for frame in clip.frames]
-        image_sizes = [len(image) for image in images]
+        image_sizes = []
+        for frame in clip.frames:
+            image = _compress(frame, sampling.picture)
+            images.append(image)
+            image_sizes.append(len(image))
         count = len(images)
     samples, sample_count = b"", None
     if clip.waveform is not None:

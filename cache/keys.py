@@ -117,8 +117,11 @@ class Fingerprint:
     def differences(self, other: Fingerprint) -> list[str]:
         """The fields in which two fingerprints differ, as `field: mine, not theirs`."""
         mine, theirs = self.to_dict(), other.to_dict()
-        changed = [field for field in mine if mine[field] != theirs[field]]
-        return [f"{field}: {mine[field]}, not {theirs[field]}" for field in changed]
+        differences = []
+        for field, value in mine.items():
+            if value != theirs[field]:
+                differences.append(f"{field}: {value}, not {theirs[field]}")
+        return differences
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "sampling": self.sampling.to_dict()}

@@ -68,13 +68,16 @@ def record_batch(
 def _to_column(clips: Sequence[np.ndarray | None], width: int) -> pa.Array:
     """One modality of all clips, each (F, width) float16 or None."""
     empty = np.empty((0, width), np.float16)
-    arrays = [empty if clip is None else clip for clip in clips]
-    frames = np.concatenate(arrays) if arrays else empty  # (F of all clips, width)
-    values = pa.FixedSizeListArray.from_arrays(pa.array(frames.reshape(-1), pa.float16()), width)
-    offsets = np.concatenate([[0], np.cumsum([len(array) for array in arrays])])
-    absent = np.array([clip is None for clip in clips])
+    arrays, offsets, absent = [empty], [0], []
+    for clip in clips:
+        array = empty if clip is None else clip
+        arrays.append(array)
+        offsets.append(offsets[-1] + len(array))
+        absent.append(clip is None)
+    numbers = np.concatenate(arrays).reshape(-1)  # (F of all clips · width,)
+    values = pa.FixedSizeListArray.from_arrays(pa.array(numbers, pa.float16()), width)
     return pa.LargeListArray.from_arrays(
-        pa.array(offsets, pa.int64()), values, mask=pa.array(absent)
+        pa.array(offsets, pa.int64()), values, mask=pa.array(absent, pa.bool_())
     )
 
 
@@ -171,7 +174,11 @@ def read_index(folder: Path) -> list[Shard]:
                 f"{path} has format {index['format']}, but this version reads format {_FORMAT}: "
                 "build the cache again"
             )
-        return [Shard(**{**shard, "keys": tuple(shard["keys"])}) for shard in index["shards"]]
+        shards = []
+        for entry in index["shards"]:
+            keys = tuple(entry["keys"])
+            shards.append(Shard(entry["file"], entry["sha256"], entry["bytes"], keys))
+        return shards
     except (ValueError, KeyError, TypeError) as error:
         raise CacheIncomplete(
             f"{path} is damaged ({error}). Delete {folder} and run the command that filled it "

@@ -39,8 +39,11 @@ def verify(layout: CacheLayout, manifest: Manifest, progress: ProgressFn) -> lis
         damage.append(f"{path}: missing or changed since it was written")
 
     keys = _embedded_keys(folder)
-    missing = [row.clip_id for row in manifest.rows if row.key not in keys]
-    damage += _sentences(dict.fromkeys(missing, "its embeddings are missing"))
+    reasons: dict[str, str] = {}
+    for row in manifest.rows:
+        if row.key not in keys:
+            reasons[row.clip_id] = "its embeddings are missing"
+    damage += _sentences(reasons)
     # Imported features have no frames.
     if manifest.fingerprint.imported:
         return damage
@@ -49,7 +52,10 @@ def verify(layout: CacheLayout, manifest: Manifest, progress: ProgressFn) -> lis
             broken = damaged_records(store, progress, {row.key for row in manifest.rows})
     except (StoreDamaged, FileNotFoundError) as error:
         return [*damage, str(error)]
-    reasons = {row.clip_id: broken[row.key] for row in manifest.rows if row.key in broken}
+    reasons = {}
+    for row in manifest.rows:
+        if row.key in broken:
+            reasons[row.clip_id] = broken[row.key]
     return damage + _sentences(reasons)
 
 

@@ -88,8 +88,9 @@ class GatedBridgeAttention(nn.Module):
     def forward(
         self, queries: Tensor, query_mask: Tensor, source: Tensor, source_mask: Tensor
     ) -> Tensor:
-        """Queries X_q (B, T_q, d), source X_kv (B, T_kv, d) → (B, T_q, d); masks (B, T), True = real.
+        """Queries X_q (B, T_q, d), source X_kv (B, T_kv, d) → (B, T_q, d).
 
+        query_mask (B, T_q), source_mask (B, T_kv), True = real token.
         O = concat(A_i), Y = X_q + ReLU(O W_g) ⊙ (O W_o), out = Y + FFN(LN(Y)) (eq. 9); without the
         gate Y = X_q + O W_o. With no real source token O is zero.
 
@@ -120,16 +121,15 @@ class GatedBridgeAttention(nn.Module):
         whole = self.to_query(queries)  # (B, T_q, d)
         q = split_heads(whole, self.heads)  # (B, h, T_q, d_h)
         # One key and one value for all heads (eq. 6): a view of the same memory, not h copies.
-        k = split_heads(self.to_key(source), self.key_heads).expand(
-            -1, self.heads, -1, -1
-        )  # (B, h, T_kv, d_h)
-        v = split_heads(self.to_value(source), self.key_heads).expand(-1, self.heads, -1, -1)
+        k = split_heads(self.to_key(source), self.key_heads)
+        v = split_heads(self.to_value(source), self.key_heads)
+        k = k.expand(-1, self.heads, -1, -1)  # (B, h, T_kv, d_h)
+        v = v.expand(-1, self.heads, -1, -1)
         if self.bridge_tokens == 0:
             may_attend = (groups[..., None] & source_groups[:, :, None]).any(1)  # (B, T_q, T_kv)
             return merge_heads(attend(q, k, v, may_attend[:, None]))
-        pool = adaptive_pool_weights(
-            groups.flatten(0, 1), self.bridge_tokens, whole.dtype
-        )  # (B·G, b, T_q)
+        # (B·G, b, T_q)
+        pool = adaptive_pool_weights(groups.flatten(0, 1), self.bridge_tokens, whole.dtype)
         pool = pool.reshape(len(whole), -1, pool.shape[2])  # (B, G·b, T_q), group by group
         bridges = split_heads(pool @ whole, self.heads)  # (B, h, G·b, d_h)
         # Bridge tokens of a group read its source tokens; its query tokens read them.

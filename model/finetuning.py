@@ -42,7 +42,7 @@ def limit_learning(language: nn.Module, config: ModelConfig) -> None:
 
 
 def reads_segments(language: nn.Module) -> bool:
-    """Does it take the segment (context or target) of each token?"""
+    """Whether a language model takes the segment (context or target) of each token."""
     return bool(getattr(language, "reads_segments", False))
 
 
@@ -71,7 +71,10 @@ def transformer_layers(encoder: Any) -> list[nn.Module]:
 
 
 def add_lora(encoder: Any, rank: int) -> None:
-    """Freezes the encoder and adds a trainable low-rank update to each linear layer, zero at first."""
+    """Freezes the encoder and adds a trainable low-rank update to each linear layer.
+
+    The updates are zero at first. Raises LanguageModelError where peft is not installed.
+    """
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
@@ -80,9 +83,11 @@ def add_lora(encoder: Any, rank: int) -> None:
             "run `pip install 'semanticmac[lora]'`"
         ) from None
     encoder.requires_grad_(False)
-    every_linear = sorted(
-        name for name, module in encoder.named_modules() if isinstance(module, nn.Linear)
-    )
+    every_linear = []
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Linear):
+            every_linear.append(name)
+    every_linear.sort()
     options = LoraConfig(
         r=rank, lora_alpha=LORA_ALPHA_PER_RANK * rank, lora_dropout=0.0, target_modules=every_linear
     )

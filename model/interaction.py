@@ -41,8 +41,8 @@ class SemanticInteraction(nn.Module):
         S_m = SGFI_specific(X_m, X_m) (eq. 10); H_m = SGFI_shared(X_m, [X_n : n ≠ m]) (eq. 11); both
         are averaged over the real tokens of m and are zero where m has none.
         """
-        # All modalities at once, as groups of one row of tokens: a third of the calls, each three
-        # times as large.
+        # All modalities at once, as groups of one row of tokens: a third of the calls, and each
+        # call is three times as large.
         x = torch.cat(list(tokens), dim=1)  # (B, Σ T_m, d)
         groups = []
         for m in range(len(masks)):
@@ -64,10 +64,12 @@ class PooledMaps(nn.Module):
 
     def forward(self, tokens: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Shapes and masks as in `SemanticInteraction.forward`."""
-        pooled = torch.stack(
-            [masked_mean(x, mask) for x, mask in zip(tokens, masks, strict=True)], dim=1
-        )  # (B, M, d)
-        absent = ~torch.stack([mask.any(1) for mask in masks], dim=1)[..., None]  # (B, M, 1)
+        means, present = [], []
+        for x, mask in zip(tokens, masks, strict=True):
+            means.append(masked_mean(x, mask))
+            present.append(mask.any(1))
+        pooled = torch.stack(means, dim=1)  # (B, M, d)
+        absent = ~torch.stack(present, dim=1)[..., None]  # (B, M, 1)
         specific = self.specific(pooled).masked_fill(absent, 0.0)
         shared = self.shared(pooled).masked_fill(absent, 0.0)
         return specific, shared

@@ -48,29 +48,27 @@ class SemanticMAC(nn.Module):
     """All trainable parts. The frozen encoders of frames and audio run before, in stage 1."""
 
     def __init__(self, config: ModelConfig, language: nn.Module | None = None) -> None:
-        """language: a module with `width` and forward(ids, mask) → (B, L, width); None = config's."""
+        """language: a module with `width` and forward(ids, mask) → (B, L, width).
+
+        None = the language model that `config` names.
+        """
         super().__init__()
         self.config = config
         d = config.d_model
         self.language: nn.Module | None = None
         if "text" in config.modalities:
-            self.language = (
-                LanguageModel.pretrained(config.language) if language is None else language
-            )
+            if language is None:
+                language = LanguageModel.pretrained(config.language)
+            self.language = language
             self.project_text = nn.Linear(width_of(self.language), d)
             limit_learning(self.language, config)
-        self.frame_encoders = nn.ModuleDict(
-            {
-                name: FrameEncoder(config)
-                for name in ("audio", "vision")
-                if name in config.modalities
-            }
-        )
-        self.modality = (
-            nn.Parameter(torch.randn(len(MODALITIES), d) * 0.02)
-            if config.modality_embedding
-            else None
-        )
+        self.frame_encoders = nn.ModuleDict()
+        for name in ("audio", "vision"):
+            if name in config.modalities:
+                self.frame_encoders[name] = FrameEncoder(config)
+        self.modality: nn.Parameter | None = None
+        if config.modality_embedding:
+            self.modality = nn.Parameter(torch.randn(len(MODALITIES), d) * 0.02)
         self.interaction = SemanticInteraction(config) if config.sgfi else PooledMaps(config)
         self.fuse = nn.Linear(2 * len(MODALITIES) * d, d)  # W_z
         self.heads = nn.ModuleDict({name: prediction_head(config) for name in SUB_TASKS})
@@ -83,33 +81,26 @@ class SemanticMAC(nn.Module):
         types, context = None, None
         if self.config.setting == "conversation":
             types, context = batch.token_types, batch.frame_context
-        text, text_mask = self.encode_text(batch.token_ids, batch.token_mask, types)  # eq. 1
-        audio, audio_mask = self.encode_frames(
-            "audio", batch.audio, batch.audio_mask, context
-        )  # eq. 3-4
+        # Eq. 1, then eq. 3-4 for audio and vision.
+        text, text_mask = self.encode_text(batch.token_ids, batch.token_mask, types)
+        audio, audio_mask = self.encode_frames("audio", batch.audio, batch.audio_mask, context)
         vision, vision_mask = self.encode_frames("vision", batch.vision, batch.vision_mask, context)
-        tokens, masks = (
-            [text, audio, vision],
-            [text_mask, audio_mask, vision_mask],
-        )  # X_m (B, T_m, d), (B, T_m)
+        tokens = [text, audio, vision]  # X_m (B, T_m, d)
+        masks = [text_mask, audio_mask, vision_mask]  # (B, T_m)
         if self.modality is not None:
             tokens = [x + u for x, u in zip(tokens, self.modality, strict=True)]  # eq. 5
 
         specific, shared = self.interaction(tokens, masks)  # s_m, h_m (B, 3, d), eq. 6-11
         present = torch.stack([mask.any(1) for mask in masks], dim=1)  # (B, 3)
-        fused = self.fuse(
-            torch.cat([specific.flatten(1), shared.flatten(1)], dim=1)
-        )  # z (B, d), eq. 12
+        pooled = torch.cat([specific.flatten(1), shared.flatten(1)], dim=1)  # (B, 6·d)
+        fused = self.fuse(pooled)  # z (B, d), eq. 12
 
-        evidence = (
-            fused,
-            mean_of_present(shared, present),
-            *specific.unbind(1),
-        )  # one (B, d) a sub-task
-        predictions = torch.stack(
-            [self.heads[name](x) for name, x in zip(SUB_TASKS, evidence, strict=True)], dim=1
-        )  # (B, 5, K), eq. 20
-        return Output(predictions, specific, shared, fused, present)
+        # One (B, d) for each sub-task.
+        inputs = (fused, mean_of_present(shared, present), *specific.unbind(1))
+        predictions = []
+        for name, x in zip(SUB_TASKS, inputs, strict=True):
+            predictions.append(self.heads[name](x))  # (B, K), eq. 20
+        return Output(torch.stack(predictions, dim=1), specific, shared, fused, present)
 
     def encode_text(
         self, ids: Tensor, mask: Tensor, types: Tensor | None = None
@@ -120,12 +111,14 @@ class SemanticMAC(nn.Module):
         """
         if self.language is None:
             return self.padding_token(len(ids))
-        segments = [types] if types is not None and reads_segments(self.language) else []
+        inputs = [ids, mask]
+        if types is not None and reads_segments(self.language):
+            inputs.append(types)
         if ids.shape[1] == 0:
-            ids, mask = F.pad(ids, (0, 1)), F.pad(mask, (0, 1))
-            segments = [F.pad(own, (0, 1)) for own in segments]
+            inputs = [F.pad(tensor, (0, 1)) for tensor in inputs]
+            mask = inputs[1]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_language):
-            hidden = self.language(ids, mask, *segments)
+            hidden = self.language(*inputs)
         return self.project_text(hidden.masked_fill(~mask[..., None], 0.0)), mask
 
     def encode_frames(

@@ -59,12 +59,14 @@ class PerceiverLayer(nn.Module):
         q = split_heads(self.to_query(self.norm_tokens(tokens)), self.heads)  # (B, h, n, d_h)
         k = split_heads(self.to_key(frames), self.heads)  # (B, h, F, d_h)
         v = split_heads(self.to_value(frames), self.heads)
-        attended = self.dropout(
-            self.to_output(merge_heads(attend(q, k, v, mask[:, None, None, :])))
-        )
-        hidden = tokens + attended if self.residual else attended
-        update: Tensor = self.dropout(self.feed_forward(self.norm_hidden(hidden)))
-        return hidden + update if self.residual else update
+        attended = merge_heads(attend(q, k, v, mask[:, None, None, :]))  # (B, n, d)
+        hidden: Tensor = self.dropout(self.to_output(attended))
+        if self.residual:
+            hidden = tokens + hidden
+        out: Tensor = self.dropout(self.feed_forward(self.norm_hidden(hidden)))
+        if self.residual:
+            out = hidden + out
+        return out
 
 
 class AffectivePerceiver(nn.Module):
@@ -89,22 +91,20 @@ class FrameEncoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.max_frames = config.max_frames
-        self.position = (
-            nn.Parameter(torch.randn(config.max_frames, config.embedding_width) * 0.02)
-            if config.frame_embedding
-            else None
-        )
-        self.context = (
-            nn.Parameter(
-                torch.randn(2, config.embedding_width) * 0.02
-            )  # of the target's frames, of the context's
-            if config.setting == "conversation" and config.context_embedding
-            else None
-        )
-        self.perceiver = AffectivePerceiver(config) if config.perceiver else None
-        self.project = (
-            None if config.perceiver else nn.Linear(config.embedding_width, config.d_model)
-        )
+        self.position: nn.Parameter | None = None
+        if config.frame_embedding:
+            positions = torch.randn(config.max_frames, config.embedding_width)
+            self.position = nn.Parameter(positions * 0.02)
+        self.context: nn.Parameter | None = None
+        if config.setting == "conversation" and config.context_embedding:
+            # Row 0 is added to frames of the target, row 1 to frames of its context.
+            self.context = nn.Parameter(torch.randn(2, config.embedding_width) * 0.02)
+        self.perceiver: AffectivePerceiver | None = None
+        self.project: nn.Linear | None = None
+        if config.perceiver:
+            self.perceiver = AffectivePerceiver(config)
+        else:
+            self.project = nn.Linear(config.embedding_width, config.d_model)
 
     def forward(
         self, frames: Tensor, mask: Tensor, context: Tensor | None = None
@@ -118,7 +118,8 @@ class FrameEncoder(nn.Module):
         """
         if self.context is not None:
             # Before frames are moved, so that each gets the embedding of its own clip.
-            frames = frames + (self.context[0] if context is None else self.context[context.long()])
+            added = self.context[0] if context is None else self.context[context.long()]
+            frames = frames + added
         frames, mask = compact_frames(frames, mask, self.max_frames)
         if self.position is not None:
             frames = frames + self.position[: frames.shape[1]]

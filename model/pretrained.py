@@ -59,9 +59,8 @@ def open_pretrained(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 f"the language model {name!r} comes with code of its own, which is never run here: "
                 "name a model whose architecture transformers knows"
             ) from None
-        reason = next(
-            (line for line in str(error).splitlines() if line.strip()), type(error).__name__
-        )
+        message = str(error).strip()
+        reason = message.splitlines()[0] if message else type(error).__name__
         if Path(source).is_dir():
             raise LanguageModelError(
                 f"the language model in {source} cannot be read: {reason}"

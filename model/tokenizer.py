@@ -71,17 +71,27 @@ class Tokenizer:
                     self._pairs[pair] = self.tokenize_pair(context, text)
                 rows[i] = self._pairs[pair] or rows[i]
 
-        lengths = torch.tensor([len(row.ids) for row in rows], dtype=torch.int64)
-        length = max([1, *lengths.tolist()])
-        types = None
-        if "token_type_ids" in self.tokenizer.model_input_names:
-            types = pad_rows([row.types for row in rows], length)
+        return self._pad(rows)
+
+    def _pad(self, rows: Sequence[TokenizedText]) -> Tokens:
+        ids, types, lengths = [], [], []
+        cut = context_cut = 0
+        for row in rows:
+            ids.append(row.ids)
+            types.append(row.types)
+            lengths.append(len(row.ids))
+            cut += row.cut
+            context_cut += row.context_cut
+        longest = max(lengths, default=0)
+        length = max(1, longest)  # L
+        real = torch.tensor(lengths, dtype=torch.int64)[:, None]  # (B, 1)
+        has_segments = "token_type_ids" in self.tokenizer.model_input_names
         return Tokens(
-            ids=pad_rows([row.ids for row in rows], length, self.pad_id),
-            mask=torch.arange(length) < lengths[:, None],  # (B, L)
-            types=types,
-            cut=sum(row.cut for row in rows),
-            context_cut=sum(row.context_cut for row in rows),
+            ids=pad_rows(ids, length, self.pad_id),
+            mask=torch.arange(length) < real,  # (B, L)
+            types=pad_rows(types, length) if has_segments else None,
+            cut=cut,
+            context_cut=context_cut,
         )
 
     def tokenize_texts(self, texts: Sequence[str]) -> list[TokenizedText]:
