@@ -17,8 +17,9 @@ from semanticmac.cache.manifest import Manifest
 from semanticmac.core import Task
 from semanticmac.eval.evaluate import Evaluation, evaluate
 from semanticmac.model.network import BuildModel, SemanticMAC
+from semanticmac.run.device import pick_device
 from semanticmac.run.folder import RunInfo, drop_empty, new_run
-from semanticmac.run.weights import load_run, pick_device
+from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import SILENT, Callbacks
 from semanticmac.train.config_io import read_config, settings_for
 from semanticmac.train.data import open_data

@@ -17,9 +17,10 @@ from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 from semanticmac.preprocess.encoders.protocol import Encoder
-from semanticmac.run.folder import RunError, absent_modalities
+from semanticmac.run.device import pick_device
+from semanticmac.run.folder import absent_modalities, require_raw_videos
 from semanticmac.run.predictions import Predictions
-from semanticmac.run.weights import TrainedModel, load_run, pick_device
+from semanticmac.run.weights import TrainedModel, load_run
 
 
 class PredictError(Exception):
@@ -122,11 +123,7 @@ def load(
     torch_device = pick_device(device)
     trained = load_run(Path(folder), torch_device)
     fingerprint = trained.info.fingerprint
-    if fingerprint.imported:
-        raise RunError(
-            f"{folder} was trained on imported features and cannot predict videos: "
-            "the program that extracted the features is not part of this one"
-        )
+    require_raw_videos(Path(folder), trained.info)
     if encoder is None or isinstance(encoder, str | Path):
         name = str(encoder or fingerprint.encoder)
         encoder = load_encoder(name, device, on_download, on_note)

@@ -37,27 +37,27 @@ def ablate(
 
     Finished runs are kept: the same command resumes where it was stopped.
     """
-    from semanticmac.cache.layout import CacheLayout
-    from semanticmac.commands.common import cached_dataset
+    from semanticmac.commands.common import changed_settings, read_request
+
+    request = read_request(cache, dataset, None, None, changed_settings(set_, None))
+    layout, name = request.layout, request.settings.dataset
+
+    # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.commands.ui.ablation import ablation_table
     from semanticmac.commands.ui.epochs import EpochLines
     from semanticmac.commands.ui.progress import Screen
-    from semanticmac.run.weights import pick_device
+    from semanticmac.run.device import pick_device
     from semanticmac.train.callbacks import Callbacks
-    from semanticmac.train.config import override, parse_settings, preset
     from semanticmac.train.data import open_data
     from semanticmac.train.experiments.ablation import ROWS, ablate, plan
     from semanticmac.train.experiments.ablation_results import by_row, write_results
 
-    layout = CacheLayout(cache)
-    name = cached_dataset(layout, dataset)
     data = open_data(layout, name)
-    config = override(preset(data.manifest.corpus, name), parse_settings(set_ or []))
     folder = runs / f"ablation-{name}"
     row_names = list(ROWS)
     if rows:
         row_names = [row.strip() for row in rows.split(",")]
-    planned = plan(config, row_names, seeds, folder)
+    planned = plan(request.settings, row_names, seeds, folder)
     torch_device = pick_device(device)
     with Screen(err) as screen:
         callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)

@@ -35,20 +35,26 @@ def analyze(
     is given by name must work.
     """
     from semanticmac.cache.layout import CacheLayout
+    from semanticmac.commands.common import require_run
+    from semanticmac.run.folder import newest_run
+
+    folder = run or newest_run(runs)
+    layout = CacheLayout(cache)
+    require_run(folder, layout)
+
+    # Imported here because they load torch: a mistyped path was refused before.
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.eval.analysis.catalogue import ANALYSES, analysis
     from semanticmac.eval.analysis.figure import AnalysisError
     from semanticmac.eval.eval_data import EvalData
-    from semanticmac.run.folder import newest_run
+    from semanticmac.run.device import pick_device
     from semanticmac.run.notes import encoder_notes
-    from semanticmac.run.weights import load_run, pick_device
+    from semanticmac.run.weights import load_run
 
     everything = names == ["all"]
     asked = {name: analysis(name) for name in (ANALYSES if everything else names)}
-    folder = run or newest_run(runs)
-    data = EvalData.open(
-        load_run(folder, pick_device(device)), CacheLayout(cache), pick_device(device)
-    )
+    torch_device = pick_device(device)
+    data = EvalData.open(load_run(folder, torch_device), layout, torch_device)
     print_notes(encoder_notes(data.trained.info.fingerprint))
     written: list[str] = []
     try:

@@ -118,8 +118,7 @@ def cache(
 
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.progress import Screen
-    from semanticmac.preprocess.build import BuildOptions, build
-    from semanticmac.preprocess.corpora import read_corpus
+    from semanticmac.preprocess.corpora import read_corpus, require_name, require_root
     from semanticmac.preprocess.decoding.request import Decoder
     from semanticmac.preprocess.previous_build import continued_sampling
 
@@ -129,13 +128,18 @@ def cache(
         raise typer.BadParameter(f"--decoder {decoder}: expected av, decord or ffmpeg")
     check_name(name)
     sampling = _sampling(picture, length)
+    root = root or Path("data") / dataset
+    require_name(dataset)
+    require_root(dataset, root)
     if ray is None:
         _require_device_and_ffmpeg(device, cast(Steps | None, only))
 
-    root = root or Path("data") / dataset
     corpus = read_corpus(dataset, root, corpus_options(splits, exclude, labels, split_by, fold))
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
+
+    # Imported here because it loads torch: whatever is mistyped was refused before.
+    from semanticmac.preprocess.build import BuildOptions, build
 
     layout = CacheLayout(cache)
     if not repair:
@@ -182,8 +186,8 @@ def _require_device_and_ffmpeg(device: str, only: Steps | None) -> None:
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
 
     if only != "frames" and device != "auto":
-        # Imported here because it loads transformers, which takes seconds.
-        from semanticmac.run.weights import pick_device
+        # Imported here because it loads torch.
+        from semanticmac.run.device import pick_device
 
         pick_device(device)
     if only != "embeddings":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -86,20 +87,26 @@ def changed_settings(assignments: Sequence[str] | None, seed: int | None) -> dic
     return changes
 
 
-def open_training(
+@dataclass(frozen=True)
+class TrainRequest:
+    """The cached dataset and the settings to train with."""
+
+    layout: CacheLayout
+    settings: TrainConfig
+    config: Path | None  # the run that is repeated
+
+
+def read_request(
     cache: Path,
     dataset: str | None,
     preset: str | None,
     config: Path | None,
     changes: Mapping[str, Any],
-) -> tuple[TrainData, TrainConfig]:
-    """The cached dataset and the settings to train with; prints notes about both."""
-    from semanticmac.cache.copies import copies_notes
+) -> TrainRequest:
+    """Checks names, paths and settings. Loads no torch, so that a typo is answered at once."""
     from semanticmac.cache.layout import CacheLayout
-    from semanticmac.commands.ui.screen import print_notes
-    from semanticmac.run.notes import encoder_notes
-    from semanticmac.train.config_io import other_data, read_config, settings_for
-    from semanticmac.train.data import open_data
+    from semanticmac.cache.manifest import Manifest
+    from semanticmac.train.config_io import read_config, settings_for
 
     layout = CacheLayout(cache)
     base = None
@@ -107,17 +114,39 @@ def open_training(
         base = read_config(config, dataset)
         dataset = base.dataset
     name = cached_dataset(layout, dataset)
-    data = open_data(layout, name)
-    settings = settings_for(name, data.manifest.corpus, changes, preset, base)
+    corpus = Manifest.read(layout.manifest(name)).corpus
+    return TrainRequest(layout, settings_for(name, corpus, changes, preset, base), config)
 
+
+def open_training(request: TrainRequest) -> TrainData:
+    """The cached clips to train on; prints notes about them and the settings."""
+    from semanticmac.commands.ui.screen import print_notes
+    from semanticmac.run.notes import encoder_notes
+    from semanticmac.train.config_io import other_data
+    from semanticmac.train.data import open_data
+
+    settings = request.settings
+    data = open_data(request.layout, settings.dataset)
     print_notes(encoder_notes(data.manifest.fingerprint))
-    print_notes(copies_notes(data.manifest.rows))
     for modality in settings.model.modalities:
         if modality not in data.modalities:
             print_notes([f"no train clip has {modality}: the model is trained without it"])
-    if config is not None:
-        print_notes(other_data(config, settings, data))
-    return data, settings
+    if request.config is not None:
+        print_notes(other_data(request.config, settings, data))
+    return data
+
+
+def require_run(folder: Path, layout: CacheLayout) -> None:
+    """Raises RunError or CacheIncomplete unless the run and its cached dataset exist.
+
+    Loads no torch, so that a wrong path is answered at once.
+    """
+    from semanticmac.cache.layout import cache_command
+    from semanticmac.run.folder import RunInfo, require_weights
+
+    info = RunInfo.read(folder)
+    require_weights(folder)
+    layout.require(info.dataset, cache_command(info.dataset, info.corpus, info.fingerprint))
 
 
 def cores() -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semanticmac.commands.common import without_modalities
+from semanticmac.commands.common import require_run, without_modalities
 from semanticmac.commands.options import CACHE, RUNS, AsJson, CacheDir, Device, RunsDir, Without
 from semanticmac.commands.ui.screen import echo, err, out
 
@@ -78,7 +78,6 @@ def eval_(
     from semanticmac.core import SPLITS
     from semanticmac.eval.report.score_tables import PAPER_MODELS
     from semanticmac.run.folder import RunInfo, absent_modalities, newest_model
-    from semanticmac.run.weights import pick_device
 
     chosen: list[Path] = []
     for folder in [*(folders or []), *(run or [])] or [newest_model(runs, dataset)]:
@@ -107,8 +106,14 @@ def eval_(
         )
 
     layout = CacheLayout(cache)
+    for folder in chosen:
+        require_run(folder, layout)
+
+    # Imported here because it loads torch: whatever is mistyped was refused before.
+    from semanticmac.run.device import pick_device
+
+    torch_device = pick_device(device)
     for part in splits:
-        torch_device = pick_device(device)
         results = [_score(folder, layout, part, torch_device, absent_names) for folder in chosen]
         found = _run_extras(results, layout, part, device, extras)
         if as_json:
@@ -210,7 +215,7 @@ def _run_extras(
 ) -> ExtraResults:
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.eval.eval_data import EvalData
-    from semanticmac.run.weights import pick_device
+    from semanticmac.run.device import pick_device
 
     found = ExtraResults()
     if extras.compare:

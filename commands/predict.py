@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,20 +48,35 @@ def predict(
 
     Each video is predicted alone, without its dialogue.
     """
+    from semanticmac.preprocess.decoding.ffmpeg_program import require_program
+    from semanticmac.preprocess.embed import clips_of
+    from semanticmac.run.folder import (
+        RunInfo,
+        absent_modalities,
+        newest_run,
+        require_raw_videos,
+        require_weights,
+    )
+
+    set_resume_hint("run the same command again", state="No prediction was written")
+    require_program()
+    folder = run or newest_run(runs)
+    info = RunInfo.read(folder)
+    absent = absent_modalities(info, without_modalities(without))
+    require_weights(folder)
+    require_raw_videos(folder, info)
+    for video in videos:
+        if not os.path.exists(video):
+            raise typer.BadParameter(f"{video}: there is no such file or folder")
+    clips = clips_of(videos, text)
+
+    # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.cache.failures import Failure
     from semanticmac.commands.ui.failures import failures_table
     from semanticmac.commands.ui.predictions import predictions_json, predictions_table
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.inference import load
-    from semanticmac.preprocess.decoding.ffmpeg_program import require_program
-    from semanticmac.preprocess.embed import clips_of
-    from semanticmac.run.folder import RunInfo, absent_modalities, newest_run
 
-    set_resume_hint("run the same command again", state="No prediction was written")
-    require_program()
-    folder = run or newest_run(runs)
-    absent = absent_modalities(RunInfo.read(folder), without_modalities(without))
-    clips = clips_of(videos, text)
     predictions, failures = [], []
     with Screen(err) as screen:
         predictor = load(
@@ -74,7 +90,6 @@ def predict(
                 predictions.append(result)
             screen.progress("predicting", done, len(clips), len(failures))
 
-    info = predictor.trained.info
     transcripts = clips if text is None else []
     notes = _notes(predictor, absent, transcripts, videos)
     if as_json:

@@ -28,16 +28,22 @@ def report(
     It needs no network.
     """
     from semanticmac.cache.layout import CacheLayout
+    from semanticmac.commands.common import require_run
+    from semanticmac.run.folder import newest_run
+
+    folder = run or newest_run(runs)
+    layout = CacheLayout(cache)
+    require_run(folder, layout)
+
+    # Imported here because they load torch: a mistyped path was refused before.
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.eval.report.page import build, require_writable, write
-    from semanticmac.run.folder import newest_run
-    from semanticmac.run.weights import load_run, pick_device
+    from semanticmac.run.device import pick_device
+    from semanticmac.run.weights import load_run
 
-    folder = run or newest_run(runs)
-    data = EvalData.open(
-        load_run(folder, pick_device(device)), CacheLayout(cache), pick_device(device)
-    )
+    torch_device = pick_device(device)
+    data = EvalData.open(load_run(folder, torch_device), layout, torch_device)
     path = to or folder / f"report-{split}.html"
     require_writable(path)
     with Screen(err) as screen:

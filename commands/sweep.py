@@ -53,22 +53,27 @@ def sweep(
 
     The same command resumes where it was stopped. Several of them at once share the trials.
     """
-    from semanticmac.commands.common import changed_settings, open_training
-    from semanticmac.commands.ui.epochs import EpochLines
-    from semanticmac.commands.ui.progress import Screen
-    from semanticmac.commands.ui.trainings import sweep_table
-    from semanticmac.run.folder import RunInfo, higher_is_better
-    from semanticmac.run.weights import pick_device
-    from semanticmac.train.callbacks import Callbacks
+    from semanticmac.commands.common import changed_settings, open_training, read_request
     from semanticmac.train.experiments.search_space import read_space
-    from semanticmac.train.experiments.sweep import BEST, Sweep, ranked, sweep, trial_folder
 
     if sampler not in SAMPLERS:
         raise typer.BadParameter(f"--sampler {sampler}: expected {' or '.join(SAMPLERS)}")
     changes = changed_settings(set_, seed)
-    data, settings = open_training(cache, dataset, preset, config, changes)
+    training = read_request(cache, dataset, preset, config, changes)
+    settings = training.settings
     folder = runs / f"sweep-{settings.dataset}"
     search_space = read_space(space, settings, changes.keys())
+
+    # Imported here because they load torch: whatever is mistyped was refused before.
+    from semanticmac.commands.ui.epochs import EpochLines
+    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.commands.ui.trainings import sweep_table
+    from semanticmac.run.device import pick_device
+    from semanticmac.run.folder import RunInfo, higher_is_better
+    from semanticmac.train.callbacks import Callbacks
+    from semanticmac.train.experiments.sweep import BEST, Sweep, ranked, sweep, trial_folder
+
+    data = open_training(training)
     request = Sweep(settings, search_space, cast(Sampler, sampler), trials, folder)
     what = f", {len(search_space)} settings → {folder}"
     echo(err, Text.assemble("searching on ", (settings.dataset, "bold"), what))

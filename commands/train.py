@@ -70,9 +70,8 @@ def train(
 
     On several GPUs: torchrun --nproc-per-node=N -m semanticmac.cli -- train …
     """
-    from semanticmac.commands.common import changed_settings, open_training
+    from semanticmac.commands.common import changed_settings, open_training, read_request
     from semanticmac.run.folder import drop_empty, new_run
-    from semanticmac.train.distributed import init_distributed
 
     if resume is not None:
         changed = bool(config or preset or run or set_) or seed is not None or seeds is not None
@@ -82,10 +81,18 @@ def train(
             "--tensorboard shows one training run: give --seed instead of --seeds"
         )
     changes = changed_settings(set_, seed)
+    request = read_request(cache, dataset, preset, resume or config, changes)
+    settings = request.settings
+    if run is not None and seeds is None:
+        new_run(runs, settings.dataset, run)  # refuses a folder that holds a run
+
+    # Imported here because it loads torch: whatever is mistyped was refused before.
+    from semanticmac.train.distributed import init_distributed
+
     with init_distributed() as distributed:
         if not distributed.is_main:
             out.quiet = err.quiet = True
-        data, settings = open_training(cache, dataset, preset, resume or config, changes)
+        data = open_training(request)
         if seeds is not None:
             if distributed.world_size > 1:
                 raise typer.BadParameter(
@@ -132,8 +139,8 @@ def _train_one(
 ) -> Path:
     from semanticmac.commands.ui.epochs import EpochLines
     from semanticmac.commands.ui.progress import Screen
+    from semanticmac.run.device import pick_device
     from semanticmac.run.folder import is_finished
-    from semanticmac.run.weights import pick_device
     from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.curves import Curves
     from semanticmac.train.loop import train
@@ -185,7 +192,7 @@ def _train_seeds(
     from semanticmac.commands.ui.epochs import EpochLines
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.commands.ui.trainings import seeds_table
-    from semanticmac.run.weights import pick_device
+    from semanticmac.run.device import pick_device
     from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.experiments.seeds import parse_seeds, train_seeds
 

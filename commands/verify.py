@@ -13,11 +13,14 @@ def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     """Read and check every byte of a cached dataset. Damage is listed; the exit code is then 1."""
     from semanticmac.cache.layout import CacheLayout, cache_command
     from semanticmac.cache.manifest import Manifest
-    from semanticmac.cache.verify import verify
     from semanticmac.commands.ui.progress import Screen
 
     layout = CacheLayout(cache)
     name = cached_dataset(layout, dataset)
+
+    # Imported here because it loads lmdb: a mistyped name was refused before.
+    from semanticmac.cache.verify import verify
+
     manifest = Manifest.read(layout.manifest(name))
     with Screen(err) as screen:
         damage = verify(layout, manifest, screen.progress)

@@ -159,6 +159,15 @@ def absent_modalities(info: RunInfo, without: Sequence[str]) -> tuple[str, ...]:
     return absent
 
 
+def require_raw_videos(folder: Path, info: RunInfo) -> None:
+    """Raises RunError if the model was trained on features that this program cannot compute."""
+    if info.fingerprint.imported:
+        raise RunError(
+            f"{folder} was trained on imported features and cannot predict videos: "
+            "the program that extracted the features is not part of this one"
+        )
+
+
 def require_weights(folder: Path) -> None:
     """Raises RunError for a finished run without weights, as all trials of a sweep but the best."""
     if not (folder / "model.safetensors").exists():

@@ -158,7 +158,8 @@ def test_predict_sees_what_the_cache_saw(clips, walked):
     """A raw video gives the prediction that its cached embeddings give."""
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.eval.evaluate import evaluate
-    from semanticmac.run.weights import load_run, pick_device
+    from semanticmac.run.device import pick_device
+    from semanticmac.run.weights import load_run
 
     cpu = pick_device("cpu")
     cached = evaluate(

@@ -7,12 +7,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semanticmac.run.folder import RunInfo
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, from_toml, override, preset
-from semanticmac.train.data import TrainData, with_dialogue
-from semanticmac.train.resume import changed_data
+
+if TYPE_CHECKING:
+    from semanticmac.train.data import TrainData
 
 
 def named_preset(name: str, dataset: str) -> TrainConfig:
@@ -51,6 +52,10 @@ def read_config(path: Path, dataset: str | None = None) -> TrainConfig:
 
 def other_data(path: Path, config: TrainConfig, data: TrainData) -> list[str]:
     """A note for the user if the repeated run was trained on other data than `data`."""
+    # Imported here because they load torch, and wrong settings are refused before that.
+    from semanticmac.train.data import with_dialogue
+    from semanticmac.train.resume import changed_data
+
     folder = path if path.is_dir() else path.parent
     if not (folder / "run.json").exists():
         return []

@@ -21,6 +21,7 @@ __all__ = [
     "known_bad_note",
     "read_corpus",
     "read_lists",
+    "require_name",
     "require_root",
 ]
 
@@ -72,14 +73,20 @@ def known_bad_note(corpus: Corpus) -> list[str]:
     return [f"known to be broken in the download: {', '.join(bad)}"] if bad else []
 
 
+def require_name(name: str) -> None:
+    """Raises CorpusError for the name of no corpus."""
+    if name in READERS:
+        return
+    near = difflib.get_close_matches(name.lower(), NAMES, n=3, cutoff=0.5)
+    hint = f"expected one of {', '.join(NAMES)}"
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    raise CorpusError(f"no corpus is called {name!r}; {hint}")
+
+
 def read_lists(name: str, root: Path, options: Options) -> Corpus:
     """Like read_corpus, without the notes on files."""
-    if name not in READERS:
-        near = difflib.get_close_matches(name.lower(), NAMES, n=3, cutoff=0.5)
-        hint = f"expected one of {', '.join(NAMES)}"
-        if near:
-            hint = f"did you mean {' or '.join(near)}?"
-        raise CorpusError(f"no corpus is called {name!r}; {hint}")
+    require_name(name)
     require_root(name, root)
     if options.fold is not None and name != "mustard":
         raise CorpusError(f"fold={options.fold} was given, but only mustard has folds, not {name}")

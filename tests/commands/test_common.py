@@ -1,0 +1,96 @@
+"""A typo in a name, a setting or a path is refused before any heavy library is imported."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parents[1] / "data" / "version-0.1"
+CACHED = ("--cache", "planted-cache", "--dataset", "planted")
+RUN = "runs/finished"
+CASES = [
+    (("cache", "mozi"), "did you mean mosi"),
+    (("cache", "mosi", "--root", "nope", "--device", "cuda"), "nope is not a folder"),
+    (("inspect", "plantd", "--cache", "planted-cache"), "did you mean planted?"),
+    (("verify", "--cache", "nope"), "nope does not hold a dataset"),
+    (("train", "--cache", "nope"), "nope does not hold a dataset"),
+    (("train", "--cache", "planted-cache", "--dataset", "plantd"), "did you mean planted?"),
+    (("train", *CACHED, "--set", "epoch=1"), "did you mean epochs"),
+    (("train", *CACHED, "--set", "epochs=many"), "must be a whole number"),
+    (("train", *CACHED, "--set", "heads=7"), "must be divisible by heads=7"),
+    (("train", *CACHED, "--preset", "mozi"), "did you mean mosi"),
+    (("train", *CACHED, "--config", "nope"), "nope is not there"),
+    (("train", *CACHED, "--run", RUN), "holds a run already"),
+    (("train", "--cache", "planted-cache", "--resume", "nope"), "no training was started"),
+    (("sweep", *CACHED, "--set", "epoch=1"), "did you mean epochs"),
+    (("sweep", *CACHED, "--space", "nope.toml"), "nope.toml"),
+    (("ablate", *CACHED, "--set", "epoch=1"), "did you mean epochs"),
+    (("eval", "nope"), "nope does not exist"),
+    (("eval", RUN, "--cache", "nope"), "nope does not hold the dataset 'planted'"),
+    (("eval", RUN, "--split", "tset"), "--split tset"),
+    (("report", "nope"), "nope does not exist"),
+    (("report", RUN, "--cache", "nope"), "nope does not hold the dataset 'planted'"),
+    (("analyze", "labels", "--run", "nope"), "nope does not exist"),
+    (("analyze", "labels", "--run", RUN, "--cache", "nope"), "nope does not hold"),
+    (("predict", "nope.mp4", "--run", RUN), "nope.mp4: there is no such file or folder"),
+    (("predict", "films/one.mp4", "--run", "nope"), "nope does not exist"),
+    (("predict", "films/one.mp4", "--run", RUN, "--without", "tetx"), "--without tetx"),
+    (("export", "nope", "model"), "nope does not exist"),
+]
+# One process for all cases: each line of its output is what one of them loaded, and its message.
+MAIN = """
+import contextlib, io, json, sys
+from semanticmac import cli
+
+for words in json.loads(sys.argv[1]):
+    before = set(sys.modules)
+    sys.argv = ["semanticmac", *words]
+    message = io.StringIO()
+    with contextlib.redirect_stderr(message):
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            assert exit_.code == 2, (words, exit_.code, message.getvalue())
+    heavy = {"torch", "transformers", "lmdb"} & (set(sys.modules) - before)
+    print(json.dumps([sorted(heavy), message.getvalue()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[tuple[str, ...], tuple[list[str], str]]:
+    """Command line → the heavy libraries that it loaded, and its message as one line."""
+    lines = [words for words, _ in CASES]
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, json.dumps(lines)],
+        cwd=DATA,
+        env=os.environ | {"COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for words, line in zip(lines, done.stdout.splitlines(), strict=True):
+        heavy, message = json.loads(line)
+        found[words] = heavy, " ".join(message.split())
+    return found
+
+
+@pytest.mark.parametrize(("words", "message"), CASES)
+def test_a_typo_is_refused_before_a_heavy_library_is_imported(words, message, answers):
+    heavy, answer = answers[words]
+    assert message in answer
+    assert heavy == []
+
+
+def test_a_build_on_the_cpu_imports_no_transformers():
+    code = (
+        "import sys\n"
+        "from semanticmac.commands.cache import _require_device_and_ffmpeg\n"
+        "import semanticmac.preprocess.build, semanticmac.preprocess.encoders.imagebind.encoder\n"
+        "_require_device_and_ffmpeg('cpu', None)\n"
+        "assert 'transformers' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
