@@ -42,10 +42,10 @@ def corpus(tmp_path_factory, film) -> Path:
     film(root / "long.mp4", 3.0)
     (root / "broken.mp4").write_text("no video")
     whole = [*names, names[1], "broken.mp4"]
-    rows = [
-        {"clip_id": f"{i}", "file": name, "text": f"line {i}", "label": i % 3}
-        for i, name in enumerate(whole)
-    ]
+    rows = []
+    for i, name in enumerate(whole):
+        label = whole.index(name) % 3  # The same for both clips of one file.
+        rows.append({"clip_id": f"{i}", "file": name, "text": f"line {i}", "label": label})
     cuts = [
         {"start_s": i * 0.5, "end_s": (i + 1) * 0.5, "file": "long.mp4", "label": 0}
         for i in range(6)
@@ -81,7 +81,7 @@ def made(corpus: Path, layout: Path, limit: int | None = None, **how) -> BuildRe
         return build(
             clips,
             CacheLayout(layout),
-            plan=BuildOptions(corpus, 1),
+            options=BuildOptions(corpus, 1),
             progress=lambda *_: None,
             **how,
         )
@@ -120,7 +120,7 @@ def machines() -> Iterator:
 
 
 @pytest.fixture(scope="module")
-def init_distributed(machines) -> Iterator:
+def ray_cluster(machines) -> Iterator:
     from semanticmac.preprocess.cluster.ray_backend import join
 
     with join(machines.address, "imagebind-tiny", "auto", None, Sampling()) as cluster:
@@ -156,19 +156,19 @@ def struck(monkeypatch):
     return plan
 
 
-def test_a_cluster_makes_the_bytes_of_one_machine(init_distributed, corpus, expected, tmp_path):
-    report = made(corpus, tmp_path, cluster=init_distributed)
+def test_a_cluster_makes_the_bytes_of_one_machine(ray_cluster, corpus, expected, tmp_path):
+    report = made(corpus, tmp_path, cluster=ray_cluster)
     assert (report.decoded, report.encoded, report.failed) == (FILES + 6, FILES + 6, 1)
     assert contents(tmp_path) == expected
-    assert made(corpus, tmp_path, cluster=init_distributed).decoded == 0
+    assert made(corpus, tmp_path, cluster=ray_cluster).decoded == 0
 
 
 def test_one_machine_and_a_cluster_continue_each_other(
-    init_distributed, corpus, expected, tiny, tmp_path
+    ray_cluster, corpus, expected, tiny, tmp_path
 ):
     for name, first, second in (
-        ("a", {"encoder": tiny}, {"cluster": init_distributed}),
-        ("b", {"cluster": init_distributed}, {"encoder": tiny}),
+        ("a", {"encoder": tiny}, {"cluster": ray_cluster}),
+        ("b", {"cluster": ray_cluster}, {"encoder": tiny}),
     ):
         made(corpus, tmp_path / name, 5, **first)
         report = made(corpus, tmp_path / name, **second)
@@ -184,10 +184,10 @@ def records(found: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def test_frames_that_one_machine_stored_are_encoded_by_a_cluster(
-    init_distributed, corpus, expected, tmp_path
+    ray_cluster, corpus, expected, tmp_path
 ):
     made(corpus, tmp_path, encoder=None)
-    report = made(corpus, tmp_path, cluster=init_distributed)
+    report = made(corpus, tmp_path, cluster=ray_cluster)
     assert (report.decoded, report.encoded) == (0, FILES + 6)
     assert contents(tmp_path) == expected
 
@@ -202,23 +202,21 @@ def wait_for_the_end_of(worker) -> None:
             ray.get(worker.actor.hostname.remote())
 
 
-def test_clips_of_killed_workers_are_done_again(
-    init_distributed, struck, corpus, expected, tmp_path
-):
+def test_clips_of_killed_workers_are_done_again(ray_cluster, struck, corpus, expected, tmp_path):
     def kill(worker) -> None:
         worker.terminate()
         wait_for_the_end_of(worker)
 
     struck("DecodeActor", 4, kill)
     lost = struck("EncodeActor", 6, kill)
-    report = made(corpus, tmp_path, cluster=init_distributed)
+    report = made(corpus, tmp_path, cluster=ray_cluster)
     assert sorted(lost) == ["DecodeActor", "EncodeActor"]
     assert (report.decoded, report.encoded, report.failed) == (FILES + 6, FILES + 6, 1)
     assert contents(tmp_path) == expected
 
 
 def test_clips_of_a_killed_machine_are_done_again(
-    init_distributed, machines, struck, corpus, expected, tmp_path
+    ray_cluster, machines, struck, corpus, expected, tmp_path
 ):
     def kill(worker) -> None:
         [machine] = [
@@ -228,7 +226,7 @@ def test_clips_of_a_killed_machine_are_done_again(
         wait_for_the_end_of(worker)
 
     lost = struck("DecodeActor", 5, kill)
-    report = made(corpus, tmp_path, cluster=init_distributed)
+    report = made(corpus, tmp_path, cluster=ray_cluster)
     assert "DecodeActor" in lost
     assert (report.decoded, report.encoded, report.failed) == (FILES + 6, FILES + 6, 1)
     assert contents(tmp_path) == expected
