@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from semanticmac.cache.atomic_io import ChecksumMismatch
     from semanticmac.cache.frame_codec import RecordError
-    from semanticmac.cache.frame_store import StoreDamaged
-    from semanticmac.cache.layout import CacheBusy, CacheIncomplete
+    from semanticmac.cache.frame_store import StoreDamaged, StoreUnavailable
+    from semanticmac.cache.layout import CacheBusy, CacheIncomplete, CacheNotWritable
     from semanticmac.cache.shard_format import ShardError
     from semanticmac.eval.analysis.figure import AnalysisError
     from semanticmac.eval.report.score_tables import ReportError
@@ -33,6 +33,7 @@ __all__ = [
     "AnalysisError",
     "CacheBusy",
     "CacheIncomplete",
+    "CacheNotWritable",
     "CheckpointError",
     "ChecksumMismatch",
     "ClusterError",
@@ -53,6 +54,7 @@ __all__ = [
     "SettingsConflict",
     "ShardError",
     "StoreDamaged",
+    "StoreUnavailable",
     "TrainError",
     "WorkerError",
 ]
@@ -61,6 +63,7 @@ _MODULES = {
     "AnalysisError": "eval.analysis.figure",
     "CacheBusy": "cache.layout",
     "CacheIncomplete": "cache.layout",
+    "CacheNotWritable": "cache.layout",
     "CheckpointError": "preprocess.encoders.imagebind.checkpoint",
     "ChecksumMismatch": "cache.atomic_io",
     "ClusterError": "preprocess.cluster.placement",
@@ -81,6 +84,7 @@ _MODULES = {
     "SettingsConflict": "model.config",
     "ShardError": "cache.shard_format",
     "StoreDamaged": "cache.frame_store",
+    "StoreUnavailable": "cache.frame_store",
     "TrainError": "train.data",
     "WorkerError": "preprocess.process_pool",
 }

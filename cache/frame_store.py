@@ -31,11 +31,17 @@ class StoreDamaged(Exception):
     """LMDB cannot read the file that holds the frames."""
 
 
+class StoreUnavailable(Exception):
+    """The machine cannot map the file that holds the frames into memory."""
+
+
 class FrameStore:
     """A folder of packed clips (frame_codec.py). Open it once in a process; it grows by itself."""
 
     def __init__(self, folder: Path, *, writable: bool = False) -> None:
-        """Raises FileNotFoundError if a store to read does not exist, and StoreDamaged."""
+        """Raises FileNotFoundError if a store to read does not exist, StoreDamaged, and
+        StoreUnavailable where the process may not map so much memory.
+        """
         if writable:
             folder.mkdir(parents=True, exist_ok=True)
         elif not (folder / "data.mdb").exists():
@@ -50,6 +56,12 @@ class FrameStore:
             full = disk_full_error(error, folder)
             if full is not None:
                 raise full from None
+            if isinstance(error, lmdb.MemoryError) or os.strerror(errno.ENOMEM) in str(error):
+                raise StoreUnavailable(
+                    f"{folder / 'data.mdb'} cannot be mapped: LMDB needs {size:,} bytes of address "
+                    "space, and this process may not have so many. See `ulimit -v` and the memory "
+                    "limit of the job; address space is no memory in use"
+                ) from None
             unreadable = isinstance(error, _UNREADABLE) or "data format" in str(error)
             if unreadable or self._file_bytes < _SMALLEST_FILE_BYTES:
                 raise _damaged(folder, str(error)) from None

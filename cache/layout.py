@@ -10,12 +10,14 @@ digests.json                    SHA-256 of the raw files (file_hashes.py)
 from __future__ import annotations
 
 import difflib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from semanticmac.cache.atomic_io import remove_partial_files
 from semanticmac.cache.keys import Fingerprint, Sampling
@@ -23,6 +25,10 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 
 class CacheIncomplete(Exception):
     """Stage 2 needs data that the cache lacks; the message names the command that builds it."""
+
+
+class CacheNotWritable(Exception):
+    """The cache folder cannot be written or locked; the message says why."""
 
 
 class CacheBusy(Exception):
@@ -94,10 +100,10 @@ class CacheLayout:
     def build_lock(self) -> Iterator[None]:
         """Locks the cache for one builder. The lock of a killed process is released.
 
-        Raises CacheBusy while another process holds the lock.
+        Raises CacheBusy while another process holds the lock, and CacheNotWritable where the
+        folder is read-only or its file system has no locks.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("a") as lock:
+        with self._open_lock_file() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -105,8 +111,27 @@ class CacheLayout:
                     f"another `semanticmac cache` is building in {self.root}. "
                     "Wait until it is done, or give --cache another folder."
                 ) from None
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                    raise
+                raise CacheNotWritable(
+                    f"the file system of {self.root} does not support locks (NFS?), and without "
+                    "one two builds could damage the cache: give --cache a folder on another disk"
+                ) from None
             remove_partial_files(self.root)
             yield
+
+    def _open_lock_file(self) -> TextIO:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            return (self.root / ".lock").open("a")
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            raise CacheNotWritable(
+                f"{self.root} cannot be written ({error.strerror}), and building needs that: "
+                "give --cache another folder, or change its permissions"
+            ) from None
 
 
 def cache_command(dataset: str, corpus: str, fingerprint: Fingerprint, *more: str) -> str:

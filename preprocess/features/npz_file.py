@@ -7,9 +7,11 @@ clip_id, split, text and label, and optionally label_text, label_audio and label
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -72,12 +74,46 @@ def _rows(table: Path) -> Mapping[str, Row]:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
+        _check_announced_sizes(path)
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in KEYS if key in file.files}
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CorpusError(f"{path} is no .npz of plain arrays: {error}") from error
+
+
+def _check_announced_sizes(path: Path) -> None:
+    """Raises CorpusError for an array whose header announces more bytes than the archive holds.
+
+    NumPy reserves the announced bytes before it reads any.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for key in KEYS:
+            name = f"{key}.npy"
+            if name not in archive.namelist():
+                continue
+            entry = archive.getinfo(name)
+            # Deflate shrinks data to no less than about 1/1032 of its size.
+            held = min(entry.file_size, 1_100 * path.stat().st_size)
+            with archive.open(name) as file:
+                shape, dtype = _header(file)
+            announced = math.prod(shape) * dtype.itemsize
+            if announced > held:
+                raise CorpusError(
+                    f"{path}: the header of `{key}` announces {announced:,} bytes (shape {shape}), "
+                    f"and the file holds {held:,}: it is damaged"
+                )
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of a .npy file."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    return shape, dtype
 
 
 def _ids(path: Path, arrays: Mapping[str, np.ndarray]) -> list[str]:

@@ -127,3 +127,20 @@ def test_want_of_room_names_the_store(tmp_path, record, code):
         with pytest.raises(OSError, match=os.strerror(code)) as broadcast:
             store.put_many([("a", record)])
     assert (broadcast.value.errno, broadcast.value.filename) == (code, str(tmp_path / "frames"))
+
+
+def test_a_process_without_address_space_says_what_is_missing(tmp_path):
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from semanticmac.cache.frame_store import FrameStore, StoreUnavailable\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "try:\n"
+        "    FrameStore(Path(sys.argv[1]), writable=True)\n"
+        "except StoreUnavailable as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "frames"], capture_output=True, text=True
+    )
+    assert "cannot be mapped: LMDB needs 1,073,741,824 bytes" in done.stdout, done.stderr

@@ -1,11 +1,14 @@
 """What a cache folder says of a dataset that it does not hold, and the command that makes one again."""
 
+import errno
+import fcntl
 import shlex
+from pathlib import Path
 
 import pytest
 
 from semanticmac.cache.keys import IMPORTED, Fingerprint, Sampling
-from semanticmac.cache.layout import CacheIncomplete, CacheLayout, cache_command
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout, CacheNotWritable, cache_command
 
 MADE = Fingerprint("imagebind-tiny", "a", "w", True, 4, Sampling())
 
@@ -77,3 +80,31 @@ def test_what_a_repair_needs_stands_behind(layout):
     assert cache_command("demo", "demo", MADE, "--repair").endswith(
         "--encoder imagebind-tiny --repair"
     )
+
+
+def test_a_cache_on_a_file_system_without_locks_says_so(tmp_path, monkeypatch):
+    for code in (errno.ENOLCK, errno.EOPNOTSUPP):
+
+        def refuse(*_, code=code):
+            raise OSError(code, "no locks")
+
+        monkeypatch.setattr(fcntl, "flock", refuse)
+        with (
+            pytest.raises(CacheNotWritable, match=r"does not support locks \(NFS\?\)"),
+            CacheLayout(tmp_path).build_lock(),
+        ):
+            pass
+
+
+def test_a_read_only_cache_says_so(tmp_path, monkeypatch):
+    for code in (errno.EACCES, errno.EROFS):
+
+        def refuse(*_, code=code, **__):
+            raise OSError(code, "read-only")
+
+        monkeypatch.setattr(Path, "open", refuse)
+        with (
+            pytest.raises(CacheNotWritable, match=r"cannot be written \(read-only\).*--cache"),
+            CacheLayout(tmp_path).build_lock(),
+        ):
+            pass

@@ -12,6 +12,7 @@ import json
 import math
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,8 @@ from semanticmac.preprocess.encoders.imagebind.network import (
 )
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
+# Ample for ViT-G; more would take minutes to build before it is refused.
+MAX_BLOCKS, MAX_WIDTH = 256, 16_384
 _VISION_KERNEL = "modality_preprocessors.vision.rgbt_stem.proj.1.weight"
 _POSITIONS = "modality_preprocessors.{}.pos_embedding_helper.pos_embed"
 # Our name within a modality → the official name. The first pattern that matches counts.
@@ -78,6 +81,7 @@ def read_checkpoint(path: Path) -> ImageBind:
 
     try:
         config = _config(tensors, heads, path)
+        _check_size(config, tensors, path)
         # On "meta": no memory and no random numbers for weights that are replaced at once.
         with torch.device("meta"):
             model = ImageBind(config)
@@ -91,6 +95,12 @@ def read_checkpoint(path: Path) -> ImageBind:
             f"renamed (it begins with {known}). Expected the keys of the official "
             "imagebind_huge.pth, at the top level."
         ) from None
+    for name, weight in weights.items():
+        if not bool(weight.isfinite().all()):
+            raise CheckpointError(
+                f"{path}: {official_name(name)} holds NaN or infinite numbers, so every embedding "
+                "would be meaningless. Get the file again."
+            )
     model.load_state_dict(weights, assign=True)
     return model.eval().requires_grad_(False)
 
@@ -141,6 +151,22 @@ def _config(
     return replace(config, vision=vision, audio=audio)
 
 
+def _check_size(config: ImageBindConfig, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises CheckpointError where the file does not hold as many blocks as its keys announce.
+
+    A key `blocks.999999.` alone would otherwise build a million blocks.
+    """
+    for modality, tower in (("vision", config.vision), ("audio", config.audio)):
+        prefix = f"modality_trunks.{modality}.blocks."
+        present = sum(key.startswith(prefix) for key in tensors)
+        if tower.blocks > min(present, MAX_BLOCKS) or tower.width > MAX_WIDTH:
+            raise CheckpointError(
+                f"{path} names {tower.blocks} {modality} blocks of width {tower.width} and holds "
+                f"{present} tensors of blocks: expected at most {MAX_BLOCKS} blocks, each with its "
+                f"tensors, and a width of at most {MAX_WIDTH}"
+            )
+
+
 def _tower_config(tensors: Mapping[str, Tensor], modality: str) -> TowerConfig:
     """Width and number of blocks by the shapes; the heads are unknown and set to 1."""
     width = tensors[f"modality_preprocessors.{modality}.cls_token"].shape[-1]
@@ -176,6 +202,11 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
                 f"{path} is no file that torch.save wrote: since torch 1.6 these are zip archives"
             )
     try:
+        if _is_torchscript(path):
+            raise CheckpointError(
+                f"{path} is a TorchScript program (torch.jit.save), which is code and is not run "
+                "here. Save its weights alone: torch.save(model.state_dict(), …)."
+            )
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -183,7 +214,7 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
             "code from the file, so it is refused. Save its state dict alone: "
             "torch.save(model.state_dict(), …)."
         ) from error
-    except (RuntimeError, OSError, EOFError) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise CheckpointError(
             f"{path} ends too early or is damaged ({path.stat().st_size:,} bytes): "
             f"{str(error).splitlines()[0]}. Delete it and get it again."
@@ -194,6 +225,11 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
         )
     tensors = {key: value for key, value in loaded.items() if isinstance(value, Tensor)}
     return tensors, _heads_beside(path)
+
+
+def _is_torchscript(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:

@@ -1,5 +1,7 @@
 """Features from plain arrays with a table beside them."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from support.feature_files import AUDIO, import_file, padded_features, read_dataset
@@ -69,3 +71,17 @@ def test_the_error_names_the_defect_of_the_arrays_or_of_the_table(tmp_path, arra
         path.with_suffix(".csv").write_text("clip_id,split,label\n" + rows)
     with pytest.raises(CorpusError, match=message):
         import_file(path)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_array_that_announces_terabytes_is_refused_before_it_is_read(tmp_path, compressed):
+    path = tmp_path / "own.npz"
+    path.with_suffix(".csv").write_text("clip_id,split,text,label\na,train,Hi,joy\n")
+    method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", method) as archive, archive.open("audio.npy", "w") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (1, 2 * 10**9, 1000)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(1000))
+    message = r"own\.npz: the header of `audio` announces 8,000,000,000,000 bytes"
+    with pytest.raises(CorpusError, match=message):
+        import_file(path, "meld")

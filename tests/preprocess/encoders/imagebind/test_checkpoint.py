@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from semanticmac.preprocess.encoders.imagebind import checkpoint
 from semanticmac.preprocess.encoders.imagebind.checkpoint import (
     CheckpointError,
     official_name,
@@ -200,3 +201,39 @@ def test_a_file_that_is_no_state_dict_is_refused(tmp_path: Path) -> None:
     (tmp_path / "page.pth").write_text("<html>")
     with pytest.raises(CheckpointError, match=r"page\.pth is no file that torch\.save wrote"):
         read_checkpoint(tmp_path / "page.pth")
+
+
+def test_a_torchscript_program_is_refused_by_name(tmp_path: Path) -> None:
+    program = torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2))  # type: ignore[no-untyped-call]
+    torch.jit.save(program, tmp_path / "model.pth")  # type: ignore[no-untyped-call]
+    with pytest.raises(CheckpointError, match="is a TorchScript program"):
+        read_checkpoint(tmp_path / "model.pth")
+
+
+@pytest.mark.parametrize("block", [255, 10**9])
+def test_blocks_that_the_file_does_not_hold_are_never_built(
+    official: dict[str, Tensor], tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    official[f"modality_trunks.vision.blocks.{block}.norm_2.bias"] = torch.ones(16)
+    monkeypatch.setattr(checkpoint, "ImageBind", None)
+    with pytest.raises(CheckpointError, match=rf"names {block + 1} vision blocks of width 16"):
+        read_checkpoint(write_pth(official, tmp_path))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(
+    official: dict[str, Tensor], tmp_path: Path, value: float
+) -> None:
+    key = "modality_trunks.audio.blocks.1.norm_2.bias"
+    official[key][3] = value
+    with pytest.raises(CheckpointError, match=rf"{key} holds NaN or infinite numbers"):
+        read_checkpoint(write_pth(official, tmp_path))
+
+
+def test_a_cut_safetensors_of_the_middle_is_refused(
+    official: dict[str, Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "small.safetensors"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(CheckpointError, match="ends too early or is damaged"):
+        read_checkpoint(path)
