@@ -66,6 +66,10 @@ class RunInfo:
     corpus: str = ""
     # SHA-256 of every file that prediction reads (run/digests.py); empty for runs of version 0.1.0
     files: dict[str, str] = field(default_factory=dict)
+    # split → share of its text tokens that the tokenizer does not know
+    unknown_tokens: dict[str, float] = field(default_factory=dict)
+    # number of clips, and of those with more than max_frames frames, of train and valid together
+    frames_subsampled: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.corpus:

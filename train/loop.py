@@ -27,8 +27,9 @@ from semanticmac.train.checkpoint import Checkpointer, CheckpointMetadata
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, resolve, with_dialogue
 from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
+from semanticmac.train.input_report import InputReport, report_inputs
 from semanticmac.train.interrupts import deferred_sigint
-from semanticmac.train.language import cut_note, open_language
+from semanticmac.train.language import open_language
 from semanticmac.train.logger import GPU_BUFFERED_STEPS, EpochLog, RunLog, read_epochs
 from semanticmac.train.resume import is_trained
 from semanticmac.train.seeding import deterministic, seed_everything
@@ -115,7 +116,7 @@ class _Session:
     reader: BatchReader
     log: RunLog
     checkpointer: Checkpointer
-    texts_cut: dict[str, int]
+    report: InputReport
 
     def write_pseudo_labels(self, epoch: int) -> None:
         if self.trainer.config.pseudo_labels and self.trainer.distributed.is_main:
@@ -124,7 +125,7 @@ class _Session:
 
     def save_best(self, result: EpochLog) -> None:
         if self.trainer.distributed.is_main:
-            info = _run_info(self.trainer.config, self.reader.data, result, self.texts_cut)
+            info = _run_info(self.trainer.config, self.reader.data, result, self.report)
             save_best(self.run, self.trainer.model, info)
 
 
@@ -149,10 +150,10 @@ def _open_session(
         metadata = saved.metadata
 
     seed_everything(config.seed)
-    splits = (data.train, data.valid)
-    language = open_language(config.model, splits, run, resumed=saved is not None)
-    note = cut_note(language.cut, config.model.max_tokens)
-    if note:
+    language = open_language(config.model, run, resumed=saved is not None)
+    splits = {"train": data.train, "valid": data.valid}
+    report = report_inputs(config.model, language.tokenize, splits)
+    for note in report.notes(config.model):
         callbacks.on_note(note)
 
     is_main, on_gpu = distributed.is_main, device.type == "cuda"
@@ -183,12 +184,10 @@ def _open_session(
             checkpointer = Checkpointer(
                 run if is_main else None, metadata, save_every_s, interrupted
             )
-            yield _Session(run, trainer, reader, log, checkpointer, language.cut)
+            yield _Session(run, trainer, reader, log, checkpointer, report)
 
 
-def _run_info(
-    config: TrainConfig, data: TrainData, best: EpochLog, texts_cut: dict[str, int]
-) -> RunInfo:
+def _run_info(config: TrainConfig, data: TrainData, best: EpochLog, report: InputReport) -> RunInfo:
     versions = {
         "semanticmac": __version__,
         "python": platform.python_version(),
@@ -207,5 +206,7 @@ def _run_info(
         valid_score=best.valid,
         data=data.digest,
         versions=versions,
-        texts_cut=texts_cut,
+        texts_cut=report.texts_cut,
+        unknown_tokens=report.unknown_tokens,
+        frames_subsampled=report.frames_subsampled,
     )
