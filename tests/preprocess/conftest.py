@@ -5,11 +5,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from support.demo import SMALL
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.preprocess import build as build_module
 from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.corpora import read_corpus
+from semanticmac.preprocess.demo.render import render
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 from semanticmac.preprocess.encoders.protocol import Encoder
 
@@ -39,3 +41,11 @@ def build_folder(tiny):
             return build(corpus, CacheLayout(layout), tiny, plan, lambda *_: None)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small demo corpus."""
+    root = tmp_path_factory.mktemp("demo") / "corpus"
+    assert render(root, SMALL, workers=2) == SMALL.clips
+    return root

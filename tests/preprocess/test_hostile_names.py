@@ -1,4 +1,4 @@
-"""Files whose names are out to do harm, through the whole run: LMDB, failures.jsonl, the manifest, the screen."""
+"""Hostile file names and links through the whole run: cache, failures.jsonl and screen."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the tests of the corpora share: a way to put a small download on disk, and the real label files."""
+"""Fixtures of the corpora: write a small download, and find the real label files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes files by relative path below one folder and returns it; may be called again to add to it."""
+    """Writes files below one folder and returns it. Another call adds files to the folder."""
     root = tmp_path / "corpus"
 
     def put(files: Mapping[str, str | bytes]) -> Path:
@@ -32,7 +32,7 @@ def shared() -> Callable[[str], Path]:
     def find(name: str) -> Path:
         if not (SHARED / name).is_dir():
             pytest.skip(
-                f"{SHARED / name} is not on this machine: the real label files are not part of the repository"
+                f"{SHARED / name} is absent: real label files are not part of the repository"
             )
         return SHARED / name
 

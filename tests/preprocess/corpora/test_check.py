@@ -88,7 +88,8 @@ def test_but_not_where_an_option_asked_for_them(write):
 
 
 def test_a_split_without_a_label_and_a_class_without_training_are_problems(write):
-    rows = "file,label,label_text,split\na.mp4,sad,,train\nb.mp4,glad,,test\nc.mp4,,sad,train\nd.mp4,sad,,valid\n"
+    rows = "file,label,label_text,split\na.mp4,sad,,train\nb.mp4,glad,,test\n"
+    rows += "c.mp4,,sad,train\nd.mp4,sad,,valid\n"
     report = check_corpus(
         "folder", write({f"{name}.mp4": b"" for name in "abcd"} | {"clips.csv": rows})
     )
@@ -119,8 +120,8 @@ def test_what_is_broken_in_every_download_of_meld_does_not_count_as_missing(writ
     assert "missing" not in findings(report)
     found = findings(report)["known-bad"]
     assert (
-        found
-        == "known to be broken in the download: valid_dia110_utt7 (the video file is not in the download)"
+        found == "known to be broken in the download: valid_dia110_utt7 "
+        "(the video file is not in the download)"
     )
 
 

@@ -12,20 +12,23 @@ VOTE = "C-E2:\tNeutral;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n\n"
 
 
 def dialogue(session: int, name: str, labels: list[str]) -> dict[str, str | bytes]:
-    """The label file (latest line first, as may be), the transcript and the video of one dialogue."""
+    """The label file (latest line first), the transcript and the video of one dialogue."""
     stem = f"Ses0{session}{name}"
     lines, texts = [], []
     for i, label in enumerate(labels):
         utterance = f"{stem}_{'FM'[i % 2]}{i // 2:03d}"
         lines.append(
-            f"[{i * 2 + 0.25:.4f} - {i * 2 + 1.75:.4f}]\t{utterance}\t{label}\t[2.5000, 2.5000, 2.5000]\n{VOTE}"
+            f"[{i * 2 + 0.25:.4f} - {i * 2 + 1.75:.4f}]\t{utterance}\t{label}\t"
+            f"[2.5000, 2.5000, 2.5000]\n{VOTE}"
         )
         texts.append(f"{utterance} [{i * 2 + 0.25:08.4f}-{i * 2 + 1.75:08.4f}]: Line {i}: yes.\n")
     folder = f"Session{session}/dialog"
     return {
         f"{folder}/EmoEvaluation/{stem}.txt": HEAD + "".join(reversed(lines)),
         f"{folder}/EmoEvaluation/._{stem}.txt": b"\x00\x05\x16\x07",
-        f"{folder}/EmoEvaluation/Categorical/{stem}_e1_cat.txt": "Ses01F_impro01_F000 :Neutral state; ()\n",
+        f"{folder}/EmoEvaluation/Categorical/{stem}_e1_cat.txt": (
+            "Ses01F_impro01_F000 :Neutral state; ()\n"
+        ),
         f"{folder}/transcriptions/{stem}.txt": "".join(texts) + "M: between the lines\n",
         f"{folder}/avi/DivX/{stem}.avi": b"",
     }

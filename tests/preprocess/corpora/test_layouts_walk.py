@@ -1,4 +1,4 @@
-"""Every layout from its raw folder, with real little films in it, to a cache and a model trained on it."""
+"""Every layout: from a raw folder of small films to a cache and a model trained on it."""
 
 import csv
 import io
@@ -75,7 +75,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Films:
 
 @pytest.fixture(scope="session")
 def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two people in one picture, as IEMOCAP films them: red on the left, blue on the right; three seconds of AVI."""
+    """Two people in one frame, as in IEMOCAP: red left, blue right; three seconds of AVI."""
     path = tmp_path_factory.mktemp("dialogue") / "dialogue.avi"
     return render(path, "color=red:s=64x64", "color=blue:s=64x64", seconds=3, codec="mpeg4")
 
@@ -146,7 +146,9 @@ def mosei(dialogue: Path) -> Files:
     """The official layout with uncut videos: clips are spans of them."""
     names = ("-a_", "b_c", "d")
     lines = {
-        f"Transcript/Segmented/Combined/{v}.txt": f"{v}___0___0.25___1.0___Hi\n{v}___1___1.0___2.5___A___B\n"
+        f"Transcript/Segmented/Combined/{v}.txt": (
+            f"{v}___0___0.25___1.0___Hi\n{v}___1___1.0___2.5___A___B\n"
+        )
         for v in names
     }
     emotions = ("happiness", "sadness", "anger", "surprise", "disgust", "fear")
@@ -246,7 +248,7 @@ Walk = Callable[..., tuple[BuildReport, Manifest]]
 
 @pytest.fixture
 def walk(tmp_path: Path, layout: CacheLayout, encoder: Encoder) -> Walk:
-    """Puts a miniature on disk, caches it, trains on it for an epoch, and returns what the cache says."""
+    """Writes a miniature corpus, caches it, trains for an epoch, and returns the cached rows."""
 
     def go(name: str, files: Files, options: Options = Options()) -> tuple[BuildReport, Manifest]:  # noqa: B008
         root = put(tmp_path / name, files)

@@ -7,7 +7,8 @@ import pytest
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 
-HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,"
+HEADER += "Season,Episode,StartTime,EndTime\n"
 ROW = '1,"Oh, ""you’re"" here",Monica,joy,positive,0,1,8,21,"00:16:16,059","00:16:21,73"\n'
 TABLES = {f"{part}_sent_emo.csv": HEADER + ROW for part in ("train", "dev", "test")}
 
@@ -94,7 +95,8 @@ def test_the_real_label_files_give_the_official_counts(shared):
     }
     test = Counter(clip.labels["multimodal"] for clip in corpus.clips if clip.split == "test")
     assert test == {
-        "neutral": 1256, "joy": 402, "anger": 345, "surprise": 281, "sadness": 208, "disgust": 68, "fear": 50,
+        "neutral": 1256, "joy": 402, "anger": 345, "surprise": 281, "sadness": 208, "disgust": 68,
+        "fear": 50,
     }  # fmt: skip
     assert all(clip.text for clip in corpus.clips)
     assert corpus.clips[1].text == "You must’ve had your hands full."

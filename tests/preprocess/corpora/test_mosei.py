@@ -1,4 +1,4 @@
-"""CMU-MOSEI's official layout: annotators, emotions, cut and uncut videos; the common one is in test_common."""
+"""CMU-MOSEI's official layout: annotators, emotions, cut and uncut videos."""
 
 import pytest
 
@@ -13,8 +13,12 @@ HEADER = (
     + "\n"
 )
 TRANSCRIPTS = {
-    "Transcript/Segmented/Combined/-a_.txt": "-a____0___0.5___4.25___Good, I ___ think\n-a____1___4.25___9___Bad\n",
-    "Transcript/Segmented/Combined/b.txt": "b___3___0___1.5___So\nb___4___2___2___nothing\nno clip\n",
+    "Transcript/Segmented/Combined/-a_.txt": (
+        "-a____0___0.5___4.25___Good, I ___ think\n-a____1___4.25___9___Bad\n"
+    ),
+    "Transcript/Segmented/Combined/b.txt": (
+        "b___3___0___1.5___So\nb___4___2___2___nothing\nno clip\n"
+    ),
 }
 LABELS = {
     "Labels/one.csv": HEADER

@@ -1,4 +1,4 @@
-"""CMU-MOSI's official layout; the common one is in test_common."""
+"""CMU-MOSI's official layout; test_mmsa.py tests the common one."""
 
 import pytest
 
@@ -6,12 +6,16 @@ from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import Options, read_corpus
 
 TRANSCRIPTS = {
-    "Raw/Transcript/Segmented/v1_a.annotprocessed": "1_DELIM_GOOD MOVIE\n2_DELIM_I DON'T KNOW\n10_DELIM_BYE\n",
+    "Raw/Transcript/Segmented/v1_a.annotprocessed": (
+        "1_DELIM_GOOD MOVIE\n2_DELIM_I DON'T KNOW\n10_DELIM_BYE\n"
+    ),
     "Raw/Transcript/Segmented/-v2.annotprocessed": "1_DELIM_BAD\n",
     "Raw/Video/Segmented/v1_a_1.mp4": b"",
 }
 LABELS = {
-    "Raw/Labels/OpinionLevelSentiment.csv": "0,1,v1_a,1,2.4\n1,2,v1_a,2,0\n2,3,v1_a,10,-1\n0,1,-v2,1,-3\n"
+    "Raw/Labels/OpinionLevelSentiment.csv": (
+        "0,1,v1_a,1,2.4\n1,2,v1_a,2,0\n2,3,v1_a,10,-1\n0,1,-v2,1,-3\n"
+    )
 }
 SPLITS = {"splits.csv": "video_id,split\nv1_a,train\n-v2,test\n"}
 
@@ -31,7 +35,9 @@ def test_the_official_layout_with_a_list_of_videos(write):
 
 def test_labels_by_clip_where_the_label_file_is_absent(write):
     labels = {
-        "labels.csv": "clip_id,label,label_text\nv1_a_1,1,2\nv1_a_2,0,\nv1_a_10,0,\n-v2_1,-1,\nx_1,0,\n"
+        "labels.csv": (
+            "clip_id,label,label_text\nv1_a_1,1,2\nv1_a_2,0,\nv1_a_10,0,\n-v2_1,-1,\nx_1,0,\n"
+        )
     }
     corpus = read_corpus("mosi", write(TRANSCRIPTS | labels | SPLITS))
     assert corpus.clips[1].labels == {"multimodal": 1.0, "text": 2.0}

@@ -111,7 +111,8 @@ def test_a_wrong_label_file_names_file_and_line(write, content, message):
         ("simsv2", r"simsv2: .* holds no label\.csv or meta\.csv"),
         (
             "mosi",
-            r"mosi: .* holds neither label\.csv .* nor Raw/Transcript/Segmented/<video>\.annotprocessed",
+            r"mosi: .* holds neither label\.csv .* "
+            r"nor Raw/Transcript/Segmented/<video>\.annotprocessed",
         ),
         (
             "mosei",
