@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ import torch
 from semanticmac.cache.failures import Failure
 from semanticmac.core import MODALITIES, SUB_TASKS, Task
 from semanticmac.eval.evaluate import predict_clip
-from semanticmac.eval.report.formatting import prediction_text
+from semanticmac.eval.report.formatting import class_probabilities, prediction_text
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
@@ -35,6 +35,8 @@ class Prediction:
     task: Task
     outputs: dict[str, list[float] | None]
     """Sub-task → score, or one logit per class. None: the video lacks this modality."""
+    notes: tuple[str, ...] = ()
+    """Remarks on the video, such as damaged frames or no audio track."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -52,6 +54,20 @@ class Prediction:
     def summary(self) -> str:
         """The multimodal output for a person: "+1.20 positive", "joy 71%"."""
         return self.describe("multimodal")
+
+    @property
+    def probabilities(self) -> dict[str, list[float] | None]:
+        """Sub-task → one probability per class, in the order of `classes`.
+
+        Softmax of the logits; for multi-label sigmoid, so that they do not sum to 1. Empty for a
+        score.
+        """
+        if self.task.kind == "regression":
+            return {}
+        found: dict[str, list[float] | None] = {}
+        for sub_task, output in self.outputs.items():
+            found[sub_task] = None if output is None else class_probabilities(self.task, output)
+        return found
 
     def describe(self, sub_task: str) -> str:
         """The output of one sub-task for a person; "absent" if the video lacks the modality."""
@@ -91,12 +107,16 @@ class Predictor:
         """
         absent = absent_modalities(self.trained.info, without)
         sampling = self.trained.info.fingerprint.sampling
-        for clip, embeddings, reason in embed_clips(clips, self.encoder, sampling, workers):
-            if embeddings is None:
-                yield Failure(clip.clip_id, str(clip.video), reason, cached=False)
+        for embedded in embed_clips(clips, self.encoder, sampling, workers):
+            clip = embedded.clip
+            if embedded.embeddings is None:
+                yield Failure(clip.clip_id, str(clip.video), embedded.reason, cached=False)
                 continue
-            predicted = predict_clip(self.trained, clip.text, embeddings, self.device, absent)
-            yield _prediction(clip.clip_id, self.trained.info.task, predicted)
+            predicted = predict_clip(
+                self.trained, clip.text, embedded.embeddings, self.device, absent
+            )
+            prediction = _prediction(clip.clip_id, self.trained.info.task, predicted)
+            yield replace(prediction, notes=embedded.remarks)
 
 
 def _print_to_stderr(note: str) -> None:

@@ -61,8 +61,9 @@ def embed(
 
     spent = measured(work)
     rows = []
-    for clip, embeddings, reason in made:
-        assert embeddings is not None and embeddings.vision is not None, reason
+    for embedded in made:
+        clip, embeddings = embedded.clip, embedded.embeddings
+        assert embeddings is not None and embeddings.vision is not None, embedded.reason
         writer.add(clip.clip_id, embeddings)
         frames, label = len(embeddings.vision), clip.labels["multimodal"]
         assert isinstance(label, float)

@@ -24,7 +24,7 @@ from semanticmac.commands.options import (
 from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, set_resume_hint
 
 if TYPE_CHECKING:
-    from semanticmac.inference import Predictor
+    from semanticmac.inference import Prediction, Predictor
     from semanticmac.preprocess.clip import Clip
 
 
@@ -77,7 +77,8 @@ def predict(
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.inference import load
 
-    predictions, failures = [], []
+    predictions: list[Prediction] = []
+    failures: list[Failure] = []
     with Screen(err) as screen:
         predictor = load(
             folder, encoder=encoder, device=device, on_download=screen.bytes, on_note=screen.line
@@ -92,6 +93,8 @@ def predict(
 
     transcripts = clips if text is None else []
     notes = _notes(predictor, absent, transcripts, videos)
+    for prediction in predictions:
+        notes += [f"{prediction.clip_id}: {note}" for note in prediction.notes]
     if as_json:
         report = predictions_json(folder.name, info.task, predictions, failures, notes)
         print(json.dumps(report, indent=1, ensure_ascii=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from semanticmac.cache.frame_codec import unpack
@@ -57,25 +58,38 @@ def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
     return clips
 
 
+@dataclass(frozen=True)
+class EmbeddedClip:
+    """A clip with its embeddings, or None and the reason; remarks are on what it lacks."""
+
+    clip: Clip
+    embeddings: Embeddings | None
+    reason: str = ""
+    remarks: tuple[str, ...] = ()
+
+
 def embed_clips(
     clips: Sequence[Clip], encoder: Encoder, sampling: Sampling, workers: int
-) -> Iterator[tuple[Clip, Embeddings | None, str]]:
-    """Every clip in order, with its embeddings, or None and the reason why there are none.
+) -> Iterator[EmbeddedClip]:
+    """Every clip in order.
 
-    A clip passes through the frame store's own record, so that its pictures are compressed as the
-    cached ones are.
+    A clip passes through the record of the frame store, so that its frames are compressed as the
+    cached ones are. Its remarks are those that `cache` writes to failures.jsonl.
     """
     usable = [clip for clip in clips if not clip.problem]
     outcomes = decode_all(usable, sampling, workers)
     for clip in clips:
         if clip.problem:
-            yield clip, None, clip.problem
+            yield EmbeddedClip(clip, None, clip.problem)
             continue
         outcome = next(outcomes)
         if outcome.record is None:
-            yield outcome.clip, None, outcome.reason
+            yield EmbeddedClip(outcome.clip, None, outcome.reason)
             continue
+        raw = unpack(outcome.record)
         try:
-            yield outcome.clip, encoder.encode(unpack(outcome.record)), ""
+            embeddings = encoder.encode(raw)
         except EncodeError as error:
-            yield outcome.clip, None, str(error)
+            yield EmbeddedClip(outcome.clip, None, str(error))
+        else:
+            yield EmbeddedClip(outcome.clip, embeddings, remarks=raw.notes)

@@ -14,6 +14,7 @@ import pytest
 from support.planted import Walk
 
 import semanticmac
+from semanticmac.commands.ui.predictions import predictions_json
 from semanticmac.core import SUB_TASKS, Task
 from semanticmac.errors import EncoderMismatch, PredictError
 from semanticmac.inference import Prediction
@@ -31,6 +32,31 @@ def test_a_score_and_an_absent_modality_in_words() -> None:
     assert prediction.score == [1.2] and prediction.classes == ()
     assert prediction.summary == prediction.describe("text") == "+1.20 positive"
     assert prediction.describe("audio") == "absent"
+
+
+@pytest.mark.parametrize(
+    ("task", "logits", "probabilities"),
+    [
+        (Task("single-label", ("a", "b", "c")), [0.0, 1.0, -2.0], [0.2595, 0.7054, 0.0351]),
+        (Task("multi-label", ("a", "b")), [0.0, 2.0], [0.5, 0.8808]),
+        (Task("binary", ("no", "yes")), [2.0], [0.1192, 0.8808]),
+    ],
+    ids=["single-label", "multi-label", "binary"],
+)
+def test_probabilities_stand_beside_the_logits(task, logits, probabilities) -> None:
+    outputs: dict[str, list[float] | None] = dict.fromkeys(SUB_TASKS, logits)
+    outputs["audio"] = None
+    prediction = Prediction("clip", task, outputs, notes=("it has no audio track",))
+    [entry] = predictions_json("run", task, [prediction], [], [])["predictions"]  # type: ignore[misc, attr-defined]
+    assert entry["scores"]["multimodal"] == logits
+    assert entry["probabilities"]["multimodal"] == pytest.approx(probabilities, abs=1e-4)
+    assert entry["probabilities"]["audio"] is None
+    assert entry["notes"] == ["it has no audio track"]
+
+
+def test_a_score_has_no_probabilities() -> None:
+    outputs: dict[str, list[float] | None] = dict.fromkeys(SUB_TASKS, [1.2])
+    assert Prediction("clip", Task("regression"), outputs).probabilities == {}
 
 
 def test_load_accepts_an_encoder_and_refuses_another(

@@ -44,14 +44,24 @@ def predictions_json(
     failures: Sequence[Failure],
     notes: Sequence[str],
 ) -> dict[str, object]:
-    """The outputs of every video by sub-task; null for a modality that the video lacks."""
+    """The outputs of every video by sub-task; null for a modality that the video lacks.
+
+    `scores` are the outputs of the model: a score, or one logit per class. `probabilities` has one
+    probability per class and is empty for a regression task.
+    """
     return {
         "run": run,
         "task": task.kind,
         "classes": list(task.classes),
         "notes": list(notes),
         "predictions": [
-            {"clip": each.clip_id, "prediction": each.summary, "scores": each.outputs}
+            {
+                "clip": each.clip_id,
+                "prediction": each.summary,
+                "scores": each.outputs,
+                "probabilities": each.probabilities,
+                "notes": list(each.notes),
+            }
             for each in predictions
         ],
         "failures": [{"clip": failure.clip_id, "reason": failure.reason} for failure in failures],

@@ -32,6 +32,16 @@ def prediction_text(task: Task, output: np.ndarray) -> str:
     return ", ".join(present) or "none"
 
 
+def class_probabilities(task: Task, logits: Sequence[float]) -> list[float]:
+    """One probability per class, in the order of the classes; a binary task has one logit."""
+    if task.kind == "single-label":
+        return [float(share) for share in softmax(logits)]
+    shares = [float(share) for share in expit(logits)]
+    if task.kind == "binary":
+        return [1 - shares[0], shares[0]]
+    return shares
+
+
 def _sign_word(task: Task, score: float) -> str:
     if abs(score) < NEUTRAL * (task.high - task.low) / 2:
         return "neutral"

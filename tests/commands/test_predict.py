@@ -1,11 +1,15 @@
 """The command predict: what it checks first, and what it says when it is stopped."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.program import semanticmac
 
 from semanticmac import inference
+from semanticmac.core import SUB_TASKS
+from semanticmac.run.folder import RunInfo
 
 RUN = Path(__file__).parents[1] / "data/version-0.1/runs/finished"
 
@@ -44,3 +48,21 @@ def test_without_takes_commas_and_is_checked_before_anything_is_loaded(
     target = [video] if command == "predict" else []
     answer = semanticmac(video.parent, command, *target, "--run", RUN, *words, expect=2)
     assert message in answer.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_remarks_on_a_clip_are_shown(words, video, monkeypatch):
+    outputs = dict.fromkeys(SUB_TASKS, [0.5])
+    remark = "0.20 s of its frames are damaged"
+    info = RunInfo.read(RUN)
+    prediction = inference.Prediction("clip", info.task, outputs, (remark,))
+    predictor = SimpleNamespace(
+        trained=SimpleNamespace(info=info), predict_clips=lambda *_: iter([prediction])
+    )
+    monkeypatch.setattr(inference, "load", lambda *_, **__: predictor)
+    answer = semanticmac(video.parent, "predict", video, "--run", RUN, *words)
+    assert f"clip: {remark}" in " ".join(answer.stdout.split())
+    if words:
+        report = json.loads(answer.stdout)
+        assert f"clip: {remark}" in report["notes"]
+        assert report["predictions"][0]["notes"] == [remark]

@@ -6,6 +6,7 @@ import pytest
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.decoding.decode import decode_clip
 from semanticmac.preprocess.embed import clips_of, embed_clips
 
 
@@ -52,6 +53,10 @@ def test_a_clip_with_a_problem_fails_and_the_others_are_embedded(tmp_path, film,
     (tmp_path / "a.txt").write_bytes(b"\0\1")
     clips = clips_of([tmp_path / "a.wav", tmp_path / "b.wav"], None)
     first, second = embed_clips(clips, tiny, Sampling(), 1)
-    assert first[1] is None
-    assert "transcript cannot be read" in first[2]
-    assert (second[0].clip_id, second[1] is None, second[2]) == ("b", False, "")
+    assert first.embeddings is None
+    assert "transcript cannot be read" in first.reason
+    assert second.clip.clip_id == "b"
+    assert second.embeddings is not None
+    assert second.reason == ""
+    assert second.remarks == decode_clip(clips[1], Sampling()).notes
+    assert any("no frames" in remark or "no video" in remark for remark in second.remarks)
