@@ -1,6 +1,7 @@
 """How many batches a second come out of the cache, beside what a training step consumes.
 
-    python -m benchmarks.loader [--rounds 5] [--steps 3] [--threads N] [--workers 0] [--device cuda --bf16]
+    python -m benchmarks.loader [--rounds 5] [--steps 3] [--threads N] [--workers 0]
+                                [--device cuda --bf16]
 
 MOSI's sizes: 1,284 train clips in batches of 32, 16 frames × 2 modalities × 1024 in the cache,
 texts of 50 tokens, the tokenizer of the demo's language model. A pass is an epoch in a new order:

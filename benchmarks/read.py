@@ -1,4 +1,4 @@
-"""How fast embeddings are read from the memory-mapped shards, beside numpy.memmap of the same bytes and a pickle.
+"""How fast embeddings are read from shards, beside numpy.memmap of the same bytes and a pickle.
 
     python -m benchmarks.read [--clips 10000] [--rounds 5]
 
@@ -82,7 +82,7 @@ class Passes:
 
 
 def private_mib(folder: Path, clips: int) -> float:
-    """The most memory of its own that a process has while it reads all clips, Python and its libraries included."""
+    """The most private memory of a process that reads all clips, with Python and its libraries."""
     seen: list[float] = []
     Passes(folder, clips).shards(range(clips), seen)
     return max(seen)

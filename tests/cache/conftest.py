@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
+from support.batches import CLIPS
 
+from semanticmac.cache.dataset import ClipDataset
+from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.records import Embeddings, RawClip
+from semanticmac.core import Task
 
 WIDTH = 8
 
@@ -29,10 +34,40 @@ def fingerprint() -> Fingerprint:
 
 @pytest.fixture
 def embeddings():
-    """Embeddings whose every number tells clip, frame and place, so that no row can be mistaken for another."""
+    """Embeddings in which each number shows its clip, frame and column."""
 
     def make(clip: int, frames: int = 3, vision: bool = True, audio: bool = True) -> Embeddings:
         rows = (clip * 100 + np.arange(frames)[:, None] * 10 + np.arange(WIDTH)).astype(np.float16)
         return Embeddings(rows if vision else None, -rows if audio else None)
 
     return make
+
+
+@pytest.fixture
+def dataset(tmp_path, fingerprint, embeddings) -> ClipDataset:
+    """Clips of 1 to 4 frames; every third lacks sound, and the one after it pictures."""
+    writer = EmbeddingWriter(tmp_path, fingerprint, shard_bytes=4000)
+    rows = []
+    for i in range(CLIPS):
+        frames, sees, hears = 1 + i % 4, i % 3 != 1, i % 3 != 0
+        writer.add(str(i), embeddings(i, frames, sees, hears))
+        label = None if i == 5 else [float(i)]
+        rows.append(
+            Row(
+                f"clip {i}",
+                str(i),
+                "",
+                0.0,
+                None,
+                "x" * i,
+                "train",
+                frames,
+                frames / 2,
+                sees,
+                hears,
+                label,
+            )
+        )
+    writer.finish()
+    manifest = Manifest("some", Task("regression", high=20.0), fingerprint, tuple(rows))
+    return ClipDataset(manifest, EmbeddingReader(tmp_path), rows)

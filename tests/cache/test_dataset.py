@@ -1,68 +1,20 @@
-"""Batches out of a cache: every number where it belongs, and the same ones however many processes make them."""
+"""A dataset of the cache as batches, as NumPy arrays and as a pandas table."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from support.batches import CLIPS, assert_same, lengths
 
-from semanticmac.cache.batch import Batch, NoTokens
+from semanticmac.cache.batch import Batch
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
-from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.embedding_store import EmbeddingReader
+from semanticmac.cache.manifest import Manifest
 from semanticmac.core import Task
-
-CLIPS = 11
-
-
-def lengths(texts, contexts=None) -> NoTokens:
-    """A tokenizer whose tokens tell the text: its length."""
-    return NoTokens(
-        torch.tensor([[len(text)] for text in texts]), torch.ones(len(texts), 1, dtype=torch.bool)
-    )
-
-
-@pytest.fixture
-def dataset(tmp_path, fingerprint, embeddings) -> ClipDataset:
-    """Clips of 1 to 4 frames; every third lacks sound, and the one after it pictures."""
-    writer = EmbeddingWriter(tmp_path, fingerprint, shard_bytes=4000)
-    rows = []
-    for i in range(CLIPS):
-        frames, sees, hears = 1 + i % 4, i % 3 != 1, i % 3 != 0
-        writer.add(str(i), embeddings(i, frames, sees, hears))
-        label = None if i == 5 else [float(i)]
-        rows.append(
-            Row(
-                f"clip {i}",
-                str(i),
-                "",
-                0.0,
-                None,
-                "x" * i,
-                "train",
-                frames,
-                frames / 2,
-                sees,
-                hears,
-                label,
-            )
-        )
-    writer.finish()
-    manifest = Manifest("some", Task("regression", high=20.0), fingerprint, tuple(rows))
-    return ClipDataset(manifest, EmbeddingReader(tmp_path), rows)
-
-
-def assert_same(ours: Batch, theirs: Batch) -> None:
-    for field in fields(Batch):
-        mine, other = getattr(ours, field.name), getattr(theirs, field.name)
-        if isinstance(mine, Tensor):
-            torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
-        else:
-            assert mine == other
 
 
 def test_a_batch_holds_every_clip_as_the_cache_has_it(dataset: ClipDataset, embeddings) -> None:
@@ -100,19 +52,6 @@ def test_worker_processes_make_the_same_batches(
         assert [batch.rows.tolist() for batch in here] == batches
 
 
-def test_a_batch_that_moves_is_the_same(dataset: ClipDataset) -> None:
-    [batch] = make_dataloader(dataset, CLIPS, lengths, 1, 8)
-    assert_same(batch.to(torch.device("cpu")), batch)
-    moved = vars(batch.to(torch.device("meta"))).values()
-    assert {value.device.type for value in moved if isinstance(value, Tensor)} == {"meta"}
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="memory is pinned for a GPU")
-def test_pinned_batches_are_pinned(dataset: ClipDataset) -> None:
-    for batch in make_dataloader(dataset, 4, lengths, 1, 8, pin_memory=True):
-        assert all(value.is_pinned() for value in vars(batch).values() if isinstance(value, Tensor))
-
-
 def test_to_numpy_gives_every_clip_at_its_own_length(dataset: ClipDataset, embeddings) -> None:
     arrays = dataset.to_numpy()
     assert arrays.clip_ids.tolist() == [f"clip {i}" for i in range(CLIPS)]
@@ -123,7 +62,8 @@ def test_to_numpy_gives_every_clip_at_its_own_length(dataset: ClipDataset, embed
     for i in range(CLIPS):
         clip = embeddings(i, 1 + i % 4, i % 3 != 1, i % 3 != 0)
         for expected, actual in ((clip.vision, arrays.vision[i]), (clip.audio, arrays.audio[i])):
-            assert actual.dtype == np.float16 and not actual.flags.writeable or len(actual) == 0
+            assert actual.dtype == np.float16
+            assert not actual.flags.writeable or len(actual) == 0
             assert np.array_equal(actual, np.empty((0, 8)) if expected is None else expected)
 
 

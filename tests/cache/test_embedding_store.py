@@ -1,4 +1,3 @@
-import json
 import pickle
 import shutil
 
@@ -213,11 +212,3 @@ def test_another_encoder_is_refused_field_by_field(tmp_path, fingerprint, clips)
     write(tmp_path, fingerprint, clips)
     with pytest.raises(CacheIncomplete, match="weights: weights, not other"):
         EmbeddingReader(tmp_path, expected=replace(fingerprint, weights="other"))
-
-
-def test_another_format_is_refused(tmp_path, fingerprint, clips):
-    write(tmp_path, fingerprint, clips)
-    index = json.loads((tmp_path / "index.json").read_text())
-    (tmp_path / "index.json").write_text(json.dumps({**index, "format": 99}))
-    with pytest.raises(CacheIncomplete, match="format 99"):
-        EmbeddingReader(tmp_path)

@@ -1,4 +1,4 @@
-"""What a cache folder says of a dataset that it does not hold, and the command that makes one again."""
+"""The error for a dataset that is not cached, and the command that caches one again."""
 
 import errno
 import fcntl
@@ -50,7 +50,8 @@ def test_a_dataset_that_is_not_cached_is_told_the_nearest_before_any_command(lay
         (MADE, "semanticmac cache sims --root DIR --name own --encoder imagebind-tiny"),
         (
             Fingerprint("imagebind-huge@bf16", "a", "w", True, 4, Sampling(picture="png")),
-            "semanticmac cache sims --root DIR --name own --encoder imagebind-huge@bf16 --picture png",
+            "semanticmac cache sims --root DIR --name own --encoder imagebind-huge@bf16 "
+            "--picture png",
         ),
         (
             Fingerprint("mine", "a", "w", True, 4, Sampling()),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from support.language import FAMILIES, save_family
 from torch import Tensor, nn
 
 from semanticmac.model.config import ModelConfig
@@ -96,3 +97,14 @@ def batch_of() -> Callable[..., Batch]:
 @pytest.fixture(scope="session")
 def small_model() -> Callable[..., SemanticMAC]:
     return make_model
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    torch.manual_seed(0)
+    root = tmp_path_factory.mktemp("language")
+    for family in FAMILIES:
+        save_family(family, root / family)
+    return {family: str(root / family) for family in FAMILIES} | {
+        "sentence-bert": "all-minilm-l6-v2"
+    }

@@ -25,10 +25,9 @@ def exactly(actual: Tensor, expected: Tensor) -> None:
 
 
 def attention_loop(layer: GatedBridgeAttention, queries: Tensor, source: Tensor) -> Tensor:
-    """Eq.
+    """Equations 6 to 9 for one clip without padding, head by head and token by token.
 
-    6-9 for one clip without padding: queries (T_q, d), source (T_kv, d); head by head, token by
-    token.
+    queries (T_q, d), source (T_kv, d).
     """
     d_h = queries.shape[1] // layer.heads
     q_all = layer.norm_query(queries) @ layer.to_query.weight.T

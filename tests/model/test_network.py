@@ -1,4 +1,4 @@
-"""The whole model: padding, batch mates and absent modalities change nothing; every ablation switch trains."""
+"""The whole model: padding, other clips and absent modalities change nothing; all switches train."""
 
 from __future__ import annotations
 
@@ -178,9 +178,9 @@ def test_a_wrong_language_model_or_cache_is_named(
 def test_interaction_reads_the_others_and_only_them(
     batch_of: Callable[..., Any], small_model: Callable[..., SemanticMAC]
 ) -> None:
-    """Eq.
+    """Equations 10 to 12 by hand for one clip.
 
-    10-12 by hand for one clip: the specific stack reads m, the shared stack the two others.
+    The specific stack reads modality m, the shared stack reads the two others.
     """
     model = small_model()
     batch = double(batch_of([4], [5], [3]))

@@ -1,4 +1,4 @@
-"""The perceiver against a loop over clips and heads, and the rule by which long clips are subsampled."""
+"""The perceiver equals a loop over clips and heads; long clips are subsampled evenly."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from semanticmac.model.perceiver import FrameEncoder, compact_frames
 
 
 def frame_encoder_loop(encoder: FrameEncoder, frames: Tensor) -> Tensor:
-    """Eq.
+    """Equations 3 and 4 for one clip without padding, shorter than max_frames.
 
-    3-4 for one clip without padding, shorter than max_frames: frames (F, E) → tokens (T, d).
+    frames (F, E) → tokens (T, d).
     """
     if encoder.position is not None:
         frames = torch.stack([frame + encoder.position[k] for k, frame in enumerate(frames)])

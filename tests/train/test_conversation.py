@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 
 from semanticmac.cache.batch import Batch, Sample, collate, no_text
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.cache.dialogue import ContextClip, preceding_rows
+from semanticmac.cache.dialogue import ContextClip
 from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.records import Embeddings
 from semanticmac.eval.evaluate import evaluate, predict_clip
 from semanticmac.eval.predict import predict
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.network import Output, SemanticMAC
-from semanticmac.model.pretrained import LanguageModelError
 from semanticmac.model.text_encoder import LanguageModel
 from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.run.weights import load_run
@@ -44,25 +43,6 @@ SIZE: dict[str, Any] = {
 }
 
 
-def row(clip_id: str, dialogue: str | None, position: int | None) -> Row:
-    return Row(
-        clip_id,
-        clip_id,
-        "",
-        0.0,
-        None,
-        "",
-        None,
-        1,
-        0.5,
-        True,
-        True,
-        None,
-        dialogue=dialogue,
-        position=position,
-    )
-
-
 def clips_of(layout: CacheLayout, split: str, context_clips: int) -> ClipDataset:
     manifest = Manifest.read(layout.manifest("planted"))
     reader = EmbeddingReader(layout.embeddings(manifest.fingerprint))
@@ -77,25 +57,6 @@ def assert_same_batch(actual: Batch, expected: Batch) -> None:
 
 
 # --- which clips come before ---
-
-place = st.tuples(st.sampled_from(["a", "b", None]), st.one_of(st.none(), st.integers(0, 6)))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(place, max_size=12), st.integers(1, 4))
-def test_what_comes_before_is_of_the_dialogue_and_never_of_the_future(
-    places: list[tuple[str | None, int | None]], limit: int
-) -> None:
-    rows = [row(str(i), *where) for i, where in enumerate(places)]
-    for target, before in zip(rows, preceding_rows(rows, rows, limit), strict=True):
-        earlier = [
-            other
-            for other in rows
-            if None not in (other.dialogue, target.dialogue, other.position, target.position)
-            and other.dialogue == target.dialogue
-            and other.position < target.position  # type: ignore[operator]
-        ]
-        assert list(before) == sorted(earlier, key=lambda other: other.position)[-limit:]  # type: ignore[arg-type,return-value]
 
 
 def test_a_dialogue_like_meld_gives_each_clip_those_before_it(
@@ -178,74 +139,6 @@ def test_neither_the_future_nor_any_label_reaches_the_inputs(
 
 
 # --- text ---
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_pair_is_the_family_s_own(family: str, families: dict[str, str]) -> None:
-    tokenize = Tokenizer.load(families[family], 32)
-    tokens = tokenize(["i love the film", "we hate"], ["they like the film", ""])
-    own = tokenize.tokenizer("they like the film", "i love the film")
-    length = int(tokens.mask[0].sum())
-    assert tokens.ids[0, :length].tolist() == own["input_ids"]
-    if tokens.types is not None:
-        assert tokens.types[0, :length].tolist() == own["token_type_ids"]
-    alone = tokenize(["we hate"])
-    assert (
-        tokens.ids[1, : int(tokens.mask[1].sum())].tolist() == alone.ids[0].tolist()
-    )  # as in the utterance setting
-    assert tokens.cut == tokens.context_cut == 0
-
-
-def test_the_oldest_context_is_cut_first_and_the_text_last(families: dict[str, str]) -> None:
-    tokenize = Tokenizer.load(families["bert"], 8)
-
-    def words(text: str, context: str) -> tuple[str, int, int]:
-        tokens = tokenize([text], [context])
-        return tokenize.tokenizer.decode(tokens.ids[0]), tokens.cut, tokens.context_cut
-
-    assert words("i love", "a b c d e f g") == ("<cls> e f g <sep> i love <sep>", 0, 1)
-    assert words("i love", "e f g") == ("<cls> e f g <sep> i love <sep>", 0, 0)
-    assert words("i love the film i", "a b") == ("<cls> i love the film i <sep>", 0, 1)
-    assert words("i love the film i i i i", "a b") == ("<cls> i love the film i i <sep>", 1, 1)
-    assert words("", "a b") == ("<cls> a b <sep> <sep>", 0, 0)
-    assert words("i", " \n") == ("<cls> i <sep>", 0, 0)
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=4),
-    st.integers(6, 16),
-)
-def test_every_pair_fits_and_keeps_its_newest_words(
-    families: dict[str, str], lengths: list[tuple[int, int]], limit: int
-) -> None:
-    tokenize = Tokenizer.load(families["bert"], limit)
-    texts, contexts = (
-        [" ".join("abcdefg"[i % 7] for i in range(n)) for n in side]
-        for side in zip(*lengths, strict=True)
-    )
-    together = tokenize(texts, contexts)
-    assert together.ids.shape[1] <= limit
-    for i, (text, context) in enumerate(zip(texts, contexts, strict=True)):
-        alone = tokenize([text], [context])
-        real = together.ids[i][together.mask[i]]
-        assert torch.equal(real, alone.ids[0][alone.mask[0]])  # whatever the other rows are
-        kept = [
-            word for word in tokenize.tokenizer.decode(real).split() if not word.startswith("<")
-        ]
-        everything = [*context.split(), *text.split()]
-        cut = tokenize.is_too_long(text)
-        assert cut or kept == everything[len(everything) - len(kept) :]
-
-
-def test_a_tokenizer_without_pairs_is_refused(families: dict[str, str]) -> None:
-    tokenize = Tokenizer.load(families["bert"], 8)
-    slow = Tokenizer(
-        type("Slow", (), {"model_max_length": 8, "pad_token_id": 0, "__call__": None})(), 8
-    )
-    with pytest.raises(LanguageModelError, match=r"Slow has no fast version.*setting=utterance"):
-        slow.tokenize_pair("a", "b")
-    assert tokenize.tokenize_pair("", "b") is None
 
 
 # --- the utterance setting is as it was ---

@@ -1,6 +1,6 @@
-"""Label generation against a literal transcription of eq.
+"""Pseudo labels equal a literal transcription of equations 13 to 15.
 
-13-15, its bounds, its degenerate cases, exact resume.
+Also their bounds, their degenerate cases and an exact resume.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Eq.
+"""Equations 19 to 22: the objective is the sum of its parts.
 
-19-22: the objective is the sum of its parts, and every switch of the ablation table takes its part
-away.
+Every switch of the ablation table removes its part.
 """
 
 from __future__ import annotations

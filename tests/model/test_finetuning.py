@@ -1,4 +1,4 @@
-"""How much of the language model learns, in real families: what trains, what stays, what a run folder gives back."""
+"""Fine-tuning of the language model: trained weights, frozen weights, saved and loaded runs."""
 
 from __future__ import annotations
 
