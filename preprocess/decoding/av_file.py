@@ -22,7 +22,7 @@ MAX_LOG_LINES = 200
 DAMAGE = (
     "error while decoding", "Error submitting", "Error splitting", "ended prematurely",
     "partial file", "Invalid NAL", "invalid as first byte", "exceeds containing", "exceeds max",
-    "Read error", "Truncating packet", "corrupt",
+    "Read error", "Truncating packet", "corrupt", "damaged",
 )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ class Log:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.damaged = False
+        self.damages = 0  # complaints of damage
         self.errors = 0
 
     @contextmanager
@@ -48,10 +49,14 @@ class Log:
         for level, _, message in entries:
             self.errors += level <= av.logging.ERROR
             if level <= av.logging.ERROR and any(word in message for word in DAMAGE):
-                self.damaged = True
+                self.add_damage()
             if len(self.lines) < MAX_LOG_LINES:
                 self.lines.append(message.strip())
         entries.clear()
+
+    def add_damage(self) -> None:
+        self.damaged = True
+        self.damages += 1
 
     def text(self) -> bytes:
         return "\n".join(self.lines).encode()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import av
 import numpy as np
+from av.codec.context import Flags as CodecFlags
 from av.sidedata.sidedata import Type as SideData
 
 from semanticmac.preprocess.clip import DecodeError
@@ -36,10 +37,18 @@ class FrameSource:
         self.codec = self.stream.codec_context
         self.codec.thread_type = "NONE"
         self.codec.thread_count = 1
+        # A frame's `opaque` is then the number of its packet.
+        self.codec.flags |= CodecFlags.copy_opaque
         self._converter: tuple[object, Any] = (None, None)  # settings, filter graph
         self._packets: Iterator[tuple[int, Any]] | None = None
         self._next = 0  # the packet that the decoder gets next
-        self.concealed = 0
+        self.bad_packets: set[int] = set()  # numbers of packets that the decoder complains of
+        # A decoder that was flushed keeps what a bad header told it, and complains only once. So
+        # complaints are kept, but for those of a decoder that began in the middle.
+        self._bad_from_start: set[int] = set()
+        self._from_start = True
+        self.last_bad = -1  # the last of them that later frames may depend on
+        self._keys = np.flatnonzero(self.table.key)
         self.interlaced = False
         self.hdr = False
 
@@ -100,8 +109,23 @@ class FrameSource:
         """Every frame from a key packet on, in the order of their times."""
         self._resumed = False
         self._packets = None
-        yield from self._frames(entry, None)
-        self._packets = None
+        try:
+            yield from self._frames(entry, None)
+        finally:
+            self._packets = None  # also where the caller stops before the end
+
+    def _mark_bad(self, number: int) -> None:
+        """Remember a bad packet. One that shows before its key frame hurts no frame after that."""
+        self.bad_packets.add(number)
+        if self._from_start:
+            self._bad_from_start.add(number)
+        before = int(np.searchsorted(self._keys, number, side="right")) - 1
+        if before < 0 or self.table.pts[number] >= self.table.pts[self._keys[before]]:
+            self.last_bad = max(self.last_bad, number)
+
+    def is_damaged(self, frame: Any) -> bool:
+        """Whether the decoder complained of the frame itself, not of one that it depends on."""
+        return frame.is_corrupt or frame.opaque in self.bad_packets
 
     def _frames(self, entry: int, wanted: set[int] | None) -> Iterator[Any]:
         self._resumed = self._packets is not None and entry == self._next
@@ -112,11 +136,19 @@ class FrameSource:
         with log.listening() as entries:
             for number, packet in self._packets:
                 self._next = number + 1
+                packet.opaque = number
+                damages = log.damages
                 needed = wanted is None or packet.pts in wanted
                 codec.skip_frame = "DEFAULT" if needed else "NONREF"
-                yield from self._decode(packet)
+                frames = self._decode(packet)
                 if entries:
                     log.take(entries)
+                if log.damages > damages or packet.is_corrupt or number in self.bad_packets:
+                    self._mark_bad(number)
+                for frame in frames:
+                    if frame.is_corrupt and frame.opaque is not None:
+                        self._mark_bad(frame.opaque)
+                yield from frames
                 if wanted is not None and (log.errors or log.damaged or packet.is_corrupt):
                     raise DecoderFailed("the decoder complains")
             self._packets = None
@@ -126,6 +158,9 @@ class FrameSource:
         self.codec.flush_buffers()
         self._packets = self.file.packets(self.stream, entry)
         self._next = entry
+        self._from_start = entry == 0
+        self.bad_packets = set(self._bad_from_start)
+        self.last_bad = -1
 
     def _decode(self, packet: Any) -> list[Any]:
         try:
@@ -133,7 +168,7 @@ class FrameSource:
         except av.EOFError:
             return []
         except av.FFmpegError:
-            self.file.log.damaged = True
+            self.file.log.add_damage()
             return []
 
     def rgb(self, frame: Any, max_side_px: int) -> tuple[np.ndarray, float]:

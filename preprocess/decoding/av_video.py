@@ -70,7 +70,7 @@ def _decode_all(file: MediaFile, request: DecodeRequest, origin_s: float) -> Vid
     assert source is not None
     first_packet = int(source.table.order[source.table.showing_at(np.array([origin_s]))[0]])
     for entry in source.table.entries(first_packet):
-        scan = FrameScan(request)
+        scan = FrameScan(request, origin_s)
         key_first = True
         for frame in source.every(entry):
             if not scan.starts_s and entry and not frame.key_frame:
@@ -81,7 +81,7 @@ def _decode_all(file: MediaFile, request: DecodeRequest, origin_s: float) -> Vid
                 break
         if key_first and scan.starts_s and (scan.starts_s[0] <= TIE_S or entry == 0):
             break
-    if not scan.starts_s:
+    if not scan.sound:
         raise DecodeError(_no_picture(file))
     return scan.finish(log.damaged, source)
 
@@ -103,15 +103,23 @@ def source_time_s(source: FrameSource, frame: Any, scan: FrameScan) -> float:
 class FrameScan:
     """Picks frames while all of them pass by."""
 
-    def __init__(self, request: DecodeRequest) -> None:
+    def __init__(self, request: DecodeRequest, origin_s: float) -> None:
         self.request = request
+        self.origin_s = origin_s  # of the clip, on the file's clock
         self.sizer = FrameSizer(request.sampling.short_side_px, request.crop)
         self.starts_s: list[float] = []  # of every frame, from the clip's start
         self.duration_s = 0.0  # of the last frame; 0 = not stated
-        self.concealed = 0
+        self.lost: list[bool] = []  # of every frame, whether it is damaged or predicted from damage
         self.frames: list[np.ndarray] = []
         self.last_ticks: float | None = None
         self._shown: Any = None
+        self._given: set[int] = set()  # numbers of the packets whose frames came
+        self._intact_key = -1  # packet number of the last intact key frame
+
+    @property
+    def sound(self) -> bool:
+        """Whether a frame without damage came."""
+        return self._shown is not None
 
     def add(self, source: FrameSource, frame: Any, time_s: float) -> bool:
         """Take the next frame; False once no more are needed."""
@@ -120,12 +128,24 @@ class FrameScan:
         if self.starts_s and time_s < self.starts_s[-1] - SLACK_S:
             return True  # a damaged frame that came out of order
         self._pick(source, time_s)
-        self._shown = frame
+        self.lost.append(self._is_lost(source, frame))
+        # The last sound frame stays for a lost one, and the first one stands for those before it.
+        if not self.lost[-1]:
+            self._shown = frame
         self.starts_s.append(time_s)
         self.duration_s = (frame.duration or 0) * source.table.tick_s
-        if frame.is_corrupt and time_s >= 0:
-            self.concealed += 1
         return time_s < segment.limit_s
+
+    def _is_lost(self, source: FrameSource, frame: Any) -> bool:
+        """Whether the frame is damaged, or damage came since the last intact key frame."""
+        if frame.opaque is not None:
+            self._given.add(frame.opaque)
+        if source.is_damaged(frame):
+            return True
+        if frame.key_frame:
+            self._intact_key = source.last_bad if frame.opaque is None else frame.opaque
+            return False
+        return source.last_bad > self._intact_key
 
     def _pick(self, source: FrameSource, until_s: float) -> None:
         """The frame that is showing stands for every k/rate before the next one begins."""
@@ -141,25 +161,40 @@ class FrameScan:
 
     def finish(self, damaged: bool, source: FrameSource) -> Video:
         starts = np.asarray(self.starts_s)
-        damaged = damaged or self.concealed > 0
+        damaged = damaged or any(self.lost)
         end_s = float(starts.max()) + (self.duration_s or usual_step_s(np.sort(starts)))
         self.request.segment.refuse_endless(end_s)
         self._pick(source, end_s)
         if end_s < self.request.segment.limit_s:  # the last frame stays while the audio goes on
             picture, aspect = source.rgb(self._shown, self.request.limits.max_side_px)
             self.frames.append(self.sizer(picture, aspect))
-        lost_s = self._lost_s(np.sort(starts)) if damaged else 0.0
+        lost_s = self._lost_s(starts, end_s, self._missing(source)) if damaged else 0.0
         notes = _video_notes(source, self.sizer)
         return Video(self.frames, float(starts.min()), end_s, lost_s, damaged, notes)
 
-    def _lost_s(self, starts: np.ndarray) -> float:
-        """Seconds of the clip without a whole frame."""
-        if len(starts) < 2:
-            return 0.0
-        steps, usual_s = np.diff(starts), usual_step_s(starts)
+    def _missing(self, source: FrameSource) -> np.ndarray:
+        """(n,) times of the packets for which the decoder gave no frame, from the clip's start."""
+        table = source.table
+        numbers = sorted(source.bad_packets - self._given)
+        ticks = (table.dts if source.untimed else table.pts)[numbers]
+        return ticks * table.tick_s - self.origin_s
+
+    def _lost_s(self, starts: np.ndarray, end_s: float, missing: np.ndarray) -> float:
+        """Seconds of the clip without a sound frame.
+
+        A lost frame loses the time until the next one. After a sound frame only a gap of more than
+        half a second counts.
+        """
+        usual_s = usual_step_s(np.sort(starts))
+        lost = np.append(self.lost, np.ones(len(missing), bool))
+        starts = np.append(starts, missing)
+        order = np.argsort(starts, kind="stable")
+        starts, lost = starts[order], lost[order]
+        ends = np.append(starts[1:], max(end_s, starts[-1] + usual_s))
+        gaps = ends - starts > SLACK_S
+        lost_from = np.where(lost, starts, np.where(gaps, starts + usual_s, ends))
         limit_s = self.request.segment.limit_s
-        gaps = (steps > SLACK_S) & (starts[1:] > 0) & (starts[:-1] < limit_s)
-        return float((steps[gaps] - usual_s).sum()) + self.concealed * usual_s
+        return float((np.clip(ends, 0, limit_s) - np.clip(lost_from, 0, limit_s)).sum())
 
 
 def _video_notes(source: FrameSource, sizer: FrameSizer) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ import os
 import re
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import Clip, DecodeError
 from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
 from semanticmac.preprocess.decoding.decode import decode_clip
@@ -91,20 +93,79 @@ def test_damaged_in_the_middle(studio: Studio, talk: Path, name: str):
     )
 
 
+def noisy_film(studio: Studio, name: str, key_every: int) -> Path:
+    """4 s at 20 frames a second; noise makes large packets."""
+    source = "testsrc2=s=160x120:r=20:d=4,noise=alls=20:allf=t:all_seed=1"
+    codec = ("-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", key_every)
+    studio.run("-f", "lavfi", "-i", source, *codec, name)
+    return studio.folder / name
+
+
 @pytest.mark.parametrize("name", ["noisy.mp4", "noisy.mkv"])
 def test_damage_that_the_codec_conceals_is_named(studio: Studio, name: str):
-    # noise makes large packets
-    pictures = "testsrc2=s=160x120:r=20:d=4,noise=alls=20:allf=t:all_seed=1"
-    studio.run(
-        "-f", "lavfi", "-i", pictures, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-g", 40, name
-    )
-    film = studio.folder / name
+    film = noisy_film(studio, name, key_every=5)
     assert decode(film).notes == ("no audio track",)
-    hurt = broken(film, f"hurt-{name}", 1.0, (0.22, 0.2215))
+    hurt = broken(film, f"hurt-{name}", 1.0, (0.226, 0.2275))
     for decoder in ("av", "decord", "ffmpeg"):
         damage, _ = decode(hurt, decoder=decoder).notes
         assert re.fullmatch(r"0\.\d\d s of the pictures are damaged or missing", damage), decoder
     assert decode(hurt, 2.5, 4.0).notes == ("no audio track",)  # after the next key frame
+
+
+def test_damage_lasts_until_the_next_key_frame(studio: Studio):
+    film = noisy_film(studio, "noisy-long.mp4", key_every=40)
+    hurt = broken(film, "hurt-long.mp4", 1.0, (0.22, 0.2215))
+    refused(hurt, r"only 3\.\d s of 4\.0 s could be read: the file is damaged in the middle")
+    assert decode(hurt, 2.0, 4.0).notes == ("no audio track",)
+
+
+def test_a_sound_frame_stays_for_damaged_ones(studio: Studio):
+    film = noisy_film(studio, "noisy-short.mp4", key_every=5)
+    every_frame = Sampling(frames_per_s=20, picture="png")
+    whole = decode_clip(Clip("clip", film), every_frame).frames
+    hurt = decode_clip(
+        Clip("clip", broken(film, "hurt-short.mp4", 1.0, (0.226, 0.2275))), every_frame
+    )
+    assert any("damaged or missing" in note for note in hurt.notes)
+    kept = [np.array_equal(frame, whole[k]) for k, frame in enumerate(hurt.frames)]
+    first = kept.index(False)
+    after = kept.index(True, first)
+    assert all(kept[after:]) and after - first <= 10
+    for frame in hurt.frames[first:after]:
+        assert np.array_equal(frame, whole[first - 1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_mpeg4_film_whose_key_frame_is_destroyed_is_not_silently_wrong(
+    studio: Studio, seed: int
+):
+    film = studio.film("key.avi", "-c:v", "mpeg4", "-g", 250, count=11)
+    data = bytearray(film.read_bytes())
+    start = data.index(b"00dc", data.index(b"movi")) + 8
+    size = int.from_bytes(data[start - 4 : start], "little")
+    data[start : start + size] = np.random.default_rng(seed).bytes(size)
+    hurt = studio.folder / f"key-{seed}.avi"
+    hurt.write_bytes(data)
+    refused(hurt, "no picture of the video track could be read|could be read: the file is")
+
+
+def test_an_undecodable_vp8_packet_is_named(studio: Studio):
+    film = studio.film("packet.webm", "-c:v", "libvpx", "-g", 10, "-auto-alt-ref", 0)
+    data = bytearray(film.read_bytes())
+    simple_block = b"\xa3"
+    with av.open(str(film)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        payload = bytes(packets[15])
+    at = data.index(payload)
+    assert simple_block in data[at - 12 : at]
+    data[at : at + len(payload)] = b"\xff" * len(payload)
+    hurt = studio.folder / "packet-hurt.webm"
+    hurt.write_bytes(data)
+    raw = decode(hurt)
+    assert any("damaged or missing" in note for note in raw.notes), raw.notes
+    whole = decode(film)
+    assert np.array_equal(raw.frames[0], whole.frames[0])
+    assert np.array_equal(raw.frames[2:], whole.frames[2:])
 
 
 def test_a_complaint_that_ends_the_line_of_a_picture_is_heard(tmp_path: Path):
