@@ -1,4 +1,4 @@
-"""The whole model: padding, other clips and absent modalities change nothing; all switches train."""
+"""The whole model: padding, other clips and absent modalities change nothing; switches train."""
 
 from __future__ import annotations
 
