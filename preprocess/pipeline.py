@@ -7,6 +7,7 @@ depend on the number of workers, nor on where an earlier run was stopped.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -28,8 +29,10 @@ from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder
 # Threads that encode on a GPU: one unpacks frames while the GPU works for another. Each clip is
 # still encoded by itself.
 GPU_FEEDERS = 4
-# Clips in one LMDB transaction: a killed run decodes at most these again.
+# Decoded clips are written after this many clips or seconds, whichever comes first, in one LMDB
+# transaction. A killed run decodes at most these again.
 _WRITE_CLIPS = 16
+_WRITE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,12 @@ class Pipeline:
         writer: EmbeddingWriter | None,
         backend: Backend,
         progress: ProgressFn,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """statuses: "new" clips are decoded; "cached" ones have frames in the store."""
+        """statuses: "new" clips are decoded; "cached" ones have frames in the store.
+
+        clock: seconds; a test gives its own.
+        """
         self.store, self.writer, self.backend = store, writer, backend
         self.statuses = {status.key: status for status in statuses}
         self.to_decode = [status for status in statuses if status.state == "new"]
@@ -142,6 +149,8 @@ class Pipeline:
         self._progress = progress
         self._decode_failed = self._encode_failed = 0
         self._unwritten: list[tuple[str, bytes]] = []
+        self._clock = clock
+        self._last_write_s = float("-inf")  # The first clip is written at once.
 
     def run(self) -> None:
         """Decodes and encodes every clip, and sets its status to "cached" or "failed"."""
@@ -174,7 +183,8 @@ class Pipeline:
         if status.record is not None:
             self._unwritten.append((status.key, status.record))
             status.record, status.state = None, "cached"
-            if len(self._unwritten) == _WRITE_CLIPS:
+            waited_s = self._clock() - self._last_write_s
+            if len(self._unwritten) >= _WRITE_CLIPS or waited_s >= _WRITE_S:
                 self._flush_frames()
         elif status.state == "cached":
             return
@@ -186,6 +196,7 @@ class Pipeline:
             self.store.put_many(self._unwritten)
             self.decoded += len(self._unwritten)
             self._unwritten.clear()
+            self._last_write_s = self._clock()
 
     def _store_embeddings(self, status: ClipStatus, clip: EncodedClip) -> None:
         if self.writer is None or status.state == "failed":

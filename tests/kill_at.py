@@ -87,6 +87,7 @@ def run(last: int, folder: str, words: list[str], counted: Path) -> None:
     lmdb_open = frames.lmdb.open
     frames.lmdb.open = lambda *where, **options: Environment(lmdb_open(*where, **options), steps)
     stages._WRITE_CLIPS = WRITE_CLIPS
+    stages._WRITE_S = float("inf")  # The number of steps does not depend on the machine's speed.
     build.EmbeddingWriter = partial(build.EmbeddingWriter, shard_bytes=SHARD_BYTES)  # type: ignore[misc,assignment]
     os.chdir(folder)
     sys.argv = ["semanticmac", *words]

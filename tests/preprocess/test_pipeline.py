@@ -1,7 +1,12 @@
-"""Decoding and encoding as one line of work: they overlap, keep the order of the corpus, and lose only what is lost."""
+"""Decoding and encoding overlap, keep the order of the corpus, and lose no other clip."""
 
+import contextlib
+import itertools
 import threading
 import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +19,18 @@ from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import Embeddings, RawClip
 from semanticmac.cache.shard_format import read_index
+from semanticmac.preprocess import pipeline
 from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.decoding import isolation
+from semanticmac.preprocess.decoding.isolation import Outcome
 from semanticmac.preprocess.encoders.protocol import EncodeError
-from semanticmac.preprocess.pipeline import GPU_FEEDERS, DecodedClip, LocalBackend, Pipeline
+from semanticmac.preprocess.pipeline import (
+    GPU_FEEDERS,
+    DecodedClip,
+    EncodedClip,
+    LocalBackend,
+    Pipeline,
+)
 
 HERE = Path(__file__).parent
 GUARD_S = 60.0  # a generous deadline; nothing here should come near it
@@ -61,28 +74,100 @@ def run(clips: list[Clip], folder: Path, encoder: Slow) -> tuple[Pipeline, list[
             if status.key in store:
                 status.state = "cached"
         backend = LocalBackend(encoder, 1, Sampling())
-        pipeline = Pipeline(statuses, store, writer, backend, lambda *_: None)
-        pipeline.run()
+        result = Pipeline(statuses, store, writer, backend, lambda *_: None)
+        result.run()
         assert all(status.key in store and status.record is None for status in statuses)
-    return pipeline, statuses
+    return result, statuses
 
 
 def test_clips_are_decoded_while_one_is_encoded(clips, tmp_path):
-    pipeline, statuses = run(clips, tmp_path, Slow(tmp_path))
-    assert (pipeline.decoded, pipeline.encoded) == (CLIPS, CLIPS)
+    result, statuses = run(clips, tmp_path, Slow(tmp_path))
+    assert (result.decoded, result.encoded) == (CLIPS, CLIPS)
     assert {status.state for status in statuses} == {"cached"}
     [shard] = read_index(tmp_path / "made")
     assert list(shard.keys) == [status.key for status in statuses]
 
 
 def test_a_clip_that_cannot_be_encoded_costs_only_itself(clips, tmp_path):
-    pipeline, statuses = run(clips, tmp_path, Slow(tmp_path, refuses=2))
-    assert (pipeline.decoded, pipeline.encoded) == (CLIPS, CLIPS - 1)
+    result, statuses = run(clips, tmp_path, Slow(tmp_path, refuses=2))
+    assert (result.decoded, result.encoded) == (CLIPS, CLIPS - 1)
     failed = {status.key: status.reason for status in statuses if status.state == "failed"}
     assert failed == {"key-02": "this one not"}
     again = Slow(tmp_path)
-    pipeline, _ = run(clips, tmp_path, again)
-    assert (pipeline.decoded, pipeline.encoded, again.calls) == (0, 1, 1)
+    result, _ = run(clips, tmp_path, again)
+    assert (result.decoded, result.encoded, again.calls) == (0, 1, 1)
+
+
+class Stopped(BaseException):
+    """Ends a run in the middle, like Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class InThisProcess:
+    """A backend without workers or encoder. It stops the run after some clips."""
+
+    most_clips: int = CLIPS
+
+    def fingerprint(self) -> None:
+        return None
+
+    def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
+        for number, clip in enumerate(clips):
+            if number == self.most_clips:
+                raise Stopped
+            yield Outcome(clip, b"a record")
+
+    def encode(self, decoded: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
+        for clip in decoded:
+            yield EncodedClip(clip.key, None)
+
+
+class CountingStore(FrameStore):
+    """A frame store that remembers how many clips each write held."""
+
+    def put_many(self, records: Iterable[tuple[str, bytes]]) -> None:
+        batch = list(records)
+        self.groups = [*getattr(self, "groups", []), len(batch)]
+        super().put_many(batch)
+
+
+def decode_clips(folder: Path, backend: InThisProcess, seconds_per_clip: float) -> list[int]:
+    """Decodes into a frame store, with a clock of its own. Returns the sizes of the writes."""
+    ticks = itertools.count(0.0, seconds_per_clip)
+    with CountingStore(folder, writable=True) as store:
+        statuses = []
+        for i in range(CLIPS):
+            key = f"key-{i:02d}"
+            state = "cached" if key in store else "new"
+            statuses.append(ClipStatus(key, Clip(str(i), Path(f"{i}.wav")), state))
+        clock = partial(next, ticks)
+        with contextlib.suppress(Stopped):
+            Pipeline(statuses, store, None, backend, lambda *_: None, clock).run()
+        return getattr(store, "groups", [])
+
+
+def stored(folder: Path) -> int:
+    with FrameStore(folder) as store:
+        return len(list(store.keys()))
+
+
+def test_frames_are_written_after_some_clips_or_seconds(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_WRITE_CLIPS", 4)
+    backend = InThisProcess()
+    assert decode_clips(tmp_path / "fast", backend, seconds_per_clip=0.0) == [1, 4, 4, 3]
+    assert decode_clips(tmp_path / "slow", backend, seconds_per_clip=1.5) == [1] + 5 * [2] + [1]
+    assert decode_clips(tmp_path / "slower", backend, seconds_per_clip=3.0) == CLIPS * [1]
+
+
+@pytest.mark.parametrize(("seconds_per_clip", "progress"), [(0.0, 1), (1.0, 1), (3.0, 3)])
+def test_a_run_that_is_stopped_every_few_clips_makes_progress(tmp_path, seconds_per_clip, progress):
+    expected = 0
+    while expected < CLIPS:
+        decode_clips(tmp_path / "frames", InThisProcess(most_clips=3), seconds_per_clip)
+        expected = min(expected + progress, CLIPS)
+        assert expected <= stored(tmp_path / "frames") <= CLIPS
+    decode_clips(tmp_path / "undisturbed", InThisProcess(), seconds_per_clip)
+    assert stored(tmp_path / "frames") == stored(tmp_path / "undisturbed") == CLIPS
 
 
 class OnGpu:
