@@ -1,4 +1,4 @@
-"""One build of stage 1: plan the clips, decode and encode them, publish the manifest and the failures."""
+"""One build of stage 1: plan the clips, run the pipeline, publish manifest and failures."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class BuildReport:
     dataset: str
     clips: int  # clips in the corpus
     cached: int  # clips in the cache after the build
-    decoded: int  # clips decoded by this build
-    encoded: int  # clips encoded by this build
     failed: int
     manifest_written: bool
+    decoded: int = 0  # clips decoded by this build
+    encoded: int = 0  # clips encoded by this build
     # After a repair: one sentence for each dataset in this cache folder that lacks data.
     incomplete: tuple[str, ...] = ()
     # Clips of other videos that had this dataset name before.
@@ -76,7 +76,8 @@ def build(
     """Caches a corpus. Cached clips are not touched; a clip that fails does not stop the others.
 
     Without an encoder, only frames are stored and no manifest is written. `cluster` replaces this
-    machine and `encoder`; the cached bytes are the same. A cached clip stays if its video is deleted.
+    machine and `encoder`; the cached bytes are the same. A cached clip stays if its video is
+    deleted.
 
     Raises CorpusError, before anything is decoded, for a label that the task does not have, if no
     video exists and none is cached, and if imported features have the same dataset name. Raises
@@ -92,53 +93,107 @@ def build(
         fingerprint = backend.fingerprint()
         if options.repair:
             drop_damaged(layout, fingerprint, progress)
-        statuses = read_content_keys(clips, layout, options.sampling, progress)
-        _require_a_clip(corpus, statuses)
-
-        with FrameStore(layout.frames, writable=True) as store:
-            to_do = _plan(statuses, store, decode=options.frames)
-            writer = None
-            if fingerprint is not None:
-                writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
-            pipeline = Pipeline(to_do, store, writer, backend, progress)
-            pipeline.run()
-            if fingerprint is not None:
-                _retain(statuses, embedded_rows(previous, layout.embeddings(fingerprint)))
-
-            failures = _failures(clips, statuses)
-            failed = {failure.clip_id for failure in failures}
-            cached = [clip for clip in clips if clip.clip_id not in failed]
-            written = False
-            copies: list[str] = []
-            if fingerprint is not None:
-                rows = []
-                for clip in cached:
-                    status = statuses[clip.clip_id]
-                    rows.append(_row(clip, status, store, options.root, targets[clip.clip_id]))
-                manifest = Manifest(
-                    corpus.dataset, corpus.task, fingerprint, tuple(rows), corpus.notes, corpus.name
-                )
-                written = manifest.write(layout.manifest(corpus.dataset))
-                layout.mark_built(corpus.dataset)
-                copies = copies_notes(rows)
-            remarks = _remarks(cached, statuses, store)
-            write_failures(layout.failures(corpus.dataset), [*failures, *remarks])
-            lacking = tuple(incomplete_datasets(layout, store)) if options.repair else ()
+        statuses = plan(corpus, layout, options, progress)
+        pipeline = run(statuses, layout, fingerprint, backend, progress)
+        if fingerprint is not None:
+            retain(statuses, embedded_rows(previous, layout.embeddings(fingerprint)))
+        report = publish(corpus, statuses, targets, layout, fingerprint, options)
 
     replaced = 0
-    if written:
+    if report.manifest_written:
         keys = {status.key for status in statuses.values()}
         replaced = count_replaced(previous, keys, options.sampling)
+    return replace(report, decoded=pipeline.decoded, encoded=pipeline.encoded, replaced=replaced)
+
+
+def plan(
+    corpus: Corpus, layout: CacheLayout, options: BuildOptions, progress: ProgressFn
+) -> dict[str, ClipStatus]:
+    """The status of each clip by clip id: new, cached, missing or failed.
+
+    Raises CorpusError if no video exists and the cache knows none of them.
+    """
+    statuses = read_content_keys(corpus.clips, layout, options.sampling, progress)
+    if all(not status.key and status.reason == NO_FILE for status in statuses.values()):
+        raise CorpusError(
+            f"{corpus.name}: none of the {len(corpus.clips)} video files exists; the first is "
+            f"{corpus.clips[0].video}. Is this the folder of the download?"
+        )
+    with FrameStore(layout.frames, writable=True) as store:
+        for status in statuses.values():
+            if status.key and status.key in store:
+                status.state, status.reason = "cached", ""
+            elif status.state == "new" and not options.frames:
+                status.fail(NOT_DECODED)
+    return statuses
+
+
+def run(
+    statuses: Mapping[str, ClipStatus],
+    layout: CacheLayout,
+    fingerprint: Fingerprint | None,
+    backend: Backend,
+    progress: ProgressFn,
+) -> Pipeline:
+    """Decodes and encodes new and cached clips, each content key once, and updates the statuses."""
+    to_do: dict[str, ClipStatus] = {}
+    for status in statuses.values():
+        if status.state in ("new", "cached"):
+            to_do[status.key] = status
+    writer = None
+    with FrameStore(layout.frames, writable=True) as store:
+        if fingerprint is not None:
+            writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
+        pipeline = Pipeline(list(to_do.values()), store, writer, backend, progress)
+        pipeline.run()
+    return pipeline
+
+
+def retain(statuses: Mapping[str, ClipStatus], rows: Mapping[str, Row]) -> None:
+    """Keeps failed and missing clips whose embeddings the previous build made."""
+    for status in statuses.values():
+        if status.state in ("failed", "missing") and status.key in rows:
+            status.state, status.row = "retained", rows[status.key]
+
+
+def publish(
+    corpus: Corpus,
+    statuses: Mapping[str, ClipStatus],
+    targets: Mapping[str, Targets],
+    layout: CacheLayout,
+    fingerprint: Fingerprint | None,
+    options: BuildOptions,
+) -> BuildReport:
+    """Writes the manifest and then the failures. Without a fingerprint, only the failures."""
+    failures = _failures(corpus.clips, statuses)
+    failed = {failure.clip_id for failure in failures}
+    cached = [clip for clip in corpus.clips if clip.clip_id not in failed]
+    written = False
+    copies: list[str] = []
+    incomplete: list[str] = []
+    with FrameStore(layout.frames, writable=True) as store:
+        if fingerprint is not None:
+            rows = []
+            for clip in cached:
+                status = statuses[clip.clip_id]
+                rows.append(_row(clip, status, store, options.root, targets[clip.clip_id]))
+            manifest = Manifest(
+                corpus.dataset, corpus.task, fingerprint, tuple(rows), corpus.notes, corpus.name
+            )
+            written = manifest.write(layout.manifest(corpus.dataset))
+            layout.mark_built(corpus.dataset)
+            copies = copies_notes(rows)
+        remarks = _remarks(cached, statuses, store)
+        write_failures(layout.failures(corpus.dataset), [*failures, *remarks])
+        if options.repair:
+            incomplete = incomplete_datasets(layout, store)
     return BuildReport(
         dataset=corpus.dataset,
-        clips=len(clips),
+        clips=len(corpus.clips),
         cached=len(cached),
-        decoded=pipeline.decoded,
-        encoded=pipeline.encoded,
         failed=len(failures),
         manifest_written=written,
-        incomplete=lacking,
-        replaced=replaced,
+        incomplete=tuple(incomplete),
         copies=tuple(copies),
     )
 
@@ -148,7 +203,8 @@ def drop_damaged(
 ) -> None:
     """Removes the damaged parts that `verify` finds, so that the build makes them again.
 
-    Datasets share clips and shards: BuildReport.incomplete names other datasets that then lack data.
+    Datasets share clips and shards. BuildReport.incomplete names other datasets that then lack
+    data.
     """
     if layout.frames.exists():
         try:
@@ -161,36 +217,6 @@ def drop_damaged(
         folder = layout.embeddings(fingerprint)
         shards = [damage.shard for damage in damaged_shards(folder, progress)]
         EmbeddingWriter(folder, fingerprint).remove_shards(shards)
-
-
-def _require_a_clip(corpus: Corpus, statuses: Mapping[str, ClipStatus]) -> None:
-    """Raises CorpusError if no video exists and the cache knows none of them."""
-    if all(not status.key and status.reason == NO_FILE for status in statuses.values()):
-        raise CorpusError(
-            f"{corpus.name}: none of the {len(corpus.clips)} video files exists; the first is "
-            f"{corpus.clips[0].video}. Is this the folder of the download?"
-        )
-
-
-def _plan(statuses: Mapping[str, ClipStatus], store: FrameStore, decode: bool) -> list[ClipStatus]:
-    """Marks the clips whose frames are stored. Returns the clips to decode or encode, each key once."""
-    by_key = {status.key: status for status in statuses.values() if status.key}
-    to_do = []
-    for key, status in by_key.items():
-        if key in store:
-            status.state, status.reason = "cached", ""
-        elif status.state == "new" and not decode:
-            status.fail(NOT_DECODED)
-        if status.state in ("new", "cached"):
-            to_do.append(status)
-    return to_do
-
-
-def _retain(statuses: Mapping[str, ClipStatus], rows: Mapping[str, Row]) -> None:
-    """Keeps failed and missing clips whose embeddings the previous build made."""
-    for status in statuses.values():
-        if status.state in ("failed", "missing") and status.key in rows:
-            status.state, status.row = "retained", rows[status.key]
 
 
 def _failures(clips: tuple[Clip, ...], statuses: Mapping[str, ClipStatus]) -> list[Failure]:

@@ -22,7 +22,7 @@ from semanticmac.cache.records import Embeddings
 from semanticmac.core import ProgressFn
 from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.cluster.worker_pool import in_order
-from semanticmac.preprocess.decoding.isolation import Outcome, decode_all
+from semanticmac.preprocess.decoding.isolation import DecodedClip, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder
 
@@ -36,18 +36,10 @@ _WRITE_S = 3.0
 
 
 @dataclass(frozen=True)
-class DecodedClip:
-    """A clip on its way to the encoder."""
-
-    key: str
-    record: bytes | None  # its packed frames and audio; None: there is nothing to encode
-
-
-@dataclass(frozen=True)
 class EncodedClip:
     """A clip after the encoder."""
 
-    key: str
+    clip: Clip
     embeddings: Embeddings | None  # None: there was nothing to encode, or it failed
     reason: str = ""  # why it failed
 
@@ -58,7 +50,7 @@ class Backend(Protocol):
     def fingerprint(self) -> Fingerprint | None:
         """Identifies the embeddings that it makes. None: it only decodes."""
 
-    def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
+    def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         """Decodes clips, in order. It may work ahead; closing the generator ends that work."""
 
     def encode(self, decoded: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
@@ -80,7 +72,7 @@ class LocalBackend:
     def fingerprint(self) -> Fingerprint | None:
         return None if self.encoder is None else self.encoder.fingerprint(self.sampling)
 
-    def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
+    def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         return decode_all(clips, self.sampling, self.workers, decoder=self.decoder)
 
     def encode(self, decoded: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
@@ -88,14 +80,14 @@ class LocalBackend:
             return _threaded(self._encode, decoded, GPU_FEEDERS)
         return map(self._encode, decoded)
 
-    def _encode(self, clip: DecodedClip) -> EncodedClip:
-        if clip.record is None:
-            return EncodedClip(clip.key, None)
+    def _encode(self, decoded: DecodedClip) -> EncodedClip:
+        if decoded.record is None:
+            return EncodedClip(decoded.clip, None)
         assert self.encoder is not None
-        result = encode_record(self.encoder, clip.record)
+        result = encode_record(self.encoder, decoded.record)
         if isinstance(result, str):
-            return EncodedClip(clip.key, None, result)
-        return EncodedClip(clip.key, result)
+            return EncodedClip(decoded.clip, None, result)
+        return EncodedClip(decoded.clip, result)
 
 
 def _threaded(
@@ -140,7 +132,7 @@ class Pipeline:
         clock: seconds; a test gives its own.
         """
         self.store, self.writer, self.backend = store, writer, backend
-        self.statuses = {status.key: status for status in statuses}
+        self.statuses = {status.clip.clip_id: status for status in statuses}
         self.to_decode = [status for status in statuses if status.state == "new"]
         self.to_encode: set[str] = set()
         if writer is not None:
@@ -155,29 +147,32 @@ class Pipeline:
     def run(self) -> None:
         """Decodes and encodes every clip, and sets its status to "cached" or "failed"."""
         with closing(self._decode()) as decoded:
-            for clip in self.backend.encode(decoded):
-                status = self.statuses[clip.key]
+            for encoded in self.backend.encode(decoded):
+                status = self.statuses[encoded.clip.clip_id]
                 self._store_frames(status)
-                self._store_embeddings(status, clip)
+                self._store_embeddings(status, encoded)
         self._flush_frames()
         if self.writer is not None:
             self.writer.finish()
 
     def _decode(self) -> Generator[DecodedClip, None, None]:
         """Every clip, with its record if it is to be encoded. A failed clip has none."""
-        with closing(self.backend.decode([status.clip for status in self.to_decode])) as outcomes:
-            for key, status in self.statuses.items():
+        clips = [status.clip for status in self.to_decode]
+        with closing(self.backend.decode(clips)) as results:
+            for status in self.statuses.values():
                 if status.state == "new":
-                    outcome = next(outcomes)
-                    status.record = outcome.record
-                    if outcome.record is None:
-                        status.fail(outcome.reason)
-                        self._decode_failed += 1
-                        self.to_encode.discard(key)
+                    self._take(status, next(results))
                 record = None
-                if key in self.to_encode:
-                    record = status.record or self.store.record(key)
-                yield DecodedClip(key, record)
+                if status.key in self.to_encode:
+                    record = status.record or self.store.record(status.key)
+                yield DecodedClip(status.clip, record)
+
+    def _take(self, status: ClipStatus, decoded: DecodedClip) -> None:
+        status.record = decoded.record
+        if decoded.record is None:
+            status.fail(decoded.reason)
+            self._decode_failed += 1
+            self.to_encode.discard(status.key)
 
     def _store_frames(self, status: ClipStatus) -> None:
         if status.record is not None:
@@ -198,12 +193,12 @@ class Pipeline:
             self._unwritten.clear()
             self._last_write_s = self._clock()
 
-    def _store_embeddings(self, status: ClipStatus, clip: EncodedClip) -> None:
+    def _store_embeddings(self, status: ClipStatus, encoded: EncodedClip) -> None:
         if self.writer is None or status.state == "failed":
             return
-        if clip.key in self.to_encode:
-            if clip.embeddings is None:
-                status.fail(clip.reason)
+        if status.key in self.to_encode:
+            if encoded.embeddings is None:
+                status.fail(encoded.reason)
                 self._encode_failed += 1
             else:
                 self.encoded += 1
@@ -211,4 +206,4 @@ class Pipeline:
             self._progress("encoding clips", done, len(self.to_encode), self._encode_failed)
         if status.state == "cached":
             # Clips with embeddings come here too: so a continued run cuts the same shards.
-            self.writer.add(clip.key, clip.embeddings)
+            self.writer.add(status.key, encoded.embeddings)

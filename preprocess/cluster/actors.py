@@ -17,7 +17,7 @@ from semanticmac.cache.records import Embeddings
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.cluster.placement import ClusterError
 from semanticmac.preprocess.decoding.ffmpeg_program import ProgramError, require_program
-from semanticmac.preprocess.decoding.isolation import Outcome, decode_all
+from semanticmac.preprocess.decoding.isolation import DecodedClip, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.imagebind.download import download_folder
 from semanticmac.preprocess.encoders.imagebind.encoder import BF16, load_encoder
@@ -58,18 +58,18 @@ class DecodeActor:
             raise ClusterError(f"{socket.gethostname()}: {error}") from None
 
         clips = iter(self._clips.get, None)
-        self._outcomes = decode_all(clips, self._sampling, 1, ahead=1, decoder=self._decoder)
+        self._decoded = decode_all(clips, self._sampling, 1, ahead=1, decoder=self._decoder)
         return f"semanticmac {__version__} with preprocessing {PREPROCESS_VERSION}"
 
-    def do(self, group: list[SizedClip]) -> list[Outcome]:
+    def do(self, group: list[SizedClip]) -> list[DecodedClip]:
         """Decodes each clip. Raises ClusterError when a file differs from the program's file."""
         return [self._decode(sized) for sized in group]
 
-    def _decode(self, sized: SizedClip) -> Outcome:
+    def _decode(self, sized: SizedClip) -> DecodedClip:
         if sized.size_bytes is not None:
             _require_same_file(sized.clip.video, sized.size_bytes)
         self._clips.put(sized.clip)
-        return next(self._outcomes)
+        return next(self._decoded)
 
 
 class EncodeActor:

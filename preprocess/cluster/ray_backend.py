@@ -39,10 +39,10 @@ from semanticmac.preprocess.cluster.worker_pool import (
     WorkerPool,
     in_order,
 )
-from semanticmac.preprocess.decoding.isolation import Job, Outcome, same_minute
+from semanticmac.preprocess.decoding.isolation import DecodedClip, Job, same_minute
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.imagebind.download import download_folder
-from semanticmac.preprocess.pipeline import DecodedClip, EncodedClip
+from semanticmac.preprocess.pipeline import EncodedClip
 from semanticmac.preprocess.process_pool import LOOK_AHEAD, groups
 
 # No usage statistics are sent. Ray reads this when it is imported.
@@ -132,7 +132,7 @@ class RayBackend:
             device = "cuda" if placement.gpus else "cpu"
             options = (folder, sampling, encoder, device, weights, threads)
             start_encoders.append(partial(_Worker, EncodeActor, placement, self._agree, *options))
-        self._decoders: WorkerPool[list[SizedClip], list[Outcome]] = WorkerPool(
+        self._decoders: WorkerPool[list[SizedClip], list[DecodedClip]] = WorkerPool(
             start_decoders, self._no_room_error
         )
         self._encoders: WorkerPool[bytes, Embeddings | str] = WorkerPool(
@@ -149,20 +149,20 @@ class RayBackend:
         assert isinstance(fingerprint, Fingerprint)
         return fingerprint
 
-    def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
+    def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         """Decodes the clips, in order; neighbouring segments of one file go to one worker."""
         self._decoders.start(len(clips))
         ahead = LOOK_AHEAD * len(self._decoders)
         for group, result in in_order(self._submit_groups(clips), ahead):
             if isinstance(result, GivenUp):
                 for sized in group:
-                    yield Outcome(sized.clip, None, result.reason)
+                    yield DecodedClip(sized.clip, None, result.reason)
             else:
                 yield from result
 
     def _submit_groups(
         self, clips: Sequence[Clip]
-    ) -> Iterator[tuple[list[SizedClip], Future[list[Outcome] | GivenUp]]]:
+    ) -> Iterator[tuple[list[SizedClip], Future[list[DecodedClip] | GivenUp]]]:
         jobs = (Job(clip, self._sampling) for clip in clips)
         for group in groups(jobs, same_minute):
             sized = [SizedClip(job.clip, _size(job.clip)) for job in group]
@@ -171,24 +171,24 @@ class RayBackend:
     def encode(self, ready: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
         """Encodes the clips, in order. Ray's object store holds only a few records at a time."""
         ahead = LOOK_AHEAD * len(self._encoders)
-        for key, result in in_order(self._submit_records(ready), ahead):
+        for clip, result in in_order(self._submit_records(ready), ahead):
             if isinstance(result, GivenUp):
-                yield EncodedClip(key, None, result.reason)
+                yield EncodedClip(clip, None, result.reason)
             elif isinstance(result, str):
-                yield EncodedClip(key, None, result)
+                yield EncodedClip(clip, None, result)
             else:
-                yield EncodedClip(key, result)
+                yield EncodedClip(clip, result)
 
-    def _submit_records(self, ready: Iterable[DecodedClip]) -> Iterator[tuple[str, Future[Any]]]:
+    def _submit_records(self, ready: Iterable[DecodedClip]) -> Iterator[tuple[Clip, Future[Any]]]:
         future: Future[Any]
-        for clip in ready:
-            if clip.record is None:
+        for decoded in ready:
+            if decoded.record is None:
                 future = Future()
                 future.set_result(None)
             else:
                 self._encoders.start(len(self._encoders))
-                future = self._encoders.submit(clip.record)
-            yield clip.key, future
+                future = self._encoders.submit(decoded.record)
+            yield decoded.clip, future
 
     def close(self) -> None:
         """Ends all workers."""

@@ -1,4 +1,4 @@
-"""Decodes many clips, each in a worker process that may die, and again by a second decoder."""
+"""Decodes many clips in worker processes. A second decoder tries a clip that ends its worker."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from semanticmac.preprocess.decoding.decode import decode_clip
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, MINUTE_S, Decoder
 from semanticmac.preprocess.process_pool import LOOK_AHEAD, Result, run_isolated
 
-# decoding an hour of 720p takes one core about 140 s; this is for files that hang
+# Decoding an hour of 720p takes one core about 140 s. The limit is for files that hang.
 CLIP_TIMEOUT_S = 900.0
-# an hour of pictures at 2 a second is 2 GB, held twice while it is packed
+# An hour of frames at 2 per second takes 2 GB, and twice as much while it is packed.
 CLIP_MEMORY_BYTES = 6 << 30
 
 
 @dataclass(frozen=True)
 class Job:
-    """One clip on its way to a worker."""
+    """One clip for a worker to decode."""
 
     clip: Clip
     sampling: Sampling
@@ -29,12 +29,12 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The result for one clip: its packed record (cache/frame_codec.py), or None and the reason."""
+class DecodedClip:
+    """A clip after decoding, on its way to the encoder."""
 
     clip: Clip
-    record: bytes | None
-    reason: str = ""
+    record: bytes | None  # packed frames and audio; None: it failed, or nothing is to be encoded
+    reason: str = ""  # why it failed
 
 
 def decode_all(
@@ -43,24 +43,24 @@ def decode_all(
     workers: int,
     ahead: int = LOOK_AHEAD,
     decoder: Decoder = DEFAULT_DECODER,
-) -> Generator[Outcome, None, None]:
-    """Decodes clips in `workers` processes; outcomes come in the order of the clips.
+) -> Generator[DecodedClip, None, None]:
+    """Decodes clips in `workers` processes. The results come in the order of the clips.
 
-    A clip that takes its worker down (a crash, a hang, too much memory) is tried once more with
-    another decoder before it counts as failed. ahead=1 with one worker gives each outcome before
+    A clip that ends its worker (a crash, a hang, too much memory) is tried once more with another
+    decoder before it counts as failed. ahead=1 with one worker gives each result before
     the next clip is asked for; otherwise neighbouring segments of one file go to one worker.
     """
     second: Decoder = "av" if decoder == "ffmpeg" else "ffmpeg"
     jobs = (Job(clip, sampling, decoder) for clip in clips)
     for result in _run(jobs, workers, ahead):
         if not result.worker_lost:
-            yield Outcome(result.job.clip, result.value, _reason(result))
+            yield DecodedClip(result.job.clip, result.value, _reason(result))
             continue
         again = next(_run([Job(result.job.clip, sampling, second)], 1))
         reason = _reason(again)
         if again.value is None:
             reason = f"{result.reason}; then by {second}: {reason}"
-        yield Outcome(result.job.clip, again.value, reason)
+        yield DecodedClip(result.job.clip, again.value, reason)
 
 
 def decode_and_pack(job: Job) -> bytes:
@@ -71,7 +71,7 @@ def decode_and_pack(job: Job) -> bytes:
 def _reason(result: Result[Job, bytes]) -> str:
     """Why there is no record.
 
-    An error that nobody foresaw names its type: its words alone may be none, or a key.
+    The message of an unexpected error may be empty or only a key, so its type is named too.
     """
     if result.outcome != "raised" or result.error_type == DecodeError.__name__:
         return result.reason
@@ -93,8 +93,8 @@ def _run(
 
 
 def same_minute(job: Job) -> tuple[Path, float]:
-    """Neighbouring segments of one file go to one worker.
+    """The file and minute of a clip. Neighbours with the same pair go to one worker.
 
-    It keeps the file open, and the minute's audio.
+    The worker keeps the file open, and the audio of that minute in memory.
     """
     return job.clip.video, job.clip.start_s // MINUTE_S

@@ -22,15 +22,9 @@ from semanticmac.cache.shard_format import read_index
 from semanticmac.preprocess import pipeline
 from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.decoding import isolation
-from semanticmac.preprocess.decoding.isolation import Outcome
+from semanticmac.preprocess.decoding.isolation import DecodedClip
 from semanticmac.preprocess.encoders.protocol import EncodeError
-from semanticmac.preprocess.pipeline import (
-    GPU_FEEDERS,
-    DecodedClip,
-    EncodedClip,
-    LocalBackend,
-    Pipeline,
-)
+from semanticmac.preprocess.pipeline import GPU_FEEDERS, EncodedClip, LocalBackend, Pipeline
 
 HERE = Path(__file__).parent
 GUARD_S = 60.0  # a generous deadline; nothing here should come near it
@@ -111,15 +105,15 @@ class InThisProcess:
     def fingerprint(self) -> None:
         return None
 
-    def decode(self, clips: Sequence[Clip]) -> Generator[Outcome, None, None]:
+    def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         for number, clip in enumerate(clips):
             if number == self.most_clips:
                 raise Stopped
-            yield Outcome(clip, b"a record")
+            yield DecodedClip(clip, b"a record")
 
     def encode(self, decoded: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
         for clip in decoded:
-            yield EncodedClip(clip.key, None)
+            yield EncodedClip(clip.clip, None)
 
 
 class CountingStore(FrameStore):
@@ -188,11 +182,11 @@ class OnGpu:
 
 def test_a_gpu_is_fed_by_several_threads_and_the_order_stays() -> None:
     clips = 3 * GPU_FEEDERS
-    ready = [
-        DecodedClip(f"{i:02d}", pack(RawClip(None, np.full(8000, i, np.int16), 0.5), Sampling()))
-        for i in range(clips)
-    ]
-    ready.insert(2, DecodedClip("there", None))
+    ready = []
+    for i in range(clips):
+        record = pack(RawClip(None, np.full(8000, i, np.int16), 0.5), Sampling())
+        ready.append(DecodedClip(Clip(f"{i:02d}", Path()), record))
+    ready.insert(2, DecodedClip(Clip("encoded before", Path()), None))
     taken: list[int] = []
 
     def asked():
@@ -204,8 +198,8 @@ def test_a_gpu_is_fed_by_several_threads_and_the_order_stays() -> None:
     for done in LocalBackend(OnGpu(), 1, Sampling()).encode(asked()):
         made.append(done)
         assert len(taken) - len(made) <= 2 * GPU_FEEDERS  # no further ahead: records take memory
-    assert [each.key for each in made] == [clip.key for clip in ready]
+    assert [each.clip for each in made] == [each.clip for each in ready]
     assert made[2].embeddings is None and made[4].reason == "this one not"
     for each in made[:2] + made[5:]:
         assert each.embeddings is not None and each.embeddings.audio is not None
-        assert (each.embeddings.audio == int(each.key)).all()
+        assert (each.embeddings.audio == int(each.clip.clip_id)).all()
