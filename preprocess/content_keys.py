@@ -58,7 +58,7 @@ def _status(clip: Clip, hashes: FileHashes, sampling: Sampling) -> ClipStatus:
 
 
 def _merge(first: ClipStatus, other: ClipStatus) -> ClipStatus:
-    """Adds another clip with the same content. A clip with a file takes the place of one without."""
+    """Adds another clip with the same content. A clip with a file replaces one without."""
     first.without_file |= other.without_file
     if other.state == "new":
         first.clip, first.state, first.reason = other.clip, "new", ""

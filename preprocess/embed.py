@@ -1,4 +1,4 @@
-"""Raw videos to embeddings without the two stores, by the same objects that fill them."""
+"""Raw videos to embeddings without a cache, by the same decoders and encoders."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def require_same(encoder: Encoder, fingerprint: Fingerprint) -> None:
 
 
 def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
-    """Folders as `folder` corpora; a file as the same clip that it is in its folder, with the `.txt` beside it.
+    """The clips of videos and folders. A folder is read like a `folder` corpus.
 
-    text: what is said in every file, in place of a transcript beside it. Raises CorpusError for a
-    text of a folder, whose clips say what they say, and where there is no clip.
+    text: transcript of every file; None: the `.txt` beside the file. Raises CorpusError if a text
+    is given for a folder, and if there is no clip.
     """
     stems = Counter(video.stem for video in videos)
     clips: list[Clip] = []
@@ -50,8 +50,8 @@ def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
             clips += read_corpus("folder", video).clips
         else:
             raise CorpusError(
-                f"a text is of a file, and {video} is a folder: what its clips say stands in its clips.csv, or in a "
-                ".txt beside each"
+                f"a text belongs to one file, but {video} is a folder: write the texts of its "
+                "clips into its clips.csv, or into a .txt beside each"
             )
     if not clips:
         raise CorpusError("there is nothing to predict: name one or more videos or folders")
@@ -60,7 +60,7 @@ def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
 
 @dataclass(frozen=True)
 class EmbeddedClip:
-    """A clip with its embeddings, or None and the reason; remarks are on what it lacks."""
+    """A clip with its embeddings, or None and the reason. The remarks say what it lacks."""
 
     clip: Clip
     embeddings: Embeddings | None
@@ -73,8 +73,8 @@ def embed_clips(
 ) -> Iterator[EmbeddedClip]:
     """Every clip in order.
 
-    A clip passes through the record of the frame store, so that its frames are compressed as the
-    cached ones are. Its remarks are those that `cache` writes to failures.jsonl.
+    A clip is packed and unpacked as for the frame store, so that its frames are compressed like
+    cached ones. Its remarks are those that `cache` writes to failures.jsonl.
     """
     usable = [clip for clip in clips if not clip.problem]
     outcomes = decode_all(usable, sampling, workers)

@@ -16,7 +16,8 @@ from semanticmac.preprocess.clip import CorpusError
 def read_previous(layout: CacheLayout, name: str) -> Manifest | None:
     """The manifest of a dataset, or None if there is none that can be read.
 
-    Raises CorpusError if it was made from imported features: a build from raw videos would hide them.
+    Raises CorpusError if it was made from imported features. A build from raw videos would hide
+    them.
     """
     try:
         previous = Manifest.read(layout.manifest(name))

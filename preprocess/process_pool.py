@@ -1,10 +1,9 @@
-"""Killable worker processes: a job that hangs, crashes or eats memory costs only itself.
+"""Worker processes that can be killed: a job that hangs or crashes costs no other job.
 
-Each worker is a fresh interpreter (never a fork: decord and torch do not survive one) in a process
-group of its own, so that killing it takes the ffmpeg that it runs along. One thread of the parent
-serves one worker: it hands over a job, waits for the answer, and puts a new worker in the place of
-a dead one. A guard in each group, a process that does nothing else, ends the group once the worker
-or its parent is gone, whoever killed them.
+Each worker is a new interpreter (decord and torch do not survive a fork) in a process group of its
+own, so killing the group also ends an ffmpeg that the worker runs. One thread of the parent serves
+one worker: it sends a job, waits for the answer, and replaces a worker that died. Each group has a
+guard process. It ends the group when the worker or the parent dies, whoever killed them.
 """
 
 from __future__ import annotations
@@ -31,34 +30,39 @@ Job = TypeVar("Job")
 Value = TypeVar("Value")
 Outcome = Literal["done", "raised", "died", "timed out", "out of memory"]
 
-# groups of jobs a worker that are started or finished ahead of the one whose result is next
+# Groups of jobs per worker that are taken ahead of the next result.
 LOOK_AHEAD = 4
-# that one worker takes together, at most: what they give is held until it is their turn
+# Most jobs in a group. Their results stay in memory until their turn comes.
 GROUP_JOBS = 32
-START_TIMEOUT_S = 120.0  # for an interpreter and its imports, on a machine under load
+# For an interpreter and its imports, on a machine under load.
+START_TIMEOUT_S = 120.0
 SINGLE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-TAKEN = b"taken"  # a worker's word that it has a job, and answers for it from now on
-NEVER_TAKEN = "two worker processes were killed before they took the job"
-MAIN = "import sys; sys.path[:] = {path!r}; from semanticmac.preprocess.process_pool import main; main({pipe})"
+# A worker sends this when it has received a job. If it dies later, the job may be to blame.
+RECEIVED = b"received"
+NEVER_RECEIVED = "two worker processes were killed before they received the job"
+MAIN = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from semanticmac.preprocess.process_pool import main; main({pipe})"
+)
 
 
 class WorkerError(RuntimeError):
-    """Workers cannot be started at all; no job was to blame."""
+    """No worker can be started. This is not the fault of a job."""
 
 
 @dataclass(frozen=True)
 class Result(Generic[Job, Value]):
-    """What became of one job."""
+    """The result of one job."""
 
     job: Job
     outcome: Outcome
-    value: Value | None = None  # what the function returned; only where outcome is "done"
-    error_type: str = ""  # name of the exception's class; empty where the worker was lost
-    reason: str = ""  # for a person; empty where outcome is "done"
+    value: Value | None = None  # the return value if the outcome is "done"
+    error_type: str = ""  # name of the exception's class; empty if the worker died
+    reason: str = ""  # a message for the user; empty if the outcome is "done"
 
     @property
     def worker_lost(self) -> bool:
-        """The job took its worker down, so another way of doing it may work where this one did not."""
+        """True if the job ended its worker. Another method may then succeed."""
         return self.outcome in ("died", "timed out", "out of memory")
 
 
@@ -72,46 +76,51 @@ def run_isolated(
     together: Callable[[Job], Hashable] | None = None,
     ahead: int = LOOK_AHEAD,
 ) -> Iterator[Result[Job, Value]]:
-    """Run function(job) for every job in worker processes; results come in the order of the jobs.
+    """Runs function(job) for every job in worker processes. Results come in the order of the jobs.
 
-    function: importable by name from a module (not a lambda, not in __main__); jobs and values must
-    pickle. workers: processes, at least one (0 counts as 1: nothing ever runs in the caller's
-    process). timeout_s: time for one job, after which its worker is killed. memory_bytes: limit on
-    the private memory of a worker, and likewise of each program that it runs. together: jobs in a
-    row for which it says the same go to one worker, one after the other, so that what it keeps of
-    one serves the next; None = every job by itself. ahead: groups a worker that are taken from
-    `jobs` before a result is given; with 1 of one worker and no groups, a result comes before the
-    next job is asked for. Closing the iterator, or an interrupt, kills all workers at once.
+    function: importable by name from a module (not a lambda, not from __main__). Jobs and values
+    must pickle.
+    workers: number of processes; 0 counts as 1. Nothing runs in the caller's process.
+    timeout_s: time for one job; a worker that needs longer is killed.
+    memory_bytes: limit on the private memory of a worker and of each program that it runs.
+    together: neighbouring jobs with the same value go to one worker, one after the other, so that
+    they can share what it keeps in memory. None: each job by itself.
+    ahead: groups per worker that are taken from `jobs` before a result is given. With 1, one worker
+    and no groups, each result comes before the next job is taken.
+
+    Closing the iterator, or an interrupt, kills all workers at once. Raises TypeError for a
+    function that is not importable, and WorkerError if no worker can be started.
     """
     try:
         target = pickle.dumps(function)
     except (pickle.PicklingError, AttributeError) as error:
         raise TypeError(
-            f"{function!r} cannot go to a worker: it must be a function of a module ({error})"
+            f"{function!r} cannot run in a worker: it must be a function of a module ({error})"
         ) from None
-    crew = _WorkerPool(target, timeout_s, memory_bytes)
-    return _in_order(crew, groups(jobs, together), max(1, workers), ahead)
+    pool = _WorkerPool(target, timeout_s, memory_bytes)
+    return _in_order(pool, groups(jobs, together), max(1, workers), ahead)
 
 
 def groups(jobs: Iterable[Job], together: Callable[[Job], Hashable] | None) -> Iterator[list[Job]]:
-    """Neighbours for which `together` says the same, GROUP_JOBS at most."""
+    """Neighbouring jobs with the same value of `together`, at most GROUP_JOBS in a group."""
     if together is None:
-        yield from ([job] for job in jobs)
+        for job in jobs:
+            yield [job]
         return
-    for _, alike in groupby(jobs, together):
-        while group := list(islice(alike, GROUP_JOBS)):
+    for _, neighbours in groupby(jobs, together):
+        while group := list(islice(neighbours, GROUP_JOBS)):
             yield group
 
 
 def _in_order(
-    crew: _WorkerPool, jobs: Iterable[list[Job]], workers: int, ahead: int
+    pool: _WorkerPool, jobs: Iterable[list[Job]], workers: int, ahead: int
 ) -> Iterator[Result[Job, Any]]:
     waiting: deque[list[Future[Result[Job, Any]]]] = deque()
     try:
         for group in jobs:
             if len(waiting) < workers:
-                crew.grow(workers)
-            waiting.append(crew.submit(group))
+                pool.grow(workers)
+            waiting.append(pool.submit(group))
             if len(waiting) >= ahead * workers:
                 for future in waiting.popleft():
                     yield future.result()
@@ -119,11 +128,11 @@ def _in_order(
             for future in waiting.popleft():
                 yield future.result()
     finally:
-        crew.close()
+        pool.close()
 
 
 class _WorkerPool:
-    """The workers of one run and the threads that serve them."""
+    """The workers of one call and the threads that serve them."""
 
     def __init__(self, target: bytes, timeout_s: float, memory_bytes: int) -> None:
         self.target, self.timeout_s, self.memory_bytes = target, timeout_s, memory_bytes
@@ -131,14 +140,14 @@ class _WorkerPool:
             queue.SimpleQueue()
         )
         self._lock = threading.Lock()
-        self._workers: dict[int, _Worker] = {}  # by the thread that serves it
+        self._workers: dict[int, _Worker] = {}  # by the number of the thread that serves it
         self._threads: list[threading.Thread] = []
         self._closed = False
 
     def grow(self, most: int) -> None:
-        """One more thread, up to `most`; few jobs start few workers."""
+        """Adds a thread, up to `most`. So a few jobs start only a few workers."""
         if len(self._threads) < most:
-            # A daemon: an interpreter that exits does not wait for a job to finish.
+            # A daemon thread: an interpreter that exits does not wait for a job to finish.
             thread = threading.Thread(target=self._serve, args=(len(self._threads),), daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -149,7 +158,7 @@ class _WorkerPool:
         return futures
 
     def close(self) -> None:
-        """Kill every worker; what they were doing is lost."""
+        """Kills every worker. Unfinished jobs are lost."""
         with self._lock:
             self._closed = True
             for worker in self._workers.values():
@@ -157,45 +166,46 @@ class _WorkerPool:
         for _ in self._threads:
             self._tasks.put(None)
         for thread in self._threads:
-            if (
-                thread is not threading.current_thread()
-            ):  # a garbage collector may run this anywhere
+            # The garbage collector may run this in any thread.
+            if thread is not threading.current_thread():
                 thread.join(timeout=1)
 
-    def _serve(self, place: int) -> None:
+    def _serve(self, number: int) -> None:
         while (tasks := self._tasks.get()) is not None and not self._closed:
             for job, future in tasks:
                 try:
-                    future.set_result(self._run(place, job))
-                except BaseException as error:  # the reader of the future is the one to hear of it
+                    future.set_result(self._run(number, job))
+                except BaseException as error:
+                    # The thread that waits for the future raises it.
                     future.set_exception(error)
-        worker = self._workers.get(place)
+        worker = self._workers.get(number)
         if worker:
             worker.reap()
 
-    def _run(self, place: int, job: Job) -> Result[Job, Any]:
-        worker = self._workers.get(place) or self._spawn(place)
+    def _run(self, number: int, job: Job) -> Result[Job, Any]:
+        worker = self._workers.get(number) or self._spawn(number)
         result = worker.run(job, self.timeout_s)
-        if result is None:  # it was killed while it was idle: not this job's fault
-            self._terminate(place)
-            result = self._spawn(place).run(job, self.timeout_s) or Result(
-                job, "died", reason=NEVER_TAKEN
+        if result is None:
+            # The worker was killed while it was idle. The job is not to blame, so try it again.
+            self._terminate(number)
+            result = self._spawn(number).run(job, self.timeout_s) or Result(
+                job, "died", reason=NEVER_RECEIVED
             )
         if result.worker_lost:
-            self._terminate(place)
+            self._terminate(number)
         return result
 
-    def _spawn(self, place: int) -> _Worker:
+    def _spawn(self, number: int) -> _Worker:
         with self._lock:
             if self._closed:
-                raise WorkerError("the run was closed")
-            worker = self._workers[place] = _Worker(self.target, self.memory_bytes)
-        worker.greet()
+                raise WorkerError("the worker pool is closed")
+            worker = self._workers[number] = _Worker(self.target, self.memory_bytes)
+        worker.start()
         return worker
 
-    def _terminate(self, place: int) -> None:
+    def _terminate(self, number: int) -> None:
         with self._lock:
-            worker = self._workers.pop(place)
+            worker = self._workers.pop(number)
         worker.kill()
         worker.reap()
 
@@ -206,55 +216,52 @@ class _Worker:
     def __init__(self, target: bytes, memory_bytes: int) -> None:
         self.pipe, theirs = Pipe()
         with theirs:
-            # stdin is the life line: its end tells the guard that the parent is gone, however it
-            # went.
+            # When the parent dies, stdin ends. The guard waits for that.
             self.process = subprocess.Popen(
                 [sys.executable, "-c", MAIN.format(path=sys.path, pipe=theirs.fileno())],
                 stdin=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),
                 env={**os.environ, **SINGLE_THREAD},
-                # Ctrl-C reaches the parent alone, and killpg the worker's children too
+                # Ctrl-C reaches only the parent, and killpg also reaches the worker's children.
                 start_new_session=True,
             )
         self._start = (memory_bytes, target)
 
-    def greet(self) -> None:
-        """Tell the worker what to run; a WorkerError where it cannot be imported there."""
+    def start(self) -> None:
+        """Sends the function. Raises WorkerError if the worker cannot import it."""
         with _Deadline(START_TIMEOUT_S, self.kill):
             try:
                 self.pipe.send(self._start)
-                complaint = self.pipe.recv()
+                problem = self.pipe.recv()
             except (EOFError, OSError):
-                complaint = f"it ended while starting ({self._death()})"
-        if complaint:
-            raise WorkerError(f"a worker process cannot start: {complaint}")
+                problem = f"it ended while starting ({self._death()})"
+        if problem:
+            raise WorkerError(f"a worker process cannot start: {problem}")
 
     def run(self, job: Job, timeout_s: float) -> Result[Job, Any] | None:
-        """What became of the job; None where the worker was dead before it took the job."""
-        taken = False
+        """The result of the job, or None if the worker died before it received the job."""
+        received = False
         with _Deadline(timeout_s, self.kill) as deadline:
             try:
                 self.pipe.send_bytes(pickle.dumps(job))
-                taken = self.pipe.recv_bytes() == TAKEN
+                received = self.pipe.recv_bytes() == RECEIVED
                 outcome, value, error_type, reason = pickle.loads(self.pipe.recv_bytes())
                 result = Result(job, outcome, value, error_type, reason)
             except (EOFError, OSError):
                 death = self._death()
                 if deadline.passed:
-                    return Result(
-                        job, "timed out", reason=f"killed after {timeout_s:g} s without an answer"
-                    )
-                return (
-                    Result(job, "died", reason=f"the worker process died: {death}")
-                    if taken
-                    else None
-                )
-            except Exception as error:  # the job does not pickle, or its value does not unpickle
+                    reason = f"killed after {timeout_s:g} s without an answer"
+                    return Result(job, "timed out", reason=reason)
+                if not received:
+                    return None
+                return Result(job, "died", reason=f"the worker process died: {death}")
+            except Exception as error:
+                # The job does not pickle, or its value does not unpickle.
                 result = Result(job, "raised", error_type=type(error).__name__, reason=str(error))
         return result
 
     def kill(self) -> None:
-        """SIGKILL for the worker and every process that it started."""
+        """Kills the worker and every process that it started."""
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -266,20 +273,22 @@ class _Worker:
             self.process.stdin.close()
 
     def _death(self) -> str:
-        """How the process ended; waits for that, then kills what it started and left."""
+        """Waits for the end of the process, kills its children, and says how it ended."""
         os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
         self.kill()
         code = self.process.wait()
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exit status {code}"
 
 
 class _Deadline:
-    """Calls `late` once unless the block ends before; `passed` says which of the two it was."""
+    """Calls a function if the block takes too long. `passed` is True after the call."""
 
-    def __init__(self, seconds: float, late: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, on_timeout: Callable[[], None]) -> None:
         self.passed = False
-        self._late, self._over, self._lock = late, False, threading.Lock()
-        self._timer = threading.Timer(seconds, self._strike)
+        self._on_timeout, self._finished, self._lock = on_timeout, False, threading.Lock()
+        self._timer = threading.Timer(seconds, self._time_out)
         self._timer.daemon = True
 
     def __enter__(self) -> _Deadline:
@@ -288,23 +297,22 @@ class _Deadline:
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
-            self._over = True
+            self._finished = True
         self._timer.cancel()
 
-    def _strike(self) -> None:
+    def _time_out(self) -> None:
         with self._lock:
-            if not self._over:
+            if not self._finished:
                 self.passed = True
-                self._late()
+                self._on_timeout()
 
 
 def main(pipe_number: int) -> None:
-    """The worker's side: take one job after the other until the parent is gone."""
+    """The program of a worker: runs one job after the other until the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _post_guard(pipe_number)
-    os.set_inheritable(
-        pipe_number, False
-    )  # or a program that the job runs would hold the pipe open
+    _start_guard(pipe_number)
+    # Otherwise a program that a job runs would hold the pipe open.
+    os.set_inheritable(pipe_number, False)
     pipe = Connection(pipe_number)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         memory_bytes, target = pipe.recv()
@@ -317,39 +325,40 @@ def main(pipe_number: int) -> None:
         pipe.send("")
         while True:
             job = pipe.recv_bytes()
-            pipe.send_bytes(TAKEN)
+            pipe.send_bytes(RECEIVED)
             pipe.send_bytes(_answer(function, job, memory_bytes))
 
 
 def _answer(function: Callable[[Any], Any], job: bytes, memory_bytes: int) -> bytes:
-    """(outcome, value, error type, reason), pickled."""
+    """Runs a job. Returns (outcome, value, error type, reason), pickled."""
     try:
         return pickle.dumps(("done", function(pickle.loads(job)), "", ""), protocol=5)
     except MemoryError:
         reason = f"it needed more than the {memory_bytes / 2**20:.0f} MiB that a worker may use"
         return pickle.dumps(("out of memory", None, "MemoryError", reason))
-    except BaseException as error:  # SystemExit too: a job may not end its worker unheard
+    except BaseException as error:  # SystemExit too: a job must not end its worker silently.
         return pickle.dumps(("raised", None, type(error).__name__, str(error)))
 
 
 def _limit_memory(memory_bytes: int) -> None:
-    """Private writable memory (RLIMIT_DATA): files and libraries that are only mapped do not count against it."""
+    """Limits private writable memory (RLIMIT_DATA). Mapped files and libraries do not count."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no gigabyte behind
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # A crash leaves no large core file.
 
 
-def _post_guard(pipe_number: int) -> None:
-    """Start the guard, which kills its group (the worker, the ffmpeg it may run, itself) at the end of either line.
+def _start_guard(pipe_number: int) -> None:
+    """Starts the guard. It kills its process group when the worker or the parent ends.
 
-    A process and not a thread of the worker: Ray kills the children of an actor and not theirs, so
-    that the worker would be gone, its ffmpeg would not, and nobody would be left to end it.
+    The group holds the worker, an ffmpeg that it may run, and the guard. The guard is a process
+    and not a thread of the worker: Ray kills the children of an actor but not their children, so
+    nothing would be left to end ffmpeg.
     """
-    worker_line, held = os.pipe()  # no program that the worker runs inherits it
+    worker_end, held_end = os.pipe()  # Programs that the worker runs do not inherit it.
     if os.fork() == 0:
-        os.close(held)
+        os.close(held_end)
         os.close(pipe_number)
-        select.select([0, worker_line], [], [])
+        select.select([0, worker_end], [], [])
         os.killpg(0, signal.SIGKILL)
-    os.close(worker_line)
+    os.close(worker_end)

@@ -265,4 +265,4 @@ def test_a_file_is_predicted_as_its_folder_is_and_its_transcript_is_named(reader
 def test_one_text_for_a_folder_of_clips_is_refused(reader):
     run, folder = reader
     said = refused("predict", folder, "--text", "good", "--run", run)
-    assert f"a text is of a file, and {folder} is a folder" in said
+    assert f"a text belongs to one file, but {folder} is a folder" in said

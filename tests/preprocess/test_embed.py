@@ -35,7 +35,7 @@ def test_a_text_is_of_files_and_stands_above_what_lies_beside_them(folder):
         "own",
     ]
     assert clips_of([folder / "b.wav"], "")[0].text == ""
-    with pytest.raises(CorpusError, match=r"a text is of a file, and .* is a folder"):
+    with pytest.raises(CorpusError, match=r"a text belongs to one file, but .* is a folder"):
         clips_of([folder / "b.wav", folder], "own")
 
 

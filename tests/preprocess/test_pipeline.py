@@ -32,7 +32,7 @@ CLIPS = 12
 
 
 class Slow:
-    """An encoder that takes its time: its first clip is not done before the next three are decoded."""
+    """A slow encoder: its first clip is not ready before the next three are decoded."""
 
     width = 4
     device = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""A cache that an older version of the decoding made: it is kept, and made anew where that is asked for."""
+"""A cache of an older version of the decoding: it is kept, and `repair` makes it again."""
 
 from pathlib import Path
 

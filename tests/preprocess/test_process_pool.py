@@ -1,4 +1,4 @@
-"""A job that hangs, crashes or eats memory costs only itself, and no process is left behind."""
+"""A job that hangs, crashes or takes too much memory fails alone, and no process is left behind."""
 
 import contextlib
 import functools
@@ -63,9 +63,9 @@ def pids_in(file: Path) -> list[int]:
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_results_come_in_the_order_of_the_jobs(jobs, workers: int):
-    broadcast = [str(number) for number in range(60)]
-    results = list(run_isolated(jobs.behave, broadcast, workers=workers, **LIMITS))
-    assert [result.job for result in results] == [result.value for result in results] == broadcast
+    names = [str(number) for number in range(60)]
+    results = list(run_isolated(jobs.behave, names, workers=workers, **LIMITS))
+    assert [result.job for result in results] == [result.value for result in results] == names
     assert {result.outcome for result in results} == {"done"}
 
 
@@ -90,11 +90,9 @@ EXPECTED = {
 
 
 def test_a_bad_job_costs_only_itself(jobs):
-    broadcast = [job for bad in EXPECTED for job in (f"before {bad}", bad)] + ["last"]
-    results = list(
-        run_isolated(jobs.behave, broadcast, workers=2, timeout_s=3.0, memory_bytes=1 << 30)
-    )
-    assert [result.job for result in results] == broadcast
+    names = [job for bad in EXPECTED for job in (f"before {bad}", bad)] + ["last"]
+    results = list(run_isolated(jobs.behave, names, workers=2, timeout_s=3.0, memory_bytes=1 << 30))
+    assert [result.job for result in results] == names
     for result in results:
         if result.job in EXPECTED:
             outcome, reason = EXPECTED[result.job]
@@ -176,7 +174,8 @@ sys.path.insert(0, {here!r})
 import worker_jobs
 from pathlib import Path
 from semanticmac.preprocess.process_pool import run_isolated
-list(run_isolated(worker_jobs.tell_and_hang, map(Path, sys.argv[1:]), workers=2, timeout_s=600, memory_bytes=1 << 30))
+limits = dict(workers=2, timeout_s=600, memory_bytes=1 << 30)
+list(run_isolated(worker_jobs.tell_and_hang, map(Path, sys.argv[1:]), **limits))
 """
 
 
@@ -193,15 +192,15 @@ def test_an_interrupted_or_killed_parent_leaves_no_process(
     try:
         assert len(pids) == 4 and all(map(alive, pids))
         parent.send_signal(with_signal)
-        complaint = parent.communicate(timeout=GUARD_S)[1]
+        stderr = parent.communicate(timeout=GUARD_S)[1]
         until(lambda: not any(map(alive, pids)))
     finally:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     assert parent.returncode == -with_signal
-    assert ("KeyboardInterrupt" in complaint) == (with_signal == signal.SIGINT)
-    assert "Exception in thread" not in complaint
+    assert ("KeyboardInterrupt" in stderr) == (with_signal == signal.SIGINT)
+    assert "Exception in thread" not in stderr
 
 
 def test_look_ahead_is_bounded(jobs):
@@ -235,11 +234,9 @@ def test_jobs_that_belong_together_go_to_one_worker(jobs, tmp_path: Path):
 
 
 def test_a_bad_job_costs_none_of_those_that_belong_together_with_it(jobs):
-    broadcast = ["one", "abort", "two", "raise", "three", "segfault", "four"]
-    results = list(
-        run_isolated(jobs.behave, broadcast, workers=2, together=lambda _: None, **LIMITS)
-    )
-    assert [result.job for result in results] == broadcast
+    names = ["one", "abort", "two", "raise", "three", "segfault", "four"]
+    results = list(run_isolated(jobs.behave, names, workers=2, together=lambda _: None, **LIMITS))
+    assert [result.job for result in results] == names
     assert [result.outcome for result in results] == [
         "done",
         "died",
@@ -269,13 +266,32 @@ def test_a_function_that_no_worker_can_import(jobs, monkeypatch: pytest.MonkeyPa
         list(run_isolated(jobs.behave, ["a"], workers=2, **LIMITS))
 
 
+def test_a_script_without_a_main_guard_runs_once(tmp_path: Path):
+    """A worker does not run the caller's script again, as multiprocessing's spawn does."""
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import sys
+sys.path.insert(0, {str(HERE)!r})
+import worker_jobs
+from semanticmac.preprocess.process_pool import run_isolated
+print("started", flush=True)
+limits = dict(workers=1, timeout_s=60, memory_bytes=1 << 30)
+print([result.value for result in run_isolated(worker_jobs.behave, ["one"], **limits)])
+""")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.stdout == "started\n['one']\n", done.stderr
+
+
 def test_a_worker_is_light(jobs):
     heavy = ("torch", "transformers", "decord", "pyarrow", "lmdb")
     (result,) = run_isolated(jobs.heavy_modules, [heavy], workers=1, **LIMITS)
     assert result.value == []
     (result,) = run_isolated(jobs.behave, ["threads"], workers=1, **LIMITS)
     assert result.value == "1"
-    code = f"import sys, semanticmac.preprocess.decoding.decode; print([name for name in {heavy} if name in sys.modules])"
+    code = (
+        "import sys, semanticmac.preprocess.decoding.decode; "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""What the tests let workers do; a module of its own, because a worker imports its function by name."""
+"""Functions that the tests run in workers. A worker imports its function by name."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def behave(what: str) -> str:
-    """Do as told; anything unknown is simply sent back."""
+    """Behaves as the job says. An unknown job is returned."""
     if what == "hang":
         time.sleep(1000)
     elif what == "spin":
@@ -35,7 +35,7 @@ def behave(what: str) -> str:
 
 
 def tell_and_hang(file: Path) -> None:
-    """Write the numbers of this process and of a child of it, and then never answer; a file `quick` is skipped."""
+    """Writes the ids of this process and of its child, then hangs. A file `quick` is skipped."""
     if file.name == "quick":
         return
     tell(file, subprocess.Popen(["sleep", "1000"]).pid)
@@ -54,7 +54,7 @@ def heavy_modules(names: tuple[str, ...]) -> list[str]:
 
 
 def pretend_to_decode(job: object) -> bytes:
-    """A second of silence for any job of isolation.py, and a file `NAME.done` beside the clip's video."""
+    """A second of silence. Also makes a file `NAME.done` beside the clip's video."""
     import numpy as np
 
     from semanticmac.cache.frame_codec import pack
