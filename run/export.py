@@ -14,6 +14,15 @@ from semanticmac.run.metric import Metric, digits_of, format_number
 from semanticmac.run.notes import encoder_notes
 from semanticmac.run.scores import read_scores
 
+_MARKDOWN = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "\\`*_[]|~$#!"},
+        "<": "&lt;",
+        ">": "&gt;",
+        "&": "&amp;",
+    }
+)
+
 COPIED = ("config.toml", "model.safetensors")
 
 
@@ -54,15 +63,16 @@ def preprocessing_json(fingerprint: Fingerprint) -> str:
 
 def card(run: Path, info: RunInfo) -> str:
     """The model card in Markdown: use, preprocessing, scores and limits."""
-    output = f"{info.task.kind}: {', '.join(info.task.classes)}"
+    corpus = markdown_text(info.corpus)
+    output = f"{info.task.kind}: {markdown_text(', '.join(info.task.classes))}"
     if info.task.kind == "regression":
         output = f"a score from {info.task.low:g} to {info.task.high:g}"
     fingerprint = info.fingerprint
     lines = [
-        f"# SemanticMAC, {info.corpus}",
+        f"# SemanticMAC, {corpus}",
         "",
         f"Affect from human-spoken videos: {', '.join(info.model.modalities)} → {output}.",
-        f"Trained on {info.corpus}, {info.model.setting} setting, seed {info.seed}; "
+        f"Trained on {corpus}, {info.model.setting} setting, seed {info.seed}; "
         f"epoch {info.best_epoch} was the best on validation.",
         "",
         "## Use",
@@ -79,7 +89,7 @@ def card(run: Path, info: RunInfo) -> str:
         "",
         "## Preprocessing",
         "",
-        f"Frozen encoder {fingerprint.encoder}, fingerprint `{fingerprint.name}` "
+        f"Frozen encoder {markdown_text(fingerprint.encoder)}, fingerprint `{fingerprint.name}` "
         "(preprocessing.json).",
         "Another encoder, or other weights of it, is refused.",
         "",
@@ -89,7 +99,7 @@ def card(run: Path, info: RunInfo) -> str:
         "",
         "## Limits",
         "",
-        *(f"- {note}" for note in encoder_notes(fingerprint)),
+        *(f"- {markdown_text(note)}" for note in encoder_notes(fingerprint)),
         "- It was measured on clips like those it was trained on; with other people and languages "
         "it may fail.",
         "- What a person shows is not what a person feels: do not judge anybody by it.",
@@ -114,8 +124,14 @@ def score_lines(run: Path) -> list[str]:
         "",
         "| metric | |",
         "| --- | ---: |",
-        *(f"| {metric.name} | {_value(metric)} |" for metric in scores.metrics),
+        *(f"| {markdown_text(metric.name)} | {_value(metric)} |" for metric in scores.metrics),
     ]
+
+
+def markdown_text(name: str) -> str:
+    """A name from a file as Markdown that shows it as it is, on one line and without HTML."""
+    text = " ".join(name.split()).translate(_MARKDOWN)
+    return text.replace("://", "\\://")  # no link to an address
 
 
 def _value(metric: Metric) -> str:

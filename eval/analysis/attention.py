@@ -173,7 +173,7 @@ def _draw(
         strip, bars = panels[2 * place], panels[2 * place + 1]
         text = textwrap.shorten(row.text or "(no text)", 90, placeholder=" …")
         title = f"{row.clip_id} · {text}"
-        strip.set_title(title, fontsize=8, fontweight="normal", color=INK, parse_math=False)
+        strip.set_title(title, fontsize=8, fontweight="normal", color=INK)
         end_s = max(1, row.frames) / frames_per_s
         _draw_frames(strip, preview, end_s)
         _draw_weights(bars, clip_weights, frames_per_s)

@@ -156,7 +156,7 @@ def _draw(task: Task, cases: list[Case], clips: list[Preview]) -> Figure:
         _draw_frames(left, preview)
         text = textwrap.shorten(case.row.text or "(no text)", 88, placeholder=" …")
         title = f"{case.row.clip_id} · {text}"
-        left.set_title(title, fontsize=7.5, fontweight="normal", color=INK, parse_math=False)
+        left.set_title(title, fontsize=7.5, fontweight="normal", color=INK)
         _draw_predictions(right, task, case)
         right.tick_params(labelbottom=place == len(cases) - 1)
     if task.kind == "regression":

@@ -73,7 +73,7 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
         "embedding",
         "Specific and shared representations",
         EXPLANATION,
-        {"": _draw(task, places, points)},
+        {"": draw(task, places, points)},
         {"": NumberTable(COLUMNS, tuple(lines))},
     )
 
@@ -92,7 +92,7 @@ def shown_label(task: Task, truth: np.ndarray) -> float | str:
     return task.classes[int(truth.argmax())] if truth.any() else "none"
 
 
-def _draw(task: Task, places: np.ndarray, points: list[Point]) -> Figure:
+def draw(task: Task, places: np.ndarray, points: list[Point]) -> Figure:
     """places (P, 2): the map."""
     picture = figure(8.4, 4.0)
     left, right = axes(picture, 1, 2)

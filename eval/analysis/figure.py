@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from semanticmac.cache.atomic_io import atomic_write, write_text
+from semanticmac.eval.report.csv_text import csv_text
 
 try:
     import matplotlib
@@ -63,6 +63,8 @@ _STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "text.color": INK,
+    # Names of classes and clips are text: `$` in them starts no formula.
+    "text.parse_math": False,
     "xtick.color": QUIET,
     "ytick.color": QUIET,
     "lines.linewidth": 1.6,
@@ -86,11 +88,7 @@ class NumberTable:
     rows: tuple[tuple[object, ...], ...]
 
     def to_csv(self) -> str:
-        text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(self.columns)
-        lines.writerows(self.rows)
-        return text.getvalue()
+        return csv_text([self.columns, *self.rows])
 
 
 @dataclass(frozen=True)

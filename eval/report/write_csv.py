@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
+from semanticmac.eval.report.csv_text import csv_text
 from semanticmac.eval.report.results_table import ResultsTable
 
 HEADER = (
@@ -24,9 +22,7 @@ HEADER = (
 
 def to_csv(results: ResultsTable) -> str:
     """Our numbers are fractions; those of the paper are as printed, in their unit."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
+    lines: list[tuple[object, ...]] = [HEADER]
     for row in results.rows:
         for column, cell in zip(results.columns, row.cells, strict=True):
             if cell is None:
@@ -34,5 +30,5 @@ def to_csv(results: ResultsTable) -> str:
             about = (results.dataset, results.split, row.name, row.setting, row.origin)
             mean = cell.text or cell.value
             numbers = (cell.runs or "", mean, cell.spread, cell.low, cell.high)
-            writer.writerow((*about, column.header, *numbers))
-    return text.getvalue()
+            lines.append((*about, column.header, *numbers))
+    return csv_text(lines)

@@ -5,8 +5,17 @@ from __future__ import annotations
 from semanticmac.eval.report.results_table import Cell, ResultsTable, Row, format_cell
 
 _ESCAPES = str.maketrans(
-    {character: f"\\{character}" for character in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        # After the end of a line, a bracket or a star would be read as its argument.
+        "[": "{[}",
+        "*": "{*}",
+    }
 )
 
 
@@ -20,7 +29,7 @@ def to_latex(results: ResultsTable) -> str:
         r"\centering",
         r"\begin{tabular}{l" + "r" * len(results.columns) + "}",
         r"\toprule",
-        _line("", [column.header.translate(_ESCAPES) for column in results.columns]),
+        _line("", [_escaped(column.header) for column in results.columns]),
         r"\midrule",
     ]
     previous: Row | None = None
@@ -28,12 +37,12 @@ def to_latex(results: ResultsTable) -> str:
         if previous is not None and previous.origin != row.origin:
             lines.append(r"\midrule")
         name = f"{row.name} ({row.setting})" if row.setting else row.name
-        lines.append(_line(name.translate(_ESCAPES), [_latex(cell) for cell in row.cells]))
+        lines.append(_line(_escaped(name), [_latex(cell) for cell in row.cells]))
         previous = row
     lines += [
         r"\bottomrule",
         r"\end{tabular}",
-        rf"\caption{{{results.caption.translate(_ESCAPES)}}}",
+        rf"\caption{{{_escaped(results.caption)}}}",
         r"\end{table}",
         "",
     ]
@@ -47,4 +56,19 @@ def _line(name: str, cells: list[str]) -> str:
 def _latex(cell: Cell | None) -> str:
     if cell is None or not (cell.text or cell.value is not None):
         return "--"
+    if cell.text and not _is_number(cell.text):
+        return _escaped(cell.text)
     return "$" + format_cell(cell, plus_minus=r" \pm ") + "$"
+
+
+def _escaped(text: str) -> str:
+    """Text that LaTeX prints as it is, on one line."""
+    return " ".join(text.split()).translate(_ESCAPES)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -22,6 +22,8 @@ from semanticmac.inference import PredictError
 from semanticmac.preprocess.embed import EncoderMismatch
 from semanticmac.run.export import card, export_run
 from semanticmac.run.folder import RunError, RunInfo
+from semanticmac.run.metric import Metric
+from semanticmac.run.scores import StoredScores
 from semanticmac.run.weights import load_run
 
 
@@ -131,6 +133,22 @@ def test_the_card_of_every_task_is_whole(walks):
     for walk in walks.values():
         text = card(walk.run, load_run(walk.run, torch.device("cpu")).info)
         assert text.count("```") == 2 and "Limits" in text
+
+
+def test_names_in_the_card_are_text(walks, tmp_path):
+    run = shutil.copytree(walks["single-label"].run, tmp_path / "run")
+    info = RunInfo.read(run)
+    classes = ("<script>alert(1)</script>", "[a](https://x.org)", "b | c\n# d", *info.task.classes)
+    task = replace(info.task, classes=classes)
+    text = card(run, replace(info, task=task, corpus="<img src=x>`*mine*`\n\n## Scores"))
+    assert "<" not in text and "[a](" not in text and "https://" not in text
+    assert "# SemanticMAC, &lt;img src=x&gt;\\`\\*mine\\*\\` \\#\\# Scores\n" in text
+    assert r"&lt;script&gt;alert(1)&lt;/script&gt;, \[a\](https\://x.org), b \| c \# d" in text
+    metric = Metric("F1 (<b>|</b>)", 0.5)
+    scores = StoredScores(metric, (metric,), 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("semanticmac.run.export.read_scores", lambda run, split: scores)
+        assert "| F1 (&lt;b&gt;\\|&lt;/b&gt;) | 50.0 |" in card(run, info)
 
 
 def test_importing_the_package_is_light():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from semanticmac.cache.atomic_io import write_text
+from semanticmac.eval.report.csv_text import csv_text
 from semanticmac.eval.report.paper import ARXIV, quoted_ablation
 from semanticmac.run.metric import Metric, mean_and_std
 from semanticmac.train.experiments.ablation import ROWS, SPLIT, AblationResult
@@ -74,15 +73,14 @@ def write_results(folder: Path, dataset: str, rows: Sequence[RowResult]) -> None
         "rows": [as_json(row) for row in rows],
     }
     write_text(folder / "ablation.json", json.dumps(about, indent=1, allow_nan=False) + "\n")
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["row", "metric", "runs", "mean", "std", "paper_mosei_quoted"])
+    lines: list[tuple[object, ...]] = [
+        ("row", "metric", "runs", "mean", "std", "paper_mosei_quoted")
+    ]
     for row in rows:
         for metric, values in row.values.items():
-            lines.writerow(
-                [row.row, metric, len(values), *mean_and_std(values), row.paper.get(metric)]
-            )
-    write_text(folder / "ablation.csv", text.getvalue())
+            quoted = row.paper.get(metric)
+            lines.append((row.row, metric, len(values), *mean_and_std(values), quoted))
+    write_text(folder / "ablation.csv", csv_text(lines))
 
 
 def as_json(row: RowResult) -> dict[str, Any]:
