@@ -301,7 +301,7 @@ def _scores_json(results: list[ScoredRun], paper: str) -> dict[str, Any]:
         scores = [run.result.scores for run in results]
         content = {
             "folders": [str(run.folder) for run in results],
-            **scores_json(scores, about.dataset, about.split, notes=about.notes),
+            **scores_json(scores, about.dataset, about.split, notes=_notes(results)),
         }
     if paper == "all":
         content["paper"] = quoted_json(_results_table(results, paper))
@@ -319,8 +319,14 @@ def _results_table(results: list[ScoredRun], paper: str) -> ResultsTable:
         first.split,
         first.intervals if len(results) == 1 else (),
         paper,
-        first.notes,
+        _notes(results),
     )
+
+
+def _notes(results: list[ScoredRun]) -> tuple[str, ...]:
+    from semanticmac.run.notes import notes_of_runs
+
+    return notes_of_runs([(str(run.folder), run.result.notes) for run in results])
 
 
 def _print_scores(results: list[ScoredRun], paper: str) -> None:

@@ -11,6 +11,7 @@ from semanticmac.core import Task
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.metrics.paired import Difference, paired_bootstrap
 from semanticmac.run.folder import RunError
+from semanticmac.run.notes import notes_of_runs
 from semanticmac.run.predictions import Predictions
 
 
@@ -23,6 +24,7 @@ class Comparison:
     clips: int
     left_out: int  # clips that only one of the two has
     differences: tuple[Difference, ...]
+    warnings: tuple[str, ...] = ()  # about the models, such as an unfinished training
 
 
 def compare(task: Task, evaluations: Sequence[tuple[str, Evaluation]]) -> list[Comparison]:
@@ -56,7 +58,8 @@ def _compare_two(task: Task, name_a: str, a: Evaluation, name_b: str, b: Evaluat
     )
     clips = len(left.clip_ids)
     all_clips = set(a.predictions.clip_ids) | set(b.predictions.clip_ids)
-    return Comparison(name_a, name_b, clips, len(all_clips) - clips, differences)
+    warnings = notes_of_runs([(name_a, a.notes), (name_b, b.notes)])
+    return Comparison(name_a, name_b, clips, len(all_clips) - clips, differences, warnings)
 
 
 def on_same_clips(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:

@@ -1,6 +1,8 @@
-"""Warnings that every table and page repeats about the encoder of a model."""
+"""Warnings about a model that every table and page repeats."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from semanticmac.cache.keys import Fingerprint
 
@@ -18,3 +20,20 @@ def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:
             f"{name} is untrained (random weights): what it makes of video and audio means little",
         )
     return ()
+
+
+def unfinished_notes(finished: bool, best_epoch: int) -> tuple[str, ...]:
+    """A warning where the weights are those of a training that still goes on or was stopped."""
+    if finished:
+        return ()
+    return (f"training is not finished: epoch {best_epoch} is scored, the best so far",)
+
+
+def notes_of_runs(runs: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+    """(name of a run, its notes) → all notes once; the name before a note that others lack."""
+    notes: dict[str, None] = {}
+    for name, run_notes in runs:
+        for note in run_notes:
+            shared = all(note in other_notes for _, other_notes in runs)
+            notes[note if shared else f"{name}: {note}"] = None
+    return tuple(notes)

@@ -15,7 +15,7 @@ from semanticmac.model.network import BuildModel, SemanticMAC
 from semanticmac.model.text_encoder import LanguageModel
 from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.run.digests import digest_files
-from semanticmac.run.folder import RunError, RunInfo, check_files, require_weights
+from semanticmac.run.folder import RunError, RunInfo, check_files, is_finished, require_weights
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class TrainedModel:
     info: RunInfo
     model: SemanticMAC
     tokenize: Tokenize
+    finished: bool = True  # False: the best weights so far of a training that has not ended
 
 
 def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
@@ -61,7 +62,7 @@ def load_run(
             f"{folder / 'model.safetensors'} does not fit its run.json ({first}): "
             "it was made by another version"
         )
-    return TrainedModel(info, model.to(device).eval(), tokenize)
+    return TrainedModel(info, model.to(device).eval(), tokenize, is_finished(folder))
 
 
 def read_weights(folder: Path, epoch: int) -> dict[str, torch.Tensor]:

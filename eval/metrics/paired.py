@@ -30,6 +30,7 @@ class Difference:
     flips: float | None  # share of resamples in which the difference has another sign
     higher_is_better: bool
     unit: Unit = "percent"
+    note: str = ""  # true of both models
 
     @property
     def real(self) -> bool:
@@ -87,5 +88,14 @@ def _difference(a: Metric, b: Metric, changes: m.Floats, level: float) -> Differ
         defined = changes[~np.isnan(changes)]
         flips = float((defined * difference <= 0).mean())
     return Difference(
-        a.name, a.value, b.value, difference, low, high, flips, a.higher_is_better, a.unit
+        a.name,
+        a.value,
+        b.value,
+        difference,
+        low,
+        high,
+        flips,
+        a.higher_is_better,
+        a.unit,
+        note=a.note if a.note == b.note else "",
     )

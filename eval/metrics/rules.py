@@ -23,6 +23,7 @@ RECALL_NOTE = (
     "weighted recall equals accuracy: "
     "recall weighted by each class's share of the truth is the share right"
 )
+EQUAL_ZERO_RULES = "no label here is 0, so has-zero and non-zero metrics are equal"
 NEITHER = "neither true nor predicted in any clip"
 NOWHERE = "positive in no clip or in all"
 
@@ -141,10 +142,11 @@ def total_unsigned(clips: Clips) -> tuple[Metric, ...]:
 def _both_zero_rules(y: m.Floats, p: m.Floats) -> tuple[Metric, ...]:
     """Acc-2 and F1 without clips of truth 0, as the paper has them, and with these clips."""
     metrics = []
+    equal = "" if (y == 0).any() or (p == 0).any() else EQUAL_ZERO_RULES
     zeros: m.ZeroRule
     for zeros in ("non-zero", "has-zero"):
         confusion = m.sign_confusion(y, p, zeros)
-        note = "" if confusion.any() else f"{zeros} metrics are undefined: every label is 0"
+        note = equal if confusion.any() else f"{zeros} metrics are undefined: every label is 0"
         for name, value, key in (
             ("Acc-2", m.accuracy(confusion), "acc2"),
             ("F1", m.weighted_f1(confusion), "f1"),

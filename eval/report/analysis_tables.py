@@ -25,6 +25,7 @@ from semanticmac.run.metric import Metric, digits_of
 
 def comparison_table(comparison: Comparison) -> ResultsTable:
     """One metric in each row: both runs, their difference, its interval, and the sign flips."""
+    metric_notes = dict.fromkeys(difference.note for difference in comparison.differences)
     left_out = ""
     if comparison.left_out:
         left_out = f", {comparison.left_out} that only one of them has left out"
@@ -39,11 +40,13 @@ def comparison_table(comparison: Comparison) -> ResultsTable:
             Column("second is"),
         ),
         tuple(_difference_row(difference) for difference in comparison.differences),
+        warnings=comparison.warnings,
         notes=(
             f"{comparison.clips} clips{left_out}; "
             "both models on the same resampled clips, 1000 times.",
             "Better or worse: the interval excludes 0. The variation of training is not included: "
             "compare seeds too.",
+            *(note for note in metric_notes if note),
         ),
     )
 

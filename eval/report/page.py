@@ -72,7 +72,7 @@ def build(data: EvalData, run: Path, split: str, progress: ProgressFn) -> Page:
         notes.append(QUOTED_NOTE)
     versions = data.trained.info.versions.items()
     return Page(
-        title=f"{result.dataset} · {split}",
+        title=results.title,
         run=run.name,
         warnings=tuple(warnings(result)),
         summary=tuple(summary(data, result)),

@@ -12,6 +12,7 @@ RESULTS = Path(__file__).parent / "paper" / "results.csv"
 ABLATION = Path(__file__).parent / "paper" / "ablation_mosei.csv"  # on MOSEI
 PROBE = Path(__file__).parent / "paper" / "probe_mosei.csv"
 FRAMES = Path(__file__).parent / "paper" / "frames_mosei.csv"
+CLIPS = Path(__file__).parent / "paper" / "clips.csv"  # labelled clips of each split
 ARXIV = "arXiv 2408.07694"
 QUOTED_NOTE = f"quoted: as printed in the paper ({ARXIV}), not measured here"
 
@@ -90,6 +91,14 @@ def quoted_frames(path: Path = FRAMES) -> list[tuple[str, str, float]]:
         for metric in ("acc7", "acc2", "f1", "mae", "corr"):
             numbers.append((row["frames"], metric, float(row[metric])))
     return numbers
+
+
+def quoted_clips(dataset: str, split: str, path: Path = CLIPS) -> int | None:
+    """The paper's number of labelled clips in a split; None for a dataset outside the paper."""
+    for row in _quoted_rows(path):
+        if row["dataset"] == dataset:
+            return int(row[split])
+    return None
 
 
 def _quoted_rows(path: Path) -> list[dict[str, str]]:

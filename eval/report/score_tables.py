@@ -7,7 +7,14 @@ from dataclasses import asdict, replace
 
 from semanticmac.eval.metrics.bootstrap import Interval
 from semanticmac.eval.metrics.scores import Baseline, Scores, find
-from semanticmac.eval.report.paper import ARXIV, QUOTED_NOTE, Quoted, counterpart, quoted_columns
+from semanticmac.eval.report.paper import (
+    ARXIV,
+    QUOTED_NOTE,
+    Quoted,
+    counterpart,
+    quoted_clips,
+    quoted_columns,
+)
 from semanticmac.eval.report.results_table import (
     Cell,
     Column,
@@ -66,13 +73,18 @@ def results_table(
     ours = "one run"
     if len(runs) > 1:
         ours = f"{len(runs)} runs, mean and sample standard deviation"
+    title = f"{dataset} · {split}"
     caption = f"{dataset}, {split}; ours: {ours}."
     remarks = _remarks(runs)
     if quoted:
+        sizes = _sizes(corpus, split, runs[0].scored)
+        if sizes:
+            title += f" · {sizes}"
+            caption = f"{dataset}, {split} ({sizes}); ours: {ours}."
         caption += f" {QUOTED_NOTE}."
         remarks.append(QUOTED_NOTE)
     return ResultsTable(
-        f"{dataset} · {split}",
+        title,
         tuple(Column(metric.name, metric.name.replace(" ", "\n")) for metric in metrics),
         tuple(rows),
         warnings=(*notes, *_collapse(runs)),
@@ -234,6 +246,15 @@ def _quoted_rows(metrics: Sequence[Metric], corpus: str, models: str) -> list[Ro
         if any(cells):
             rows.append(Row(model, cells, "quoted", setting))
     return rows
+
+
+def _sizes(corpus: str, split: str, clips: int) -> str:
+    """Both numbers of clips, where the paper's results are of another test set than ours."""
+    paper_clips = quoted_clips(corpus, "test")
+    if paper_clips is None or (split == "test" and clips == paper_clips):
+        return ""
+    of_test = "" if split == "test" else " of test"
+    return f"{clips} clips here, {paper_clips}{of_test} in the paper"
 
 
 def _quoted_cell(number: Quoted | None) -> Cell | None:

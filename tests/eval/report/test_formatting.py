@@ -11,20 +11,28 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from semanticmac.core import Task
+from semanticmac.core import SPLITS, Task
 from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.functions import Floats
 from semanticmac.eval.metrics.scores import Scores, score
-from semanticmac.eval.report.paper import RESULTS, counterpart, load_quoted, quoted_columns
+from semanticmac.eval.report.paper import (
+    RESULTS,
+    counterpart,
+    load_quoted,
+    quoted_clips,
+    quoted_columns,
+)
 from semanticmac.eval.report.score_tables import (
     class_table,
     confusion_table,
     metrics_down,
     numbered,
+    paper_tables,
     results_table,
     scores_json,
 )
 from semanticmac.eval.report.write_terminal import to_terminal
+from semanticmac.preprocess.corpora.cards import CARDS
 
 SENTIMENT = Task("regression")
 IEMOCAP = Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru"))
@@ -126,6 +134,34 @@ def test_the_table_has_ours_the_constants_and_the_quoted_paper() -> None:
     assert row(text, "Corr")[1:] == ["undefined", "undefined", "0.811", "0.845"]
     assert text.index("the encoder is untrained") < text.index("5 clips scored; judged by MAE")
     assert "collapsed" not in text
+
+
+@pytest.mark.parametrize(
+    ("corpus", "split", "clips", "sizes"),
+    [
+        ("mosi", "test", 752, "752 clips here, 686 in the paper"),
+        ("mosi", "test", 686, ""),
+        ("mosi", "valid", 686, "686 clips here, 686 of test in the paper"),
+        ("my-videos", "test", 752, ""),
+    ],
+)
+def test_the_header_has_both_sizes_where_the_paper_scored_other_clips(
+    corpus: str, split: str, clips: int, sizes: str
+) -> None:
+    truth, raw = predictions(SENTIMENT, 0, clips)
+    scores = score(corpus, SENTIMENT, truth, raw, train_truth=truth)
+    results = results_table([scores], "mine", corpus, split, paper="all")
+    title = f"mine · {split}" + (f" · {sizes}" if sizes else "")
+    assert results.title == metrics_down(results).title == title
+    assert all(table.title.startswith(title) for table in paper_tables(results))
+    assert f"({sizes})" in results.caption if sizes else "clips" not in results.caption
+    assert results_table([scores], "mine", corpus, split, paper="none").title == f"mine · {split}"
+
+
+def test_the_sizes_of_the_paper_are_those_of_the_corpora() -> None:
+    for name, card in CARDS.items():
+        for split in SPLITS:
+            assert quoted_clips(name, split) == card.paper_counts().get(split)
 
 
 def test_a_dataset_outside_the_paper_quotes_nothing() -> None:
