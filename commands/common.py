@@ -120,6 +120,7 @@ def read_request(
 
 def open_training(request: TrainRequest) -> TrainData:
     """The cached clips to train on; prints notes about them and the settings."""
+    from semanticmac.cache.copies import copies_notes
     from semanticmac.commands.ui.screen import print_notes
     from semanticmac.run.notes import encoder_notes
     from semanticmac.train.config_io import other_data
@@ -128,6 +129,7 @@ def open_training(request: TrainRequest) -> TrainData:
     settings = request.settings
     data = open_data(request.layout, settings.dataset)
     print_notes(encoder_notes(data.manifest.fingerprint))
+    print_notes(copies_notes(data.manifest.rows))
     for modality in settings.model.modalities:
         if modality not in data.modalities:
             print_notes([f"no train clip has {modality}: the model is trained without it"])
