@@ -1,4 +1,4 @@
-"""A cache that was damaged: `verify` finds it, and a build with `repair` makes again what is damaged and only that."""
+"""Damaged caches: `verify` names the damage, and a build with `repair` replaces only that."""
 
 import json
 import shutil
@@ -199,7 +199,7 @@ def test_what_a_damaged_record_says_never_enters_a_manifest(
 
 
 def test_a_pending_clip_that_changed_is_encoded_again(cache, whole, root, build_folder):
-    """All shards but the first are gone, as where a run was stopped, and one clip is pending that changed since."""
+    """Only the first shard exists, as after a stopped run, and one pending clip was changed."""
     folder = embeddings_of(cache)
     index = json.loads((folder / "index.json").read_text())
     key = index["shards"][1]["keys"][0]

@@ -1,6 +1,5 @@
-"""Videos that were deleted after they were cached, or never were files: what is cached stays, the rest is named."""
+"""Builds after videos were deleted, renamed or relabelled: cached data stays, the rest is named."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def write_table(root: Path, lines: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, film, build_folder) -> Path:
-    """A folder with a corpus of five clips and its cache; one clip has no sound and the others no picture."""
+    """A corpus of five clips and its cache. One clip has no audio, the others no video."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "root").mkdir()
     for i in range(CLIPS):
@@ -38,7 +37,7 @@ def made(tmp_path_factory, film, build_folder) -> Path:
 
 @pytest.fixture
 def here(made, tmp_path, build_folder) -> Path:
-    """A copy of it, whose cache has seen the videos where they are now."""
+    """A copy of both. Its cache knows the new paths of the videos."""
     shutil.copytree(made, tmp_path / "here")
     build_folder(tmp_path / "here/root", tmp_path / "here/cache")
     return tmp_path / "here"
@@ -139,26 +138,6 @@ def test_embeddings_stay_where_frames_cannot_be_made_again(here, build_folder, t
     assert (report.cached, report.failed) == (CLIPS, 0) and manifest(here / "cache").rows == before
 
 
-def test_what_is_no_file_costs_itself_alone_and_is_not_waited_for(here, build_folder):
-    os.mkfifo(here / "root/pipe.wav")
-    (here / "root/round.wav").symlink_to("round.wav")
-    write_table(
-        here / "root", [*LABELS, "pipe,pipe.wav,0", "round,round.wav,0", f"long,{'n' * 300}.wav,0"]
-    )
-    report = build_folder(here / "root", here / "cache")
-    assert (report.cached, report.failed) == (CLIPS, 3)
-    reasons = {
-        name: reason for name, (reason, cached) in remarks(here / "cache").items() if not cached
-    }
-    assert {
-        name: reason.removeprefix("the file cannot be read: ") for name, reason in reasons.items()
-    } == {
-        "pipe": "it is a folder, a device or a pipe",
-        "round": "Too many levels of symbolic links",
-        "long": "File name too long",
-    }
-
-
 def test_other_videos_under_the_same_name_are_told(here, build_folder, film, tmp_path, capfd):
     from semanticmac.commands.cache import print_report
 
@@ -169,11 +148,9 @@ def test_other_videos_under_the_same_name_are_told(here, build_folder, film, tmp
     report = build_folder(other, here / "cache")
     assert report.replaced == CLIPS
     print_report(report, CacheLayout(here / "cache").failures("folder"))
-    said = " ".join(capfd.readouterr().err.split())
-    assert (
-        "until now folder was 5 clips of other videos" in said
-        and "another --name to keep both" in said
-    )
+    message = " ".join(capfd.readouterr().err.split())
+    assert "until now folder was 5 clips of other videos" in message
+    assert "another --name to keep both" in message
     assert build_folder(other, here / "cache").replaced == 0
     film(other / "more.wav", 1.1, picture=False)
     assert build_folder(other, here / "cache").replaced == 0
