@@ -22,6 +22,7 @@ class Metric:
     value: float | None  # None: undefined on these clips
     higher_is_better: bool = True
     note: str = ""
+    remark: str = ""  # explains the number beside another; not in files of version 0.1
     unit: Unit = "percent"
     class_name: str = ""  # the class that it scores; empty: all classes
     # how Acc-2 and F1 of sentiment count clips whose truth is 0; empty for all other metrics

@@ -30,7 +30,7 @@ class Difference:
     flips: float | None  # share of resamples in which the difference has another sign
     higher_is_better: bool
     unit: Unit = "percent"
-    note: str = ""  # true of both models
+    remark: str = ""  # of the metric, where it is true of both models
 
     @property
     def real(self) -> bool:
@@ -97,5 +97,5 @@ def _difference(a: Metric, b: Metric, changes: m.Floats, level: float) -> Differ
         flips,
         a.higher_is_better,
         a.unit,
-        note=a.note if a.note == b.note else "",
+        remark=a.remark if a.remark == b.remark else "",
     )

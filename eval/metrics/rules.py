@@ -146,14 +146,21 @@ def _both_zero_rules(y: m.Floats, p: m.Floats) -> tuple[Metric, ...]:
     zeros: m.ZeroRule
     for zeros in ("non-zero", "has-zero"):
         confusion = m.sign_confusion(y, p, zeros)
-        note = equal if confusion.any() else f"{zeros} metrics are undefined: every label is 0"
+        note = "" if confusion.any() else f"{zeros} metrics are undefined: every label is 0"
         for name, value, key in (
             ("Acc-2", m.accuracy(confusion), "acc2"),
             ("F1", m.weighted_f1(confusion), "f1"),
         ):
             keys = (key,) if zeros == "non-zero" else ()
             metrics.append(
-                Metric(f"{name} ({zeros})", value, note=note, zero_rule=zeros, paper_keys=keys)
+                Metric(
+                    f"{name} ({zeros})",
+                    value,
+                    note=note,
+                    remark=equal,
+                    zero_rule=zeros,
+                    paper_keys=keys,
+                )
             )
     return tuple(metrics)
 

@@ -25,7 +25,7 @@ from semanticmac.run.metric import Metric, digits_of
 
 def comparison_table(comparison: Comparison) -> ResultsTable:
     """One metric in each row: both runs, their difference, its interval, and the sign flips."""
-    metric_notes = dict.fromkeys(difference.note for difference in comparison.differences)
+    remarks = dict.fromkeys(difference.remark for difference in comparison.differences)
     left_out = ""
     if comparison.left_out:
         left_out = f", {comparison.left_out} that only one of them has left out"
@@ -46,7 +46,7 @@ def comparison_table(comparison: Comparison) -> ResultsTable:
             "both models on the same resampled clips, 1000 times.",
             "Better or worse: the interval excludes 0. The variation of training is not included: "
             "compare seeds too.",
-            *(note for note in metric_notes if note),
+            *(remark for remark in remarks if remark),
         ),
     )
 

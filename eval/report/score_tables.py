@@ -233,8 +233,12 @@ def require_same_metrics(runs: Sequence[Scores]) -> None:
 
 
 def metric_notes(runs: Sequence[Scores]) -> list[str]:
-    """The note of every metric, without repetition."""
-    notes = dict.fromkeys(metric.note for run in runs for metric in run.metrics)
+    """The notes and remarks of every metric, without repetition."""
+    notes: dict[str, None] = {}
+    for run in runs:
+        for metric in run.metrics:
+            notes[metric.note] = None
+            notes[metric.remark] = None
     return [note for note in notes if note]
 
 

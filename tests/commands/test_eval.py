@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.manifest import Manifest
 from semanticmac.cli import app
 from semanticmac.run.folder import RunInfo
+
+
+def refused(*words: object) -> str:
+    """What the program says, in one line, of words that it cannot do anything with."""
+    done = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "1000"})
+    assert done.exit_code != 0, done.output
+    return (
+        str(done.exception)
+        if type(done.exception) is not SystemExit
+        else " ".join(done.output.split())
+    )
+
+
+def run_cli(*words: object, expect: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == expect, done.output + str(done.exception)
+    return done.stdout
 
 
 def run_eval(*words: object) -> str:
@@ -49,3 +70,95 @@ def test_equal_zero_rules_are_explained_once(walks, runs):
         text = run_eval(finished, unfinished, *option, "--cache", cache)
         explained = "no label here is 0, so has-zero and non-zero metrics are equal"
         assert text.count(explained) == 1
+
+
+@pytest.mark.parametrize("kind", ["regression", "single-label", "multi-label", "binary"])
+def test_every_option_speaks_json_without_nan_and_prints_within_80_columns(walks, kind, tmp_path):
+    walk = walks[kind]
+    run = shutil.copytree(walk.run, tmp_path / "run")
+    words = ["eval", "--run", run, "--cache", walk.layout.root, "--subsets", "--calibration"]
+    words += ["--drop-rate"] if kind == "regression" else []
+    about = json.loads(run_cli(*words, "--json"))
+    assert len(about["subsets"]) == 7 and len(about.get("losses", ())) == (
+        20 if kind == "regression" else 0
+    )
+    assert ("agreement" in about) == (kind == "regression") and ("calibration" in about) == (
+        kind != "regression"
+    )
+    shown = run_cli(*words)
+    subsets = shown.split("with these modalities alone")[1].split("the same weights")[0]
+    assert "text + audio + vision" in subsets and "…" not in subsets
+    assert (
+        max(map(len, shown.splitlines()[1:])) <= 80
+    )  # the first line names the folder, in one piece
+
+
+def test_seeds_are_spread_and_never_the_best(walks, tmp_path):
+    walk = walks["regression"]
+    runs = [shutil.copytree(walk.run, tmp_path / name) for name in ("a", "b")]
+    words = ["eval", "--run", runs[0], "--run", runs[1], "--cache", walk.layout.root]
+    assert "2 runs" in run_cli(*words, "--csv", tmp_path / "t.csv", "--latex", tmp_path / "t.tex")
+    rows = list(csv.DictReader((tmp_path / "t.csv").open()))
+    ours = {row["metric"]: row for row in rows if row["model"] == "ours"}
+    assert ours["MAE"]["runs"] == "2" and float(ours["MAE"]["std"]) == 0
+    assert (
+        r"$\pm" not in (tmp_path / "t.tex").read_text()
+        and r"\pm" in (tmp_path / "t.tex").read_text()
+    )
+    about = json.loads(run_cli(*words, "--json"))
+    assert len(about["runs"]) == 2 and about["summary"]["MAE"]["std"] == 0
+    shown = run_cli("eval", "--compare", *runs, "--cache", walk.layout.root)
+    assert "unclear" in shown and "better" not in shown.lower().replace("better or worse", "")
+    assert (
+        "--compare needs two runs"
+        in CliRunner().invoke(app, ["eval", "--compare", str(runs[0])]).output
+    )
+
+
+def test_files_of_a_run_are_where_they_are_said_to_be(walks, tmp_path):
+    walk = walks["binary"]
+    run: Path = shutil.copytree(walk.run, tmp_path / "run")
+    run_cli("eval", run, "--cache", walk.layout.root, "--without", "audio")
+    assert (run / "eval-test-without-audio.json").exists() and not (
+        run / "predictions.parquet"
+    ).exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("analyze", "calibration", "--run"), ("report",), ("eval",)],
+    ids=lambda words: words[0],
+)
+def test_a_split_that_there_is_not_is_named_with_those_there_are(walks, words):
+    walk = walks["binary"]
+    said = refused(*words, walk.run, "--cache", walk.layout.root, "--split", "tset")
+    assert "tset" in said and "expected train, valid" in said and "labelled" not in said
+
+
+def test_a_run_is_scored_on_its_own_dataset_alone(walks, tmp_path):
+    walk = walks["regression"]
+    run = shutil.copytree(walk.run, tmp_path / "run")
+    for words in ((run,), ("--run", run)):
+        said = refused("eval", *words, "--dataset", "demo", "--cache", walk.layout.root)
+        assert f"--dataset demo, but {run} was trained on planted" in said
+    assert not (run / "eval-test.json").exists()
+    done = CliRunner().invoke(
+        app, ["eval", str(run), "--dataset", "planted", "--cache", str(walk.layout.root)]
+    )
+    assert done.exit_code == 0 and (run / "eval-test.json").exists()
+
+
+def test_runs_of_two_datasets_have_no_mean(walks, tmp_path):
+    """Of other metrics or of the same ones; `--compare` may set caches of one corpus against each other."""
+    walk, layout = walks["regression"], CacheLayout(tmp_path / "cache")
+    shutil.copytree(walk.layout.root, layout.root)
+    replace(Manifest.read(layout.manifest("planted")), dataset="twin").write(
+        layout.manifest("twin")
+    )
+    runs = [shutil.copytree(walk.run, tmp_path / name) for name in ("a", "b")]
+    replace(RunInfo.read(runs[1]), dataset="twin").write(runs[1])
+    assert f"{runs[0]} was trained on planted and {runs[1]} on twin" in refused(
+        "eval", *runs, "--cache", layout.root
+    )
+    words = ["eval", "--compare", *map(str, runs), "--cache", str(layout.root)]
+    assert CliRunner().invoke(app, words).exit_code == 0

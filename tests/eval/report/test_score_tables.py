@@ -1,28 +1,25 @@
-"""Tables that stay readable in 80 columns, JSON without NaN, and the paper's numbers as quoted data."""
+"""Scores as tables that stay readable in 80 columns, and as JSON without NaN."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 from rich.table import Table
+from support.planted import CPU
 
-from semanticmac.core import SPLITS, Task
+from semanticmac.core import Task
+from semanticmac.eval.evaluate import evaluate
 from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.functions import Floats
 from semanticmac.eval.metrics.scores import Scores, score
-from semanticmac.eval.report.paper import (
-    RESULTS,
-    counterpart,
-    load_quoted,
-    quoted_clips,
-    quoted_columns,
-)
 from semanticmac.eval.report.score_tables import (
+    ReportError,
     class_table,
     confusion_table,
     metrics_down,
@@ -31,17 +28,30 @@ from semanticmac.eval.report.score_tables import (
     results_table,
     scores_json,
 )
+from semanticmac.eval.report.write_csv import to_csv
+from semanticmac.eval.report.write_latex import to_latex
 from semanticmac.eval.report.write_terminal import to_terminal
-from semanticmac.preprocess.corpora.cards import CARDS
 
 SENTIMENT = Task("regression")
+
+
 IEMOCAP = Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru"))
+
+
 MELD = Task("single-label", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))
+
+
 RAVDESS = Task(
     "single-label", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 )
+
+
 MOSEI = Task("multi-label", ("happy", "sad", "anger", "surprise", "disgust", "fear"))
+
+
 HUMOUR = Task("binary", ("serious", "humorous"))
+
+
 EVERY_DATASET = [
     ("mosi", SENTIMENT),
     ("mosei", SENTIMENT),
@@ -53,7 +63,6 @@ EVERY_DATASET = [
     ("my-videos", SENTIMENT),
     ("ravdess", RAVDESS),
 ]
-PAPER = Path(__file__).parents[4] / "shared/data/paper/results.csv"
 
 
 def predictions(task: Task, seed: int, size: int = 200) -> tuple[Floats, Floats]:
@@ -156,12 +165,6 @@ def test_the_header_has_both_sizes_where_the_paper_scored_other_clips(
     assert all(table.title.startswith(title) for table in paper_tables(results))
     assert f"({sizes})" in results.caption if sizes else "clips" not in results.caption
     assert results_table([scores], "mine", corpus, split, paper="none").title == f"mine · {split}"
-
-
-def test_the_sizes_of_the_paper_are_those_of_the_corpora() -> None:
-    for name, card in CARDS.items():
-        for split in SPLITS:
-            assert quoted_clips(name, split) == card.paper_counts().get(split)
 
 
 def test_a_dataset_outside_the_paper_quotes_nothing() -> None:
@@ -300,45 +303,76 @@ def test_reports_that_make_no_sense_are_refused() -> None:
         score_table([mosi, mosi], "mosi", "test", intervals=intervals)
 
 
-def test_quoted_numbers_are_marked_and_complete(tmp_path: Path) -> None:
-    rows = load_quoted()
-    assert len(rows) == 758 and {cell.dataset for cell in rows} >= {
-        "mosi",
-        "mosei",
-        "sims",
-        "simsv2",
-        "meld",
-        "mustard",
-    }
-    assert quoted_columns("mosi")["SemanticMAC-BERT", "utterance"]["mae"].value == 0.685
-    assert quoted_columns("my-videos") == {}
-    forged = tmp_path / "results.csv"
-    forged.write_text(
-        RESULTS.read_text(encoding="utf-8").replace(",quoted", ",ours", 1), encoding="utf-8"
+def test_the_papers_models_stand_beside_ours_as_printed():
+    draw = np.random.default_rng(0)
+    truth = draw.uniform(-3, 3, (50, 1))
+    scores = score(
+        "mosi", SENTIMENT, truth, truth + draw.normal(size=truth.shape), train_truth=truth
     )
-    with pytest.raises(ValueError, match=r"results.csv:2 has origin 'ours'"):
-        load_quoted(forged)
+    own, everyone, none = (
+        results_table([scores], "my & name", "mosi", "test", (), paper)
+        for paper in ("own", "all", "none")
+    )
+    models = {line.name for line in everyone.rows if line.origin == "quoted"}
+    assert "TFN" in models and all(line.name.startswith("SemanticMAC") for line in own.rows[:1])
+    assert {line.origin for line in none.rows} == {"constant", "measured"}
+    rows = list(csv.DictReader(io.StringIO(to_csv(everyone))))
+    [tfn] = [row for row in rows if row["model"] == "TFN" and row["metric"] == "Acc-7"]
+    assert (tfn["mean"], tfn["origin"], tfn["runs"]) == ("33.7", "quoted", "")
+    latex = to_latex(everyone)
+    assert (
+        r"my \& name" in latex
+        and "EF-LSTM (utterance) & 79.0" not in latex
+        and "has-zero" not in latex
+    )
+    columns = latex.split(r"\begin{tabular}{l")[1].split("}")[0]
+    assert all(
+        line.count("&") == len(columns) for line in latex.splitlines() if line.endswith(r"\\")
+    )
+    with pytest.raises(ValueError, match="expected own, all, none"):
+        results_table([scores], "mosi", "mosi", "test", (), "some")
 
 
-def test_every_quoted_number_of_semanticmac_finds_a_metric_of_ours() -> None:
-    """No number that the paper prints for the model is lost for want of a name."""
-    for dataset, task in [
-        *EVERY_DATASET[:-1],
-        ("simsv2", EVERY_DATASET[2][1]),
-        ("mustard", HUMOUR),
-    ]:
-        ours = scores_of(dataset, task).metrics
-        for cells in quoted_columns(dataset).values():
-            found = {number.key for metric in ours if (number := counterpart(metric, cells))}
-            assert found == set(cells), dataset
-
-
-@pytest.mark.skipif(
-    not PAPER.exists(), reason=f"the source of the quoted numbers is not here: {PAPER}"
-)
-def test_the_quoted_numbers_are_an_unchanged_copy() -> None:
-    copied = [
-        line.removesuffix(",quoted")
-        for line in RESULTS.read_text(encoding="utf-8").splitlines()[1:]
+@pytest.mark.parametrize("corpus", ["mosi", "iemocap", "meld", "urfunny"])
+def test_the_papers_tables_fit_80_columns_and_cut_nothing(corpus):
+    tasks = {
+        "mosi": SENTIMENT,
+        "iemocap": Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru")),
+        "meld": Task(
+            "single-label", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
+        ),
+        "urfunny": Task("binary", ("serious", "humorous")),
+    }
+    task, draw = tasks[corpus], np.random.default_rng(0)
+    truth = (
+        draw.uniform(-3, 3, (90, 1))
+        if task.kind == "regression"
+        else np.eye(task.width)[np.arange(90) % task.width]
+    )
+    truth = (draw.random((90, 1)) < 0.5).astype(float) if task.kind == "binary" else truth
+    runs = [
+        score(corpus, task, truth, truth + draw.normal(size=truth.shape), train_truth=truth)
+        for _ in range(2)
     ]
-    assert copied == PAPER.read_text(encoding="utf-8").splitlines()[1:]
+    of = results_table(runs, corpus, corpus, "test", (), "all")
+    tables = [to_terminal(table, min_width=60) for table in paper_tables(of)]
+    shown = []
+    for width in (80, 300):
+        console = Console(width=width, color_system=None)
+        with console.capture() as capture:
+            for table in tables:
+                console.print(table)
+        shown.append(capture.get().split())
+    assert shown[0] == shown[1]  # with all the room in the world it says the same
+    everything = " ".join(shown[0])
+    assert all(line.name in everything for line in of.rows) and "not measured here" in everything
+
+
+def test_metrics_that_differ_are_an_error_of_ours(walks):
+
+    scores = [
+        evaluate(walks[kind].open().trained, walks[kind].layout, "test", CPU).scores
+        for kind in walks
+    ]
+    with pytest.raises(ReportError, match="scored by different metrics"):
+        scores_json(scores, "planted", "test")

@@ -1,0 +1,30 @@
+"""Evaluation follows the rules of the corpus."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import torch
+
+from semanticmac.cache.manifest import Manifest
+from semanticmac.core import Task
+from semanticmac.eval.evaluate import evaluate
+from semanticmac.run.weights import load_run
+from semanticmac.train.config import preset
+
+CPU = torch.device("cpu")
+
+
+def test_rules_and_settings_follow_the_corpus_not_its_name_in_the_cache(walks, tmp_path):
+    manifest = Manifest.read(walks["regression"].layout.manifest("planted"))
+    assert manifest.corpus == "planted"  # where nothing else is said
+    shutil.copytree(walks["regression"].layout.root, tmp_path / "cache")
+    layout = replace(walks["regression"].layout, root=tmp_path / "cache")
+    sims = replace(manifest, corpus="sims", task=Task("regression", low=-1, high=1))
+    sims.write(layout.manifest("planted"))
+    assert Manifest.read(layout.manifest("planted")).corpus == "sims"
+    result = evaluate(load_run(walks["regression"].run, CPU), layout, "test", CPU)
+    assert [metric.name for metric in result.scores.metrics][:3] == ["Acc-2", "F1", "Acc-3"]
+    assert (result.dataset, result.corpus) == ("planted", "sims")
+    assert preset("sims", "sims-new") == replace(preset("sims"), dataset="sims-new")
