@@ -98,18 +98,17 @@ def probe(path: Path) -> MediaInfo:
     )
 
 
-def header(said: bytes) -> MediaInfo:
+def header(log: bytes) -> MediaInfo:
     """The header of a file in the log of any run (`execute`).
 
     Raises DecodeError with the reason where there is none.
     """
-    said = re.split(rb"^Stream mapping:", said, maxsplit=1, flags=re.MULTILINE)[
-        0
-    ]  # below stands what is written
-    opened = re.search(rb"^Input #0, (\S+), from ", said, re.MULTILINE)
+    # After this line FFmpeg describes its output.
+    log = re.split(rb"^Stream mapping:", log, maxsplit=1, flags=re.MULTILINE)[0]
+    opened = re.search(rb"^Input #0, (\S+), from ", log, re.MULTILINE)
     if opened is None:
-        raise DecodeError(open_error(said))
-    return _parse_header(opened[1].decode(), said[opened.start() :], b"from bitrate" in said)
+        raise DecodeError(open_error(log))
+    return _parse_header(opened[1].decode(), log[opened.start() :], b"from bitrate" in log)
 
 
 def first_picture_s(path: Path) -> float | None:
@@ -129,8 +128,8 @@ def first_picture_s(path: Path) -> float | None:
         "-",
     ]
     run = execute([*command(), *_safe_flags(), "-i", source(path), *look], path, PROBE_TIMEOUT_S)
-    found = next(filter(None, map(_PICTURE.match, run.stderr.splitlines())), None)
-    return None if found is None else int(found[1]) / 1e6
+    first = next(filter(None, map(_PICTURE.match, run.stderr.splitlines())), None)
+    return None if first is None else int(first[1]) / 1e6
 
 
 def leading_pictures(path: Path) -> bool:
@@ -255,14 +254,14 @@ def _no_program(name: str) -> str:
     return f"there is no ffmpeg at {name}: {_CHOOSE_PROGRAM}"
 
 
-def _lines(said: Iterable[bytes], name: bytes) -> Iterator[bytes]:
+def _lines(log: Iterable[bytes], name: bytes) -> Iterator[bytes]:
     """The lines that ffmpeg writes, without the name that it prints (_printed).
 
     A line break inside the name ends no line.
     """
     begun = tuple(name[: at + 1] for at, byte in enumerate(name) if byte == ord("\n"))
     held = b""
-    for line in said:
+    for line in log:
         held += line
         if not held.endswith(begun):
             yield held.replace(name, b"")
@@ -271,17 +270,17 @@ def _lines(said: Iterable[bytes], name: bytes) -> Iterator[bytes]:
         yield held
 
 
-def _parse_header(container: str, said: bytes, guessed: bool) -> MediaInfo:
-    """said: the log from `Input #0` on; guessed: the duration is an estimate from the bit rate."""
+def _parse_header(container: str, log: bytes, guessed: bool) -> MediaInfo:
+    """log: from `Input #0` on; guessed: the duration is an estimate from the bit rate."""
     clock = re.search(
-        rb"^  Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?", said, re.MULTILINE
+        rb"^  Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?", log, re.MULTILINE
     )
     duration_s, start_s = None, 0.0
     if clock and clock[1] and not guessed:
         duration_s = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
     if clock and clock[4]:
         start_s = float(clock[4])
-    parts = re.split(rb"^ {2,4}Stream #0:\d+[^ :]*: ", said, flags=re.MULTILINE)[1:]
+    parts = re.split(rb"^ {2,4}Stream #0:\d+[^ :]*: ", log, flags=re.MULTILINE)[1:]
     pictures = [part for part in parts if part.startswith(b"Video: ")]
     shown = [part for part in pictures if b"(attached pic)" not in part.split(b"\n", 1)[0]]
     video = _parse_video(shown[0], start_s, alone=len(pictures) == 1) if shown else None

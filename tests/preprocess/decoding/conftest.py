@@ -88,7 +88,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
 
 @pytest.fixture(scope="session")
 def talk(studio: Studio) -> Path:
-    """10 s of numbered pictures at 20 a second, a key frame a second, with sound: long enough to be cut and broken."""
+    """10 s of numbered frames at 20 a second, a key frame a second, with audio."""
     options = (
         "-pix_fmt",
         "yuv420p",

@@ -1,4 +1,4 @@
-"""The sound of a clip: its place beside the pictures, its length, and clips that lack sound or pictures."""
+"""The audio of a clip: its times and length, and clips without audio or frames."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Files that cannot be decoded, each with its own reason, and names and files that are out to do harm."""
+"""Files that cannot be decoded, each with its reason, and hostile names and files."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def refused(path: Path, reason: str, *window: float | None) -> None:
 
 
 def broken(talk: Path, name: str, keep: float, spoil: tuple[float, float] | None = None) -> Path:
-    """The first part of a file, or a file whose bytes are noise from one fraction of it to another."""
+    """The first part of a file, or a file with noise from one fraction of it to another."""
     data = np.frombuffer(talk.read_bytes(), np.uint8).copy()
     if spoil:
         first, last = (int(len(data) * part) for part in spoil)
@@ -171,9 +171,10 @@ def test_an_undecodable_vp8_packet_is_named(studio: Studio):
 def test_a_complaint_that_ends_the_line_of_a_picture_is_heard(tmp_path: Path):
     shown = "[Parsed_showinfo_1 @ 0x1] n: %s pts: %s pts_time:0 duration: 40000 type:P"
     hurt = " Element at 0x5 ending at 0x9 exceeds containing master element ending at 0x7"
-    said = f"{shown % (0, 0)}\n{shown % (1, 40000)}{hurt}\n\n{shown % (2, 80000)} corrupt decoded frame\n"
+    frames = [shown % (0, 0), f"{shown % (1, 40000)}{hurt}\n", shown % (2, 80000)]
+    log = "\n".join(frames) + " corrupt decoded frame\n"
     with ffmpeg.PictureRun(
-        ["sh", "-c", 'printf %s "$0" >&2', said], tmp_path, 60.0, 100, True
+        ["sh", "-c", 'printf %s "$0" >&2', log], tmp_path, 60.0, 100, True
     ) as run:
         assert list(run) == []
     assert (run.starts_us, run.damaged, run.concealed) == ([0, 40000, 80000], True, 1)
@@ -359,7 +360,9 @@ def test_a_name_that_tells_of_damage_or_of_pictures_is_not_believed(studio: Stud
 PLAYLISTS = {
     "concat": "ffconcat version 1.0\nfile 'talk.mp4'\n",
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\ntalk.mp4\n#EXT-X-ENDLIST\n",
-    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    "sdp": (
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n"
+    ),
     "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"></MPD>',
 }
 

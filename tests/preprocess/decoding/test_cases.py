@@ -268,7 +268,8 @@ def test_recordings_one_after_the_other_in_an_ogg_file(studio: Studio, codec: st
 @by_every_decoder
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
 def test_interlaced_frames_are_not_woven(studio: Studio, codec: str, decoder: str):
-    bar = "color=black:s=128x96:r=50:d=2,geq=lum='if(between(X,mod(N*3,110),mod(N*3,110)+12),235,16)':cb=128:cr=128"
+    light = "if(between(X,mod(N*3,110),mod(N*3,110)+12),235,16)"
+    bar = f"color=black:s=128x96:r=50:d=2,geq=lum='{light}':cb=128:cr=128"
     flags = ("-flags", "+ilme+ildct", "-field_order", "tt")
     options = (*flags, "-pix_fmt", "yuv420p", "-c:v", codec, "-q:v", 2)
     name = f"woven-{codec}.{'mp4' if codec == 'libx264' else 'ts'}"
@@ -347,5 +348,5 @@ def test_a_file_whose_only_audio_cannot_be_decoded_keeps_its_frames(studio: Stud
 
 def test_a_segment_that_lies_behind_frames_and_audio_is_refused(studio: Studio):
     film = studio.film("end.mp4", *H264, sound="sine=440:d=2")
-    with pytest.raises(DecodeError, match="past the end of the file, which lasts 2.0"):
+    with pytest.raises(DecodeError, match=r"past the end of the file, which lasts 2\.0"):
         decode(film, 2.2, 3.0)

@@ -1,4 +1,4 @@
-"""Headers that claim what no machine could hold: refused, or read for what is there, without taking the memory."""
+"""Headers with huge claims: refused, or the file's real content is read in little memory."""
 
 import json
 import struct
@@ -26,13 +26,14 @@ from semanticmac.preprocess.clip import Clip, DecodeError
 from semanticmac.preprocess.decoding.decode import decode_clip
 try:
     decode_clip(Clip("clip", Path(sys.argv[1])))
-    said = "decoded"
+    outcome = "decoded"
 except DecodeError as error:
-    said = str(error)
+    outcome = str(error)
 # Not its own ru_maxrss: that one begins with what the process that started it, a whole test run,
 # held.
-[own] = [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-print(json.dumps([said, max(int(own), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)]))
+status = Path("/proc/self/status").read_text()
+[peak] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+print(json.dumps([outcome, max(int(peak), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)]))
 """
 
 
@@ -45,7 +46,7 @@ def outcome(path: Path) -> tuple[str, int]:
 
 
 def edited(path: Path, name: str, *edits: tuple[bytes, bytes]) -> Path:
-    """A copy of a file in which the first of each pair, found once or more, stands as the second."""
+    """A copy of a file with the first of each pair replaced by the second."""
     data = path.read_bytes()
     for old, new in edits:
         assert old in data and len(old) == len(new)

@@ -1,4 +1,4 @@
-"""One of two people in a picture: the half is cut in native pixels, by either decoder, and everything else stays."""
+"""One of two people in a frame: the half is cut in native pixels, by every decoder."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Segments of one file share an open reader, a header and a minute of sound, and none shows or sounds of another."""
+"""Segments of one file share a reader, a header and a minute of audio, and stay independent."""
 
 import subprocess
 from pathlib import Path
@@ -43,7 +43,7 @@ WINDOWS = [
 
 @pytest.fixture(scope="module", params=KINDS)
 def film(request: pytest.FixtureRequest, studio: Studio) -> Path:
-    """125 s of numbered pictures, two a second, a key frame in ten seconds, with sound that never repeats."""
+    """125 s of numbered frames, two a second, a key frame every 10 s; the audio never repeats."""
     return studio.film(
         request.param, *KINDS[request.param], count=250, rate=str(RATE), sound=RISING
     )
