@@ -160,7 +160,10 @@ def setting_rows(word: str = "") -> list[SettingRow]:
 
 def names() -> set[str]:
     """The keys of all settings, with those of the model."""
-    return {entry.name for kind in (TrainConfig, ModelConfig) for entry in fields(kind)} - {"model"}
+    keys = set()
+    for entry in (*fields(TrainConfig), *fields(ModelConfig)):
+        keys.add(entry.name)
+    return keys - {"model"}
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -37,15 +37,13 @@ class TrainData:
 
         A modality that no clip has cannot be learned, and would add noise to predictions.
         """
-        rows = self.train.rows
-        names = []
-        if any(row.text.strip() for row in rows):
-            names.append("text")
-        if any(row.has_audio for row in rows):
-            names.append("audio")
-        if any(row.has_vision for row in rows):
-            names.append("vision")
-        return tuple(names)
+        has_text = has_audio = has_vision = False
+        for row in self.train.rows:
+            has_text |= bool(row.text.strip())
+            has_audio |= row.has_audio
+            has_vision |= row.has_vision
+        present = zip(("text", "audio", "vision"), (has_text, has_audio, has_vision), strict=True)
+        return tuple(name for name, is_present in present if is_present)
 
     @property
     def digest(self) -> str:

@@ -94,12 +94,13 @@ class DistributedContext:
         if self.world_size == 1:
             return output
         parts = [output.predictions, output.specific, output.shared, output.fused, output.present]
-        flat = torch.cat([wide(part).flatten(1) for part in parts], dim=1)
-        widths = [part[0].numel() for part in parts]
-        columns = torch.split(self.gather(flat, clips), widths, dim=1)
-        predictions, specific, shared, fused, present = (
-            column.reshape(-1, *part.shape[1:]) for column, part in zip(columns, parts, strict=True)
-        )
+        columns = [wide(part).flatten(1) for part in parts]
+        widths = [column.shape[1] for column in columns]
+        gathered = torch.split(self.gather(torch.cat(columns, dim=1), clips), widths, dim=1)
+        whole = []
+        for part, column in zip(parts, gathered, strict=True):
+            whole.append(column.reshape(-1, *part.shape[1:]))
+        predictions, specific, shared, fused, present = whole
         return Output(predictions, specific, shared, fused, present > 0.5)
 
     def all_gather(self, value: Value) -> list[Value]:

@@ -100,9 +100,11 @@ class PseudoLabels:
 
     def state_dict(self) -> dict[str, Tensor]:
         """The state for `load_state_dict`; the tensors are copies."""
-        state = {"labels": self.labels, "banks": self.banks, "present": self.present}
-        return {name: value.clone() for name, value in state.items()} | {
-            "epoch": torch.tensor(self.epoch)
+        return {
+            "labels": self.labels.clone(),
+            "banks": self.banks.clone(),
+            "present": self.present.clone(),
+            "epoch": torch.tensor(self.epoch),
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:

@@ -87,7 +87,9 @@ class Trainer:
         self.loss_sums += values
         self.step_count += 1
         self.epoch_steps += 1
-        clip_ids = [clip_id for batch in batches for clip_id in batch.clip_ids]
+        clip_ids: list[str] = []
+        for batch in batches:
+            clip_ids += batch.clip_ids
         return StepMetrics(self.step_count, self.epoch, values, rates, clip_ids)
 
     def finish_epoch(self, score: Score) -> EpochLog:

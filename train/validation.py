@@ -60,9 +60,8 @@ def validation_score(task: Task, predictions: Predictions, regression_loss: str)
     if task.kind == "single-label":
         confusions = [metrics.confusion_matrix(truth.argmax(1), logits.argmax(1), task.width)]
     else:
-        confusions = [
-            metrics.confusion_matrix(truth[:, k] > 0.5, logits[:, k] > 0, 2)
-            for k in range(task.width)
-        ]
+        confusions = []
+        for k in range(task.width):
+            confusions.append(metrics.confusion_matrix(truth[:, k] > 0.5, logits[:, k] > 0, 2))
     f1_scores = [metrics.weighted_f1(confusion) or 0.0 for confusion in confusions]
     return Score("validation weighted F1", float(np.mean(f1_scores)), higher_is_better(task))

@@ -74,7 +74,8 @@ def plan(config: TrainConfig, rows: Sequence[str], seeds: int, folder: Path) -> 
             raise ConfigError(f"there is no ablation row {row!r}; rows: {', '.join(ROWS)}")
     asked = []
     for seed in range(config.seed, config.seed + seeds):
-        asked += [(row, seed) for row in dict.fromkeys(rows)]
+        for row in dict.fromkeys(rows):
+            asked.append((row, seed))
     earlier = [pair for pair in _scored_runs(folder) if pair not in asked]
     runs = []
     for row, seed in [*earlier, *asked]:

@@ -38,11 +38,12 @@ class RowResult:
 def by_row(results: Sequence[AblationResult]) -> list[RowResult]:
     """The results of each row, by seed. The rows are in the order of ROWS."""
     quoted = quoted_ablation()
+    runs_by_row: dict[str, list[AblationResult]] = {row: [] for row in ROWS}
+    for result in sorted(results, key=lambda result: result.seed):
+        runs_by_row[result.row].append(result)
     row_results = []
-    for row in ROWS:
-        runs = [result for result in results if result.row == row]
+    for row, runs in runs_by_row.items():
         if runs:
-            runs.sort(key=lambda run: run.seed)
             row_results.append(_row_result(row, runs, quoted.get(row, {})))
     return row_results
 
@@ -50,10 +51,10 @@ def by_row(results: Sequence[AblationResult]) -> list[RowResult]:
 def _row_result(row: str, runs: Sequence[AblationResult], quoted: Mapping[str, str]) -> RowResult:
     scored = [run.metrics for run in runs if run.failure is None]
     metrics = scored[0] if scored else ()
-    values: dict[str, list[float | None]] = {metric.name: [] for metric in metrics}
+    values: dict[str, list[float | None]] = {}
     for run_metrics in scored:
         for metric in run_metrics:
-            values[metric.name].append(metric.value)
+            values.setdefault(metric.name, []).append(metric.value)
     paper = {}
     if MOSEI_METRIC in values:
         for metric in metrics:

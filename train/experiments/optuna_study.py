@@ -115,14 +115,12 @@ class Draws:
         with self.alone():
             self._give_up_the_dead()
             points = self._by_point()
-            waiting = [
-                point for point, trials in points.items() if trials[-1].state.name == "WAITING"
-            ]
-            again = [
-                point
-                for point, trials in points.items()
-                if _ended_early(trials) and _kills(trials) < TRIES
-            ]
+            waiting, again = [], []
+            for point, trials in points.items():
+                if trials[-1].state.name == "WAITING":
+                    waiting.append(point)
+                elif _ended_early(trials) and _kills(trials) < TRIES:
+                    again.append(point)
             if waiting:
                 point = waiting[0]
             elif again:
@@ -206,7 +204,11 @@ def _ended_early(trials: list[FrozenTrial]) -> bool:
 
 
 def _kills(trials: list[FrozenTrial]) -> int:
-    return sum(_ended_early([trial]) and "stopped" not in trial.user_attrs for trial in trials)
+    count = 0
+    for trial in trials:
+        if _ended_early([trial]) and "stopped" not in trial.user_attrs:
+            count += 1
+    return count
 
 
 def _point(number: int, trials: list[FrozenTrial]) -> Point:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -73,12 +73,13 @@ def check_runs(
     Raises ConfigError if a folder holds a run with other settings or data, and TrainError for
     settings that do not fit the dataset.
     """
-    resolved = [replace(run, config=resolve(run.config, data, device)) for run in runs]
-    for clips_before in {run.config.model.clips_before for run in resolved}:
+    configs = [resolve(run.config, data, device) for run in runs]
+    for clips_before in {config.model.clips_before for config in configs}:
         with_dialogue(data, clips_before)
-    return [
-        is_trained(run.folder, run.config, data) and is_finished(run.folder) for run in resolved
-    ]
+    finished = []
+    for run, config in zip(runs, configs, strict=True):
+        finished.append(is_trained(run.folder, config, data) and is_finished(run.folder))
+    return finished
 
 
 def train_all(

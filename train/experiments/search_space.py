@@ -73,10 +73,10 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
 
 def plain(space: Space) -> dict[str, Any]:
     """The space as it would be written in a file."""
-    return {
-        name: list(domain.options) if isinstance(domain, Choice) else vars(domain)
-        for name, domain in space.items()
-    }
+    written: dict[str, Any] = {}
+    for name, domain in space.items():
+        written[name] = list(domain.options) if isinstance(domain, Choice) else vars(domain)
+    return written
 
 
 def _domain(where: str, value: Any, default: Any) -> Range | Choice:

@@ -61,19 +61,14 @@ def train_seeds(
     fit the dataset.
     """
     _check_folder(folder)
-    runs = {seed: _planned(config, folder, seed) for seed in [*seed_runs(folder), *seeds]}
-    finished = dict(zip(runs, check_runs(list(runs.values()), data, device), strict=True))
+    others = [seed for seed in seed_runs(folder) if seed not in seeds]
+    runs = [_planned(config, folder, seed) for seed in (*seeds, *others)]
+    finished = check_runs(runs, data, device)
     if not (folder / SEEDS).exists():
         write_text(folder / SEEDS, "{}\n")  # marks the folder from now on
 
-    results = train_all(
-        "seeds",
-        [runs[seed] for seed in seeds],
-        [finished[seed] for seed in seeds],
-        data,
-        device,
-        callbacks,
-    )
+    count = len(seeds)
+    results = train_all("seeds", runs[:count], finished[:count], data, device, callbacks)
     seed_results = []
     for seed, result in zip(seeds, results, strict=True):
         if result.info is None:

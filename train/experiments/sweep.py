@@ -135,8 +135,10 @@ def _require_languages(base: TrainConfig, space: Space) -> None:
 
 
 def _show_progress(points: Sequence[Point], trials: int, callbacks: Callbacks) -> None:
-    failed = sum(point.failure is not None for point in points)
-    finished = failed + sum(point.score is not None for point in points)
+    failed = finished = 0
+    for point in points:
+        failed += point.failure is not None
+        finished += point.failure is not None or point.score is not None
     # A folder may hold more trials than this sweep asks for.
     callbacks.progress("trials", finished, max(trials, finished), failed)
 
