@@ -1,12 +1,12 @@
-"""What the cache is worth in an ablation: an epoch from raw videos over the same epoch from the cache.
+"""Time of an epoch from raw videos over the time of the same epoch from the cache.
 
     python -m benchmarks.ablation [--clips 20] [--huge-clips 4] [--threads N]
 
-The demo corpus as it is rendered, its preset and its language model. From raw videos an epoch
-decodes and encodes every clip as `predict` does, and then takes the same training steps; that is
-measured on a few clips and scaled to the train split. From the cache an epoch reads, pads and
-trains. Encoders: imagebind-huge's shapes with random weights, where no time depends on what they
-are, and imagebind-tiny.
+Both use the rendered demo corpus, its preset and its language model. From raw videos, an epoch
+decodes and encodes every clip as `predict` does, and then takes the same training steps. A few
+clips are measured, and their time is scaled to the train split. From the cache, an epoch reads,
+pads and trains. The encoders are imagebind-tiny, and the architecture of imagebind-huge with random
+weights, because the values of the weights do not change the time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def huge() -> ImageBindEncoder:
 def embed(
     clips: Sequence[Clip], encoder: ImageBindEncoder, folder: Path
 ) -> tuple[float, list[Row]]:
-    """Seconds a clip of decoding and encoding; the cache that this leaves, as rows."""
+    """Seconds of decoding and encoding per clip, and the rows of the cache that this writes."""
     writer = EmbeddingWriter(folder, encoder.fingerprint(Sampling()))
     made = []
 
@@ -90,7 +90,7 @@ def embed(
 def epoch_from_cache(
     encoder: ImageBindEncoder, folder: Path, rows: Sequence[Row], rounds: int
 ) -> float:
-    """Seconds of one epoch over as many clips as the demo's train split has: these ones again and again."""
+    """Seconds of one epoch. The clips are repeated to the size of the demo's train split."""
     fingerprint = encoder.fingerprint(Sampling())
     many = [replace(rows[i % len(rows)], clip_id=str(i)) for i in range(TRAIN_CLIPS)]
     manifest = Manifest("demo", Task("regression"), fingerprint, tuple(many))

@@ -1,7 +1,7 @@
-"""Does the method do what the paper claims? Measured on planted embeddings, over seeds, into docs/evidence.md.
+"""Tests the claims of the paper on planted embeddings, over seeds, and writes docs/evidence.md.
 
-python -m benchmarks.evidence            # every run that is not done yet, then the page
-python -m benchmarks.evidence --quick    # one seed, few clips: a try, printed and not written
+python -m benchmarks.evidence            # trains what is not trained yet, and writes the page
+python -m benchmarks.evidence --quick    # one seed and few clips; prints the page only
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: test MAE with everything, and with each modality taken away; correlations of its pseudo labels."""
+    """One run: test MAE with all modalities and without each, and correlations of pseudo labels."""
 
     mae: float
     without: dict[str, float]
@@ -67,7 +67,7 @@ class Measured:
 
 
 def measure(layout: CacheLayout, run: Path, row: str, seed: int) -> Measured:
-    """Trains one row with one seed, or reads what it left before."""
+    """Trains one row with one seed, or reads its earlier run."""
     done = run / "evidence.json"
     if not done.exists():
         cpu = torch.device("cpu")
@@ -92,7 +92,7 @@ def score(evaluation: Any) -> float:
 
 
 def correlations(run: Path, manifest: Manifest) -> dict[str, float]:
-    """Pearson of the last epoch's pseudo labels with the true labels of their modality, train clips."""
+    """Pearson correlation of the last pseudo labels with the true unimodal labels, train clips."""
     history = read_pseudo_labels(run)
     assert history is not None
     rows = {row.clip_id: row for row in manifest.rows}
@@ -105,7 +105,7 @@ def correlations(run: Path, manifest: Manifest) -> dict[str, float]:
 
 
 def truth_correlations(manifest: Manifest) -> dict[str, float]:
-    """The same for the ground truth, which is what the pseudo labels start from."""
+    """The same correlation for the ground truth, where the pseudo labels start."""
     clips = [row for row in manifest.split("train") if row.label is not None]
     truth = [clip.label[0] for clip in clips if clip.label]
     return {
@@ -121,7 +121,7 @@ def pearson(first: Sequence[float], second: Sequence[float]) -> float:
 def collect(
     folder: Path, seeds: Sequence[int], clips: int
 ) -> tuple[dict[str, list[Measured]], list[dict[str, float]]]:
-    """Every row over the seeds, each seed with a corpus of its own, and what the ground truth says on each corpus."""
+    """All rows and seeds, and the correlations of the ground truth. Each seed has its corpus."""
     found: dict[str, list[Measured]] = {row: [] for row in ROWS}
     truths = []
     for seed in seeds:
@@ -138,15 +138,18 @@ def collect(
 
 
 def page(found: dict[str, list[Measured]], truths: list[dict[str, float]], clips: int) -> str:
-    """docs/evidence.md: tables, and below each a sentence that the numbers themselves decide."""
+    """docs/evidence.md: tables, each with a sentence that follows from its numbers."""
     full = found["full model"]
     lines = [
         "# Evidence",
         "",
-        "Written by `python -m benchmarks.evidence`; no number here is typed. Frame embeddings are drawn directly",
-        "around true unimodal affects (benchmarks/planted.py), texts are real sentences read by a real, frozen",
+        "Written by `python -m benchmarks.evidence`; no number here is typed. Frame embeddings are "
+        "drawn directly",
+        "around true unimodal affects (benchmarks/planted.py), texts are real sentences read by a "
+        "real, frozen",
         "sentence-BERT, and the label is a mixture of the three affects plus noise.",
-        f"{clips} clips, {len(full)} seeds, each with a corpus of its own; mean ± sample standard deviation; the epoch",
+        f"{clips} clips, {len(full)} seeds, each with a corpus of its own; mean ± sample standard "
+        "deviation; the epoch",
         "is chosen on validation.",
         "",
         "## Do pseudo labels come nearer to the truth of their modality?",
@@ -175,8 +178,8 @@ def page(found: dict[str, list[Measured]], truths: list[dict[str, float]], clips
             unseen.append(row)
     lines += [
         "",
-        "“Yes”: worse by more than the spread over seeds. Where something was left out, the paper's claim shows up "
-        "then.",
+        "“Yes”: worse by more than the spread over seeds. Where something was left out, the "
+        "paper's claim shows up then.",
     ]
     if unseen:
         lines += [

@@ -1,8 +1,8 @@
 """A corpus of planted embeddings: unimodal affects are known exactly, and no video is needed.
 
-The clips, texts and labels are those of a demo corpus (preprocess/demo/plan.py); in place of
-rendered faces and voices, each frame's embedding is drawn around its modality's true affect, buried
-in what does not matter: identity, noise.
+The clips, texts and labels are those of a demo corpus (preprocess/demo/plan.py). Faces and voices
+are not rendered: the embedding of each frame is drawn around the true affect of its modality. The
+identity of the speaker and noise are added.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FRAME_NOISE = 2.0  # spread of what changes from frame to frame
 
 @dataclass(frozen=True)
 class _World:
-    """What all clips share: how affect and identity look in each modality's embedding, (2, WIDTH) a modality."""
+    """The directions of affect and identity, (2, WIDTH) per modality; the same for all clips."""
 
     affect: dict[str, np.ndarray]
     seed: int
@@ -51,7 +51,7 @@ class _World:
 
 
 def write_planted(layout: CacheLayout, clips: int, seed: int) -> Manifest:
-    """Fills a cache with a planted corpus of so many clips (11 : 2 : 3 over train, valid, test)."""
+    """Writes a cache with a planted corpus; clips are split 11 : 2 : 3 (train, valid, test)."""
     rng = np.random.default_rng((seed, 5))
     world = _World({name: rng.standard_normal((2, WIDTH)) for name in ("audio", "vision")}, seed)
     fingerprint = Fingerprint(

@@ -100,7 +100,7 @@ def _truth(row: Row, modality: str) -> float:
 
 
 def pairs() -> list[RawClip]:
-    """Clips of random people whose face and voice have the same affect, evenly over −3 … 3."""
+    """Clips of random people. Face and voice have the same affect, evenly over −3 … 3."""
     rng = random_stream(SEED, 5)
     clips = []
     for affect in np.linspace(-3, 3, RENDERED_PAIRS):
@@ -113,7 +113,7 @@ def pairs() -> list[RawClip]:
 
 
 def retrieval(encoder: ImageBindEncoder, clips: list[RawClip]) -> tuple[float, float]:
-    """recall@1 among 64, sound → picture and picture → sound.
+    """recall@1 among 64, audio → frame and frame → audio.
 
     Clips are compared by the cosine of their mean embeddings, centred in each modality.
     """
@@ -153,7 +153,7 @@ def measure(
 
 
 def table(before: Measured, after: Measured) -> str:
-    """The model card's table; chance is what guessing gives."""
+    """The table of the model card, with the values of guessing."""
     rows = (
         (
             "one frame → the face's affect, correlation, test speakers",
@@ -186,7 +186,7 @@ def table(before: Measured, after: Measured) -> str:
 
 
 def put(page: Path, name: str, text: str) -> None:
-    """Replaces what stands between <!-- name --> and <!-- /name -->."""
+    """Replaces the text between <!-- name --> and <!-- /name -->."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before, _, rest = page.read_text(encoding="utf-8").partition(begin)
     _, found, after = rest.partition(end)

@@ -1,12 +1,12 @@
-"""What a whole training step costs over a bare fine-tuning step of its language model.
+"""Time of a whole training step over a bare fine-tuning step of its language model.
 
     python -m benchmarks.train_step [--rounds 7] [--threads N] [--device cuda --bf16]
 
-A BERT of base size with random weights, 50 tokens and 16 frames a clip, the sizes of the MOSI
-preset. The bare step has a linear head on the first token; forward, backward, AdamW. The whole step
-is that of training (train/trainer.py): all modules, all losses, pseudo labels, the norm of the
-gradients, AdamW. The steps take turns. `parts_ms`: what everything besides the language model takes
-alone, modules forward and backward.
+The language model is BERT-base with random weights; a clip has 50 tokens and 16 frames, as in the
+MOSI preset. The bare step has a linear head on the first token: forward, backward, AdamW. The whole
+step is that of training (train/trainer.py): all modules, all losses, pseudo labels, the norm of the
+gradients, AdamW. The steps take turns. `parts_ms` is the time of each other part alone; modules run
+forward and backward.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def random_batch(clips: int = CONFIG.batch_size) -> Batch:
 
 
 class Whole:
-    """A training step as the loop takes it, and the modules of its model one by one."""
+    """A training step as in the loop, and the modules of its model one by one."""
 
     def __init__(self, device: torch.device, bf16: bool) -> None:
         config = replace(CONFIG, precision="bfloat16" if bf16 else "float32")
@@ -75,7 +75,7 @@ class Whole:
         self.trainer.step([TrainBatch(self.rows, self.batch.clip_ids, self.batch)])
 
     def parts(self) -> dict[str, Step]:
-        """Each module besides the language model, on inputs of its own, forward and backward; and what follows."""
+        """Each module except the language model, forward and backward, and the rest of a step."""
         batch, model, labels = self.batch, self.model, self.trainer.labels
         b, d = len(batch), CONFIG.model.d_model
         hidden = self.leaf(b, TOKENS, 768)
@@ -141,7 +141,7 @@ class Whole:
 
 
 class Bare:
-    """The same language model with a linear head on its first token, and an optimizer of its own."""
+    """The same language model with a linear head on its first token and its own optimizer."""
 
     def __init__(self, whole: Whole) -> None:
         assert isinstance(whole.model.language, LanguageModel)
@@ -162,7 +162,7 @@ class Bare:
 
 
 def busy_share(step: Step) -> float:
-    """Kernel time over wall time of some steps on a GPU, by the profiler, whose own cost makes it a lower bound."""
+    """Kernel time over wall time on a GPU. The profiler costs time: this is a lower bound."""
     times = 5
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
         [spent] = interleaved(times, step)

@@ -1,4 +1,4 @@
-"""Fine-tuning of the language model: trained weights, frozen weights, saved and loaded runs."""
+"""Fine-tuning in several families: trained weights, fixed weights, and the saved run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores without the wait: a thousand resamples a score would be most of these tests' time."""
+"""Scores with few resamples, because the default of a thousand would slow these tests down."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from semanticmac.eval.metrics.bootstrap import bootstrap
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intervals are proved elsewhere; a thousand resamples a score would be most of these tests' time."""
+    """Other tests check the intervals."""
     monkeypatch.setattr(evaluate, "bootstrap", partial(bootstrap, resamples=10))

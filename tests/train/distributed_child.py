@@ -1,7 +1,7 @@
-"""What the tests of several processes run in each of them: a list of jobs, as JSON on the command line.
+"""Runs in each process of the distributed tests: a list of jobs, as JSON on the command line.
 
-gradients: one step's losses and gradients, without dropout, into FILE. train: a whole run, in which
-the first process may be killed before a step, with a checkpoint after every step.
+gradients: writes losses and gradients of one step without dropout into FILE. train: trains a whole
+run with a checkpoint after every step; the first process may be killed before a step.
 """
 
 import json

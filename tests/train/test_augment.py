@@ -1,4 +1,4 @@
-"""Missing modalities: dropped in training by a rule of clip and epoch alone, left out at prediction by name."""
+"""Modality dropout depends on clip and epoch alone; prediction leaves modalities out by name."""
 
 from __future__ import annotations
 

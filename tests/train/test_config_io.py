@@ -1,4 +1,4 @@
-"""Where settings come from: a run repeats another to the byte, presets have names, mistakes are named."""
+"""Settings from files: a run repeats another to the byte, presets have names, errors are clear."""
 
 from __future__ import annotations
 

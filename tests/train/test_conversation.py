@@ -1,4 +1,4 @@
-"""The conversation setting: what comes before a clip, never what comes after it, and never a label."""
+"""The conversation setting reads earlier clips; it never reads later clips or labels."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_scene_like_mustard_s_is_context_without_label_and_split(
 def test_neither_the_future_nor_any_label_reaches_the_inputs(
     planted: Callable[..., CacheLayout], planted_clip: Any, families: dict[str, str]
 ) -> None:
-    """All other labels and splits changed, everything after the target changed: its inputs are the same to the bit."""
+    """Other labels, other splits and later clips do not change one bit of the inputs."""
     random = np.random.default_rng(0)
 
     def corpus(changed: bool) -> list[Any]:
@@ -147,7 +147,7 @@ def test_neither_the_future_nor_any_label_reaches_the_inputs(
 def test_the_utterance_setting_is_unchanged_to_the_bit(
     planted: Callable[..., CacheLayout], families: dict[str, str]
 ) -> None:
-    """Batches carry nothing of the dialogue; weights, drawn from one seed, and outputs do not know of the setting."""
+    """Batches have no dialogue; weights of one seed and outputs are the same without it."""
     clips = clips_of(planted(), "train", 0)
     tokenize = Tokenizer.load(families["bert"], 32)
     batch = collate([clips[i] for i in range(6)], tokenize, 1, 8)
@@ -188,7 +188,7 @@ def conversation_model(
 
 
 def sample(index: int, lengths: Sequence[tuple[int, int, int]]) -> Sample:
-    """A clip from the words and frames of each clip of its dialogue, the target last; 0 = absent."""
+    """A clip from the numbers of words and frames of its dialogue, target last; 0 = absent."""
     random = np.random.default_rng(index)
     parts = []
     for words, sounds, pictures in lengths:
@@ -254,7 +254,7 @@ def test_content_of_an_absent_modality_reaches_nothing(families: dict[str, str])
 
 
 def test_context_frames_are_told_from_the_target_s(families: dict[str, str]) -> None:
-    """The embedding is the only place where the flag matters, and each frame keeps its own through subsampling."""
+    """Only the embedding depends on the flag, and each frame keeps its flag in subsampling."""
     tokenize = Tokenizer.load(families["bert"], 12)
     batch = as_double(
         collate([sample(0, [(1, 8, 8), (1, 4, 4)])], tokenize, 1, 8)
@@ -305,7 +305,8 @@ def test_a_conversation_model_is_trained_saved_and_scored(
         and info.texts_cut["contexts"] > 0
     )
     assert notes == [
-        f"longer than max_tokens=12: {info.texts_cut['contexts']} of 32 contexts lost their oldest words"
+        f"longer than max_tokens=12: {info.texts_cut['contexts']} of 32 contexts lost their oldest "
+        "words"
     ]
     trained = load_run(tmp_path, CPU)
     assert trained.info == info

@@ -1,4 +1,4 @@
-"""Two processes learn what one does: losses, gradients, banks and scores of 2 × B equal those of 1 × 2B."""
+"""Losses, gradients, banks and scores of two processes with B clips equal those of one with 2B."""
 
 import importlib.util
 import json
@@ -160,7 +160,7 @@ def test_a_run_of_two_processes_is_that_of_one(one: Path, two: Path) -> None:
 def test_two_processes_go_on_to_the_bit(
     corpus: str, settings: dict[str, Any], two: Path, tmp_path: Path
 ) -> None:
-    """With dropout, of which each process draws its own; the first one is killed, and torchrun ends the other."""
+    """Each process draws its own dropout; the first is killed, and torchrun ends the other."""
     job = with_dropout(corpus, settings, tmp_path / "run")
     assert in_two([job | {"kill_at": 9}]).returncode != 0
     assert (tmp_path / "run" / "checkpoint" / "state.safetensors").exists()

@@ -79,7 +79,7 @@ def test_neighbours_stay_exact_where_a_product_in_float32_does_not() -> None:
 def test_neighbours_of_many_clips_are_those_of_all_distances(
     precision: str, block: int | None
 ) -> None:
-    """More than groups of minima make up; whatever torch may round factors to, neighbours stay exact."""
+    """More clips than groups of minima; neighbours are exact at every precision of torch."""
     torch.manual_seed(0)
     bank, valid = torch.randn(1500, 16) + 5, torch.rand(1500) < 0.9
     before = torch.get_float32_matmul_precision()

@@ -1,4 +1,4 @@
-"""All four kinds of task from one configuration, and class weights against torch's and scikit-learn's own."""
+"""All kinds of task from one configuration; class weights equal torch and scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ablation table: rows are settings, runs are resumed, failures named, numbers stand beside the paper's."""
+"""The ablation: rows are settings, runs are resumed, failures named, results compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The space of a sweep: what may be drawn, what is fixed, what is refused before anything is trained."""
+"""The search space: drawn settings, fixed settings, and errors before training starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings over seeds: each is the run it would be alone, finished ones stay, failures are named, `eval` takes all."""
+"""Seeds: each run equals a single training, finished runs stay, failures are named, eval works."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_eval_takes_all_seeds(
 def test_seed_folders_of_another_kind_are_no_seeds(
     planted: Callable[..., CacheLayout], small: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Runs that a person named seed-1 and seed-2 are two runs: only `train --seeds` says that they are one model."""
+    """Runs that a user named seed-1 and seed-2 are two runs, not the seeds of one model."""
     layout = planted()
     config = override(TrainConfig("planted"), small | NO_TEXT)
     for name in ("seed-1", "seed-2"):

@@ -1,4 +1,4 @@
-"""Sweeps: draws belong to seed and number, whoever stops, kills or shares them; failures stay; replays are exact."""
+"""Sweeps: draws depend on seed and number, also if stopped, killed or shared; failures stay."""
 
 from __future__ import annotations
 
