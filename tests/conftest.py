@@ -41,7 +41,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def film():
-    """Writes a clip with ffmpeg: a moving test picture and a tone, `seconds` long; either of them can be left out."""
+    """Writes a clip of `seconds` with ffmpeg: a moving test image, a tone, or both."""
     import imageio_ffmpeg
 
     def make(

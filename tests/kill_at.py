@@ -1,4 +1,4 @@
-"""Runs the program again and again, each time to be killed at one numbered step of its writing; tests talk to it.
+"""Runs the program repeatedly for the tests, killed at one numbered step of its writing each time.
 
 A line on standard input, `STEP FOLDER WORD …` as JSON, runs `semanticmac WORD …` in FOLDER in a
 process of its own, which ends itself by SIGKILL just before that step. The answer, a JSON line, is

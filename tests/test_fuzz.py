@@ -1,4 +1,4 @@
-"""A few of the damaged files of benchmarks/fuzz.py, through the whole build; the benchmark makes thousands."""
+"""Whole builds with a few of the damaged files that benchmarks/fuzz.py makes by the thousand."""
 
 import json
 import os

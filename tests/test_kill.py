@@ -1,4 +1,4 @@
-"""`cache` killed at any moment and run again: nothing lost, nothing doubled, and no byte tells that it was stopped."""
+"""`cache` killed at any step and run again: the same bytes, without lost or repeated clips."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ def write_table(path: Path, rows: list[dict]) -> None:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory, film) -> Path:
-    """Eight clips of about a second, most of them sound alone; one of them twice, and one that is no video."""
+    """Eight clips of about 1 s, most of them audio only; one is listed twice, one is no video."""
     root = tmp_path_factory.mktemp("corpus")
     names = [f"clip{i}.{'mp4' if i % 4 == 1 else 'wav'}" for i in range(CLIPS)]
     for i, name in enumerate(names):
@@ -51,7 +51,7 @@ def corpus(tmp_path_factory, film) -> Path:
 
 @pytest.fixture(scope="module")
 def run(corpus) -> Iterator[Run]:
-    """run(folder, at=step): the exit status of `cache` in a folder, and the steps that it took if it was not killed."""
+    """run(folder, at=step): exit status of `cache`, and its number of steps if not killed."""
     words = ["cache", "folder", "--encoder", "imagebind-tiny", "--device", "cpu"]
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("kill_at.py"))],
@@ -81,7 +81,7 @@ def run(corpus) -> Iterator[Run]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Everything in a cache, byte for byte; LMDB, whose pages lie in the order of writing, record for record."""
+    """The bytes of all files of a cache; of LMDB its records, since its pages may differ."""
     layout = folder / "data/cache"
     files = [file for file in layout.rglob("*") if file.is_file() and file.parent.name != "frames"]
     with FrameStore(layout / "frames") as store, store._env.begin() as transaction:
@@ -153,7 +153,7 @@ def test_the_number_of_workers_changes_no_byte(run, whole, tmp_path):
 
 
 def test_the_order_of_the_work_changes_no_clip(run, whole, undisturbed, corpus, tmp_path):
-    """Some of the corpus backwards, then frames alone, then all: other shards, but of every clip the same bytes."""
+    """Part of the corpus reversed, then only frames, then all: other shards, same clip bytes."""
     turned = tmp_path / "turned"
     shutil.copytree(corpus, turned)
     with (corpus / "clips.csv").open(newline="") as file:

@@ -1,4 +1,4 @@
-"""docs/method.md says what the code says: every function, test, setting, default and ablation row of its tables."""
+"""The tables of docs/method.md match the code: functions, tests, settings, defaults, ablations."""
 
 from __future__ import annotations
 

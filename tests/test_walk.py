@@ -1,4 +1,4 @@
-"""The whole walk on real files, as a person runs it: raw clips in, cache, train, eval, predict; and what goes wrong."""
+"""The command line on real files: cache, train, eval and predict from raw clips, and its errors."""
 
 import csv
 import errno
@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory, film) -> Path:
-    """Twelve labelled clips of one to two seconds, in three splits; one has no sound and one no picture."""
+    """Twelve labelled clips of 1 to 2 s in three splits; one has no audio and one no frames."""
     root = tmp_path_factory.mktemp("clips")
     rows = []
     for i in range(12):
@@ -244,7 +244,7 @@ def test_what_verify_and_train_advise_makes_a_cache_with_a_name_whole_again(clip
 
 
 def advised(text: str, root: Path) -> list[str]:
-    """The words of the `semanticmac cache …` in a message, with the one thing that it cannot know."""
+    """The words of `semanticmac cache …` in a message, with the folder in the place of DIR."""
     [command] = re.findall(r"`semanticmac (cache [^`]*)`", text)
     return [str(root) if word == "DIR" else word for word in shlex.split(command)]
 
@@ -326,7 +326,7 @@ def test_ten_broken_files_cost_only_themselves(film, tmp_path):
 
 
 def test_a_killed_run_continues_to_the_same_cache(clips, walked, tmp_path):
-    """SIGKILL at several places of the run; what was done is kept, and the end is the same to the byte."""
+    """SIGKILL at several steps of the run: finished work is kept and the results are the same."""
     command = [
         sys.executable,
         "-m",

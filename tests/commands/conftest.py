@@ -12,5 +12,5 @@ from semanticmac.eval.metrics.bootstrap import bootstrap
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intervals are proved elsewhere; a thousand resamples a score would be most of these tests' time."""
+    """Ten bootstrap resamples instead of a thousand, for speed; other tests check the intervals."""
     monkeypatch.setattr(evaluate, "bootstrap", partial(bootstrap, resamples=10))

@@ -1,4 +1,4 @@
-"""What `datasets` and the lists of `cache` print, with which exit code, and `import-features` as a person runs it."""
+"""Output and exit codes of `datasets`, of the lists of `cache`, and of `import-features`."""
 
 import pickle
 

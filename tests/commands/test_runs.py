@@ -1,4 +1,4 @@
-"""What becomes of the folder of a run: it is one process's own, goes where nothing came of it, and holds one data."""
+"""A run folder belongs to one process and one dataset, and is removed if training wrote nothing."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def test_the_table_fits_80_columns_and_cuts_nothing(dataset: str) -> None:
         for seed in (1, 2):
             metrics = metrics_of(dataset, DATASETS[dataset], 0.1 * seed + 0.805)
             runs.append(AblationResult(row, seed, f"{row}-seed{seed}", metrics))
-    reason = f"the loss became nan: `semanticmac train --config runs/{'a-long-name/' * 5}config.toml` tries it again"
+    command = f"semanticmac train --config runs/{'a-long-name/' * 5}config.toml"
+    reason = f"the loss became nan: `{command}` tries it again"
     rows = by_row([*runs, AblationResult("momentum", 1, "momentum-seed1", failure=reason)])
     shown = {}
     for width in (80, 300):

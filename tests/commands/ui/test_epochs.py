@@ -1,4 +1,4 @@
-"""The epochs on the screen: a live table on a terminal, plain lines elsewhere, and bars that begin again."""
+"""Epochs on the screen: a live table on a terminal, plain lines elsewhere, one bar per epoch."""
 
 from __future__ import annotations
 

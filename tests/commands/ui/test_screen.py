@@ -1,4 +1,4 @@
-"""Messages that can be copied: broken at blanks on a terminal, one line anywhere else, and bars that say how fast."""
+"""Messages wrap at blanks on a terminal and are one line elsewhere; bars show the speed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def said(words: str, terminal: bool, width: int = 80) -> list[str]:
 @pytest.mark.parametrize("width", [78, 80, 120])
 def test_a_terminal_breaks_at_blanks_and_never_in_a_command(width: int) -> None:
     for lead in range(80):
-        words = f"{'x ' * lead}{PATH} was stopped (in epoch 1): {COMMAND} goes on; {'y ' * lead}({COMMAND})."
+        words = (
+            f"{'x ' * lead}{PATH} was stopped (in epoch 1): {COMMAND} goes on; "
+            f"{'y ' * lead}({COMMAND})."
+        )
         lines = said(words, terminal=True, width=width)
         assert " ".join(lines) == words
         assert max(map(len, lines)) <= width

@@ -1,4 +1,4 @@
-"""`cache --ray`: a cluster of two machines makes the bytes of one, also where a worker or a machine is killed."""
+"""`cache --ray` on two machines writes the bytes of one, also if a worker or machine is killed."""
 
 import contextlib
 import csv
@@ -34,23 +34,25 @@ SHARD_BYTES = 6_000  # a few clips of the tiny encoder
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory, film) -> Path:
-    """Eight files of about a second, most of them sound alone; one twice, one that is no video, one cut in segments."""
+    """Eight files of about a second, most of them audio only; one long file with six segments.
+
+    One file is listed twice, and one is not a video.
+    """
     root = tmp_path_factory.mktemp("corpus")
     names = [f"clip{i}.{'mp4' if i % 4 == 1 else 'wav'}" for i in range(FILES)]
     for i, name in enumerate(names):
         film(root / name, 0.6 + 0.2 * i, picture=name.endswith("mp4"))
     film(root / "long.mp4", 3.0)
     (root / "broken.mp4").write_text("no video")
-    whole = [*names, names[1], "broken.mp4"]
     rows = []
-    for i, name in enumerate(whole):
-        label = whole.index(name) % 3  # The same for both clips of one file.
+    for i, name in enumerate([*names, names[1], "broken.mp4"]):
+        # A file that is listed twice has the same label in both rows.
+        label = 1 if name == names[1] else i % 3
         rows.append({"clip_id": f"{i}", "file": name, "text": f"line {i}", "label": label})
-    cuts = [
-        {"start_s": i * 0.5, "end_s": (i + 1) * 0.5, "file": "long.mp4", "label": 0}
-        for i in range(6)
-    ]
-    rows += [{"clip_id": f"cut{i}", "text": f"cut {i}", **cut} for i, cut in enumerate(cuts)]
+    for i in range(6):
+        segment = {"start_s": i * 0.5, "end_s": (i + 1) * 0.5}
+        row = {"clip_id": f"cut{i}", "text": f"cut {i}", **segment}
+        rows.append({**row, "file": "long.mp4", "label": 0})
     with (root / "clips.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[-1]))
         writer.writeheader()
@@ -59,7 +61,7 @@ def corpus(tmp_path_factory, film) -> Path:
 
 
 def contents(layout: Path) -> dict[str, bytes]:
-    """Everything in a cache, byte for byte; LMDB, whose pages lie in the order of writing, record for record."""
+    """The bytes of all files of a cache; of LMDB its records, since its pages may differ."""
     files = [file for file in layout.rglob("*") if file.is_file() and file.parent.name != "frames"]
     with FrameStore(layout / "frames") as store:
         records = {f"frames/{key}": store.record(key) for key in store.keys()}  # noqa: SIM118
@@ -129,8 +131,9 @@ def ray_cluster(machines) -> Iterator:
 
 @pytest.fixture
 def struck(monkeypatch):
-    """struck(kind, number, strike): just before a worker of that kind is handed its job `number` of all, strike(worker)
-    happens. Returns the list of workers that were lost over a job.
+    """struck(kind, number, strike) calls strike(worker) just before job `number` of that kind.
+
+    Returns the kinds of the workers that were lost during a job.
     """
     from semanticmac.preprocess.cluster import ray_backend as cluster
     from semanticmac.preprocess.cluster.worker_pool import WorkerLost
@@ -258,7 +261,10 @@ def test_an_address_where_nothing_answers_is_named():
 
 
 def program(*words: str, before: str = "pass") -> subprocess.CompletedProcess[str]:
-    code = f"import sys; {before}; from semanticmac.cli import main; sys.argv[1:] = {list(words)!r}; main()"
+    code = (
+        f"import sys; {before}; from semanticmac.cli import main; "
+        f"sys.argv[1:] = {list(words)!r}; main()"
+    )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 

@@ -1,4 +1,4 @@
-"""Workers that may be lost: every job is done once all the same, in order, and nothing waits for ever."""
+"""The pool does every job once and in order when workers are lost, and never waits without end."""
 
 import itertools
 import threading
@@ -49,7 +49,7 @@ def squares(pool: WorkerPool, jobs, ahead: int = 4) -> list:
 
 @pytest.fixture
 def pool_of(monkeypatch):
-    """pool_of(*spawn): a pool that looks often and has little patience, and is closed in the end."""
+    """pool_of(*spawn): a pool with short POLL_S and PATIENCE_S; it is closed after the test."""
     monkeypatch.setattr(module, "POLL_S", 0.01)
     monkeypatch.setattr(module, "PATIENCE_S", 0.2)
     made = []

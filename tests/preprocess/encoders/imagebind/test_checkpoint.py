@@ -1,4 +1,4 @@
-"""Weight files: written and read back, official layouts, and everything that can be wrong with one."""
+"""Weight files: written and read back, official layouts, and errors for every defect."""
 
 from __future__ import annotations
 

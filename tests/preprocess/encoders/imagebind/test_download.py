@@ -1,4 +1,4 @@
-"""The download against a server on this machine that cuts, lies or cannot resume; and the record of digests."""
+"""Downloads from a server that cuts, sends wrong bytes or cannot resume; the checksum record."""
 
 from __future__ import annotations
 

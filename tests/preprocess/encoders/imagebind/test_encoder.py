@@ -1,4 +1,4 @@
-"""The encoder on clips: bits that must not change, absent modalities, pictures, fingerprints, and what it refuses."""
+"""The encoder on clips: fixed bits, missing modalities, frames, fingerprints and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter bank against the reference's numbers and against a loop that follows Kaldi's recipe step by step."""
+"""The filter bank against the reference's numbers and against a loop of Kaldi's recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The architecture against the reference's numbers, against torch's own attention, and its fixed random draw."""
+"""The network against the reference's numbers and torch's attention; fixed random weights."""
 
 from __future__ import annotations
 
