@@ -1,11 +1,12 @@
-"""How fast clips are decoded, beside what ffmpeg alone reaches on the same files with as many processes.
+"""How fast clips are decoded, beside ffmpeg alone on the same files with as many processes.
 
     python -m benchmarks.frames [--clips 100] [--segments 200] [--workers N] [--rounds 3]
 
-`short`: 640 × 360 H.264 clips of 5 s with sound. `long`: one file, cut into segments of 3 s by their times; decoding
-every segment from the start of the file would cost a hundred times what reading the file once does.
-ffmpeg decodes and scales the pictures and throws them away; stage 1 also reads the sound and packs both, and starts its
-workers, which is a few clips' worth. Medians over the rounds, in which ffmpeg and stage 1 take turns.
+`short`: H.264 clips of 640 × 360 pixels and 5 s with audio. `long`: one file, cut into segments of
+3 s; to decode each segment from the start of the file would cost a hundred readings of the file.
+ffmpeg decodes and scales the frames and discards them. Stage 1 also reads the audio, packs both and
+starts its workers, which costs as much as a few clips. The figures are medians over rounds in which
+ffmpeg and stage 1 take turns.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def main() -> None:
             lambda: stage_1(segments, options.workers),
         )
         report(
-            "decoding reaches most of what ffmpeg alone reaches, and a long file is not decoded again a segment",
+            "decoding is about as fast as ffmpeg, and a long file is not read once per segment",
             "short_of_ffmpeg at least 0.8",
             workers=options.workers,
             clips=options.clips,

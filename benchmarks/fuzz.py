@@ -1,4 +1,4 @@
-"""Files damaged in every way: each ends as a cached clip or as a failure with its reason, and none stops a run.
+"""Files damaged in every way: each is cached or fails with a reason, and none stops a run.
 
     python -m benchmarks.fuzz [--count 2000] [--seed 0] [--real ../shared/data]
 

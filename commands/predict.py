@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,7 +65,7 @@ def predict(
     require_weights(folder)
     require_raw_videos(folder, info)
     for video in videos:
-        if not os.path.exists(video):
+        if not Path(video).exists():
             raise typer.BadParameter(f"{video}: there is no such file or folder")
     clips = clips_of(videos, text)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +36,7 @@ def existing_spelling(root: Path, relative: str) -> Path:
 def _spellings(folder: Path, changed_ns: int) -> dict[str, str]:
     """Normalised name → name on disk, as long as the folder does not change."""
     try:
-        return {_normal_form(name): name for name in os.listdir(folder)}
+        return {_normal_form(path.name): path.name for path in folder.iterdir()}
     except OSError:
         return {}
 

@@ -55,7 +55,7 @@ def test_probabilities_stand_beside_the_logits(task, logits, probabilities) -> N
 
 
 def test_a_score_has_no_probabilities() -> None:
-    outputs: dict[str, list[float] | None] = dict.fromkeys(SUB_TASKS, [1.2])
+    outputs: dict[str, list[float] | None] = {name: [1.2] for name in SUB_TASKS}
     assert Prediction("clip", Task("regression"), outputs).probabilities == {}
 
 

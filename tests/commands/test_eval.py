@@ -149,7 +149,7 @@ def test_a_run_is_scored_on_its_own_dataset_alone(walks, tmp_path):
 
 
 def test_runs_of_two_datasets_have_no_mean(walks, tmp_path):
-    """Of other metrics or of the same ones; `--compare` may set caches of one corpus against each other."""
+    """`--compare` may still set two caches of one corpus against each other."""
     walk, layout = walks["regression"], CacheLayout(tmp_path / "cache")
     shutil.copytree(walk.layout.root, layout.root)
     replace(Manifest.read(layout.manifest("planted")), dataset="twin").write(

@@ -52,7 +52,7 @@ def test_without_takes_commas_and_is_checked_before_anything_is_loaded(
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_remarks_on_a_clip_are_shown(words, video, monkeypatch):
-    outputs = dict.fromkeys(SUB_TASKS, [0.5])
+    outputs = {name: [0.5] for name in SUB_TASKS}
     remark = "0.20 s of its frames are damaged"
     info = RunInfo.read(RUN)
     prediction = inference.Prediction("clip", info.task, outputs, (remark,))

@@ -1,4 +1,4 @@
-"""A run folder that was changed after training is refused; an untouched one predicts what it did."""
+"""A run folder that was changed after training is refused; a copy predicts the same."""
 
 import json
 import shutil

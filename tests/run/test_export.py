@@ -1,4 +1,4 @@
-"""An exported model predicts as the run does, from the program and from Python, and checks what it is fed."""
+"""An exported model predicts as the run does, from the program and from Python."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run_cli(*words: object) -> str:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, film) -> tuple[Path, Path]:
-    """(a folder that was exported, a video): a small model of sound and picture, trained on three clips a split."""
+    """An exported folder and a video: a small model of audio and vision."""
     root = tmp_path_factory.mktemp("export")
     (root / "clips").mkdir()
     lines = ["file,text,label,split"]

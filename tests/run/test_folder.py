@@ -15,7 +15,7 @@ from semanticmac.run.folder import RunError, RunInfo, newest_run
 
 @pytest.fixture
 def sweep(walks: dict[str, Walk], tmp_path: Path) -> Path:
-    """A folder of three trials, of which trial-0001 was the best and the last one has weights and model no more."""
+    """Three trials of a sweep; only trial-0001, the best one, keeps its weights."""
     folder = tmp_path / "runs/sweep-planted"
     for number in range(3):
         trial = shutil.copytree(walks["regression"].run, folder / f"trial-{number:04d}")
@@ -27,7 +27,7 @@ def sweep(walks: dict[str, Walk], tmp_path: Path) -> Path:
 
 
 def test_a_folder_that_is_no_run_says_what_it_is(walks, sweep, tmp_path):
-    """A path that is not there, a file, a folder of runs, a sweep, a training that did not end: each its own advice."""
+    """A missing path, a file, a folder of runs, a sweep, an unfinished run: each has its advice."""
     root = sweep.parent
     shutil.copytree(walks["binary"].run, root / "planted-001")
     (root / "planted-002/checkpoint").mkdir(parents=True)
@@ -38,8 +38,7 @@ def test_a_folder_that_is_no_run_says_what_it_is(walks, sweep, tmp_path):
         root / "planted-001/run.json": r"run\.json is a file, and a run is a folder",
         root: r"runs is a folder of 1 runs, not a run: give one of them, as .*runs/planted-001$",
         sweep: r"folder of 3 runs, not a run: the best of them keeps its weights, .*trial-0001$",
-        root
-        / "planted-002": r"no trained model yet: `semanticmac train --resume .*planted-002` goes on",
+        root / "planted-002": r"no trained model yet: `semanticmac train --resume .*planted-002`",
         root / "empty": r"\(no run\.json\): `semanticmac train --from-cache` makes one",
     }.items():
         with pytest.raises(RunError, match=message):

@@ -1,4 +1,4 @@
-"""The list of runs: what is finished, under way and broken, folders of runs folded, and nothing that it cannot read."""
+"""The list of runs: finished, under way and broken ones; a folder of runs is one line."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ NO_WEIGHTS = r"keeps no weights: `semanticmac train --config .*` trains them aga
 
 @pytest.fixture
 def sweep(walks: dict[str, Walk], tmp_path: Path) -> Path:
-    """A folder of three trials, of which trial-0001 was the best and the last one has weights and model no more."""
+    """Three trials of a sweep; only trial-0001, the best one, keeps its weights."""
     folder = tmp_path / "runs/sweep-planted"
     for number in range(3):
         trial = shutil.copytree(walks["regression"].run, folder / f"trial-{number:04d}")

@@ -1,4 +1,4 @@
-"""Which metrics a dataset gets, what stands beside them, when a model has collapsed, how sure the numbers are."""
+"""The metrics of each dataset, the baselines beside them, and when a model has collapsed."""
 
 from __future__ import annotations
 

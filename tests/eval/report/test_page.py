@@ -1,4 +1,4 @@
-"""The HTML report: nothing in it leaves the page, nothing from a label file is markup, and it says what it must."""
+"""The HTML report needs no network, and no text from a label file becomes markup."""
 
 from __future__ import annotations
 
