@@ -49,7 +49,10 @@ def list_runs(root: Path, everything: bool = False) -> list[RunLine]:
         if _is_run(folder):
             lines.append(run_line(folder))
             continue
-        inside = [run_line(run) for run in _folders(folder) if _is_run(run)]
+        inside = []
+        for run in _folders(folder):
+            if _is_run(run):
+                inside.append(run_line(run))
         if inside:
             lines.append(folder_line(folder, inside))
             if everything:
@@ -74,8 +77,18 @@ def run_line(folder: Path) -> RunLine:
 def folder_line(folder: Path, inside: Sequence[RunLine]) -> RunLine:
     """A folder of runs: how many are finished, and the mean over seeds or the best trial."""
     kind = _kind(folder)
-    finished = [line for line in inside if line.state == "finished"]
-    states = [line.state for line in inside]
+    finished = []
+    states = []
+    datasets = []
+    times = []
+    for run in inside:
+        states.append(run.state)
+        if run.state == "finished":
+            finished.append(run)
+        if run.dataset:
+            datasets.append(run.dataset)
+        if run.trained:
+            times.append(run.trained)
     notes = []
     for state in ("unfinished", "failed", "broken"):
         if state in states:
@@ -84,8 +97,8 @@ def folder_line(folder: Path, inside: Sequence[RunLine]) -> RunLine:
         str(folder),
         kind,
         len(finished),
-        dataset=next((line.dataset for line in inside if line.dataset), None),
-        trained=max((line.trained for line in inside if line.trained), default=None),
+        dataset=datasets[0] if datasets else None,
+        trained=max(times, default=None),
         state="finished" if {"finished", "failed"}.issuperset(states) else "unfinished",
     )
     if kind == "seeds" and finished:

@@ -18,6 +18,13 @@ from semanticmac.run.pseudo_labels import read_pseudo_labels
 
 FILE = "predictions.parquet"
 _VECTOR = pa.list_(pa.float64())
+
+
+def _vectors(kind: str, names: Sequence[str]) -> list[tuple[str, pa.DataType]]:
+    """Columns of vectors, one for each name."""
+    return [(f"{kind}_{name}", _VECTOR) for name in names]
+
+
 _SCHEMA = pa.schema(
     [
         ("clip_id", pa.string()),
@@ -26,11 +33,11 @@ _SCHEMA = pa.schema(
         # null: not annotated
         ("truth", _VECTOR),
         # scores or logits; null: the modality is absent
-        *((f"predicted_{name}", _VECTOR) for name in SUB_TASKS),
+        *_vectors("predicted", SUB_TASKS),
         # labels of a modality by itself, where people annotated it
-        *((f"annotated_{name}", _VECTOR) for name in MODALITIES),
+        *_vectors("annotated", MODALITIES),
         # of the best epoch; only for train clips of runs that kept pseudo labels
-        *((f"pseudo_{name}", _VECTOR) for name in PSEUDO_SUB_TASKS),
+        *_vectors("pseudo", PSEUDO_SUB_TASKS),
     ]
 )
 
@@ -54,6 +61,11 @@ class Predictions:
         return (True, True, *self.present[clip].tolist())
 
 
+def rows_by_clip_id(rows: Sequence[Row]) -> dict[str, Row]:
+    """Clip id → row of the manifest."""
+    return {row.clip_id: row for row in rows}
+
+
 def join_predictions(parts: Sequence[Predictions]) -> Predictions:
     """The clips of all parts, one part after the other."""
     clip_ids: list[str] = []
@@ -72,7 +84,7 @@ def write_predictions(
 ) -> Path:
     """Replaces the clips of one split in the table of a run; those of other splits are kept."""
     pseudo_labels = _pseudo_labels(run, best_epoch) if split == "train" else {}
-    row_of = {row.clip_id: row for row in rows}
+    row_of = rows_by_clip_id(rows)
     records = []
     for number, clip_id in enumerate(predictions.clip_ids):
         row = row_of[clip_id]
@@ -91,7 +103,10 @@ def write_predictions(
         records.append(record | pseudo_labels.get(clip_id, {}))
 
     path = run / FILE
-    other_splits = [record for record in read_predictions(run) if record["split"] != split]
+    other_splits = []
+    for record in read_predictions(run):
+        if record["split"] != split:
+            other_splits.append(record)
     with atomic_write(path) as temporary:
         pq.write_table(pa.Table.from_pylist(other_splits + records, schema=_SCHEMA), temporary)
     return path
@@ -114,10 +129,10 @@ def _pseudo_labels(run: Path, epoch: int) -> dict[str, dict[str, list[float] | N
         return {}
     columns = {}
     for number, clip_id in enumerate(history.clip_ids):
-        columns[clip_id] = {
-            f"pseudo_{name}": _vector(labels[place, number])
-            for place, name in enumerate(PSEUDO_SUB_TASKS)
-        }
+        record = {}
+        for place, name in enumerate(PSEUDO_SUB_TASKS):
+            record[f"pseudo_{name}"] = _vector(labels[place, number])
+        columns[clip_id] = record
     return columns
 
 

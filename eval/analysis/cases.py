@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from semanticmac.eval.analysis.figure import (
 )
 from semanticmac.eval.analysis.thumbnails import Preview, previews
 from semanticmac.eval.eval_data import EvalData
-from semanticmac.run.predictions import Predictions
+from semanticmac.run.predictions import Predictions, rows_by_clip_id
 from semanticmac.run.pseudo_labels import read_pseudo_labels
 
 SHOWN = 6
@@ -56,7 +57,7 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
     shown = cases[:SHOWN]
     frames_per_s = data.manifest.fingerprint.sampling.frames_per_s
     clips = previews(data.layout, [case.row for case in shown], frames_per_s)
-    table = NumberTable(_columns(), tuple(_table_row(case) for case in cases))
+    table = NumberTable(_columns(), tuple(map(_table_row, cases)))
     return AnalysisResult(
         "cases",
         "Where modalities disagree",
@@ -74,7 +75,7 @@ def find_cases(
     pseudo: dict[str, dict[str, np.ndarray]],
 ) -> list[Case]:
     """Clips with two modalities or more, the greatest disagreement first."""
-    row_of = {row.clip_id: row for row in rows}
+    row_of = rows_by_clip_id(rows)
     cases = []
     for number, clip_id in enumerate(predictions.clip_ids):
         available = predictions.available(number)
@@ -82,7 +83,10 @@ def find_cases(
         for place, name in enumerate(SUB_TASKS):
             if available[place]:
                 predicted[name] = probable(task, predictions.outputs[number, place])
-        alone = [predicted[name] for name in MODALITIES if name in predicted]
+        alone = []
+        for name in MODALITIES:
+            if name in predicted:
+                alone.append(predicted[name])
         if len(alone) > 1:
             gap = disagreement(task, alone)
             cases.append(Case(row_of[clip_id], predicted, gap, pseudo.get(clip_id, {})))
@@ -91,8 +95,10 @@ def find_cases(
 
 def disagreement(task: Task, predicted: list[np.ndarray]) -> float:
     """The widest gap of scores, or the greatest total variation between two distributions."""
-    gaps = [np.abs(a - b).sum() for a in predicted for b in predicted]
-    return float(max(gaps)) if task.kind == "regression" else float(max(gaps)) / 2
+    gaps = []
+    for a, b in combinations(predicted, 2):
+        gaps.append(float(np.abs(a - b).sum()))
+    return max(gaps) if task.kind == "regression" else max(gaps) / 2
 
 
 def probable(task: Task, output: np.ndarray) -> np.ndarray:
@@ -118,34 +124,32 @@ def _pseudo_labels(run: Path, epoch: int) -> dict[str, dict[str, np.ndarray]]:
 
 
 def _columns() -> tuple[str, ...]:
-    return (
-        "clip_id",
-        "disagreement",
-        "text",
-        "truth",
-        *(f"annotated_{name}" for name in MODALITIES),
-        *(f"predicted_{name}" for name in SUB_TASKS),
-        *(f"pseudo_{name}" for name in PSEUDO_SUB_TASKS),
-    )
+    columns = ["clip_id", "disagreement", "text", "truth"]
+    for name in MODALITIES:
+        columns.append(f"annotated_{name}")
+    for name in SUB_TASKS:
+        columns.append(f"predicted_{name}")
+    for name in PSEUDO_SUB_TASKS:
+        columns.append(f"pseudo_{name}")
+    return tuple(columns)
 
 
 def _table_row(case: Case) -> tuple[object, ...]:
     row = case.row
-    return (
-        row.clip_id,
-        case.disagreement,
-        row.text,
-        _joined(row.label),
-        *(_joined(getattr(row, f"label_{name}")) for name in MODALITIES),
-        *(_joined(case.predicted.get(name)) for name in SUB_TASKS),
-        *(_joined(case.pseudo.get(name)) for name in PSEUDO_SUB_TASKS),
-    )
+    cells: list[object] = [row.clip_id, case.disagreement, row.text, _joined(row.label)]
+    for name in MODALITIES:
+        cells.append(_joined(getattr(row, f"label_{name}")))
+    for name in SUB_TASKS:
+        cells.append(_joined(case.predicted.get(name)))
+    for name in PSEUDO_SUB_TASKS:
+        cells.append(_joined(case.pseudo.get(name)))
+    return tuple(cells)
 
 
 def _joined(values: np.ndarray | list[float] | None) -> str:
     if values is None:
         return ""
-    return " ".join(str(float(value)) for value in values)
+    return " ".join(map(str, np.asarray(values, dtype=float).tolist()))
 
 
 def _draw(task: Task, cases: list[Case], clips: list[Preview]) -> Figure:
@@ -179,7 +183,10 @@ def _draw_frames(ax: Axes, preview: Preview) -> None:
 
 def _draw_predictions(ax: Axes, task: Task, case: Case) -> None:
     """One line for each sub-task: its score, or its most probable class."""
-    names = [name for name in reversed(DRAWN_SUB_TASKS) if name in case.predicted]
+    names = []
+    for name in reversed(DRAWN_SUB_TASKS):
+        if name in case.predicted:
+            names.append(name)
     is_score = task.kind == "regression"
     for y, name in enumerate(names):
         if is_score:

@@ -31,7 +31,7 @@ from semanticmac.eval.report.paper import quoted_probe
 from semanticmac.run.metric import Metric
 
 # Strengths of the regularisation; one is chosen on validation.
-STRENGTHS = tuple(10.0**power for power in range(-2, 5))
+STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 FEATURES = ("cached", "perceived")
 DRAWN = (
     "Acc-2 (non-zero)",
@@ -70,21 +70,24 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
 
     The table has the paper's numbers on MOSEI too.
     """
-    train, valid, test = (represent(data, data.rows(name)) for name in ("train", "valid", split))
+    parts = [represent(data, data.rows(name)) for name in ("train", "valid", split)]
     scores: list[ProbeScore] = []
     for name in FRAME_MODALITIES:
         if name not in data.trained.info.model.modalities:
             continue
         for feature in FEATURES:
-            sides = [_side(part, feature, name) for part in (train, valid, test)]
-            if all(len(truth) for _, truth in sides):
-                scores += _score_probe(data, name, feature, *sides)
+            train, valid, test = [_side(part, feature, name) for part in parts]
+            if len(train[1]) and len(valid[1]) and len(test[1]):
+                scores += _score_probe(data, name, feature, train, valid, test)
     if not scores:
         raise AnalysisError(
             "probe needs audio or vision in train, valid and the split that is scored"
         )
-    rows: list[tuple[object, ...]] = [(*vars(row).values(), "measured") for row in scores]
-    rows += [(*row, None, "quoted, MOSEI") for row in quoted_probe()]
+    rows: list[tuple[object, ...]] = []
+    for probe_score in scores:
+        rows.append((*vars(probe_score).values(), "measured"))
+    for quoted in quoted_probe():
+        rows.append((*quoted, None, "quoted, MOSEI"))
     table = NumberTable(COLUMNS, tuple(rows))
     return AnalysisResult("probe", "Linear probes", EXPLANATION, {"": _draw(scores)}, {"": table})
 
@@ -95,10 +98,10 @@ def _score_probe(
     task, truth = data.trained.info.task, test[1]
     prediction, strength = fit(task, train, valid, test[0])
     scores = score(data.manifest.corpus, task, truth, prediction, train_truth=train[1])
-    metrics = (*scores.metrics, *_acc3(task, truth, prediction))
-    return [
-        ProbeScore(modality, feature, metric.name, metric.value, strength) for metric in metrics
-    ]
+    probe_scores = []
+    for metric in (*scores.metrics, *_acc3(task, truth, prediction)):
+        probe_scores.append(ProbeScore(modality, feature, metric.name, metric.value, strength))
+    return probe_scores
 
 
 def fit(task: Task, train: Side, valid: Side, points: np.ndarray) -> tuple[np.ndarray, float]:
@@ -159,11 +162,13 @@ def _acc3(task: Task, truth: np.ndarray, prediction: np.ndarray) -> tuple[Metric
 
 
 def _draw(scores: list[ProbeScore]) -> Figure:
-    measured = {row.metric for row in scores}
-    names = [name for name in DRAWN if name in measured][:MOST_PANELS]
+    scores_of: dict[str, list[ProbeScore]] = {}
+    for row in scores:
+        scores_of.setdefault(row.metric, []).append(row)
+    names = [name for name in DRAWN if name in scores_of][:MOST_PANELS]
     picture = figure(2.1 * len(names), 2.6)
     for ax, name in zip(axes(picture, 1, len(names)), names, strict=True):
-        _draw_metric(ax, [row for row in scores if row.metric == name])
+        _draw_metric(ax, scores_of[name])
         ax.set_title(name)
         ax.set_xticks(range(2), FRAME_MODALITIES)
         ax.grid(True, axis="y")

@@ -17,6 +17,8 @@ from semanticmac.eval.report.results_table import (
     ResultsTable,
     Row,
     metric_cell,
+    metric_columns,
+    narrow_columns,
     text_cell,
     text_row,
 )
@@ -25,7 +27,12 @@ from semanticmac.run.metric import Metric, digits_of
 
 def comparison_table(comparison: Comparison) -> ResultsTable:
     """One metric in each row: both runs, their difference, its interval, and the sign flips."""
-    remarks = dict.fromkeys(difference.remark for difference in comparison.differences)
+    rows = []
+    remarks: dict[str, None] = {}
+    for difference in comparison.differences:
+        rows.append(_difference_row(difference))
+        if difference.remark:
+            remarks[difference.remark] = None
     left_out = ""
     if comparison.left_out:
         left_out = f", {comparison.left_out} that only one of them has left out"
@@ -39,14 +46,14 @@ def comparison_table(comparison: Comparison) -> ResultsTable:
             Column("sign flips", "sign\nflips"),
             Column("second is"),
         ),
-        tuple(_difference_row(difference) for difference in comparison.differences),
+        tuple(rows),
         warnings=comparison.warnings,
         notes=(
             f"{comparison.clips} clips{left_out}; "
             "both models on the same resampled clips, 1000 times.",
             "Better or worse: the interval excludes 0. The variation of training is not included: "
             "compare seeds too.",
-            *(remark for remark in remarks if remark),
+            *remarks,
         ),
     )
 
@@ -79,36 +86,48 @@ def subsets_table(dataset: str, split: str, subsets: Sequence[SubsetScores]) -> 
     """One subset of the modalities in each row, the full set first, a constant last."""
     metrics = headline(subsets[0].scores)
     rows = []
+    any_collapsed = False
     for place, subset in enumerate(subsets):
         star = " *" if subset.scores.collapsed else ""
-        cells = [_short_cell(subset.scores[metric.name]) for metric in metrics]
         style = "strong" if place == 0 else ""
-        rows.append(Row(" + ".join(subset.kept) + star, tuple(cells), style=style))  # type: ignore[arg-type]
+        cells = _short_cells(subset.scores.metrics, metrics)
+        rows.append(Row(" + ".join(subset.kept) + star, cells, style=style))  # type: ignore[arg-type]
+        any_collapsed = any_collapsed or subset.scores.collapsed
     baseline = subsets[0].scores.baselines[0]
-    constant = [_short_cell(find(baseline.metrics, metric.name)) for metric in metrics]
-    rows.append(Row(baseline.name, tuple(constant), style="quiet"))
+    rows.append(Row(baseline.name, _short_cells(baseline.metrics, metrics), style="quiet"))
     note = "the same weights; modalities that are not named were made absent in every clip"
-    if any(subset.scores.collapsed for subset in subsets):
+    if any_collapsed:
         note += "; * no better than a constant"
     return ResultsTable(
         f"{dataset} · {split} · with these modalities alone",
-        tuple(Column(metric.name, metric.name.replace(" ", "\n")) for metric in metrics),
+        metric_columns(metrics),
         tuple(rows),
         notes=(note,),
     )
 
 
-def _short_cell(metric: Metric) -> Cell:
-    """A cell of a table with many columns: an undefined metric is a dash."""
-    return replace(metric_cell([metric.value], metric), missing="–")
+def _short_cells(scored: Sequence[Metric], shown: Sequence[Metric]) -> tuple[Cell, ...]:
+    """The cells of a table with many columns: an undefined metric is a dash."""
+    cells = []
+    for column in shown:
+        metric = find(scored, column.name)
+        cells.append(replace(metric_cell([metric.value], metric), missing="–"))
+    return tuple(cells)
 
 
 def corruption_table(dataset: str, split: str, results: Sequence[CorruptionScores]) -> ResultsTable:
     """One rate in each row, for both kinds the main metric and two more."""
     scores = results[0].scores
-    names = [scores.main, *(metric.name for metric in headline(scores))]
-    names = list(dict.fromkeys(names))[:3]
-    kinds = list(dict.fromkeys(result.kind for result in results))
+    names = [scores.main]
+    for metric in headline(scores):
+        if metric.name not in names:
+            names.append(metric.name)
+    names = names[:3]
+    kinds = []
+    for result in results:
+        if result.kind not in kinds:
+            kinds.append(result.kind)
+
     columns = []
     for kind in kinds:
         for name in names:
@@ -122,7 +141,9 @@ def corruption_table(dataset: str, split: str, results: Sequence[CorruptionScore
                 for name in names:
                     metric = result.scores[name]
                     cells.append(metric_cell([metric.value], metric))
-    rows = [Row(plain(rate, 1), tuple(cells)) for rate, cells in cells_of_rate.items()]
+    rows = []
+    for rate, cells in cells_of_rate.items():
+        rows.append(Row(plain(rate, 1), tuple(cells)))
     return ResultsTable(
         f"{dataset} · {split} · dropped at random",
         tuple(columns),
@@ -168,7 +189,7 @@ def agreement_table(agreement: Agreement) -> ResultsTable:
         rows.append(text_row(str(bin_.count), limits, *means))
     return ResultsTable(
         "prediction against truth",
-        tuple(Column(header, header.replace(" ", "\n")) for header in headers),
+        narrow_columns(headers),
         tuple(rows),
         corner="clips",
         names_right=True,

@@ -101,6 +101,19 @@ def metric_cell(
     return Cell(mean, spread, unit=metric.unit, digits=digits, runs=len(values), **changes)  # type: ignore[arg-type]
 
 
+def metric_columns(metrics: Sequence[Metric]) -> tuple[Column, ...]:
+    """A column for each metric."""
+    return narrow_columns([metric.name for metric in metrics])
+
+
+def narrow_columns(headers: Sequence[str]) -> tuple[Column, ...]:
+    """Columns whose headers have one word in each line of a terminal."""
+    columns = []
+    for header in headers:
+        columns.append(Column(header, header.replace(" ", "\n")))
+    return tuple(columns)
+
+
 def text_cell(text: object, style: Style = "") -> Cell:
     """A text or a count."""
     return Cell(text=str(text), missing="", style=style)
@@ -108,7 +121,7 @@ def text_cell(text: object, style: Style = "") -> Cell:
 
 def text_row(name: str, *texts: object) -> Row:
     """A row of texts and counts."""
-    return Row(name, tuple(text_cell(text) for text in texts))
+    return Row(name, tuple(map(text_cell, texts)))
 
 
 def format_cell(cell: Cell | None, plus_minus: str = " ± ") -> str:

@@ -21,6 +21,7 @@ from semanticmac.eval.report.results_table import (
     ResultsTable,
     Row,
     metric_cell,
+    metric_columns,
     text_cell,
     text_row,
 )
@@ -85,7 +86,7 @@ def results_table(
         remarks.append(QUOTED_NOTE)
     return ResultsTable(
         title,
-        tuple(Column(metric.name, metric.name.replace(" ", "\n")) for metric in metrics),
+        metric_columns(metrics),
         tuple(rows),
         warnings=(*notes, *_collapse(runs)),
         notes=tuple(remarks),
@@ -98,8 +99,13 @@ def results_table(
 def metrics_down(results: ResultsTable) -> ResultsTable:
     """The same results with one metric in each row: ours, its interval, constants, the paper."""
     *others, ours = results.rows
-    constants = [row for row in others if row.origin == "constant"]
-    quoted = [row for row in others if row.origin == "quoted"]
+    constants = []
+    quoted = []
+    for row in others:
+        if row.origin == "constant":
+            constants.append(row)
+        elif row.origin == "quoted":
+            quoted.append(row)
     our_cells = [cell or Cell() for cell in ours.cells]
     runs = our_cells[0].runs
     has_intervals = runs == 1 and any(cell.low is not None for cell in our_cells)
@@ -130,7 +136,10 @@ def paper_tables(results: ResultsTable) -> list[ResultsTable]:
     tables = []
     for start in range(0, len(places), PAPER_COLUMNS):
         part = results.select(places[start : start + PAPER_COLUMNS])
-        rows = [_beside_paper(row) for row in part.rows if any(row.cells)]
+        rows = []
+        for row in part.rows:
+            if any(row.cells):
+                rows.append(_beside_paper(row))
         title = f"{results.title} · beside the paper's table"
         last = start + PAPER_COLUMNS >= len(places)
         notes = (QUOTED_NOTE,) if last else ()
@@ -157,26 +166,32 @@ def confusion_table(scores: Scores) -> ResultsTable:
         raise ValueError(
             "there is no confusion matrix: this task does not give every clip one class"
         )
-    names = [figures.name for figures in scores.classes]
+    columns = []
     rows = []
-    for name, counts in zip(names, scores.confusion, strict=True):
+    for figures, counts in zip(scores.classes, scores.confusion, strict=True):
         total = max(sum(counts), 1)
-        cells = [replace(text_cell(count), shade=count / total) for count in counts]
-        rows.append(Row(name, tuple(cells)))
-    columns = tuple(Column(name) for name in names)
-    return ResultsTable("confusion, clips", columns, tuple(rows), corner="true ↓ predicted →")
+        cells = []
+        for count in counts:
+            cells.append(replace(text_cell(count), shade=count / total))
+        columns.append(Column(figures.name))
+        rows.append(Row(figures.name, tuple(cells)))
+    return ResultsTable(
+        "confusion, clips", tuple(columns), tuple(rows), corner="true ↓ predicted →"
+    )
 
 
 def numbered(confusion: ResultsTable) -> ResultsTable:
     """The confusion matrix with numbers for columns, where the names exceed 80 columns."""
-    headers = [confusion.corner, *(column.header for column in confusion.columns)]
-    if sum(len(header) + 2 for header in headers) <= _TERMINAL_WIDTH:
+    width = len(confusion.corner) + 2
+    for column in confusion.columns:
+        width += len(column.header) + 2
+    if width <= _TERMINAL_WIDTH:
         return confusion
-    numbers = [str(number) for number in range(1, len(confusion.columns) + 1)]
-    width = len(numbers[-1])
+    numbers = list(map(str, range(1, len(confusion.columns) + 1)))
+    digits = len(numbers[-1])
     rows = []
     for number, row in zip(numbers, confusion.rows, strict=True):
-        rows.append(replace(row, name=f"{number:>{width}} {row.name}"))
+        rows.append(replace(row, name=f"{number:>{digits}} {row.name}"))
     return replace(confusion, columns=tuple(map(Column, numbers)), rows=tuple(rows))
 
 
@@ -192,16 +207,16 @@ def scores_json(
     require_same_metrics(runs)
     summary = {}
     for metric in runs[0].metrics:
-        mean, std = mean_and_std([run[metric.name].value for run in runs])
+        mean, std = mean_and_std(_values(runs, metric.name))
         summary[metric.name] = {"mean": mean, "std": std}
     return {
         "dataset": dataset,
         "split": split,
         "main": runs[0].main,
         "summary": summary,
-        "intervals": [asdict(interval) for interval in intervals],
+        "intervals": list(map(asdict, intervals)),
         "notes": list(notes),
-        "runs": [asdict(run) for run in runs],
+        "runs": list(map(asdict, runs)),
     }
 
 
@@ -224,12 +239,21 @@ def require_same_metrics(runs: Sequence[Scores]) -> None:
     """Raises ReportError where runs have different metrics, ValueError where there are none."""
     if not runs:
         raise ValueError("there are no scores to report: give one Scores, or one for each seed")
-    names = [metric.name for metric in runs[0].metrics]
+    names = _metric_names(runs[0])
     for run in runs[1:]:
-        if [metric.name for metric in run.metrics] != names:
+        if _metric_names(run) != names:
             raise ReportError(
                 "these runs were scored by different metrics: report each dataset by itself"
             )
+
+
+def _metric_names(run: Scores) -> list[str]:
+    return [metric.name for metric in run.metrics]
+
+
+def _values(runs: Sequence[Scores], name: str) -> list[float | None]:
+    """One metric of every run."""
+    return [run[name].value for run in runs]
 
 
 def metric_notes(runs: Sequence[Scores]) -> list[str]:
@@ -239,16 +263,19 @@ def metric_notes(runs: Sequence[Scores]) -> list[str]:
         for metric in run.metrics:
             notes[metric.note] = None
             notes[metric.remark] = None
-    return [note for note in notes if note]
+    notes.pop("", None)
+    return list(notes)
 
 
 def _quoted_rows(metrics: Sequence[Metric], corpus: str, models: str) -> list[Row]:
     """The models of the paper that have at least one of our metrics."""
     rows = []
     for (model, setting), column in quoted_columns(corpus, models).items():
-        cells = tuple(_quoted_cell(counterpart(metric, column)) for metric in metrics)
+        cells = []
+        for metric in metrics:
+            cells.append(_quoted_cell(counterpart(metric, column)))
         if any(cells):
-            rows.append(Row(model, cells, "quoted", setting))
+            rows.append(Row(model, tuple(cells), "quoted", setting))
     return rows
 
 
@@ -288,12 +315,14 @@ def _baseline_row(baseline: Baseline, metrics: Sequence[Metric], digits: int) ->
 
 
 def _our_row(runs: Sequence[Scores], intervals: Sequence[Interval], digits: int) -> Row:
-    interval_of = {interval.name: interval for interval in intervals}
+    interval_of = {}
+    for interval in intervals:
+        interval_of[interval.name] = interval
     cells = []
     for metric in runs[0].metrics:
-        cell = metric_cell([run[metric.name].value for run in runs], metric, digits)
-        interval = interval_of.get(metric.name)
-        if interval is not None:
+        cell = metric_cell(_values(runs, metric.name), metric, digits)
+        if metric.name in interval_of:
+            interval = interval_of[metric.name]
             cell = replace(cell, low=interval.low, high=interval.high)
         cells.append(cell)
     return Row("ours", tuple(cells), "measured")
@@ -319,7 +348,10 @@ def _short_header(row: Row, quoted: Sequence[Row]) -> str:
 
 
 def _collapse(runs: Sequence[Scores]) -> list[str]:
-    reasons = [run.why_collapsed for run in runs if run.collapsed]
+    reasons = []
+    for run in runs:
+        if run.collapsed:
+            reasons.append(run.why_collapsed)
     if not reasons:
         return []
     subject = "The model collapsed"
