@@ -81,5 +81,8 @@ class EvalData:
 
     def train_truth(self) -> np.ndarray:
         """(M, K) labels of the train clips, for the constant baselines."""
-        labels = [row.label for row in self.manifest.split("train")]
-        return np.array([label for label in labels if label is not None])
+        labels = []
+        for row in self.manifest.split("train"):
+            if row.label is not None:
+                labels.append(row.label)
+        return np.array(labels)

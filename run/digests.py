@@ -14,9 +14,11 @@ LANGUAGE = "language"  # the tokenizer and the configuration of the language mod
 def digest_files(folder: Path) -> dict[str, str]:
     """Path below the folder → SHA-256, for the weights and all files of the language model."""
     paths = [folder / WEIGHTS, *sorted((folder / LANGUAGE).rglob("*"))]
-    return {
-        path.relative_to(folder).as_posix(): file_digest(path) for path in paths if path.is_file()
-    }
+    digests = {}
+    for path in paths:
+        if path.is_file():
+            digests[path.relative_to(folder).as_posix()] = file_digest(path)
+    return digests
 
 
 def changed_files(folder: Path, expected: Mapping[str, str]) -> str:
@@ -27,9 +29,10 @@ def changed_files(folder: Path, expected: Mapping[str, str]) -> str:
     actual = digest_files(folder)
     missing = sorted(expected.keys() - actual.keys())
     added = sorted(actual.keys() - expected.keys())
-    changed = sorted(
-        name for name in actual.keys() & expected.keys() if actual[name] != expected[name]
-    )
+    changed = []
+    for name in sorted(actual.keys() & expected.keys()):
+        if actual[name] != expected[name]:
+            changed.append(name)
 
     parts = []
     for names, state in ((missing, "missing"), (changed, "changed"), (added, "added")):

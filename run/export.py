@@ -119,13 +119,10 @@ def score_lines(run: Path) -> list[str]:
     scores = read_scores(run, "test")
     if scores is None:
         return ["None: the run was exported before `semanticmac eval`."]
-    return [
-        f"On {scores.clips} clips of test, one run:",
-        "",
-        "| metric | |",
-        "| --- | ---: |",
-        *(f"| {markdown_text(metric.name)} | {_value(metric)} |" for metric in scores.metrics),
-    ]
+    lines = [f"On {scores.clips} clips of test, one run:", "", "| metric | |", "| --- | ---: |"]
+    for metric in scores.metrics:
+        lines.append(f"| {markdown_text(metric.name)} | {_value(metric)} |")
+    return lines
 
 
 def markdown_text(name: str) -> str:

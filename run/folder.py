@@ -301,8 +301,11 @@ def _why_no_run(folder: Path) -> str:
         )
     inside = runs(folder)
     if inside:
-        with_weights = [run for run in inside if (run / "model.safetensors").exists()]
-        suggestion = (with_weights or inside)[0]
+        suggestion = inside[0]
+        for run in inside:
+            if (run / "model.safetensors").exists():
+                suggestion = run
+                break
         advice = "give one of them, as"
         if (folder / "best.toml").exists():
             advice = "the best of them keeps its weights,"

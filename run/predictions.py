@@ -69,13 +69,16 @@ def rows_by_clip_id(rows: Sequence[Row]) -> dict[str, Row]:
 def join_predictions(parts: Sequence[Predictions]) -> Predictions:
     """The clips of all parts, one part after the other."""
     clip_ids: list[str] = []
+    truth = []
+    outputs = []
+    present = []
     for part in parts:
         clip_ids += part.clip_ids
+        truth.append(part.truth)
+        outputs.append(part.outputs)
+        present.append(part.present)
     return Predictions(
-        tuple(clip_ids),
-        np.concatenate([part.truth for part in parts]),
-        np.concatenate([part.outputs for part in parts]),
-        np.concatenate([part.present for part in parts]),
+        tuple(clip_ids), np.concatenate(truth), np.concatenate(outputs), np.concatenate(present)
     )
 
 

@@ -48,7 +48,7 @@ def read_scores(run: Path, split: str) -> StoredScores | None:
         return None
     stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     [scores] = stored["runs"]
-    metrics = tuple(_read_metric(metric) for metric in scores["metrics"])
+    metrics = tuple(map(_read_metric, scores["metrics"]))
     [main] = [metric for metric in metrics if metric.name == stored["main"]]
     return StoredScores(main, metrics, scores["scored"])
 

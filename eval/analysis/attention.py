@@ -59,9 +59,13 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
         raise AnalysisError(f"no clip of {split} has frames that this model reads")
 
     shown = _sharpest(weights)
-    shown_rows = [rows[number] for number in shown]
+    shown_rows = []
+    shown_weights = []
+    for number in shown:
+        shown_rows.append(rows[number])
+        shown_weights.append(weights[number])
     clips = previews(data.layout, shown_rows, frames_per_s, FRAMES)
-    picture = _draw(shown_rows, [weights[number] for number in shown], clips, frames_per_s)
+    picture = _draw(shown_rows, shown_weights, clips, frames_per_s)
     return AnalysisResult(
         "attention",
         "What the perceiver reads",
@@ -156,7 +160,10 @@ def _sharpest(weights: Sequence[Weights]) -> list[int]:
     """The clips in which one frame exceeds its equal share most."""
 
     def sharpness(number: int) -> float:
-        return max(float(values.max() * len(values)) for _, values in weights[number].values())
+        shares = []
+        for _, values in weights[number].values():
+            shares.append(float(values.max() * len(values)))
+        return max(shares)
 
     with_frames = [number for number, clip_weights in enumerate(weights) if clip_weights]
     return sorted(with_frames, key=sharpness, reverse=True)[:SHOWN]

@@ -65,10 +65,9 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
     perplexity = min(30.0, (len(points) - 1) / 4)
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=SEED)
     places = tsne.fit_transform(unit(np.array(vectors)))
-    lines = [
-        (*vars(point).values(), float(x), float(y))
-        for point, (x, y) in zip(points, places, strict=True)
-    ]
+    lines = []
+    for point, (x, y) in zip(points, places, strict=True):
+        lines.append((*vars(point).values(), float(x), float(y)))
     return AnalysisResult(
         "embedding",
         "Specific and shared representations",
@@ -124,8 +123,12 @@ def _draw_scores(
 ) -> None:
     limit = max(abs(task.low), abs(task.high))
     for kind, marker in MARKERS.items():
-        chosen = [point.representation == kind and point.label != "" for point in points]
-        labels = [float(point.label) for point, keep in zip(points, chosen, strict=True) if keep]
+        chosen = []
+        labels = []
+        for place, point in enumerate(points):
+            if point.representation == kind and point.label != "":
+                chosen.append(place)
+                labels.append(float(point.label))
         x, y = places[chosen].T
         dots = ax.scatter(
             x, y, s=12, marker=marker, c=labels, cmap="RdYlBu", vmin=-limit, vmax=limit, lw=0

@@ -57,7 +57,8 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
     for name, result in scores.items():
         for metric in result.metrics:
             lines.append((name, metric.name, metric.value, "measured"))
-    lines += [(*row, "quoted, MOSEI") for row in quoted_frames()]
+    for row in quoted_frames():
+        lines.append((*row, "quoted, MOSEI"))
     table = NumberTable(COLUMNS, tuple(lines))
     title = "Fixed against all frames"
     return AnalysisResult("frames", title, EXPLANATION, {"": _draw(scores)}, {"": table})
@@ -90,8 +91,11 @@ def _choose(frames: Tensor, mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
 def _draw(scores: dict[str, Scores]) -> Figure:
     first = next(iter(scores.values()))
     measured = {metric.name for metric in first.metrics}
-    wanted = [name for name in dict.fromkeys((first.main, *DRAWN)) if name in measured]
-    names = wanted[:MOST_PANELS]
+    names = []
+    for name in (first.main, *DRAWN):
+        if name in measured and name not in names:
+            names.append(name)
+    names = names[:MOST_PANELS]
     labels = [*map(str, FIXED), "all"]
     picture = figure(max(2.1 * len(names), 4.2), 2.6)
     for ax, name in zip(axes(picture, 1, len(names)), names, strict=True):

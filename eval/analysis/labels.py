@@ -21,6 +21,7 @@ from semanticmac.eval.analysis.figure import (
 )
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.metrics import functions as m
+from semanticmac.run.predictions import rows_by_clip_id
 from semanticmac.run.pseudo_labels import PseudoHistory, read_pseudo_labels
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -52,8 +53,11 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
             f"{run} kept no pseudo labels: they were off, or an older version trained it; "
             "train again"
         )
-    row_of = {row.clip_id: row for row in data.manifest.rows}
-    rows = [row_of[clip_id] for clip_id in history.clip_ids if clip_id in row_of]
+    row_of = rows_by_clip_id(data.manifest.rows)
+    rows = []
+    for clip_id in history.clip_ids:
+        if clip_id in row_of:
+            rows.append(row_of[clip_id])
     if len(rows) < len(history.clip_ids):
         raise AnalysisError(
             f"{data.manifest.dataset} no longer has every train clip of {run}: train again"
@@ -151,10 +155,10 @@ def _draw_people(panels: dict[str, Axes], people: NumberTable) -> None:
         if not rows:
             continue
         ax, colour = panels[name], colour_of(name)
-        epochs = plotted(row[1] for row in rows)
-        ax.plot(epochs, plotted(row[3] for row in rows), color=colour, label="pseudo label")
-        own = plotted(row[4] for row in rows)
-        ax.plot(epochs, own, color=colour, ls="--", label="clip's label")
+        columns = list(zip(*rows, strict=True))
+        epochs = plotted(columns[1])
+        ax.plot(epochs, plotted(columns[3]), color=colour, label="pseudo label")
+        ax.plot(epochs, plotted(columns[4]), color=colour, ls="--", label="clip's label")
         ax.grid(True, axis="y")
         ax.legend(fontsize=7)
         ax.set_ylim(bottom=0)

@@ -69,10 +69,16 @@ def _draw(subsets: list[SubsetScores], corrupted: list[CorruptionScores]) -> Fig
 
 def _draw_subsets(ax: Axes, subsets: list[SubsetScores]) -> None:
     main = subsets[0].scores.main
-    names = [" + ".join(subset.kept) for subset in subsets]
-    values = [subset.scores[main].value or 0.0 for subset in subsets]
+    names = []
+    values = []
+    colours = []
+    for subset in subsets:
+        name = " + ".join(subset.kept)
+        names.append(name)
+        values.append(subset.scores[main].value or 0.0)
+        colours.append(COLOURS.get(name, QUIET))
     places = list(range(len(names) - 1, -1, -1))
-    ax.barh(places, values, 0.62, color=[COLOURS.get(name, QUIET) for name in names])
+    ax.barh(places, values, 0.62, color=colours)
     ax.set_yticks(places, names)
     ax.set_title(f"{main} (dashed: a constant)")
     ax.grid(True, axis="x", color=RULE)
@@ -81,10 +87,14 @@ def _draw_subsets(ax: Axes, subsets: list[SubsetScores]) -> None:
 def _draw_corruption(ax: Axes, corrupted: list[CorruptionScores]) -> None:
     main = corrupted[0].scores.main
     for place, kind in enumerate(KINDS):
-        results = [result for result in corrupted if result.kind == kind]
-        rates = [result.rate for result in results]
-        values = plotted(result.scores[main].value for result in results)
-        ax.plot(rates, values, "o-", ms=3.5, color=SERIES[place], label=f"{kind} dropped")
+        rates = []
+        values = []
+        for result in corrupted:
+            if result.kind == kind:
+                rates.append(result.rate)
+                values.append(result.scores[main].value)
+        label = f"{kind} dropped"
+        ax.plot(rates, plotted(values), "o-", ms=3.5, color=SERIES[place], label=label)
     ax.set(title=main, xlabel="drop rate")
     ax.grid(True, axis="y", color=RULE)
     ax.legend(fontsize=8)

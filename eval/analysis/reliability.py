@@ -44,7 +44,7 @@ def _analyse_scores(data: EvalData, split: str) -> AnalysisResult:
     task, predictions = data.trained.info.task, data.predict(data.rows(split))
     truth, prediction = predictions.truth, predictions.multimodal
     found = agreement(task, truth, prediction)
-    table = NumberTable(BIN_COLUMNS, tuple(_bin_row(bin_) for bin_ in found.bins))
+    table = NumberTable(BIN_COLUMNS, tuple(map(_bin_row, found.bins)))
     picture = _draw_scores(truth[:, 0], prediction[:, 0], found, task.low, task.high)
     title = "Prediction against truth"
     return AnalysisResult("calibration", title, EXPLAIN_SCORES, {"": picture}, {"": table})
@@ -55,8 +55,11 @@ def _analyse_classes(data: EvalData, split: str) -> AnalysisResult:
     found = calibration(
         data.trained.info.task, (test.truth, test.multimodal), (valid.truth, valid.multimodal)
     )
-    rows: list[tuple[object, ...]] = [("as it is", *_bin_row(bin_)) for bin_ in found.bins]
-    rows += [("with temperature", *_bin_row(bin_)) for bin_ in found.bins_scaled]
+    rows: list[tuple[object, ...]] = []
+    for bin_ in found.bins:
+        rows.append(("as it is", *_bin_row(bin_)))
+    for bin_ in found.bins_scaled:
+        rows.append(("with temperature", *_bin_row(bin_)))
     summary_columns = ("answers", "temperature", "expected_error", "expected_error_scaled")
     summary_row = (found.answers, found.temperature, found.error, found.error_scaled)
     tables = {

@@ -52,11 +52,12 @@ def _preview(store: FrameStore, row: Row, frames_per_s: int, count: int, parts: 
         return EMPTY
     frames: list[np.ndarray] = [] if raw.frames is None else list(raw.frames)
     places = _middles(len(frames), count)
-    return Preview(
-        tuple(place / frames_per_s for place in places),
-        tuple(small(frames[place]) for place in places),
-        _peaks(raw.waveform, parts),
-    )
+    times = []
+    thumbnails = []
+    for place in places:
+        times.append(place / frames_per_s)
+        thumbnails.append(small(frames[place]))
+    return Preview(tuple(times), tuple(thumbnails), _peaks(raw.waveform, parts))
 
 
 def _middles(total: int, count: int) -> list[int]:

@@ -51,9 +51,10 @@ def bootstrap(
     values = np.empty((resamples, len(names)))
     for row in values:
         row[:] = resampled(rules, clips, draw.integers(len(clips), size=len(clips)))
-    return tuple(
-        _interval(name, column, level) for name, column in zip(names, values.T, strict=True)
-    )
+    intervals = []
+    for name, column in zip(names, values.T, strict=True):
+        intervals.append(_interval(name, column, level))
+    return tuple(intervals)
 
 
 def resampled(rules: RuleSet, clips: Clips, picked: m.Ints) -> list[float]:

@@ -72,10 +72,10 @@ def paired_bootstrap(
         for side, (rules, clips) in enumerate(models):
             row[side] = resampled(rules, clips, picked)
     changes = values[:, 1] - values[:, 0]  # (resamples, metrics)
-    return tuple(
-        _difference(metric_a, metric_b, column, level)
-        for metric_a, metric_b, column in zip(metrics_a, metrics_b, changes.T, strict=True)
-    )
+    differences = []
+    for metric_a, metric_b, column in zip(metrics_a, metrics_b, changes.T, strict=True):
+        differences.append(_difference(metric_a, metric_b, column, level))
+    return tuple(differences)
 
 
 def _difference(a: Metric, b: Metric, changes: m.Floats, level: float) -> Difference:

@@ -267,7 +267,10 @@ def multi_label_rules(task: Task, valid: tuple[m.Floats, m.Floats] | None) -> Ru
     thresholds = tuple(threshold for _, threshold in (*balanced, *weighted))
 
     note = NO_VALIDATION if valid is None else ON_VALIDATION
-    defaults = [threshold.class_name for _, threshold in balanced if not threshold.chosen]
+    defaults = []
+    for _, threshold in balanced:
+        if not threshold.chosen:
+            defaults.append(threshold.class_name)
     if valid is not None and defaults:
         names = ", ".join(defaults)
         note += f"; 0.5 for n-Acc of {names}, which validation has nowhere or everywhere"

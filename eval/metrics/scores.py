@@ -182,7 +182,7 @@ def class_figures(
     number = truth[:, 0] > 0.5 if task.kind == "binary" else truth.argmax(axis=1)
     confusion = m.confusion_matrix(number, decided.astype(np.int64), len(task.classes))
     support, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
-    matrix = tuple(tuple(row) for row in confusion.tolist())
+    matrix = tuple(map(tuple, confusion.tolist()))
     return _each_class(task, support, predicted, np.diag(confusion)), matrix
 
 

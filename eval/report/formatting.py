@@ -35,8 +35,8 @@ def prediction_text(task: Task, output: np.ndarray) -> str:
 def class_probabilities(task: Task, logits: Sequence[float]) -> list[float]:
     """One probability per class, in the order of the classes; a binary task has one logit."""
     if task.kind == "single-label":
-        return [float(share) for share in softmax(logits)]
-    shares = [float(share) for share in expit(logits)]
+        return list(map(float, softmax(logits)))
+    shares = list(map(float, expit(logits)))
     if task.kind == "binary":
         return [1 - shares[0], shares[0]]
     return shares
@@ -53,7 +53,7 @@ def plain(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     if value is None:
         return UNDEFINED
     text = f"{value:.{digits}f}".replace("-", "−")
-    if not any(digit in text for digit in "123456789"):
+    if set(text).isdisjoint("123456789"):
         return text.removeprefix("−")
     return f"+{text}" if sign and value > 0 else text
 

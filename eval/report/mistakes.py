@@ -17,7 +17,7 @@ from semanticmac.eval.calibration import log_losses
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.report.formatting import plain, prediction_text
-from semanticmac.run.predictions import Predictions
+from semanticmac.run.predictions import Predictions, rows_by_clip_id
 
 MOST = 8  # clips
 FRAMES = 4  # of each clip
@@ -42,16 +42,16 @@ def mistakes(data: EvalData, result: Evaluation, rows: Sequence[Row]) -> tuple[M
     task, predictions = data.trained.info.task, result.predictions
     losses = clip_losses(task, predictions.truth, predictions.multimodal)
     order = np.argsort(-np.nan_to_num(losses, nan=-1.0), kind="stable")[:MOST]
-    worst = [int(number) for number in order if losses[number] > 0]
+    worst: list[int] = order[losses[order] > 0].tolist()
 
-    row_of = {row.clip_id: row for row in rows}
+    row_of = rows_by_clip_id(rows)
     chosen = [row_of[predictions.clip_ids[number]] for number in worst]
     frames_per_s = data.manifest.fingerprint.sampling.frames_per_s
     shown = previews(data.layout, chosen, frames_per_s, count=FRAMES)
-    return tuple(
-        _mistake(task, predictions, number, row, preview)
-        for number, row, preview in zip(worst, chosen, shown, strict=True)
-    )
+    worst_first = []
+    for number, row, preview in zip(worst, chosen, shown, strict=True):
+        worst_first.append(_mistake(task, predictions, number, row, preview))
+    return tuple(worst_first)
 
 
 def _mistake(
@@ -68,7 +68,7 @@ def _mistake(
         _truth_text(task, predictions.truth[number]),
         prediction_text(task, predictions.multimodal[number]),
         tuple(sub_tasks),
-        tuple(_jpeg(frame) for frame in preview.frames),
+        tuple(map(_jpeg, preview.frames)),
         _wave(preview.peaks),
     )
 
@@ -88,7 +88,10 @@ def _truth_text(task: Task, truth: np.ndarray) -> str:
         return prediction_text(task, truth)
     if task.kind == "binary":
         return task.classes[int(truth[0] > 0.5)]
-    names = [name for name, share in zip(task.classes, truth, strict=True) if share > 0.5]
+    names = []
+    for name, share in zip(task.classes, truth, strict=True):
+        if share > 0.5:
+            names.append(name)
     return ", ".join(names) or "none"
 
 
@@ -100,7 +103,10 @@ def _wave(peaks: np.ndarray) -> str:
     x = np.linspace(0, _WAVE_WIDTH, len(heights))
     upper = zip(x, _WAVE_HEIGHT / 2 - heights, strict=True)
     lower = zip(x[::-1], (_WAVE_HEIGHT / 2 + heights)[::-1], strict=True)
-    return " ".join(f"{plain(a, 1)},{plain(b, 1)}" for a, b in (*upper, *lower))
+    points = []
+    for a, b in (*upper, *lower):
+        points.append(f"{plain(a, 1)},{plain(b, 1)}")
+    return " ".join(points)
 
 
 def _jpeg(frame: np.ndarray) -> str:

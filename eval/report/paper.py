@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from semanticmac.run.metric import Metric, paper_key
@@ -42,8 +43,11 @@ class Quoted:
 
 def load_quoted(path: Path = RESULTS) -> tuple[Quoted, ...]:
     """All rows, in the paper's order; raises ValueError for a row not marked as quoted."""
-    names = ("table", "dataset", "setting", "model", "metric", "value", "note")
-    return tuple(Quoted(*(row[name] for name in names)) for row in _quoted_rows(path))
+    fields = itemgetter("table", "dataset", "setting", "model", "metric", "value", "note")
+    numbers = []
+    for row in _quoted_rows(path):
+        numbers.append(Quoted(*fields(row)))
+    return tuple(numbers)
 
 
 def quoted_columns(
@@ -69,9 +73,10 @@ def quoted_ablation(path: Path = ABLATION) -> dict[str, dict[str, str]]:
     """The ablation table: setting that is switched off → key of a metric → number as printed."""
     table = {}
     for row in _quoted_rows(path):
-        table[row["setting"]] = {
-            metric: row[metric] for metric in ("acc7", "acc2", "f1", "mae", "corr")
-        }
+        printed = {}
+        for metric in ("acc7", "acc2", "f1", "mae", "corr"):
+            printed[metric] = row[metric]
+        table[row["setting"]] = printed
     return table
 
 

@@ -67,7 +67,9 @@ def modality_sentences(data: EvalData, result: Evaluation) -> list[str]:
         metrics[subset.kept] = metric
         values[subset.kept] = metric.value if metric.higher_is_better else -metric.value
 
-    others = {name: tuple(other for other in used if other != name) for name in used}
+    others = {}
+    for name in used:
+        others[name] = tuple(other for other in used if other != name)
     best_alone = max(used, key=lambda name: values[(name,)])
     most_missed = min(used, key=lambda name: values[others[name]])
     rest = others[most_missed]

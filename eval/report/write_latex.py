@@ -37,7 +37,7 @@ def to_latex(results: ResultsTable) -> str:
         if previous is not None and previous.origin != row.origin:
             lines.append(r"\midrule")
         name = f"{row.name} ({row.setting})" if row.setting else row.name
-        lines.append(_line(_escaped(name), [_latex(cell) for cell in row.cells]))
+        lines.append(_line(_escaped(name), list(map(_latex, row.cells))))
         previous = row
     lines += [
         r"\bottomrule",
