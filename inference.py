@@ -116,7 +116,14 @@ class Predictor:
                 self.trained, clip.text, embedded.embeddings, self.device, absent
             )
             prediction = _prediction(clip.clip_id, self.trained.info.task, predicted)
-            yield replace(prediction, notes=embedded.remarks)
+            notes = embedded.remarks
+            reads_text = "text" in self.trained.info.model.modalities and "text" not in absent
+            if reads_text and not clip.text.strip():
+                notes = (*notes, NO_TRANSCRIPT)
+            yield replace(prediction, notes=notes)
+
+
+NO_TRANSCRIPT = "there is no transcript: the text is absent"
 
 
 def _print_to_stderr(note: str) -> None:

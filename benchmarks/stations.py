@@ -1,4 +1,4 @@
-"""Through how many files one clip walks on its way from `semanticmac cache` to its shard.
+"""In how many files functions run for one clip between `semanticmac cache` and its shard.
 
     python -m benchmarks.stations
 
@@ -62,7 +62,7 @@ def main() -> None:
         worker = visited(lambda: decode_and_pack(Job(clip, plan.sampling)))
 
     report(
-        "a clip's walk is short",
+        "one clip passes through few files",
         "as few stations as its subjects allow",
         stations=len(set(builder + worker)),
         builder=builder,

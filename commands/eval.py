@@ -368,11 +368,15 @@ def _write_files(
     from semanticmac.cache.atomic_io import write_text
     from semanticmac.eval.report.write_csv import to_csv
     from semanticmac.eval.report.write_latex import to_latex
+    from semanticmac.run.scores import scores_path
 
     for path, writer in ((csv, to_csv), (latex, to_latex)):
         if path is not None:
             write_text(path, writer(_results_table(results, paper)))
             echo(err, f"written to {path}", "dim")
     for run in results:
-        files = f"eval-{run.result.split}.json, predictions.parquet"
+        result = run.result
+        files = scores_path(run.folder, result.split, result.without).name
+        if not result.without:
+            files += ", predictions.parquet"
         echo(err, f"written to {run.folder}: {files}", "dim")

@@ -1,4 +1,4 @@
-"""The verb runs: what was trained, and what became of it."""
+"""The command runs: lists the runs and their state."""
 
 from __future__ import annotations
 

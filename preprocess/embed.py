@@ -43,7 +43,7 @@ def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
         if not video.is_dir():
             name = video.stem if stems[video.stem] == 1 else str(video)
             if text is None:
-                clips.append(clip_of_file(name, video))
+                clips.append(clip_of_file(name, video, video.parent))
             else:
                 clips.append(Clip(name, video, text=text))
         elif text is None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there
+from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there, leads_out
 from semanticmac.preprocess.corpora.clips_table import file_ids, read_clips_table
 from semanticmac.preprocess.corpora.notes import count_note, preview
 from semanticmac.preprocess.corpora.options import OFFICIAL, Options
@@ -57,15 +57,20 @@ def _read_files(root: Path) -> Corpus:
     clips: list[Clip] = []
     names = [path.relative_to(root).as_posix() for path in media]
     for path, clip_id in zip(media, file_ids(names), strict=True):
-        clips.append(clip_of_file(clip_id, path))
+        clips.append(clip_of_file(clip_id, path, root))
     return Corpus("folder", None, tuple(clips), tuple(notes))
 
 
-def clip_of_file(clip_id: str, path: Path) -> Clip:
-    """A whole media file as a clip. A `.txt` file of the same name beside it is its transcript."""
+def clip_of_file(clip_id: str, path: Path, root: Path) -> Clip:
+    """A whole media file as a clip. A `.txt` file of the same name beside it is its transcript.
+
+    A transcript that is a link out of root is not read: the clip gets a problem.
+    """
     transcript = path.with_suffix(".txt")
     if transcript == path or not is_there(transcript):
         return Clip(clip_id, path)
+    if leads_out(root, transcript):
+        return Clip(clip_id, path, problem=f"its transcript is a link that leads out of {root}")
     try:
         text = " ".join(read_text(transcript).split())
     except CorpusError as error:

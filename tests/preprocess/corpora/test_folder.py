@@ -118,3 +118,11 @@ def test_the_ravdess_clips_are_read_as_they_came(shared):
     assert len({clip.speaker for clip in corpus.clips}) == 6
     assert len({(clip.speaker, clip.split) for clip in corpus.clips}) == 6
     assert all(isinstance(clip.video, Path) and clip.video.is_file() for clip in corpus.clips)
+
+
+def test_a_transcript_that_is_a_link_out_of_the_folder_is_not_read(write, tmp_path):
+    (tmp_path / "secret").write_text("private")
+    root = write({"a.mp4": b""})
+    (root / "a.txt").symlink_to(tmp_path / "secret")
+    [clip] = read_corpus("folder", root).clips
+    assert clip.text == "" and "its transcript is a link that leads out of" in clip.problem
