@@ -69,7 +69,7 @@ def main() -> None:
         )
         report(
             "decoding is about as fast as ffmpeg, and a long file is not read once per segment",
-            "short_of_ffmpeg at least 0.8",
+            "short_of_ffmpeg at least 1.0, long_cpu_over_one_reading at most 2.0",
             workers=options.workers,
             clips=options.clips,
             kbit_per_s=films[0].stat().st_size * 8 / 5 / 1000,
