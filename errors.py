@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from semanticmac.eval.report.score_tables import ReportError
     from semanticmac.inference import PredictError
     from semanticmac.model.config import SettingsConflict
-    from semanticmac.model.pretrained import LanguageModelError
+    from semanticmac.model.language.pretrained import LanguageModelError
     from semanticmac.preprocess.clip import CorpusError, DecodeError
     from semanticmac.preprocess.cluster.placement import ClusterError
     from semanticmac.preprocess.decoding.ffmpeg_program import ProgramError

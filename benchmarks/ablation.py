@@ -24,9 +24,9 @@ from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.core import Task
+from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
-from semanticmac.model.text_encoder import LanguageModel
-from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.corpora.demo import render
 from semanticmac.preprocess.embed import embed_clips

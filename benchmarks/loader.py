@@ -27,7 +27,7 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.records import Embeddings
 from semanticmac.core import Task
-from semanticmac.model.tokenizer import Tokenizer
+from semanticmac.model.language.tokenizer import Tokenizer
 
 WIDTH = CONFIG.model.embedding_width
 SPECIAL_TOKENS = 2

@@ -23,8 +23,8 @@ from transformers import BertConfig, BertModel
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
 from semanticmac.cache.batch import Batch
 from semanticmac.core import SUB_TASKS
+from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.network import Output, SemanticMAC
-from semanticmac.model.text_encoder import LanguageModel
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import preset
 from semanticmac.train.distributed import SINGLE_PROCESS

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from semanticmac.core import MODALITIES, SUB_TASKS
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.finetuning import limit_learning, reads_segments
 from semanticmac.model.inputs import ModelInputs
 from semanticmac.model.interaction import PooledMaps, SemanticInteraction
+from semanticmac.model.language.finetuning import limit_learning, reads_segments
+from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.perceiver import FrameEncoder
-from semanticmac.model.text_encoder import LanguageModel
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.batch import Tokenize, no_text
+from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import BuildModel, SemanticMAC
-from semanticmac.model.text_encoder import LanguageModel
-from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.run.digests import digest_files
 from semanticmac.run.folder import RunError, RunInfo, check_files, is_finished, require_weights
 

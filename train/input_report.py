@@ -11,7 +11,7 @@ from semanticmac.cache.batch import Sample, Tokenize
 from semanticmac.cache.dataset import ClipDataset
 from semanticmac.cache.dialogue import ContextClip
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.tokenizer import Tokenizer, Tokens
+from semanticmac.model.language.tokenizer import Tokenizer, Tokens
 
 UNKNOWN_SHARE = 0.05  # A larger share of unknown tokens is reported before training.
 _TEXTS_AT_ONCE = 256

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from semanticmac.cache.batch import Tokenize, no_text
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.text_encoder import LanguageModel, save_language
-from semanticmac.model.tokenizer import Tokenizer
+from semanticmac.model.language.language_model import LanguageModel, save_language
+from semanticmac.model.language.tokenizer import Tokenizer
 
 FOLDER = "language"  # in the run: tokenizer and configuration of its language model
 

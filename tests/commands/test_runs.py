@@ -17,7 +17,7 @@ import typer
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.commands import train as learn
-from semanticmac.model.pretrained import LanguageModelError
+from semanticmac.model.language.pretrained import LanguageModelError
 from semanticmac.run.folder import RunError, RunInfo, new_run
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainError, open_data, resolve

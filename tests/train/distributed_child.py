@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 
 from semanticmac.cache.dataset import make_dataloader
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
-from semanticmac.model.text_encoder import LanguageModel
-from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override

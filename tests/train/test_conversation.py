@@ -23,9 +23,9 @@ from semanticmac.cache.records import Embeddings
 from semanticmac.eval.evaluate import evaluate, predict_clip
 from semanticmac.eval.predict import predict
 from semanticmac.model.config import ModelConfig
+from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import Output, SemanticMAC
-from semanticmac.model.text_encoder import LanguageModel
-from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override

@@ -14,7 +14,7 @@ import torch
 from transformers import GPT2TokenizerFast
 
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.model.tokenizer import Tokenizer
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import RunInfo
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override

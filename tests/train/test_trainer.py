@@ -12,9 +12,9 @@ from torch._dynamo.testing import CompileCounter
 
 from semanticmac.cache.dataset import make_dataloader
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
-from semanticmac.model.text_encoder import LanguageModel
-from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.train import trainer as trainer_module
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.callbacks import Callbacks

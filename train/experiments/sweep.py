@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.model.tokenizer import Tokenizer
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import FAILURE, higher_is_better
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig, override

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from semanticmac.model.pretrained import LanguageModelError, open_pretrained
+from semanticmac.model.language.pretrained import LanguageModelError, open_pretrained
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from support.language import FAMILIES, TEXTS
 from transformers import AutoModel, BertConfig, T5Config
 
 from semanticmac.model.config import ModelConfig
+from semanticmac.model.language.language_model import LanguageModel, save_language
+from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
-from semanticmac.model.pretrained import LanguageModelError
-from semanticmac.model.text_encoder import LanguageModel, save_language
-from semanticmac.model.tokenizer import Tokenizer
 
 
 @pytest.mark.parametrize("family", [*FAMILIES, "sentence-bert"])

@@ -14,11 +14,11 @@ from semanticmac.cache.dataset import make_dataloader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.eval.predict import predict
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.finetuning import transformer_layers
+from semanticmac.model.language.finetuning import transformer_layers
+from semanticmac.model.language.language_model import LanguageModel, save_language
+from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
-from semanticmac.model.pretrained import LanguageModelError
-from semanticmac.model.text_encoder import LanguageModel, save_language
-from semanticmac.model.tokenizer import Tokenizer
 from semanticmac.run.folder import RunInfo
 from semanticmac.run.weights import load_run, save_best
 from semanticmac.train.config import TrainConfig, override

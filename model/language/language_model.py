@@ -11,8 +11,13 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from semanticmac.model.pretrained import LanguageModelError, open_pretrained, quiet, read_config
-from semanticmac.model.tokenizer import Tokenizer
+from semanticmac.model.language.pretrained import (
+    LanguageModelError,
+    open_pretrained,
+    quiet,
+    read_config,
+)
+from semanticmac.model.language.tokenizer import Tokenizer
 
 
 class LanguageModel(nn.Module):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.language import FAMILIES, TEXTS
 
-from semanticmac.model.pretrained import LanguageModelError
-from semanticmac.model.tokenizer import Tokenizer
+from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.tokenizer import Tokenizer
 
 
 def test_a_long_text_is_cut_and_counted(folders: dict[str, str]) -> None:

@@ -10,9 +10,9 @@ import pytest
 from support.language import save_family
 from transformers import BertConfig
 
-from semanticmac.model.pretrained import LanguageModelError
-from semanticmac.model.text_encoder import LanguageModel
-from semanticmac.model.tokenizer import Tokenizer
+from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.tokenizer import Tokenizer
 
 
 def test_what_cannot_be_had_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.pretrained import LanguageModelError
-from semanticmac.model.text_encoder import freeze_unused
+from semanticmac.model.language.language_model import freeze_unused
+from semanticmac.model.language.pretrained import LanguageModelError
 
 # The update is α/r · B A; α = 2r keeps its size the same at every rank.
 LORA_ALPHA_PER_RANK = 2
