@@ -96,19 +96,14 @@ def epoch_from_cache(
     manifest = Manifest("demo", Task("regression"), fingerprint, tuple(many))
     dataset = ClipDataset(manifest, EmbeddingReader(folder, fingerprint), many)
     config = preset("demo")
-    config = replace(
-        config, precision="float32", model=replace(config.model, embedding_width=fingerprint.width)
-    )
+    width = fingerprint.width
+    sizes = replace(config.model, vision_width=width, audio_width=width)
+    config = replace(config, precision="float32", model=sizes)
     torch.manual_seed(0)
     model = SemanticMAC(config.model, LanguageModel.pretrained(config.model.language)).train()
     tokenize = Tokenizer.load(config.model.language, config.model.max_tokens)
     batches = make_dataloader(
-        dataset,
-        config.batch_size,
-        tokenize,
-        1,
-        fingerprint.width,
-        shuffle=torch.Generator().manual_seed(0),
+        dataset, config.batch_size, tokenize, 1, shuffle=torch.Generator().manual_seed(0)
     )
     trainer = Trainer(config, "regression", model, dataset.labels(1), len(batches), SINGLE_PROCESS)
 

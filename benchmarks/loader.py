@@ -29,7 +29,7 @@ from semanticmac.cache.records import Embeddings
 from semanticmac.core import Task
 from semanticmac.model.language.tokenizer import Tokenizer
 
-WIDTH = CONFIG.model.embedding_width
+WIDTH = CONFIG.model.vision_width
 SPECIAL_TOKENS = 2
 
 
@@ -96,7 +96,6 @@ def main() -> None:
             CONFIG.batch_size,
             tokenize,
             1,
-            WIDTH,
             shuffle=torch.Generator().manual_seed(0),
             workers=options.workers,
             pin_memory=device.type == "cuda",

@@ -40,7 +40,7 @@ Step = Callable[[], object]
 
 def random_batch(clips: int = CONFIG.batch_size) -> Batch:
     """Clips without padding."""
-    b, width = clips, CONFIG.model.embedding_width
+    b, width = clips, CONFIG.model.vision_width
     return Batch(
         clip_ids=tuple(map(str, range(b))),
         rows=torch.arange(b),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from semanticmac.cache.dialogue import ContextClip, context_text
+from semanticmac.cache.records import FrameWidths
 
 
 class Tokens(Protocol):
@@ -52,8 +53,8 @@ class Sample:
     clip_id: str
     row: int  # position in the split, which is also its row in the pseudo-label banks
     text: str
-    vision: np.ndarray | None  # (F, E) float16
-    audio: np.ndarray | None  # (F, E) float16
+    vision: np.ndarray | None  # (F, E_v) float16
+    audio: np.ndarray | None  # (F, E_a) float16
     label: list[float] | None
     # the clips before it, oldest first; None in the utterance setting
     context: tuple[ContextClip, ...] | None = None
@@ -72,9 +73,9 @@ class Batch:
     rows: Tensor  # (B,) int64
     token_ids: Tensor  # (B, L) int64
     token_mask: Tensor  # (B, L) bool
-    vision: Tensor  # (B, F, E) float32, zero where masked
+    vision: Tensor  # (B, F, E_v) float32, zero where masked
     vision_mask: Tensor  # (B, F) bool
-    audio: Tensor  # (B, F, E) float32
+    audio: Tensor  # (B, F, E_a) float32
     audio_mask: Tensor  # (B, F) bool
     labels: Tensor  # (B, K) float32, NaN = not labelled
     # (B, L) int64 segments, in the conversation setting if the tokenizer has segments
@@ -114,7 +115,7 @@ class Batch:
 
 
 def collate(
-    samples: Sequence[Sample], tokenize: Tokenize, label_width: int, embedding_width: int
+    samples: Sequence[Sample], tokenize: Tokenize, label_width: int, widths: FrameWidths
 ) -> Batch:
     """Pads B clips, each with its context, to the longest of them."""
     texts, contexts, timelines, target_starts = [], [], [], []
@@ -129,7 +130,7 @@ def collate(
         conversation = conversation or sample.context is not None
 
     tokens = tokenize(texts, contexts if conversation else None)
-    padded = _pad(timelines, frames, embedding_width)
+    padded = _pad(timelines, frames, widths)
     frame_context = None
     if conversation:
         starts = torch.tensor(target_starts)[:, None]  # (B, 1)
@@ -180,21 +181,24 @@ def timeline(sample: Sample) -> list[PlacedClip]:
 
 @dataclass(frozen=True)
 class _PaddedFrames:
-    vision: Tensor  # (B, F, E) float32
+    vision: Tensor  # (B, F, E_v) float32
     vision_mask: Tensor  # (B, F) bool, True = real frame
     audio: Tensor
     audio_mask: Tensor
 
 
-def _pad(timelines: Sequence[Sequence[PlacedClip]], frames: int, width: int) -> _PaddedFrames:
+def _pad(
+    timelines: Sequence[Sequence[PlacedClip]], frames: int, widths: FrameWidths
+) -> _PaddedFrames:
     """Copies the clips of each time line to their frames."""
     # Clips are copied as float16 and converted all at once.
-    vision = np.zeros((len(timelines), frames, width), np.float16)
-    audio = np.zeros_like(vision)
-    vision_mask = np.zeros((len(timelines), frames), np.bool_)
+    clips = len(timelines)
+    vision = np.zeros((clips, frames, widths.vision), np.float16)
+    audio = np.zeros((clips, frames, widths.audio), np.float16)
+    vision_mask = np.zeros((clips, frames), np.bool_)
     audio_mask = np.zeros_like(vision_mask)
-    for i, clips in enumerate(timelines):
-        for clip in clips:
+    for i, placed in enumerate(timelines):
+        for clip in placed:
             if clip.vision is not None:
                 vision[i, clip.start : clip.start + len(clip.vision)] = clip.vision
                 vision_mask[i, clip.start : clip.start + len(clip.vision)] = True

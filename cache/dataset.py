@@ -17,6 +17,7 @@ from semanticmac.cache.dialogue import ContextClip, context_text, preceding_rows
 from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheIncomplete, cache_command
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.records import FrameWidths
 
 if TYPE_CHECKING:
     import pandas
@@ -78,6 +79,12 @@ class ClipDataset(Dataset[Sample]):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def widths(self) -> FrameWidths:
+        """Numbers in one embedding of each modality."""
+        width = self._reader.fingerprint.width
+        return FrameWidths(width, width)
 
     def __getitem__(self, index: int) -> Sample:
         row = self.rows[index]
@@ -164,7 +171,6 @@ def make_dataloader(
     batch_size: int,
     tokenize: Tokenize,
     label_width: int,
-    embedding_width: int,
     shuffle: torch.Generator | None = None,
     *,
     batches: Iterable[Sequence[int]] | None = None,
@@ -180,7 +186,5 @@ def make_dataloader(
     order: dict[str, Any] = {"batch_sampler": batches}
     if batches is None:
         order = {"batch_size": batch_size, "shuffle": shuffle is not None, "generator": shuffle}
-    pad = partial(
-        collate, tokenize=tokenize, label_width=label_width, embedding_width=embedding_width
-    )
+    pad = partial(collate, tokenize=tokenize, label_width=label_width, widths=dataset.widths)
     return DataLoader(dataset, num_workers=workers, pin_memory=pin_memory, collate_fn=pad, **order)

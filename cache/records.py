@@ -36,6 +36,14 @@ class ClipSummary:
 
 
 @dataclass(frozen=True)
+class FrameWidths:
+    """Numbers in one embedding of each modality."""
+
+    vision: int
+    audio: int
+
+
+@dataclass(frozen=True)
 class Embeddings:
     """The embeddings of one clip. Row k belongs to the time k/2 s in both modalities.
 

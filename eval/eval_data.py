@@ -64,9 +64,7 @@ class EvalData:
         """These clips in their order, padded and tokenised as in training."""
         info = self.trained.info
         clips = ClipDataset(self.manifest, self.reader, rows, info.model.clips_before)
-        yield from make_dataloader(
-            clips, BATCH_CLIPS, self.trained.tokenize, info.task.width, info.fingerprint.width
-        )
+        yield from make_dataloader(clips, BATCH_CLIPS, self.trained.tokenize, info.task.width)
 
     def predict(
         self,

@@ -12,7 +12,7 @@ import torch
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.batch import Sample, collate
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.records import Embeddings, FrameWidths
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.scores import Pair, Scores, score
@@ -133,7 +133,8 @@ def predict_clip(
     """
     info = trained.info
     sample = Sample("", 0, text, embeddings.vision, embeddings.audio, label=None)
-    batch = collate([sample], trained.tokenize, info.task.width, info.fingerprint.width)
+    widths = FrameWidths(info.model.vision_width, info.model.audio_width)
+    batch = collate([sample], trained.tokenize, info.task.width, widths)
     return predict(trained.model, [batch], device, absent_modalities(trained.info, without))
 
 

@@ -20,7 +20,8 @@ class ModelConfig:
     outputs: int = described(
         1, "K, width of each prediction: the number of classes, or 1 (score, binary)", at_least=1
     )
-    embedding_width: int = described(1024, "width of the cached frame embeddings", at_least=1)
+    vision_width: int = described(1024, "width of the cached vision embeddings", at_least=1)
+    audio_width: int = described(1024, "width of the cached audio embeddings", at_least=1)
     modalities: tuple[str, ...] = described(
         MODALITIES, "modalities that the model reads; others are absent in every clip"
     )
@@ -102,6 +103,10 @@ class ModelConfig:
             raise SettingsConflict(
                 "language is empty: name a language model, or leave text out of modalities"
             )
+
+    def frame_width(self, modality: str) -> int:
+        """The width of the embeddings of vision or audio."""
+        return self.vision_width if modality == "vision" else self.audio_width
 
     @property
     def clips_before(self) -> int:

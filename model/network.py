@@ -65,7 +65,7 @@ class SemanticMAC(nn.Module):
         self.frame_encoders = nn.ModuleDict()
         for name in ("audio", "vision"):
             if name in config.modalities:
-                self.frame_encoders[name] = FrameEncoder(config)
+                self.frame_encoders[name] = FrameEncoder(config, config.frame_width(name))
         self.modality: nn.Parameter | None = None
         if config.modality_embedding:
             self.modality = nn.Parameter(torch.randn(len(MODALITIES), d) * 0.02)
@@ -127,10 +127,11 @@ class SemanticMAC(nn.Module):
         """Frames (B, F, E); mask, context (B, F) → X_m (B, T, d) and its mask (B, T) (eq. 3-4)."""
         if modality not in self.frame_encoders:
             return self.padding_token(len(frames))
-        if frames.shape[2] != self.config.embedding_width:
+        expected = self.config.frame_width(modality)
+        if frames.shape[2] != expected:
             raise ValueError(
                 f"{modality} embeddings are {frames.shape[2]} wide, but the model was made for "
-                f"embedding_width={self.config.embedding_width}: was it trained on another cache?"
+                f"{modality}_width={expected}: was it trained on another cache?"
             )
         tokens, token_mask = self.frame_encoders[modality](frames, mask, context)
         return tokens, token_mask

@@ -34,9 +34,10 @@ def compact_frames(frames: Tensor, mask: Tensor, limit: int) -> tuple[Tensor, Te
 class PerceiverLayer(nn.Module):
     """Cross-attention from learned tokens to frames, then a feed-forward block, each residual."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, source_width: int) -> None:
+        """source_width: E, width of the frames."""
         super().__init__()
-        d, source_width = config.d_model, config.embedding_width
+        d = config.d_model
         self.heads, self.residual = config.heads, config.perceiver_residual
 
         def norm(width: int) -> nn.Module:
@@ -72,10 +73,11 @@ class PerceiverLayer(nn.Module):
 class AffectivePerceiver(nn.Module):
     """n learned affect tokens that query the frames of one modality in several layers (eq. 4)."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, source_width: int) -> None:
         super().__init__()
         self.tokens = nn.Parameter(torch.randn(config.perceiver_tokens, config.d_model) * 0.02)
-        self.layers = nn.ModuleList(PerceiverLayer(config) for _ in range(config.perceiver_layers))
+        layers = [PerceiverLayer(config, source_width) for _ in range(config.perceiver_layers)]
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
         """frames (B, F, E); mask (B, F), True = real frame → affect tokens (B, n, d)."""
@@ -88,23 +90,24 @@ class AffectivePerceiver(nn.Module):
 class FrameEncoder(nn.Module):
     """X_m of vision or audio: subsampling, frame embedding, perceiver (eq. 3-4)."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, width: int) -> None:
+        """width: E, width of the embeddings of this modality."""
         super().__init__()
         self.max_frames = config.max_frames
         self.position: nn.Parameter | None = None
         if config.frame_embedding:
-            positions = torch.randn(config.max_frames, config.embedding_width)
+            positions = torch.randn(config.max_frames, width)
             self.position = nn.Parameter(positions * 0.02)
         self.context: nn.Parameter | None = None
         if config.setting == "conversation" and config.context_embedding:
             # Row 0 is added to frames of the target, row 1 to frames of its context.
-            self.context = nn.Parameter(torch.randn(2, config.embedding_width) * 0.02)
+            self.context = nn.Parameter(torch.randn(2, width) * 0.02)
         self.perceiver: AffectivePerceiver | None = None
         self.project: nn.Linear | None = None
         if config.perceiver:
-            self.perceiver = AffectivePerceiver(config)
+            self.perceiver = AffectivePerceiver(config, width)
         else:
-            self.project = nn.Linear(config.embedding_width, config.d_model)
+            self.project = nn.Linear(width, config.d_model)
 
     def forward(
         self, frames: Tensor, mask: Tensor, context: Tensor | None = None

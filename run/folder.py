@@ -36,6 +36,7 @@ from semanticmac.cache.atomic_io import (
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.core import MODALITIES, Task
 from semanticmac.model.config import ModelConfig
+from semanticmac.model.previous_settings import current_settings
 from semanticmac.run.digests import changed_files
 
 SEEDS = "seeds.json"  # marks a folder that holds the runs of one model over seeds
@@ -110,7 +111,7 @@ class RunInfo:
             read_checksummed(path)
         task = content["task"]
         model: dict[str, Any] = {}
-        for key, value in content["model"].items():
+        for key, value in current_settings(content["model"]).items():
             model[key] = tuple(value) if isinstance(value, list) else value
         content["task"] = Task(**{**task, "classes": tuple(task["classes"])})
         content["model"] = ModelConfig(**model)

@@ -65,7 +65,7 @@ def test_every_choice_has_its_key_and_its_default() -> None:
         "weight_decay",
         "schedule",
     }
-    of_paper |= {"language", "dropout", "outputs", "embedding_width", "model"}
+    of_paper |= {"language", "dropout", "outputs", "vision_width", "audio_width", "model"}
     named = {key.strip("`") for _, key, _ in rows}
     assert {
         field.name for config in (TrainConfig, ModelConfig) for field in fields(config)

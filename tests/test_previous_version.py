@@ -23,6 +23,7 @@ from semanticmac.cache.file_hashes import FileHashes
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
+from semanticmac.run.folder import RunInfo
 
 PLANTED = ["--cache", "planted-cache", "--device", "cpu"]
 SMALL = ["d_model=8", "heads=2", "perceiver_layers=1", "sgfi_layers=1", "epochs=1", "batch_size=8"]
@@ -143,9 +144,14 @@ def test_a_stopped_run_resumes_to_the_same_weights(old: Path) -> None:
         torch.testing.assert_close(weights[name], value, rtol=1e-5, atol=1e-6)
     lines = [(run / "log.jsonl").read_text().splitlines() for run in (stopped, whole)]
     assert_same_numbers(*([json.loads(line) for line in part] for part in lines))
-    for name in ("best_epoch", "valid_metric", "valid_score", "model", "data"):
-        parts = [json.loads((run / "run.json").read_text())[name] for run in (stopped, whole)]
-        assert_same_numbers(*parts)
+    resumed, expected_info = RunInfo.read(stopped), RunInfo.read(whole)
+    assert resumed.model == expected_info.model
+    assert resumed.data == expected_info.data
+    assert (resumed.best_epoch, resumed.valid_metric) == (
+        expected_info.best_epoch,
+        expected_info.valid_metric,
+    )
+    assert resumed.valid_score == pytest.approx(expected_info.valid_score, rel=1e-5, abs=1e-5)
 
 
 def test_runs_and_seeds_are_listed(old: Path) -> None:

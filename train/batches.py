@@ -70,7 +70,6 @@ class BatchReader:
             self.config.batch_size,
             self.tokenize,
             self.data.task.width,
-            model.embedding_width,
             batches=batches,
             pin_memory=self.pin_memory,
         )

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import tomlkit
 
 from semanticmac.model.config import ModelConfig, SettingsConflict
+from semanticmac.model.previous_settings import current_settings
 from semanticmac.model.settings import check_settings, described, settings_of
 
 PRESETS = Path(__file__).parent / "presets"
@@ -27,7 +28,8 @@ TYPE_NAMES = {
 DECIDED = {
     "dataset": "--dataset names it",
     "outputs": "the labels of the dataset decide it",
-    "embedding_width": "the cached embeddings decide it",
+    "vision_width": "the cached embeddings decide it",
+    "audio_width": "the cached embeddings decide it",
 }
 
 
@@ -132,7 +134,9 @@ def from_toml(text: str, dataset: str) -> TrainConfig:
     model = settings.pop("model", {})
     if not isinstance(model, dict):
         raise ConfigError(f"model={model!r} must be a table, [model]")
-    return override(TrainConfig(settings.pop("dataset", dataset)), {**settings, **model})
+    return override(
+        TrainConfig(settings.pop("dataset", dataset)), {**settings, **current_settings(model)}
+    )
 
 
 @dataclass(frozen=True)

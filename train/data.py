@@ -118,7 +118,8 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
     model = replace(
         config.model,
         outputs=data.task.width,
-        embedding_width=data.manifest.fingerprint.width,
+        vision_width=data.train.widths.vision,
+        audio_width=data.train.widths.audio,
         modalities=modalities,
     )
     return replace(config, precision=_precision(config.precision, device), model=model)

@@ -18,7 +18,7 @@ from semanticmac.core import Task
 
 
 def test_a_batch_holds_every_clip_as_the_cache_has_it(dataset: ClipDataset, embeddings) -> None:
-    [batch] = make_dataloader(dataset, CLIPS, lengths, 1, 8)
+    [batch] = make_dataloader(dataset, CLIPS, lengths, 1)
     assert batch.vision.dtype == batch.audio.dtype == torch.float32
     for i in range(CLIPS):
         made = embeddings(i, 1 + i % 4, i % 3 != 1, i % 3 != 0)
@@ -41,7 +41,7 @@ def test_worker_processes_make_the_same_batches(
     def read(workers: int) -> list[Batch]:
         order = torch.Generator().manual_seed(0)
         return list(
-            make_dataloader(dataset, 4, lengths, 1, 8, order, batches=batches, workers=workers)
+            make_dataloader(dataset, 4, lengths, 1, order, batches=batches, workers=workers)
         )
 
     here, there = read(0), read(2)

@@ -67,7 +67,8 @@ def make_model(**settings: object) -> SemanticMAC:
     small = {
         "d_model": 16,
         "heads": 4,
-        "embedding_width": 16,
+        "vision_width": 16,
+        "audio_width": 16,
         "outputs": 3,
         "perceiver_tokens": 3,
         "max_frames": 6,

@@ -171,7 +171,7 @@ def test_a_wrong_language_model_or_cache_is_named(
 ) -> None:
     with pytest.raises(TypeError, match="Linear has no int `width`"):
         SemanticMAC(ModelConfig(), nn.Linear(2, 2))
-    with pytest.raises(ValueError, match=r"audio embeddings are 5 wide.*embedding_width=16"):
+    with pytest.raises(ValueError, match=r"audio embeddings are 5 wide.*audio_width=16"):
         small_model()(batch_of([2], [3], [3], width=5))
 
 

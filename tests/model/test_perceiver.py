@@ -51,8 +51,8 @@ def frame_encoder_loop(encoder: FrameEncoder, frames: Tensor) -> Tensor:
     ],
 )
 def test_frame_encoder_equals_the_loop(switches: dict[str, bool]) -> None:
-    config = ModelConfig(d_model=12, heads=3, embedding_width=10, perceiver_tokens=4, **switches)
-    encoder = FrameEncoder(config).double().eval()
+    config = ModelConfig(d_model=12, heads=3, perceiver_tokens=4, **switches)
+    encoder = FrameEncoder(config, width=10).double().eval()
     frames, mask = torch.randn(3, 6, 10, dtype=torch.float64), torch.rand(3, 6) < 0.6
     mask[:, 2] = True
     tokens, token_mask = encoder(frames, mask)

@@ -47,9 +47,7 @@ def gradients(distributed: DistributedContext, about: dict[str, Any]) -> None:
     )
     batches = about["batches"]
     shares = [distributed.share(batch) for batch in batches]
-    local = make_dataloader(
-        data.train, 1, tokenize, 1, config.model.embedding_width, batches=shares
-    )
+    local = make_dataloader(data.train, 1, tokenize, 1, batches=shares)
     rows = data.train.rows
     metrics = trainer.step(
         [

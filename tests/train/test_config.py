@@ -44,8 +44,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "training.md"
         ("dataset=mosi", "dataset is no setting to choose: --dataset names it"),
         ("outputs=5", "outputs is no setting to choose: the labels of the dataset decide it"),
         (
-            "embedding_width=99",
-            "embedding_width is no setting to choose: the cached embeddings decide it",
+            "vision_width=99",
+            "vision_width is no setting to choose: the cached embeddings decide it",
         ),
     ],
 )

@@ -19,7 +19,7 @@ from semanticmac.cache.dialogue import ContextClip
 from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.records import Embeddings, FrameWidths
 from semanticmac.eval.evaluate import evaluate, predict_clip
 from semanticmac.eval.predict import predict
 from semanticmac.model.config import ModelConfig
@@ -33,11 +33,13 @@ from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.loop import train
 
 CPU = torch.device("cpu")
+WIDTHS = FrameWidths(8, 8)
 FAMILIES = ("bert", "roberta", "xlnet")
 SIZE: dict[str, Any] = {
     "d_model": 8,
     "heads": 2,
-    "embedding_width": 8,
+    "vision_width": 8,
+    "audio_width": 8,
     "perceiver_tokens": 2,
     "bridge_tokens": 2,
 }
@@ -90,7 +92,7 @@ def test_a_scene_like_mustard_s_is_context_without_label_and_split(
     assert [before.text for before in clips[0].context or ()] == ["the film"] and clips[
         1
     ].context == ()
-    batch = collate([clips[0], clips[1]], no_text, 1, 8)
+    batch = collate([clips[0], clips[1]], no_text, 1, WIDTHS)
     assert batch.frame_context is not None
     assert batch.frame_context.tolist() == [[True, True, False], [False, False, False]]
     assert batch.vision_mask.tolist() == [[True, True, True], [True, True, False]]
@@ -133,7 +135,7 @@ def test_neither_the_future_nor_any_label_reaches_the_inputs(
     for changed in (False, True):
         clips = clips_of(planted("regression", corpus(changed)), "test", 3)
         index = [row.clip_id for row in clips.rows].index("2")
-        batches.append(collate([clips[index]], tokenize, 1, 8))
+        batches.append(collate([clips[index]], tokenize, 1, WIDTHS))
     assert batches[0].frame_context is not None and int(batches[0].frame_context.sum()) == 6
     assert_same_batch(replace(batches[1], rows=batches[0].rows), batches[0])
 
@@ -150,7 +152,7 @@ def test_the_utterance_setting_is_unchanged_to_the_bit(
     """Batches have no dialogue; weights of one seed and outputs are the same without it."""
     clips = clips_of(planted(), "train", 0)
     tokenize = Tokenizer.load(families["bert"], 32)
-    batch = collate([clips[i] for i in range(6)], tokenize, 1, 8)
+    batch = collate([clips[i] for i in range(6)], tokenize, 1, WIDTHS)
     assert clips[3].context is None and batch.token_types is None and batch.frame_context is None
     for i in range(6):
         frames = clips[i].vision
@@ -232,9 +234,13 @@ def test_padding_order_and_batch_mates_change_nothing(
         samples = [sample(i, lengths) for i, lengths in enumerate(dialogues)]
         mate = sample(99, [(4, 4, 4)] * 4)
         order = random.sample(range(len(samples)), len(samples))
-        together = model(as_double(collate([*(samples[i] for i in order), mate], tokenize, 1, 8)))
+        together = model(
+            as_double(collate([*(samples[i] for i in order), mate], tokenize, 1, WIDTHS))
+        )
         for place, i in enumerate(order):
-            assert_same(model(as_double(collate([samples[i]], tokenize, 1, 8))), together, place)
+            assert_same(
+                model(as_double(collate([samples[i]], tokenize, 1, WIDTHS))), together, place
+            )
 
     check()
 
@@ -243,7 +249,7 @@ def test_content_of_an_absent_modality_reaches_nothing(families: dict[str, str])
     model = conversation_model(families)
     tokenize = Tokenizer.load(families["bert"], 12)
     batch = as_double(
-        collate([sample(0, [(3, 4, 2), (2, 3, 3)]), sample(1, [(3, 2, 2)])], tokenize, 1, 8)
+        collate([sample(0, [(3, 4, 2), (2, 3, 3)]), sample(1, [(3, 2, 2)])], tokenize, 1, WIDTHS)
     )
     expected = model(batch.keep(torch.tensor([[True, False, True]])))
     assert expected.present.tolist() == [[True, False, True]] * 2
@@ -257,7 +263,7 @@ def test_context_frames_are_told_from_the_target_s(families: dict[str, str]) -> 
     """Only the embedding depends on the flag, and each frame keeps its flag in subsampling."""
     tokenize = Tokenizer.load(families["bert"], 12)
     batch = as_double(
-        collate([sample(0, [(1, 8, 8), (1, 4, 4)])], tokenize, 1, 8)
+        collate([sample(0, [(1, 8, 8), (1, 4, 4)])], tokenize, 1, WIDTHS)
     )  # 12 frames, max_frames 6
     assert batch.frame_context is not None
     moved = replace(batch, frame_context=~batch.frame_context)
@@ -312,7 +318,7 @@ def test_a_conversation_model_is_trained_saved_and_scored(
     assert trained.info == info
     result = evaluate(trained, layout, "test", CPU)
     alone = predict(
-        trained.model, make_dataloader(clips_of(layout, "test", 0), 4, trained.tokenize, 1, 8), CPU
+        trained.model, make_dataloader(clips_of(layout, "test", 0), 4, trained.tokenize, 1), CPU
     )
     first = [i for i, row_ in enumerate(clips_of(layout, "test", 0).rows) if row_.position == 0]
     differs = np.abs(result.predictions.outputs - alone.outputs).max(axis=(1, 2)) > 1e-6

@@ -49,9 +49,7 @@ def made(config: TrainConfig, data: TrainData) -> Trainer:
 
 def step(trainer: Trainer, data: TrainData, batches: list[list[int]]) -> StepMetrics:
     tokenize = Tokenizer.load(trainer.config.model.language, 32)
-    local = make_dataloader(
-        data.train, 1, tokenize, 1, trainer.config.model.embedding_width, batches=batches
-    )
+    local = make_dataloader(data.train, 1, tokenize, 1, batches=batches)
     rows = data.train.rows
     return trainer.step(
         [
@@ -135,7 +133,7 @@ def test_auto_precision_is_resolved_before_it_is_saved(
 def test_padding_to_buckets_changes_no_output(config: TrainConfig, data: TrainData) -> None:
     trainer = made(config, data)
     tokenize = Tokenizer.load(config.model.language, 32)
-    batch = next(iter(make_dataloader(data.train, 8, tokenize, 1, 8)))
+    batch = next(iter(make_dataloader(data.train, 8, tokenize, 1)))
     padded = pad_to_bucket(batch, 32)
     assert (
         padded.token_ids.shape[1] == 16
@@ -161,7 +159,7 @@ def test_a_compiled_model_is_not_compiled_for_every_length(
     trainer = made(replace(config, compile=True), data)
     tokenize = Tokenizer.load(config.model.language, 32)
     batches = BatchSampler(24, 3, accumulate=1, seed=1).batches(epoch=1)
-    local = list(make_dataloader(data.train, 1, tokenize, 1, 8, batches=batches))
+    local = list(make_dataloader(data.train, 1, tokenize, 1, batches=batches))
     lengths = {(batch.token_ids.shape[1], batch.vision.shape[1]) for batch in local}
     counts = []
     for batch, places in zip(local, batches, strict=True):

@@ -35,7 +35,7 @@ WAYS: list[dict[str, Any]] = [
     {"setting": "conversation"},
     {"setting": "conversation", "lora_rank": 2},
 ]
-SIZE = {"d_model": 8, "heads": 2, "embedding_width": 8, "perceiver_tokens": 2}
+SIZE = {"d_model": 8, "heads": 2, "vision_width": 8, "audio_width": 8, "perceiver_tokens": 2}
 
 
 def model_of(family: str, families: dict[str, str], **way: Any) -> SemanticMAC:
@@ -76,7 +76,7 @@ def test_a_run_folder_gives_back_the_same_predictions(
     assert trained.info.model == model.config
     clips = data.valid.with_context(model.config.clips_before)
     mine, its = (
-        predict(net, make_dataloader(clips, 4, tokenize, 1, 8), CPU)
+        predict(net, make_dataloader(clips, 4, tokenize, 1), CPU)
         for net, tokenize in ((model, tokenizer), (trained.model, trained.tokenize))
     )
     assert (mine.outputs == its.outputs).all()

@@ -76,7 +76,7 @@ def test_a_run_folder_needs_no_pretrained_model(
         LanguageModel.pretrained(folders[family]),
         Tokenizer.load(folders[family], 32),
     )
-    config = ModelConfig(language=folders[family], d_model=16, embedding_width=4)
+    config = ModelConfig(language=folders[family], d_model=16, vision_width=4, audio_width=4)
     model = SemanticMAC(config, language).eval()
     save_language(tmp_path / "language", language, tokenizer)
     save_language(tmp_path / "language", language, tokenizer)  # a second time replaces the first
