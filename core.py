@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["regression", "single-label", "multi-label", "binary"]
+# Modalities that an encoder of stage 1 turns into embeddings.
+FrameModality = Literal["vision", "audio"]
 Label = float | str | tuple[str, ...]
 
 # Order of the modalities m ∈ {t, a, v} on every axis and in every table.
 MODALITIES = ("text", "audio", "vision")
+FRAME_MODALITIES: tuple[FrameModality, ...] = ("vision", "audio")
 # Order of the sub-tasks s ∈ {M, S, t, a, v} on every axis and in every table.
 SUB_TASKS = ("multimodal", "shared", "text", "audio", "vision")
 # Sub-tasks that are trained on pseudo labels; order of the first axis of a pseudo-label array.

@@ -16,7 +16,7 @@ from semanticmac.eval.report.formatting import class_probabilities, prediction_t
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
-from semanticmac.preprocess.encoders.protocol import Encoder
+from semanticmac.preprocess.encoders.protocol import PairEncoder
 from semanticmac.run.device import pick_device
 from semanticmac.run.folder import absent_modalities, require_raw_videos
 from semanticmac.run.predictions import Predictions
@@ -82,7 +82,7 @@ class Predictor:
     """A trained model with the frozen encoder that it was trained on."""
 
     trained: TrainedModel
-    encoder: Encoder
+    encoder: PairEncoder
     device: torch.device
 
     def predict(self, video: str | Path, text: str = "", without: Sequence[str] = ()) -> Prediction:
@@ -133,7 +133,7 @@ def _print_to_stderr(note: str) -> None:
 def load(
     folder: str | Path,
     *,
-    encoder: str | Path | Encoder | None = None,
+    encoder: str | Path | PairEncoder | None = None,
     device: str = "auto",
     on_download: Callable[[int, int], None] | None = None,
     on_note: Callable[[str], None] = _print_to_stderr,

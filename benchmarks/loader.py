@@ -36,7 +36,7 @@ SPECIAL_TOKENS = 2
 def dataset(folder: Path, clips: int) -> ClipDataset:
     """A cache of random embeddings, and texts of short words, a token each."""
     fingerprint = Fingerprint(
-        "random", "none", "none", trained=False, width=WIDTH, sampling=Sampling()
+        "both", "random", "none", "none", trained=False, width=WIDTH, sampling=Sampling()
     )
     writer = EmbeddingWriter(folder, fingerprint)
     dice, words = np.random.default_rng(0), random.Random(0)

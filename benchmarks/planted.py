@@ -55,7 +55,7 @@ def write_planted(layout: CacheLayout, clips: int, seed: int) -> Manifest:
     rng = np.random.default_rng((seed, 5))
     world = _World({name: rng.standard_normal((2, WIDTH)) for name in ("audio", "vision")}, seed)
     fingerprint = Fingerprint(
-        "planted", f"seed {seed}", "none", trained=True, width=WIDTH, sampling=Sampling()
+        "both", "planted", f"seed {seed}", "none", trained=True, width=WIDTH, sampling=Sampling()
     )
     writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
     rows = []

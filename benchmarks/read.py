@@ -31,7 +31,7 @@ LOOK_EVERY = 100
 def write(folder: Path, clips: int) -> None:
     """The same bytes three times: shards, flat, pickled."""
     fingerprint = Fingerprint(
-        "random", "none", "none", trained=False, width=WIDTH, sampling=Sampling()
+        "both", "random", "none", "none", trained=False, width=WIDTH, sampling=Sampling()
     )
     writer = EmbeddingWriter(folder / "shards", fingerprint)
     dice = np.random.default_rng(0)

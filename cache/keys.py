@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from semanticmac.core import FrameModality
 
 # Prefix of `Fingerprint.architecture` for features that another program extracted.
 IMPORTED = "imported:"
@@ -89,15 +92,19 @@ def _digest(content: object) -> str:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The encoder and sampling of a folder of embeddings. Equal fingerprints: equal embeddings."""
+    """One stream of embeddings: modality, encoder and sampling. Equal ones: equal embeddings."""
 
-    encoder: str  # "imagebind-huge", "imagebind-tiny", or the file's name
-    architecture: str  # digest of the encoder's configuration
+    modality: FrameModality | Literal["both"]  # "both": a folder of version 0.1 with two streams
+    encoder: str  # "imagebind-huge", "clip-large", "wavlm-large@layer12"
+    architecture: str  # digest of the encoder's configuration, its layer and its precision
     weights: str  # SHA-256 of the weights
     trained: bool  # False: the weights are random, and every output says so
     width: int  # E, numbers in one embedding
     sampling: Sampling
     dtype: str = "float16"
+    # How the encoder was opened, such as "clip:FOLDER". It identifies nothing: equal streams may
+    # come from different folders.
+    spec: str = field(default="", compare=False)
 
     @property
     def imported(self) -> bool:
@@ -111,28 +118,45 @@ class Fingerprint:
 
     @property
     def name(self) -> str:
-        """Name of the folder: the encoder and twelve digits of a hash of all fields."""
-        return f"{self.encoder}-{_digest(self.to_dict())[:12]}"
+        """Name of the folder: modality, encoder and twelve digits of a hash of all fields."""
+        digest = _digest(self.to_dict())[:12]
+        if self.modality == "both":
+            return f"{self.encoder}-{digest}"
+        encoder = re.sub(r"[^-\w.@+]", "-", self.encoder)
+        return f"{self.modality}-{encoder}-{digest}"
 
     def differences(self, other: Fingerprint) -> list[str]:
         """The fields in which two fingerprints differ, as `field: mine, not theirs`."""
         mine, theirs = self.to_dict(), other.to_dict()
         differences = []
-        for field, value in mine.items():
-            if value != theirs[field]:
-                differences.append(f"{field}: {value}, not {theirs[field]}")
+        for name, value in mine.items():
+            if value != theirs.get(name):
+                differences.append(f"{name}: {value}, not {theirs.get(name, 'both')}")
         return differences
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "sampling": self.sampling.to_dict()}
+        """All fields that identify the embeddings, as JSON values."""
+        fields = {**asdict(self), "sampling": self.sampling.to_dict()}
+        del fields["spec"]
+        if self.modality == "both":
+            del fields["modality"]
+        return fields
 
     def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=1)
+        fields = self.to_dict()
+        if self.spec:
+            fields["spec"] = self.spec
+        return json.dumps(fields, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Fingerprint:
-        fields = json.loads(text)
-        return cls(**{**fields, "sampling": Sampling.from_dict(fields["sampling"])})
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Fingerprint:
+        """The inverse of `to_dict`, with or without `spec`."""
+        sampling = Sampling.from_dict(fields["sampling"])
+        return cls(**{"modality": "both", **fields, "sampling": sampling})
 
     @classmethod
     def read(cls, folder: Path) -> Fingerprint:

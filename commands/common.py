@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.preprocess.corpora import Options
-    from semanticmac.preprocess.encoders.protocol import Encoder
+    from semanticmac.preprocess.encoders.protocol import PairEncoder
     from semanticmac.train.config import TrainConfig
     from semanticmac.train.data import TrainData
 
@@ -70,7 +70,7 @@ def cached_dataset(layout: CacheLayout, name: str | None) -> str:
     return layout.require(name, command)
 
 
-def open_encoder(name: str, device: str, screen: Screen) -> Encoder:
+def open_encoder(name: str, device: str, screen: Screen) -> PairEncoder:
     """The frozen encoder. The screen shows the licence and a download."""
     from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
 

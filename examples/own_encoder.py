@@ -39,7 +39,7 @@ class ColourAndLoudness:
         """Change `version` if the numbers change: the cache is then filled anew."""
         version = b"colour-and-loudness 1"
         digest = hashlib.sha256(version).hexdigest()
-        return Fingerprint(self.name, digest, digest, True, self.width, sampling)
+        return Fingerprint("both", self.name, digest, digest, True, self.width, sampling)
 
     def encode(self, raw: RawClip) -> Embeddings:
         """frames (F, H, W, 3) and waveform (N,) of one clip → (F, width) each; None stays None."""

@@ -19,7 +19,7 @@ from semanticmac.core import MODALITIES, ProgressFn
 from semanticmac.preprocess.clip import Clip, ClipStatus, Corpus, CorpusError
 from semanticmac.preprocess.content_keys import NO_FILE, read_content_keys
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
-from semanticmac.preprocess.encoders.protocol import Encoder
+from semanticmac.preprocess.encoders.protocol import PairEncoder
 from semanticmac.preprocess.pipeline import Backend, LocalBackend, Pipeline
 from semanticmac.preprocess.previous_build import count_replaced, embedded_rows, read_previous
 
@@ -68,7 +68,7 @@ class BuildReport:
 def build(
     corpus: Corpus,
     layout: CacheLayout,
-    encoder: Encoder | None,
+    encoder: PairEncoder | None,
     options: BuildOptions,
     progress: ProgressFn,
     cluster: Backend | None = None,

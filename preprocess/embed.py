@@ -14,14 +14,14 @@ from semanticmac.preprocess.clip import Clip, CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.corpora.folder import clip_of_file
 from semanticmac.preprocess.decoding.isolation import decode_all
-from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder
+from semanticmac.preprocess.encoders.protocol import EncodeError, PairEncoder
 
 
 class EncoderMismatch(Exception):
     """The encoder is not the one that the model was trained on."""
 
 
-def require_same(encoder: Encoder, fingerprint: Fingerprint) -> None:
+def require_same(encoder: PairEncoder, fingerprint: Fingerprint) -> None:
     """Raises EncoderMismatch unless this encoder makes the embeddings that a fingerprint names."""
     mine = encoder.fingerprint(fingerprint.sampling)
     if mine != fingerprint:
@@ -69,7 +69,7 @@ class EmbeddedClip:
 
 
 def embed_clips(
-    clips: Sequence[Clip], encoder: Encoder, sampling: Sampling, workers: int
+    clips: Sequence[Clip], encoder: PairEncoder, sampling: Sampling, workers: int
 ) -> Iterator[EmbeddedClip]:
     """Every clip in order.
 

@@ -24,7 +24,7 @@ from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.cluster.worker_pool import in_order
 from semanticmac.preprocess.decoding.isolation import DecodedClip, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
-from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder
+from semanticmac.preprocess.encoders.protocol import EncodeError, PairEncoder
 
 # Threads that encode on a GPU: one unpacks frames while the GPU works for another. Each clip is
 # still encoded by itself.
@@ -64,7 +64,7 @@ class Backend(Protocol):
 class LocalBackend:
     """This machine: worker processes decode, this process encodes."""
 
-    encoder: Encoder | None
+    encoder: PairEncoder | None
     workers: int
     sampling: Sampling
     decoder: Decoder = DEFAULT_DECODER
@@ -103,7 +103,7 @@ def _threaded(
             pool.shutdown(cancel_futures=True)
 
 
-def encode_record(encoder: Encoder, record: bytes) -> Embeddings | str:
+def encode_record(encoder: PairEncoder, record: bytes) -> Embeddings | str:
     """The embeddings of a packed clip, or the reason why there are none."""
     try:
         return encoder.encode(unpack(record))

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import Embeddings, RawClip
+from semanticmac.core import FrameModality
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -16,11 +18,34 @@ class EncodeError(Exception):
 
 
 class Encoder(Protocol):
-    """A frozen network that turns the frames and the audio of one clip into embeddings.
+    """A frozen encoder of one modality: one clip → its embeddings.
 
     The embeddings of a clip depend on that clip alone, bit for bit: they are the same whichever
     clips were encoded before it.
     """
+
+    modality: FrameModality
+    name: str  # "imagebind-huge", "clip-large", "wavlm-large@layer12"
+    device: torch.device
+
+    @property
+    def width(self) -> int:
+        """E, numbers in one embedding."""
+
+    def fingerprint(self, sampling: Sampling) -> Fingerprint:
+        """Identifies the embeddings of clips with this sampling. Other bits need another one."""
+
+    def encode(self, raw: RawClip) -> np.ndarray | None:
+        """(F, E) float16 of one clip: row k belongs to the time k/2 s.
+
+        None if the clip lacks the modality. F is the same for every encoder: the number of frames,
+        or `frame_count` of the duration for a clip without frames. Raises EncodeError where the
+        clip cannot be encoded.
+        """
+
+
+class PairEncoder(Protocol):
+    """An encoder of both modalities."""
 
     name: str
     device: torch.device

@@ -133,6 +133,7 @@ def _fingerprint(features: Features, name: str, zero_infinite: bool) -> Fingerpr
     options = {"file": weights, "version": VERSION, "zero_infinite": zero_infinite}
     how = json.dumps(options, sort_keys=True)
     return Fingerprint(
+        modality="both",
         encoder=f"imported-{name}",
         architecture=IMPORTED + hashlib.sha256(how.encode()).hexdigest(),
         weights=weights,

@@ -28,7 +28,7 @@ def raw():
 @pytest.fixture
 def fingerprint() -> Fingerprint:
     return Fingerprint(
-        "tiny", "architecture", "weights", trained=False, width=WIDTH, sampling=Sampling()
+        "both", "tiny", "architecture", "weights", trained=False, width=WIDTH, sampling=Sampling()
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from semanticmac.cache.keys import IMPORTED, Fingerprint, Sampling
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout, CacheNotWritable, cache_command
 
-MADE = Fingerprint("imagebind-tiny", "a", "w", True, 4, Sampling())
+MADE = Fingerprint("both", "imagebind-tiny", "a", "w", True, 4, Sampling())
 
 
 @pytest.fixture
@@ -49,16 +49,16 @@ def test_a_dataset_that_is_not_cached_is_told_the_nearest_before_any_command(lay
     [
         (MADE, "semanticmac cache sims --root DIR --name own --encoder imagebind-tiny"),
         (
-            Fingerprint("imagebind-huge@bf16", "a", "w", True, 4, Sampling(picture="png")),
+            Fingerprint("both", "imagebind-huge@bf16", "a", "w", True, 4, Sampling(picture="png")),
             "semanticmac cache sims --root DIR --name own --encoder imagebind-huge@bf16 "
             "--picture png",
         ),
         (
-            Fingerprint("mine", "a", "w", True, 4, Sampling()),
+            Fingerprint("both", "mine", "a", "w", True, 4, Sampling()),
             "semanticmac cache sims --root DIR --name own --encoder FILE",
         ),
         (
-            Fingerprint("imported-own", f"{IMPORTED}a", "w", True, 4, Sampling()),
+            Fingerprint("both", "imported-own", f"{IMPORTED}a", "w", True, 4, Sampling()),
             "semanticmac import-features FILE --dataset sims --name own",
         ),
     ],

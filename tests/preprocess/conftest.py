@@ -13,13 +13,13 @@ from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.demo.render import render
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
-from semanticmac.preprocess.encoders.protocol import Encoder
+from semanticmac.preprocess.encoders.protocol import PairEncoder
 
 SHARD_BYTES = 5_000  # two or three clips of the tiny encoder
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Encoder:
+def tiny() -> PairEncoder:
     return load_encoder("imagebind-tiny", "cpu")
 
 

@@ -61,7 +61,9 @@ def clips(tmp_path, monkeypatch) -> list[Clip]:
 
 
 def run(clips: list[Clip], folder: Path, encoder: Slow) -> tuple[Pipeline, list[ClipStatus]]:
-    writer = EmbeddingWriter(folder / "made", Fingerprint("slow", "", "", False, 4, Sampling()))
+    writer = EmbeddingWriter(
+        folder / "made", Fingerprint("both", "slow", "", "", False, 4, Sampling())
+    )
     with FrameStore(folder / "frames", writable=True) as store:
         statuses = [ClipStatus(f"key-{i:02d}", clip) for i, clip in enumerate(clips)]
         for status in statuses:

@@ -70,7 +70,7 @@ def write_corpus(
     """A whole cache of these clips: shards, index and manifest, as stage 1 leaves them."""
     layout = CacheLayout(root)
     fingerprint = Fingerprint(
-        "tiny", "architecture", "weights", trained=True, width=WIDTH, sampling=Sampling()
+        "both", "tiny", "architecture", "weights", trained=True, width=WIDTH, sampling=Sampling()
     )
     writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
     rows = []

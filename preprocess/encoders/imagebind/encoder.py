@@ -87,7 +87,9 @@ class ImageBindEncoder:
             "compute": "bfloat16" if self.bf16 else "float32"
         }
         digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode()).hexdigest()
-        return Fingerprint(self.name, digest, self.weights, self.trained, self.width, sampling)
+        return Fingerprint(
+            "both", self.name, digest, self.weights, self.trained, self.width, sampling
+        )
 
     def encode(self, raw: RawClip) -> Embeddings:
         """The embeddings of one clip; a missing modality stays None.

@@ -29,7 +29,7 @@ HOSTILE = {
     "bytes that are no UTF-8": "a\udcffb.mp4",
     "null": "a\x00b.mp4",
 }
-FINGERPRINT = Fingerprint("tiny", "", "", trained=True, width=8, sampling=Sampling())
+FINGERPRINT = Fingerprint("both", "tiny", "", "", trained=True, width=8, sampling=Sampling())
 PLAIN_ROW = {
     **{"clip_id": "a", "key": "0" * 32, "video": "", "start_s": 0.0, "end_s": None, "text": ""},
     **{"split": "train", "frames": 1, "duration_s": 0.5, "has_vision": True, "has_audio": True},

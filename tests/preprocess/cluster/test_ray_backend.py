@@ -240,11 +240,15 @@ def test_machines_that_differ_are_refused():
     from semanticmac.preprocess.cluster.ray_backend import RayBackend
 
     cluster = RayBackend([], [], [], "imagebind-tiny", Sampling())
-    cluster._agree("EncodeActor", "one", Fingerprint("tiny", "a", "weights", True, 8, Sampling()))
-    cluster._agree("EncodeActor", "two", Fingerprint("tiny", "a", "weights", True, 8, Sampling()))
+    cluster._agree(
+        "EncodeActor", "one", Fingerprint("both", "tiny", "a", "weights", True, 8, Sampling())
+    )
+    cluster._agree(
+        "EncodeActor", "two", Fingerprint("both", "tiny", "a", "weights", True, 8, Sampling())
+    )
     with pytest.raises(ClusterError, match="three is not like one: weights: others, not weights"):
         cluster._agree(
-            "EncodeActor", "three", Fingerprint("tiny", "a", "others", True, 8, Sampling())
+            "EncodeActor", "three", Fingerprint("both", "tiny", "a", "others", True, 8, Sampling())
         )
 
 

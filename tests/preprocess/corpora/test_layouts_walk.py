@@ -21,7 +21,7 @@ from semanticmac.model.config import ModelConfig
 from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.corpora import Options, read_corpus
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
-from semanticmac.preprocess.encoders.protocol import Encoder
+from semanticmac.preprocess.encoders.protocol import PairEncoder
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
@@ -81,7 +81,7 @@ def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def encoder() -> Encoder:
+def encoder() -> PairEncoder:
     return load_encoder("imagebind-tiny", "cpu")
 
 
@@ -247,7 +247,7 @@ Walk = Callable[..., tuple[BuildReport, Manifest]]
 
 
 @pytest.fixture
-def walk(tmp_path: Path, layout: CacheLayout, encoder: Encoder) -> Walk:
+def walk(tmp_path: Path, layout: CacheLayout, encoder: PairEncoder) -> Walk:
     """Writes a miniature corpus, caches it, trains for an epoch, and returns the cached rows."""
 
     def go(name: str, files: Files, options: Options = Options()) -> tuple[BuildReport, Manifest]:  # noqa: B008
