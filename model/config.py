@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from semanticmac.core import MODALITIES
+from semanticmac.model.registry import SEMANTICMAC, model_entry
 from semanticmac.model.settings import check_settings, described
+
+# Settings that every model has. All other fields of ModelConfig belong to SemanticMAC; another
+# model has its settings in `method`.
+SHARED_SETTINGS = (
+    "outputs", "vision_width", "audio_width", "modalities", "language", "max_tokens",
+    "freeze_language", "train_layers", "lora_rank", "setting", "context_clips", "max_frames",
+)  # fmt: skip
 
 
 class SettingsConflict(ValueError):
@@ -15,8 +23,13 @@ class SettingsConflict(ValueError):
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Widths, depths and ablation switches. Each switch is a row of the ablation table."""
+    """What every model is built from (SHARED_SETTINGS), and the settings of the chosen one.
 
+    The other fields are widths, depths and ablation switches of SemanticMAC. Each switch is a row
+    of its ablation table.
+    """
+
+    name: str = described(SEMANTICMAC, "the model, by its name in model/registry.py")
     outputs: int = described(
         1, "K, width of each prediction: the number of classes, or 1 (score, binary)", at_least=1
     )
@@ -76,6 +89,9 @@ class ModelConfig:
     bridge_tokens: int = described(4, "b of eq. 7; 0: attention without bridge tokens", at_least=0)
     gated_relu: bool = described(True, "eq. 9")
 
+    # Settings of a model other than SemanticMAC: its dataclass, made with its defaults where None.
+    method: Any = None
+
     def __post_init__(self) -> None:
         check_settings(self)
         if self.d_model % self.heads:
@@ -96,8 +112,16 @@ class ModelConfig:
             raise ValueError(
                 f"modalities={self.modalities} must name one or more of {', '.join(MODALITIES)}"
             )
+        readable: tuple[str, ...] = MODALITIES
+        if self.name != SEMANTICMAC:
+            readable = self._check_method()
         # A list from a TOML or JSON file, in any order, means the same model.
-        ordered = tuple(name for name in MODALITIES if name in self.modalities)
+        ordered = tuple(name for name in MODALITIES if name in self.modalities and name in readable)
+        if not ordered:
+            raise SettingsConflict(
+                f"modalities={','.join(self.modalities)}, but the model {self.name} reads "
+                f"{' and '.join(readable)}"
+            )
         object.__setattr__(self, "modalities", ordered)
         if "text" in self.modalities and not self.language:
             raise SettingsConflict(
@@ -107,6 +131,18 @@ class ModelConfig:
     def frame_width(self, modality: str) -> int:
         """The width of the embeddings of vision or audio."""
         return self.vision_width if modality == "vision" else self.audio_width
+
+    def _check_method(self) -> tuple[str, ...]:
+        """Fills in the default settings of the method → the modalities that it can read."""
+        entry = model_entry(self.name)
+        if self.method is None:
+            object.__setattr__(self, "method", entry.settings())
+        elif not isinstance(self.method, entry.settings):
+            raise TypeError(
+                f"method={self.method!r} must be {entry.settings.__name__}, the settings of the "
+                f"model {self.name}"
+            )
+        return entry.modalities
 
     @property
     def clips_before(self) -> int:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import tomlkit
 
-from semanticmac.model.config import ModelConfig, SettingsConflict
+from semanticmac.model.config import SHARED_SETTINGS, ModelConfig, SettingsConflict
 from semanticmac.model.previous_settings import current_settings
+from semanticmac.model.registry import SEMANTICMAC, UnknownModel, model_entry
 from semanticmac.model.settings import check_settings, described, settings_of
 
 PRESETS = Path(__file__).parent / "presets"
@@ -27,10 +28,17 @@ TYPE_NAMES = {
 # Settings that are not chosen, and what decides them.
 DECIDED = {
     "dataset": "--dataset names it",
+    "name": "--model names the model",
     "outputs": "the labels of the dataset decide it",
     "vision_width": "the cached embeddings decide it",
     "audio_width": "the cached embeddings decide it",
 }
+
+# Settings of SemanticMAC's objective. Another model has its own in ModelConfig.method.
+SEMANTICMAC_TRAINING = (
+    "multi_task", "pseudo_labels", "momentum", "neighbours", "start_epoch", "contrastive", "intra",
+    "inter", "intra_weight", "inter_weight", "intra_temperature", "inter_temperature",
+)  # fmt: skip
 
 
 class ConfigError(Exception):
@@ -105,38 +113,115 @@ class TrainConfig:
             raise ConfigError(f"seed={self.seed} must have no more than 63 bits")
 
     def flat(self) -> dict[str, Any]:
-        """Setting → value, with the model's settings among the others."""
-        settings = asdict(self)
-        model: dict[str, Any] = settings.pop("model")
-        return settings | model
+        """Setting → value, with those of the model among the others.
+
+        The key `name` is there for models other than SemanticMAC.
+        """
+        flat = {} if self.model.name == SEMANTICMAC else {"name": self.model.name}
+        for key in setting_parts(self.model.name):
+            flat[key] = self.value(key)
+        return flat
+
+    def value(self, key: str) -> Any:
+        """The value of one setting of the chosen model."""
+        holder: object = self
+        part = setting_parts(self.model.name)[key]
+        if part != TRAIN:
+            holder = self.model
+        if part == METHOD:
+            holder = self.model.method
+        return getattr(holder, key)
 
     def to_toml(self) -> str:
         """The settings as TOML, for `from_toml`."""
-        settings = asdict(self)
-        settings["model"] |= {"modalities": list(self.model.modalities)}  # TOML has no tuples
-        return tomlkit.dumps(settings)
+        settings: dict[str, Any] = {TRAIN: {}, MODEL: {"name": self.model.name}, METHOD: {}}
+        for key, part in setting_parts(self.model.name).items():
+            value = self.value(key)
+            # TOML has no tuples.
+            settings[part][key] = list(value) if isinstance(value, tuple) else value
+        model = settings[MODEL]
+        if settings[METHOD]:
+            model[METHOD] = settings[METHOD]
+        return tomlkit.dumps({**settings[TRAIN], MODEL: model})
 
 
-def preset(corpus: str, dataset: str | None = None) -> TrainConfig:
+# The parts of TrainConfig, and the tables of config.toml.
+TRAIN, MODEL, METHOD = "train", "model", "method"
+
+
+def setting_parts(model: str) -> dict[str, str]:
+    """Setting of a model → TRAIN, MODEL or METHOD: where TrainConfig holds it.
+
+    Raises UnknownModel.
+    """
+    parts = {}
+    is_semanticmac = model == SEMANTICMAC
+    for entry in fields(TrainConfig):
+        if entry.name != MODEL and (is_semanticmac or entry.name not in SEMANTICMAC_TRAINING):
+            parts[entry.name] = TRAIN
+    for entry in fields(ModelConfig):
+        if entry.name in SHARED_SETTINGS or (is_semanticmac and entry.name not in ("name", METHOD)):
+            parts[entry.name] = MODEL
+    if is_semanticmac:
+        return parts
+    for entry in fields(model_entry(model).settings):
+        if entry.name in parts:
+            raise TypeError(
+                f"the model {model} has a setting {entry.name}, which is the name of a setting of "
+                "all models: rename it"
+            )
+        parts[entry.name] = METHOD
+    return parts
+
+
+def preset(corpus: str, dataset: str | None = None, model: str = SEMANTICMAC) -> TrainConfig:
     """The paper's settings for a corpus (method.md §6), or the defaults if it has none.
 
-    dataset: the name in the cache, if it is not the name of the corpus.
+    dataset: the name in the cache, if it is not the name of the corpus. For a model other than
+    SemanticMAC: the shared settings of the corpus, then those of presets/MODEL/CORPUS.toml.
+    Raises ConfigError for an unknown model.
     """
+    config = with_name(dataset or corpus, model)
     path = PRESETS / f"{corpus}.toml"
-    if not path.exists():
-        return TrainConfig(dataset or corpus)
-    return from_toml(path.read_text(encoding="utf-8"), dataset or corpus)
+    if path.exists():
+        settings = _flat_toml(path.read_text(encoding="utf-8"))
+        shared = setting_parts(model)
+        for key in list(settings):
+            if model != SEMANTICMAC and shared.get(key, METHOD) == METHOD:
+                del settings[key]
+        config = override(config, settings)
+    path = PRESETS / model / f"{corpus}.toml"
+    if path.exists():
+        config = override(config, _flat_toml(path.read_text(encoding="utf-8")))
+    return config
+
+
+def with_name(dataset: str, model: str) -> TrainConfig:
+    """The default settings of a model. Raises ConfigError for an unknown one."""
+    try:
+        return TrainConfig(dataset, model=ModelConfig(name=model))
+    except UnknownModel as error:
+        raise ConfigError(str(error)) from None
 
 
 def from_toml(text: str, dataset: str) -> TrainConfig:
-    """Settings from TOML: those of the run at the top, those of the model under [model]."""
+    """Settings from TOML: those of the run at the top, those of the model under [model].
+
+    Without a name the model is SemanticMAC.
+    """
+    settings = _flat_toml(text)
+    model = str(settings.pop("name", SEMANTICMAC))
+    return override(with_name(settings.pop("dataset", dataset), model), settings)
+
+
+def _flat_toml(text: str) -> dict[str, Any]:
     settings = tomllib.loads(text)
-    model = settings.pop("model", {})
-    if not isinstance(model, dict):
-        raise ConfigError(f"model={model!r} must be a table, [model]")
-    return override(
-        TrainConfig(settings.pop("dataset", dataset)), {**settings, **current_settings(model)}
-    )
+    for table in (MODEL, METHOD):
+        inside = settings.pop(table, {})
+        if not isinstance(inside, dict):
+            raise ConfigError(f"{table}={inside!r} must be a table, [{table}]")
+        settings |= current_settings(inside) if table == MODEL else inside
+    return settings
 
 
 @dataclass(frozen=True)
@@ -149,25 +234,32 @@ class SettingRow:
     description: str
 
 
-def setting_rows(word: str = "") -> list[SettingRow]:
-    """All settings that a user can change, or those whose key or description has the word."""
+def setting_rows(word: str = "", model: str = SEMANTICMAC) -> list[SettingRow]:
+    """All settings of a model that a user can change, or those with the word.
+
+    The word is looked for in the key and the description. Raises ConfigError for an unknown model.
+    """
     rows = []
-    for config in (TrainConfig(""), ModelConfig()):
-        for key, setting in settings_of(type(config)).items():
-            if key in DECIDED or word.lower() not in f"{key} {setting.description}".lower():
+    config = with_name("", model)
+    parts = setting_parts(model)
+    holders = {TRAIN: config, MODEL: config.model, METHOD: config.model.method}
+    for part, holder in holders.items():
+        if holder is None:
+            continue
+        for key, setting in settings_of(type(holder)).items():
+            if key in DECIDED or parts.get(key) != part:
                 continue
-            default = getattr(config, key)
+            if word.lower() not in f"{key} {setting.description}".lower():
+                continue
+            default = getattr(holder, key)
             accepts = setting.accepts or TYPE_NAMES[type(default)]
             rows.append(SettingRow(key, _as_text(default), accepts, setting.description))
     return rows
 
 
-def names() -> set[str]:
-    """The keys of all settings, with those of the model."""
-    keys = set()
-    for entry in (*fields(TrainConfig), *fields(ModelConfig)):
-        keys.add(entry.name)
-    return keys - {"model"}
+def names(model: str = SEMANTICMAC) -> set[str]:
+    """The keys of all settings of a model."""
+    return set(setting_parts(model))
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
@@ -193,32 +285,35 @@ def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
     Raises ConfigError for an unknown key, with the nearest names, and for a value that is not
     accepted; ConflictError for settings that exclude each other.
     """
-    model_keys = {entry.name for entry in fields(ModelConfig)}
-    train_values, model_values = {}, {}
+    name = config.model.name
+    parts = setting_parts(name)
+    values: dict[str, dict[str, Any]] = {TRAIN: {}, MODEL: {}, METHOD: {}}
     for key, value in settings.items():
-        _require_known(key)
-        if key in model_keys:
-            model_values[key] = _converted(key, value, getattr(config.model, key))
-        else:
-            train_values[key] = _converted(key, value, getattr(config, key))
+        _require_known(key, name)
+        values[parts[key]][key] = _converted(key, value, config.value(key))
     try:
-        return replace(config, model=replace(config.model, **model_values), **train_values)
+        if values[METHOD]:
+            values[MODEL][METHOD] = replace(config.model.method, **values[METHOD])
+        return replace(config, model=replace(config.model, **values[MODEL]), **values[TRAIN])
     except SettingsConflict as error:
         raise ConflictError(str(error)) from None
     except ValueError as error:
         raise ConfigError(str(error)) from None
 
 
-def _require_known(key: str) -> None:
-    known = sorted(names())
+def _require_known(key: str, model: str) -> None:
+    known = sorted(names(model))
     if key in known:
         return
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    of_model, option = "", ""
+    if model != SEMANTICMAC:
+        of_model, option = f" of the model {model}", f" --model {model}"
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     else:
-        hint = "`semanticmac train --settings` lists all of them"
-    raise ConfigError(f"there is no setting {key!r}; {hint}")
+        hint = f"`semanticmac train{option} --settings` lists all of them"
+    raise ConfigError(f"there is no setting {key!r}{of_model}; {hint}")
 
 
 def _converted(key: str, value: Any, default: Any) -> Any:

@@ -1,0 +1,115 @@
+"""FusionModel: a language model and a fusion as one network, with the surface of SemanticMAC."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semanticmac.core import MODALITIES
+from semanticmac.model.config import ModelConfig
+from semanticmac.model.features import Features, FusionOutput, Widths
+from semanticmac.model.inputs import ModelInputs
+from semanticmac.model.language.finetuning import limit_learning, reads_segments
+from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.network import width_of
+from semanticmac.model.perceiver import compact_frames
+from semanticmac.model.registry import model_entry
+
+
+class FusionModel(nn.Module):
+    """The model that `config.name` names. Padding and absent modalities change nothing.
+
+    A fusion that works inside the language model, such as MAG, has a method
+    `encode_text(language, ids, mask, types, features) → (B, L, width)`. It is called in place of
+    the language model, with features that hold the frames and a blank text.
+    """
+
+    def __init__(self, config: ModelConfig, language: nn.Module | None = None) -> None:
+        """language: as for SemanticMAC; None = the language model that `config` names."""
+        super().__init__()
+        self.config = config
+        self.language: nn.Module | None = None
+        text_width = 1
+        if "text" in config.modalities:
+            self.language = language or LanguageModel.pretrained(config.language)
+            text_width = width_of(self.language)
+            limit_learning(self.language, config)
+        self.widths = Widths(text_width, config.audio_width, config.vision_width)
+        entry = model_entry(config.name)
+        self.fusion: Any = entry.network(config.method, self.widths, config.outputs)
+        self.works_inside_language = hasattr(self.fusion, "encode_text")
+
+    def forward(self, batch: ModelInputs) -> FusionOutput:
+        """A padded batch → FusionOutput with `present`."""
+        features = self.features(batch)
+        output: FusionOutput = self.fusion(features)
+        return replace(output, present=features.present)
+
+    def features(self, batch: ModelInputs) -> Features:
+        """The language model's hidden states, and the frames of the target clip."""
+        audio, audio_mask = self.frames("audio", batch)
+        vision, vision_mask = self.frames("vision", batch)
+        blank = audio.new_zeros(len(audio), 1, self.widths.text)
+        no_text = torch.zeros(len(audio), 1, dtype=torch.bool, device=audio.device)
+        features = Features(blank, no_text, audio, audio_mask, vision, vision_mask)
+        if self.language is None:
+            return features
+        text, text_mask = self.encode_text(batch, features)
+        return replace(features, text=text, text_mask=text_mask)
+
+    def encode_text(self, batch: ModelInputs, features: Features) -> tuple[Tensor, Tensor]:
+        """Token ids → hidden states (B, L, D), zero in padding, and their mask (B, L)."""
+        assert self.language is not None
+        ids, mask, types = batch.token_ids, batch.token_mask, None
+        if self.config.setting == "conversation" and reads_segments(self.language):
+            types = batch.token_types
+        if ids.shape[1] == 0:
+            ids, mask = F.pad(ids, (0, 1)), F.pad(mask, (0, 1))
+            types = None if types is None else F.pad(types, (0, 1))
+        # The gradient of a fusion inside the language model passes through frozen layers.
+        learns = self.works_inside_language or not self.config.freeze_language
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
+            if self.works_inside_language:
+                hidden = self.fusion.encode_text(self.language, ids, mask, types, features)
+            else:
+                inputs = (ids, mask) if types is None else (ids, mask, types)
+                hidden = self.language(*inputs)
+        return hidden.masked_fill(~mask[..., None], 0.0), mask
+
+    def frames(self, modality: str, batch: ModelInputs) -> tuple[Tensor, Tensor]:
+        """The real frames of the target clip, at most `max_frames`: (B, F, E) and (B, F).
+
+        In the conversation setting the frames of the clips before are left out: these fusions have
+        no mark for them. Raises ValueError for embeddings of another width.
+        """
+        frames: Tensor = getattr(batch, modality)
+        mask: Tensor = getattr(batch, f"{modality}_mask")
+        width: int = getattr(self.widths, modality)
+        if modality not in self.config.modalities:
+            blank = frames.new_zeros(len(frames), 1, width)
+            return blank, torch.zeros(len(frames), 1, dtype=torch.bool, device=frames.device)
+        if frames.shape[2] != width:
+            raise ValueError(
+                f"{modality} embeddings are {frames.shape[2]} wide, but the model was made for "
+                f"{width}: was it trained on another cache?"
+            )
+        if batch.frame_context is not None:
+            mask = mask & ~batch.frame_context
+        return compact_frames(frames, mask, self.config.max_frames)
+
+    def train(self, mode: bool = True) -> FusionModel:
+        """As in torch, but a frozen language model stays in evaluation mode, without dropout."""
+        super().train(mode)
+        if self.language is not None and self.config.freeze_language:
+            self.language.eval()
+        return self
+
+
+def reads(config: ModelConfig) -> tuple[str, ...]:
+    """The modalities that the model can read, in the order of MODALITIES."""
+    readable = model_entry(config.name).modalities
+    return tuple(name for name in MODALITIES if name in readable)

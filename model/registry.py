@@ -1,0 +1,108 @@
+"""Models by name: SemanticMAC, the published fusions, and those of other packages.
+
+A module describes its models as `ModelEntry` objects. Those of this package are listed in BUILT_IN;
+another package names its own under the entry-point group `semanticmac.models`, and a script calls
+`register`. A module is imported when its model is asked for, because it loads torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from semanticmac.core import MODALITIES
+from semanticmac.model.settings import settings_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from semanticmac.model.features import Widths
+
+GROUP = "semanticmac.models"
+SEMANTICMAC = "semanticmac"
+# Name → module:object of its ModelEntry, in the order of the leaderboard.
+BUILT_IN: dict[str, str] = {
+    "text": "semanticmac.model.baselines.single:TEXT",
+    "audio": "semanticmac.model.baselines.single:AUDIO",
+    "vision": "semanticmac.model.baselines.single:VISION",
+}
+
+
+class UnknownModel(ValueError):
+    """There is no model of this name; the message gives the nearest names."""
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One fusion that is chosen by name."""
+
+    name: str  # of `train --model`
+    summary: str  # one line for tables
+    settings: type  # a frozen dataclass; its fields are made with model.settings.described
+    # (settings, widths, outputs K) → a module: Features → FusionOutput
+    network: Callable[[Any, Widths, int], nn.Module]
+    # name in train/objectives/registry.py, or module:class; `task` is the task loss alone
+    objective: str = "task"
+    modalities: tuple[str, ...] = MODALITIES  # those that it can read
+    # what a search draws from, written as in train/experiments/sweep.toml
+    space: Mapping[str, Any] = field(default_factory=dict)
+    reference: str = ""  # authors, title, venue and year
+    notes: tuple[str, ...] = ()  # deviations that a result table must show
+
+    def __post_init__(self) -> None:
+        if not is_dataclass(self.settings):
+            raise TypeError(f"model {self.name}: settings={self.settings!r} must be a dataclass")
+        plain = [entry.name for entry in fields(self.settings)]
+        undescribed = sorted(set(plain) - set(settings_of(self.settings)))
+        if undescribed:
+            raise TypeError(
+                f"model {self.name}: make the field {undescribed[0]} of "
+                f"{self.settings.__name__} with semanticmac.model.settings.described"
+            )
+
+
+_registered: dict[str, ModelEntry] = {}
+
+
+def register(entry: ModelEntry) -> ModelEntry:
+    """Adds a model to this process, and returns it.
+
+    A script or notebook calls it for a model of its own. Raises ValueError for the name of a model
+    of this package.
+    """
+    if entry.name == SEMANTICMAC or entry.name in BUILT_IN:
+        raise ValueError(f"the name {entry.name} is taken by a model of semanticmac")
+    _registered[entry.name] = entry
+    return entry
+
+
+def model_names() -> list[str]:
+    """The names of all models: those of this package first, SemanticMAC last of them."""
+    own = [point.name for point in entry_points(group=GROUP)]
+    return list(dict.fromkeys([*BUILT_IN, SEMANTICMAC, *own, *_registered]))
+
+
+def model_entry(name: str) -> ModelEntry:
+    """The model of this name, except SemanticMAC itself. Raises UnknownModel."""
+    if name in _registered:
+        return _registered[name]
+    if name in BUILT_IN:
+        return _loaded(EntryPoint(name, BUILT_IN[name], GROUP))
+    for point in entry_points(group=GROUP, name=name):
+        return _loaded(point)
+    known = model_names()
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"models: {', '.join(known)}"
+    raise UnknownModel(f"there is no model {name!r}; {hint}")
+
+
+def _loaded(point: EntryPoint) -> ModelEntry:
+    entry = point.load()
+    if not isinstance(entry, ModelEntry):
+        raise TypeError(f"{point.value} of the model {point.name} is no ModelEntry")
+    if entry.name != point.name:
+        raise TypeError(f"{point.value} is the model {entry.name}, but is listed as {point.name}")
+    return entry

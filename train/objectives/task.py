@@ -1,0 +1,70 @@
+"""TaskObjective: the task loss of the multimodal prediction, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semanticmac.core import Kind
+from semanticmac.model.features import FusionOutput
+from semanticmac.train.config import TrainConfig
+from semanticmac.train.losses import balanced_weights, task_loss
+
+
+class TaskLoss:
+    """The task loss of one head, as the settings of the run ask: (B, K) and (B, K) → scalar."""
+
+    def __init__(self, config: TrainConfig, kind: Kind, truth: Tensor) -> None:
+        self.kind, self.regression = kind, config.regression_loss
+        self.class_weights: Tensor | None = None
+        if config.class_weights == "balanced":
+            self.class_weights = balanced_weights(truth, kind)
+
+    def __call__(self, predictions: Tensor, targets: Tensor, counted: Tensor) -> Tensor:
+        """Mean over the counted (B,) clips that are labelled; 0, without gradient, if none is."""
+        losses = task_loss(
+            predictions[:, None],
+            targets[:, None],
+            counted[:, None],
+            self.kind,
+            self.regression,
+            self.class_weights,
+        )
+        return losses[0]
+
+
+class TaskObjective:
+    """L = task loss of ŷ_M over the clips that have any modality."""
+
+    def __init__(self, settings: Any, config: TrainConfig, kind: Kind, truth: Tensor) -> None:
+        self.task_loss = TaskLoss(config, kind, truth)
+
+    def loss(self, output: FusionOutput, rows: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        predictions = output.predictions["multimodal"]
+        return {"total": self.task_loss(predictions, targets, has_any_modality(output))}
+
+    def after_backward(self, output: FusionOutput, rows: Tensor) -> None:
+        """Nothing is remembered."""
+
+    def end_epoch(self, epoch: int) -> None:
+        """Nothing changes between epochs."""
+
+    def pseudo_labels(self) -> Tensor | None:
+        return None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """There is no state."""
+
+
+def has_any_modality(output: FusionOutput) -> Tensor:
+    """(B,) bool: the clips of which the model reads at least one modality."""
+    if output.present is None:
+        predictions = output.predictions["multimodal"]
+        return torch.ones(len(predictions), dtype=torch.bool, device=predictions.device)
+    return output.present.any(1)
