@@ -13,7 +13,8 @@ from semanticmac.model.settings import check_settings, described
 # model has its settings in `method`.
 SHARED_SETTINGS = (
     "outputs", "vision_width", "audio_width", "modalities", "language", "max_tokens",
-    "freeze_language", "train_layers", "lora_rank", "setting", "context_clips", "max_frames",
+    "text_window", "prompt", "pooling", "language_weights", "freeze_language", "train_layers",
+    "lora_rank", "gradient_checkpointing", "setting", "context_clips", "max_frames",
 )  # fmt: skip
 
 
@@ -45,12 +46,26 @@ class ModelConfig:
     max_tokens: int = described(
         128, "a longer text is cut; two special tokens are included", at_least=3
     )
+    text_window: int = described(
+        0, "a longer text is read in overlapping windows of so many tokens; 0: at once", at_least=0
+    )
+    prompt: str = described("", "stands around each text, at the place of its {text}; empty: none")
+    pooling: Literal["auto", "mean", "first", "last"] = described(
+        "auto", "one state of a text where a model needs it; auto: the language model decides"
+    )
+    language_weights: Literal["auto", "float32", "bfloat16", "4bit"] = described(
+        "auto", "how the language model is kept; auto: bfloat16 for a frozen decoder, else float32"
+    )
     freeze_language: bool = described(False, "the language model is not trained, without dropout")
     train_layers: int = described(
         0, "only the last so many transformer layers are trained; 0: all", at_least=0
     )
     lora_rank: int = described(
         0, "rank of low-rank updates (LoRA) of the language model; 0: none", at_least=0
+    )
+
+    gradient_checkpointing: bool = described(
+        False, "activations of the language model are computed twice: less memory, more time"
     )
 
     setting: Literal["utterance", "conversation"] = described(
@@ -81,6 +96,9 @@ class ModelConfig:
     perceiver_residual: bool = described(True, "residual connections in the perceiver")
     modality_embedding: bool = described(True, "eq. 5: learned embedding of the modality")
 
+    fusion: Literal["sgfi", "prefix"] = described(
+        "sgfi", "prefix: a decoder reads affect tokens after the text, and a readout token last"
+    )
     sgfi: bool = described(True, "eq. 6-11; off: two linear maps of the pooled representation")
     sgfi_layers: int = described(2, "layers of each SGFI stack", at_least=1)
     multi_query: bool = described(
@@ -107,6 +125,7 @@ class ModelConfig:
                 f"{' and '.join(limits)} exclude each other: each limits how the language model "
                 "is trained"
             )
+        self._check_language()
         unknown = [name for name in self.modalities if name not in MODALITIES]
         if unknown or not self.modalities:
             raise ValueError(
@@ -127,6 +146,30 @@ class ModelConfig:
             raise SettingsConflict(
                 "language is empty: name a language model, or leave text out of modalities"
             )
+
+    def _check_language(self) -> None:
+        if self.prompt and self.prompt.count("{text}") != 1:
+            raise ValueError(f"prompt={self.prompt!r} must contain {{text}} once")
+        if 0 < self.text_window < 16:
+            raise ValueError(f"text_window={self.text_window} must be 0, or at least 16")
+        if self.text_window and self.text_window >= self.max_tokens:
+            raise SettingsConflict(
+                f"text_window={self.text_window} must be smaller than max_tokens={self.max_tokens},"
+                " the greatest length of the whole text"
+            )
+        if self.text_window and (self.setting == "conversation" or self.fusion == "prefix"):
+            other = "fusion=prefix"
+            if self.setting == "conversation":
+                other = "setting=conversation"
+            raise SettingsConflict(f"text_window and {other} exclude each other")
+        frozen = self.freeze_language or self.lora_rank
+        if self.language_weights in ("bfloat16", "4bit") and not frozen:
+            raise SettingsConflict(
+                f"language_weights={self.language_weights} needs frozen weights: set lora_rank or "
+                "freeze_language"
+            )
+        if self.fusion == "prefix" and "text" not in self.modalities:
+            raise SettingsConflict("fusion=prefix needs the modality text, which carries the rest")
 
     def frame_width(self, modality: str) -> int:
         """The width of the embeddings of vision or audio."""

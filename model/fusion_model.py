@@ -13,8 +13,11 @@ from semanticmac.core import MODALITIES
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.inputs import ModelInputs
-from semanticmac.model.language.finetuning import limit_learning, reads_segments
-from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.finetuning import (
+    limit_learning,
+    open_language_model,
+    reads_segments,
+)
 from semanticmac.model.network import width_of
 from semanticmac.model.perceiver import compact_frames
 from semanticmac.model.registry import model_entry
@@ -35,7 +38,7 @@ class FusionModel(nn.Module):
         self.language: nn.Module | None = None
         text_width = 1
         if "text" in config.modalities:
-            self.language = language or LanguageModel.pretrained(config.language)
+            self.language = language or open_language_model(config)
             text_width = width_of(self.language)
             limit_learning(self.language, config)
         self.widths = Widths(text_width, config.audio_width, config.vision_width)

@@ -13,8 +13,11 @@ from semanticmac.core import MODALITIES, SUB_TASKS
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.inputs import ModelInputs
 from semanticmac.model.interaction import PooledMaps, SemanticInteraction
-from semanticmac.model.language.finetuning import limit_learning, reads_segments
-from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.finetuning import (
+    limit_learning,
+    open_language_model,
+    reads_segments,
+)
 from semanticmac.model.perceiver import FrameEncoder
 
 
@@ -58,7 +61,7 @@ class SemanticMAC(nn.Module):
         self.language: nn.Module | None = None
         if "text" in config.modalities:
             if language is None:
-                language = LanguageModel.pretrained(config.language)
+                language = open_language_model(config)
             self.language = language
             self.project_text = nn.Linear(width_of(self.language), d)
             limit_learning(self.language, config)

@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 
 from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.batch import Tokenize, no_text
-from semanticmac.model.language.language_model import LanguageModel
-from semanticmac.model.language.tokenizer import Tokenizer
+from semanticmac.model.language.base import kept_tensors, load_kept_tensors
 from semanticmac.model.network import BuildModel, SemanticMAC
 from semanticmac.run.digests import digest_files
 from semanticmac.run.folder import RunError, RunInfo, check_files, is_finished, require_weights
+from semanticmac.run.language import open_saved_language
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
     """Writes model.safetensors and run.json; removes the scores of earlier weights."""
     for outdated in (*folder.glob("eval-*.json"), folder / "predictions.parquet"):
         outdated.unlink(missing_ok=True)
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {name: tensor.contiguous() for name, tensor in kept_tensors(model).items()}
     with atomic_write(folder / "model.safetensors") as temporary:
         save_file(tensors, temporary, {"epoch": str(info.best_epoch)})
     replace(info, files=digest_files(folder)).write(folder)
@@ -51,17 +51,16 @@ def load_run(
     tokenize: Tokenize = no_text
     language = None
     if "text" in info.model.modalities:
-        language = LanguageModel.untrained(folder / "language")
-        tokenize = Tokenizer.load(str(folder / "language"), info.model.max_tokens)
+        tokenize, language = open_saved_language(folder, info.model)
 
     model = build_model(info.model, language)
-    missing, unknown = model.load_state_dict(weights, strict=False)
-    if missing or unknown:
-        first = (missing or unknown)[0]
+    try:
+        load_kept_tensors(model, weights)
+    except RuntimeError as error:
         raise RunError(
-            f"{folder / 'model.safetensors'} does not fit its run.json ({first}): "
+            f"{folder / 'model.safetensors'} does not fit its run.json ({error}): "
             "it was made by another version"
-        )
+        ) from None
     return TrainedModel(info, model.to(device).eval(), tokenize, is_finished(folder))
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from semanticmac.cache.batch import Tokenize, no_text
 from semanticmac.model.config import ModelConfig
+from semanticmac.model.language.finetuning import open_language_model
 from semanticmac.model.language.language_model import LanguageModel, save_language
+from semanticmac.model.language.report import language_notes
 from semanticmac.model.language.tokenizer import Tokenizer
-
-FOLDER = "language"  # in the run: tokenizer and configuration of its language model
+from semanticmac.run.language import FOLDER, open_saved_language
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,18 @@ class RunLanguage:
             assert isinstance(self.tokenize, Tokenizer)
             save_language(run / FOLDER, self.model, self.tokenize)
 
+    def notes(self, config: ModelConfig) -> list[str]:
+        """How the language model is read, and what of it is not, as sentences for the user."""
+        if self.model is None:
+            return []
+        assert isinstance(self.tokenize, Tokenizer)
+        return language_notes(self.model, self.tokenize, config)
+
 
 def open_language(config: ModelConfig, run: Path, *, resumed: bool) -> RunLanguage:
     """Loads the language model that the settings name, or for a resumed run the one it saved."""
     if "text" not in config.modalities:
         return RunLanguage(no_text, None)
     if resumed:
-        model = LanguageModel.untrained(run / FOLDER)  # The checkpoint has its weights.
-        tokenizer = Tokenizer.load(str(run / FOLDER), config.max_tokens)
-    else:
-        model = LanguageModel.pretrained(config.language)
-        tokenizer = Tokenizer.load(config.language, config.max_tokens)
-    return RunLanguage(tokenizer, model)
+        return RunLanguage(*open_saved_language(run, config))  # The checkpoint has its weights.
+    return RunLanguage(Tokenizer.of_config(config.language, config), open_language_model(config))

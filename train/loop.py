@@ -153,7 +153,7 @@ def _open_session(
     language = open_language(config.model, run, resumed=saved is not None)
     splits = {"train": data.train, "valid": data.valid}
     report = report_inputs(config.model, language.tokenize, splits)
-    for note in report.notes(config.model):
+    for note in [*language.notes(config.model), *report.notes(config.model)]:
         callbacks.on_note(note)
 
     is_main, on_gpu = distributed.is_main, device.type == "cuda"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semanticmac.core import Kind
+from semanticmac.model.language.base import kept_tensors, load_kept_tensors
 from semanticmac.model.network import SemanticMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import TrainConfig
@@ -107,8 +108,8 @@ class Trainer:
         return result
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All tensors that change. Those of the model are not copied."""
-        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        """All tensors that change. Those of the model are not copied, and a base is left out."""
+        tensors = {f"model.{name}": tensor for name, tensor in kept_tensors(self.model).items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             for name, tensor in moments.items():
                 tensors[f"optimizer.{index}.{name}"] = tensor
@@ -136,7 +137,7 @@ class Trainer:
             moments.setdefault(int(index), {})[moment] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
 
-        self.model.load_state_dict(parts["model"])
+        load_kept_tensors(self.model, parts["model"])
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.labels.load_state_dict(parts["labels"])
         self.step_count = int(tensors["step"])

@@ -4,22 +4,49 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.language.language_model import freeze_unused
+from semanticmac.model.language.base import LanguageBase, weights_digest
+from semanticmac.model.language.language_model import LanguageModel, freeze_unused
 from semanticmac.model.language.pretrained import LanguageModelError
 
 # The update is α/r · B A; α = 2r keeps its size the same at every rank.
 LORA_ALPHA_PER_RANK = 2
 
 
+def open_language_model(config: ModelConfig, name: str = "") -> LanguageModel:
+    """The pre-trained language model that the settings of a model name.
+
+    name: another folder with the same weights. Where only adapters are trained, or the frozen
+    weights are not kept in float32, the model carries the digest of its base.
+    """
+    frozen = bool(config.freeze_language or config.lora_rank)
+    language = LanguageModel.pretrained(
+        name or config.language, config.language_weights, frozen=frozen
+    )
+    if config.lora_rank or (frozen and language.encoder.dtype != torch.float32):
+        language.base = LanguageBase(
+            config.language,
+            weights_digest(language.encoder),
+            sum(weight.numel() for weight in language.encoder.parameters()),
+        )
+    return language
+
+
 def limit_learning(language: nn.Module, config: ModelConfig) -> None:
-    """Freezes or extends a language model in place, as `config` asks.
+    """Prepares a language model in place, as `config` asks: what learns, and how it reads texts.
 
     LoRA adds weights, so saved weights are loaded afterwards. In the conversation setting the
     segment embeddings are trained too.
     """
+    if isinstance(language, LanguageModel):
+        language.window = config.text_window
+        if config.pooling != "auto":
+            language.pooling = config.pooling
+        if config.gradient_checkpointing:
+            checkpoint_activations(language.encoder)
     if config.freeze_language:
         language.requires_grad_(False).eval()
         return
@@ -39,6 +66,15 @@ def limit_learning(language: nn.Module, config: ModelConfig) -> None:
         encoder.requires_grad_(True)
     freeze_unused(encoder, segments)
     encoder.train()
+
+
+def checkpoint_activations(encoder: Any) -> None:
+    """Activations are computed again in the backward pass: less memory, a third more time."""
+    if not encoder.supports_gradient_checkpointing:
+        raise LanguageModelError(
+            f"gradient_checkpointing: {type(encoder).__name__} does not support it; leave it off"
+        )
+    encoder.gradient_checkpointing_enable({"use_reentrant": False})
 
 
 def reads_segments(language: nn.Module) -> bool:
@@ -92,3 +128,7 @@ def add_lora(encoder: Any, rank: int) -> None:
         r=rank, lora_alpha=LORA_ALPHA_PER_RANK * rank, lora_dropout=0.0, target_modules=every_linear
     )
     inject_adapter_in_model(options, encoder)
+    # They learn in float32, whatever type the frozen weights have.
+    for name, weight in encoder.named_parameters():
+        if "lora_" in name:
+            weight.data = weight.data.float()

