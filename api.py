@@ -16,7 +16,6 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.core import Task
 from semanticmac.eval.evaluate import Evaluation, evaluate
-from semanticmac.model.network import BuildModel, SemanticMAC
 from semanticmac.run.device import pick_device
 from semanticmac.run.folder import RunInfo, drop_empty, new_run
 from semanticmac.run.weights import load_run
@@ -76,19 +75,19 @@ def train_model(
     cache: str | Path = "data/cache",
     run: str | Path | None = None,
     runs: str | Path = "runs",
+    model: str | None = None,
     preset: str | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "auto",
     callbacks: Callbacks = SILENT,
-    build_model: BuildModel = SemanticMAC,
 ) -> TrainedRun:
     """Trains a model on a cached dataset; by default on the one cached last.
 
-    run: the new run folder; by default RUNS/DATASET-001, -002 … preset: the corpus whose settings
-    to start from; config: a run whose settings to start from. settings: changed settings, such as
-    {"epochs": 10, "seed": 2}. callbacks: functions that follow the training. build_model: makes the
-    network; give the same one to `evaluate_model`.
+    run: the new run folder; by default RUNS/DATASET-001, -002 … model: the name of a model, by
+    default semanticmac (docs/baselines.md, docs/own-model.md). preset: the corpus whose settings to
+    start from; config: a run whose settings to start from. settings: changed settings, such as
+    {"epochs": 10, "seed": 2}. callbacks: functions that follow the training.
 
     Raises CacheIncomplete if the dataset is not cached, TrainError if it cannot be trained on,
     ConfigError for a wrong setting, and RunError if the run folder exists.
@@ -100,11 +99,11 @@ def train_model(
         dataset = base.dataset
     name = layout.require(dataset)
     data = open_data(layout, name)
-    resolved = settings_for(name, data.manifest.corpus, settings or {}, preset, base)
+    resolved = settings_for(name, data.manifest.corpus, settings or {}, preset, base, model)
     torch_device = pick_device(device)
     folder = new_run(Path(runs), name, None if run is None else Path(run))
     with drop_empty(folder):
-        info = train(resolved, data, folder, torch_device, callbacks, build_model=build_model)
+        info = train(resolved, data, folder, torch_device, callbacks)
     return TrainedRun(folder, info)
 
 
@@ -115,7 +114,6 @@ def evaluate_model(
     split: str = "test",
     without: Sequence[str] = (),
     device: str = "auto",
-    build_model: BuildModel = SemanticMAC,
 ) -> Evaluation:
     """Scores a trained model on one split of its dataset; no file is written.
 
@@ -125,5 +123,5 @@ def evaluate_model(
     """
     folder = run.folder if isinstance(run, TrainedRun) else Path(run)
     torch_device = pick_device(device)
-    trained = load_run(folder, torch_device, build_model)
+    trained = load_run(folder, torch_device)
     return evaluate(trained, CacheLayout(Path(cache)), split, torch_device, without)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from semanticmac.cache.failures import Failure
@@ -34,7 +35,10 @@ class Prediction:
     clip_id: str
     task: Task
     outputs: dict[str, list[float] | None]
-    """Sub-task → score, or one logit per class. None: the video lacks this modality."""
+    """Sub-task → score, or one logit per class. None: the video lacks this modality.
+
+    Models other than SemanticMAC predict `multimodal`, and some of them single modalities too.
+    """
     notes: tuple[str, ...] = ()
     """Remarks on the video, such as damaged frames or no audio track."""
 
@@ -163,5 +167,7 @@ def _prediction(clip_id: str, task: Task, predicted: Predictions) -> Prediction:
     present = dict(zip(MODALITIES, predicted.present[0], strict=True))
     outputs: dict[str, list[float] | None] = {}
     for sub_task, output in zip(SUB_TASKS, predicted.outputs[0], strict=True):
+        if sub_task != "multimodal" and np.isnan(output).any():
+            continue  # The model has no such head.
         outputs[sub_task] = output.tolist() if present.get(sub_task, True) else None
     return Prediction(clip_id, task, outputs)

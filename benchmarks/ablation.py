@@ -35,6 +35,7 @@ from semanticmac.preprocess.encoders.imagebind.network import HUGE, ImageBind, d
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import preset
 from semanticmac.train.distributed import SINGLE_PROCESS
+from semanticmac.train.objectives.semantic_centric import SemanticCentric
 from semanticmac.train.trainer import Trainer
 
 TRAIN_CLIPS = 220  # of the demo's 320
@@ -110,8 +111,9 @@ def epoch_from_cache(
     def epoch() -> None:
         for batch in batches:
             trainer.step([TrainBatch(batch.rows.tolist(), batch.clip_ids, batch)])
-        trainer.labels.epoch = 1
-        trainer.labels.update(2)
+        assert isinstance(trainer.objective, SemanticCentric)
+        trainer.objective.labels.epoch = 1
+        trainer.objective.labels.update(2)
 
     [spent] = interleaved(rounds, epoch)
     return spent.wall_s

@@ -102,6 +102,7 @@ def read_request(
     preset: str | None,
     config: Path | None,
     changes: Mapping[str, Any],
+    model: str | None = None,
 ) -> TrainRequest:
     """Checks names, paths and settings. Loads no torch, so that a typo is answered at once."""
     from semanticmac.cache.layout import CacheLayout
@@ -115,7 +116,7 @@ def read_request(
         dataset = base.dataset
     name = cached_dataset(layout, dataset)
     corpus = Manifest.read(layout.manifest(name)).corpus
-    return TrainRequest(layout, settings_for(name, corpus, changes, preset, base), config)
+    return TrainRequest(layout, settings_for(name, corpus, changes, preset, base, model), config)
 
 
 def open_training(request: TrainRequest) -> TrainData:

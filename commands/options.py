@@ -87,6 +87,14 @@ ListSettings = Annotated[
         "--settings", help="List all settings, or those with a word (--settings lr), and exit."
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Model to train: semanticmac (default), text, mult, misa … (docs/baselines.md).",
+    ),
+]
 Preset = Annotated[
     str | None, typer.Option(help="Start from the preset of another corpus: mosi, meld …")
 ]
@@ -109,23 +117,41 @@ class SettingsCommand(TyperCommand):
         if "--settings" in args:
             following = args[args.index("--settings") + 1 :]
             is_word = bool(following) and not following[0].startswith("-")
-            _print_settings(following[0] if is_word else "")
+            _print_settings(following[0] if is_word else "", _model_of(args))
         options = {option for parameter in self.params for option in parameter.opts}
         for argument in args:
             option = argument.partition("=")[0]
             if not option.startswith("--") or option in options:
                 continue
             setting = option.removeprefix("--").replace("-", "_")
-            if setting in names():
+            if setting in names(_model_of(args)):
                 raise typer.BadParameter(
                     f"{option} is a setting, not an option: give --set {setting}=VALUE"
                 )
         return super().parse_args(ctx, args)
 
 
-def _print_settings(word: str) -> NoReturn:
+def _model_of(args: list[str]) -> str:
+    """The value of --model. Raises BadParameter for an unknown model."""
+    from semanticmac.model.registry import SEMANTICMAC, UnknownModel, model_entry
+
+    name = SEMANTICMAC
+    for place, argument in enumerate(args):
+        if argument == "--model" and place + 1 < len(args):
+            name = args[place + 1]
+        elif argument.startswith("--model="):
+            name = argument.partition("=")[2]
+    if name == SEMANTICMAC:
+        return name
+    try:
+        return model_entry(name).name
+    except UnknownModel as error:
+        raise typer.BadParameter(f"--model: {error}") from None
+
+
+def _print_settings(word: str, model: str) -> NoReturn:
     from semanticmac.commands.ui.screen import out, print_uncropped
     from semanticmac.commands.ui.settings import settings_table
 
-    print_uncropped(out, settings_table(word))
+    print_uncropped(out, settings_table(word, model))
     raise typer.Exit

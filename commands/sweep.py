@@ -17,6 +17,7 @@ from semanticmac.commands.options import (
     Device,
     FromCache,
     ListSettings,
+    Model,
     Preset,
     RunsDir,
     Settings,
@@ -30,6 +31,7 @@ SAMPLERS = ("random", "tpe")
 def sweep(
     from_cache: FromCache = True,
     dataset: Dataset = None,
+    model: Model = None,
     cache: CacheDir = CACHE,
     runs: RunsDir = RUNS,
     trials: Annotated[
@@ -37,8 +39,7 @@ def sweep(
     ] = 50,
     sampler: Annotated[str, typer.Option(help="random, as in the paper, or tpe.")] = "random",
     space: Annotated[
-        Path | None,
-        typer.Option(help="TOML of the search space. Default: train/experiments/sweep.toml."),
+        Path | None, typer.Option(help="TOML of the search space. Default: that of the model.")
     ] = None,
     preset: Preset = None,
     config: Config = None,
@@ -54,14 +55,17 @@ def sweep(
     The same command resumes where it was stopped. Several of them at once share the trials.
     """
     from semanticmac.commands.common import changed_settings, open_training, read_request
+    from semanticmac.model.registry import SEMANTICMAC
     from semanticmac.train.experiments.search_space import read_space
 
     if sampler not in SAMPLERS:
         raise typer.BadParameter(f"--sampler {sampler}: expected {' or '.join(SAMPLERS)}")
     changes = changed_settings(set_, seed)
-    training = read_request(cache, dataset, preset, config, changes)
+    training = read_request(cache, dataset, preset, config, changes, model)
     settings = training.settings
     folder = runs / f"sweep-{settings.dataset}"
+    if settings.model.name != SEMANTICMAC:
+        folder = runs / f"sweep-{settings.dataset}-{settings.model.name}"
     search_space = read_space(space, settings, changes.keys())
 
     # Imported here because they load torch: whatever is mistyped was refused before.

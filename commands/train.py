@@ -18,6 +18,7 @@ from semanticmac.commands.options import (
     Device,
     FromCache,
     ListSettings,
+    Model,
     Preset,
     RunsDir,
     Settings,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 def train(
     from_cache: FromCache = True,
     dataset: Dataset = None,
+    model: Model = None,
     cache: CacheDir = CACHE,
     run: Annotated[
         Path | None, typer.Option(help="New run folder. Default: RUNS/DATASET-001, -002 …")
@@ -66,7 +68,7 @@ def train(
         bool, typer.Option("--tensorboard", help="Also write curves to RUN/tensorboard.")
     ] = False,
 ) -> Path:
-    """Train SemanticMAC on a cached dataset and keep the best epoch by validation score.
+    """Train a model on a cached dataset and keep the best epoch by validation score.
 
     On several GPUs: torchrun --nproc-per-node=N -m semanticmac.cli -- train …
     """
@@ -74,14 +76,16 @@ def train(
     from semanticmac.run.folder import drop_empty, new_run
 
     if resume is not None:
-        changed = bool(config or preset or run or set_) or seed is not None or seeds is not None
+        changed = (
+            bool(config or preset or run or set_ or model) or seed is not None or seeds is not None
+        )
         _check_resume(resume, changed)
     if seeds is not None and tensorboard:
         raise typer.BadParameter(
             "--tensorboard shows one training run: give --seed instead of --seeds"
         )
     changes = changed_settings(set_, seed)
-    request = read_request(cache, dataset, preset, resume or config, changes)
+    request = read_request(cache, dataset, preset, resume or config, changes, model)
     settings = request.settings
     if run is not None and seeds is None:
         new_run(runs, settings.dataset, run)  # refuses a folder that holds a run
@@ -210,8 +214,13 @@ def _train_seeds(
 
 
 def _print_start(settings: TrainConfig, data: TrainData, target: str) -> None:
+    from semanticmac.model.registry import SEMANTICMAC
+
     clips = f"{len(data.train)} clips, validated on {len(data.valid)}"
-    echo(err, Text.assemble("training on ", (settings.dataset, "bold"), f" ({clips}){target}"))
+    start = "training on "
+    if settings.model.name != SEMANTICMAC:
+        start = f"training {settings.model.name} on "
+    echo(err, Text.assemble(start, (settings.dataset, "bold"), f" ({clips}){target}"))
 
 
 def _print_next(folder: Path) -> None:

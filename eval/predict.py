@@ -9,13 +9,13 @@ import torch
 
 from semanticmac.cache.batch import Batch
 from semanticmac.core import MODALITIES
-from semanticmac.model.network import SemanticMAC
+from semanticmac.model.build import Network
 from semanticmac.run.predictions import Predictions
 
 
 @torch.inference_mode()
 def predict(
-    model: SemanticMAC, batches: Iterable[Batch], device: torch.device, without: Sequence[str] = ()
+    model: Network, batches: Iterable[Batch], device: torch.device, without: Sequence[str] = ()
 ) -> Predictions:
     """Runs the model in evaluation mode; afterwards it is in the mode that it was in before.
 
@@ -31,7 +31,8 @@ def predict(
         output = model(visible.to(device))
         clip_ids += batch.clip_ids
         truth.append(batch.labels.double().numpy())
-        outputs.append(output.predictions.double().cpu().numpy())
+        assert output.present is not None
+        outputs.append(output.sub_tasks().double().cpu().numpy())
         present.append(output.present.cpu().numpy())
     model.train(was_training)
     return Predictions(

@@ -1,57 +1,73 @@
-"""Trains a fusion of your own with this project's training loop.
+"""Adds a fusion of your own, trains it and compares it with SemanticMAC's training loop.
 
-The network below keeps the encoders and the prediction heads of SemanticMAC and replaces its
-fusion: a gate weighs the modalities of each clip.
+The fusion below is registered under the name `gated`: a gate weighs the modalities of each clip.
 
     semanticmac demo
     python examples/own_fusion.py
+
+docs/own-model.md explains how a package offers such a model to `semanticmac train --model gated`.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import semanticmac
-from semanticmac.core import SUB_TASKS
-from semanticmac.model.config import ModelConfig
-from semanticmac.model.inputs import ModelInputs
-from semanticmac.model.network import Output, SemanticMAC, mean_of_present
+from semanticmac.model.attention import masked_mean
+from semanticmac.model.features import Features, FusionOutput, Widths
+from semanticmac.model.registry import ModelEntry, register
+from semanticmac.model.settings import check_settings, described
 
 
-class GatedFusion(SemanticMAC):
-    """SemanticMAC without SGFI: z = Σ_m g_m · mean of the tokens of m, with Σ_m g_m = 1."""
+@dataclass(frozen=True)
+class GatedSettings:
+    """Settings of the gated fusion: keys of `settings` and of `train --set`."""
 
-    def __init__(self, config: ModelConfig, language: nn.Module | None = None) -> None:
-        super().__init__(config, language)
-        self.interaction = nn.Identity()  # not needed
-        self.fuse = nn.Linear(config.d_model, config.d_model)
-        self.gate = nn.Linear(config.d_model, 1)
+    width: int = described(64, "d, width of each modality", at_least=1)
+    dropout: float = described(0.1, "dropout before the head", at_least=0, below=1)
 
-    def forward(self, batch: ModelInputs) -> Output:
-        encoded = [
-            self.encode_text(batch.token_ids, batch.token_mask),
-            self.encode_frames("audio", batch.audio, batch.audio_mask),
-            self.encode_frames("vision", batch.vision, batch.vision_mask),
-        ]  # tokens X_m (B, T_m, d) and their mask (B, T_m)
-        pooled = torch.stack([masked_mean(*pair) for pair in encoded], dim=1)  # (B, 3, d)
-        present = torch.stack([mask.any(1) for _, mask in encoded], dim=1)  # (B, 3)
-
-        gates = self.gate(pooled).squeeze(2).masked_fill(~present, -1e4).softmax(1)  # (B, 3)
-        fused = torch.relu(self.fuse((gates[:, :, None] * pooled).sum(1)))  # (B, d)
-
-        # One vector per sub-task: multimodal, shared, text, audio, vision.
-        features = [fused, mean_of_present(pooled, present), *pooled.unbind(1)]
-        outputs = [self.heads[name](x) for name, x in zip(SUB_TASKS, features, strict=True)]
-        return Output(torch.stack(outputs, dim=1), pooled, pooled, fused, present)
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
-def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
-    """tokens (B, T, d); mask (B, T), True = real → their mean (B, d), zero if there is none."""
-    total = (tokens * mask[..., None]).sum(1)
-    return total / mask.sum(1, keepdim=True).clamp(min=1)
+class GatedFusion(nn.Module):
+    """z = Σ_m g_m · ReLU(W_m · mean of the tokens of m), with Σ_m g_m = 1 over what is present."""
+
+    def __init__(self, settings: GatedSettings, widths: Widths, outputs: int) -> None:
+        super().__init__()
+        d = settings.width
+        self.project = nn.ModuleList(
+            nn.Linear(width, d) for width in (widths.text, widths.audio, widths.vision)
+        )
+        self.gate = nn.Linear(d, 1)
+        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(d, outputs))
+
+    def forward(self, features: Features) -> FusionOutput:
+        means = [
+            masked_mean(features.text, features.text_mask),  # (B, D_t)
+            masked_mean(features.audio, features.audio_mask),
+            masked_mean(features.vision, features.vision_mask),
+        ]
+        tokens = [torch.relu(layer(x)) for layer, x in zip(self.project, means, strict=True)]
+        stacked = torch.stack(tokens, dim=1)  # (B, 3, d)
+        # An absent modality gets no weight; a clip without any gets equal ones.
+        scores = self.gate(stacked)[..., 0].masked_fill(~features.present, -1e4)  # (B, 3)
+        gates = scores.softmax(dim=1)
+        fused = (gates[..., None] * stacked).sum(dim=1)  # (B, d)
+        return FusionOutput({"multimodal": self.head(fused)}, {"gates": gates})
+
+
+MODEL = ModelEntry(
+    name="gated",
+    summary="a gate weighs the modalities of each clip",
+    settings=GatedSettings,
+    network=GatedFusion,
+    space={"width": [32, 64, 128], "lr_rest": {"low": 1e-4, "high": 5e-3, "log": True}},
+)
 
 
 def main() -> None:
@@ -61,12 +77,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     options = parser.parse_args()
 
-    # These losses belong to the fusion of the paper.
-    settings = {"epochs": options.epochs, "intra": False, "inter": False, "pseudo_labels": False}
+    register(MODEL)
     run = semanticmac.train_model(
-        options.dataset, cache=options.cache, settings=settings, build_model=GatedFusion
+        options.dataset,
+        cache=options.cache,
+        model="gated",
+        settings={"epochs": options.epochs, "width": 32},
     )
-    evaluation = semanticmac.evaluate_model(run, cache=options.cache, build_model=GatedFusion)
+    evaluation = semanticmac.evaluate_model(run, cache=options.cache)
     print(f"{run.folder}: best epoch {run.info.best_epoch}")
     for metric in evaluation.scores.metrics:
         print(f"{metric.name}: {metric.value}")

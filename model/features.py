@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from semanticmac.core import SUB_TASKS
+from semanticmac.model.attention import masked_mean
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,15 @@ class Features:
     audio_mask: Tensor  # (B, F_a) bool
     vision: Tensor  # (B, F_v, E_v)
     vision_mask: Tensor  # (B, F_v) bool
+    # (B, D_t) one state of each text, chosen by the setting `pooling`; zero without text. None: the
+    # mean of its tokens.
+    pooled_text: Tensor | None = None
+
+    def text_state(self) -> Tensor:
+        """(B, D_t): one state of each text."""
+        if self.pooled_text is not None:
+            return self.pooled_text
+        return masked_mean(self.text, self.text_mask)
 
     @property
     def present(self) -> Tensor:
@@ -54,6 +65,23 @@ class FusionOutput:
     # What the loss of the method needs, by name, such as `private.text`. Each has B rows.
     states: dict[str, Tensor] = field(default_factory=dict)
     present: Tensor | None = None  # (B, 3) bool: the modalities that a clip has and the model reads
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by name, for `with_tensors`. Each has B rows."""
+        named = {}
+        for name, tensor in self.predictions.items():
+            named[f"predictions.{name}"] = tensor
+        for name, tensor in self.states.items():
+            named[f"states.{name}"] = tensor
+        if self.present is not None:
+            named["present"] = self.present
+        return named
+
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> FusionOutput:
+        """The same output with other tensors."""
+        predictions = {name: tensors[f"predictions.{name}"] for name in self.predictions}
+        states = {name: tensors[f"states.{name}"] for name in self.states}
+        return FusionOutput(predictions, states, tensors.get("present"))
 
     def sub_tasks(self) -> Tensor:
         """(B, 5, K) in the order of SUB_TASKS; NaN for a sub-task without a head."""

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticmac.core import MODALITIES
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.inputs import ModelInputs
@@ -110,9 +109,3 @@ class FusionModel(nn.Module):
         if self.language is not None and self.config.freeze_language:
             self.language.eval()
         return self
-
-
-def reads(config: ModelConfig) -> tuple[str, ...]:
-    """The modalities that the model can read, in the order of MODALITIES."""
-    readable = model_entry(config.name).modalities
-    return tuple(name for name in MODALITIES if name in readable)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,18 @@ class Output:
     shared: Tensor  # (B, 3, d) h_m
     fused: Tensor  # (B, d) z
     present: Tensor  # (B, 3) bool: the modalities that a clip has and the model looks at
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by name, for `with_tensors`."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Output:
+        """The same output with other tensors."""
+        return Output(**tensors)
+
+    def sub_tasks(self) -> Tensor:
+        """(B, 5, K), the predictions; as in FusionOutput."""
+        return self.predictions
 
     @property
     def representations(self) -> Tensor:
@@ -158,10 +170,6 @@ def prediction_head(config: ModelConfig) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(d, d), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(d, config.outputs)
     )
-
-
-# Makes the network of a run: its settings and its language model → an untrained network.
-BuildModel = Callable[[ModelConfig, nn.Module | None], SemanticMAC]
 
 
 def width_of(language: nn.Module) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import count
@@ -37,6 +37,7 @@ from semanticmac.cache.keys import Fingerprint
 from semanticmac.core import MODALITIES, Task
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.previous_settings import current_settings
+from semanticmac.model.registry import UnknownModel, model_entry
 from semanticmac.run.digests import changed_files
 
 SEEDS = "seeds.json"  # marks a folder that holds the runs of one model over seeds
@@ -98,6 +99,11 @@ class RunInfo:
             raise RunError(_why_no_run(folder))
         try:
             return cls._parse(path)
+        except UnknownModel as error:
+            raise RunError(
+                f"{path}: {error}. A model of your own must be installed or registered first "
+                "(docs/own-model.md)"
+            ) from None
         except (ValueError, KeyError, TypeError, AttributeError, ChecksumMismatch) as error:
             raise RunError(
                 f"{path} cannot be read: it is damaged, or of another version "
@@ -110,13 +116,22 @@ class RunInfo:
         if content.pop("checksum", None) is not None:
             read_checksummed(path)
         task = content["task"]
-        model: dict[str, Any] = {}
-        for key, value in current_settings(content["model"]).items():
-            model[key] = tuple(value) if isinstance(value, list) else value
+        model = _without_lists(current_settings(content["model"]))
+        if model.get("method") is not None:
+            settings = model_entry(model["name"]).settings
+            model["method"] = settings(**_without_lists(model["method"]))
         content["task"] = Task(**{**task, "classes": tuple(task["classes"])})
         content["model"] = ModelConfig(**model)
         content["fingerprint"] = Fingerprint.from_json(json.dumps(content["fingerprint"]))
         return cls(**content)
+
+
+def _without_lists(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples."""
+    values = {}
+    for key, value in settings.items():
+        values[key] = tuple(value) if isinstance(value, list) else value
+    return values
 
 
 def settings_of(folder: Path) -> dict[str, str]:
@@ -126,8 +141,9 @@ def settings_of(folder: Path) -> dict[str, str]:
         return {}
     settings = tomllib.loads(path.read_text(encoding="utf-8"))
     model = settings.pop("model", {})
+    method = model.pop("method", {})
     texts = {}
-    for key, value in {**settings, **model}.items():
+    for key, value in {**settings, **model, **method}.items():
         texts[key] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return texts
 

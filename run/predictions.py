@@ -48,7 +48,8 @@ class Predictions:
 
     clip_ids: tuple[str, ...]
     truth: np.ndarray  # (N, K) float64, NaN = not labelled
-    outputs: np.ndarray  # (N, 5, K) float64 scores or logits, in the order of SUB_TASKS
+    # (N, 5, K) float64 scores or logits, in the order of SUB_TASKS; NaN: the model has no such head
+    outputs: np.ndarray
     present: np.ndarray  # (N, 3) bool, in the order of MODALITIES
 
     @property
@@ -57,8 +58,12 @@ class Predictions:
         return self.outputs[:, 0]
 
     def available(self, clip: int) -> tuple[bool, ...]:
-        """For each sub-task: has clip number `clip` the modality that it needs?"""
-        return (True, True, *self.present[clip].tolist())
+        """For each sub-task: does the model predict it, and has the clip the modality it needs?"""
+        needed = np.array([True, True, *self.present[clip]])
+        predicted = ~np.isnan(self.outputs[clip]).any(axis=1)
+        # An output that became NaN in training is shown, not left out.
+        predicted[0] = True
+        return tuple((needed & predicted).tolist())
 
 
 def rows_by_clip_id(rows: Sequence[Row]) -> dict[str, Row]:

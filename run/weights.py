@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.batch import Tokenize, no_text
+from semanticmac.model.build import Network, build_network
 from semanticmac.model.language.base import kept_tensors, load_kept_tensors
-from semanticmac.model.network import BuildModel, SemanticMAC
 from semanticmac.run.digests import digest_files
 from semanticmac.run.folder import RunError, RunInfo, check_files, is_finished, require_weights
 from semanticmac.run.language import open_saved_language
@@ -23,12 +23,12 @@ class TrainedModel:
     """A model with its tokenizer and the description of its run."""
 
     info: RunInfo
-    model: SemanticMAC
+    model: Network
     tokenize: Tokenize
     finished: bool = True  # False: the best weights so far of a training that has not ended
 
 
-def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
+def save_best(folder: Path, model: Network, info: RunInfo) -> None:
     """Writes model.safetensors and run.json; removes the scores of earlier weights."""
     for outdated in (*folder.glob("eval-*.json"), folder / "predictions.parquet"):
         outdated.unlink(missing_ok=True)
@@ -38,10 +38,8 @@ def save_best(folder: Path, model: SemanticMAC, info: RunInfo) -> None:
     replace(info, files=digest_files(folder)).write(folder)
 
 
-def load_run(
-    folder: Path, device: torch.device, build_model: BuildModel = SemanticMAC
-) -> TrainedModel:
-    """The best model of a run, in evaluation mode. build_model: the one that it was trained with.
+def load_run(folder: Path, device: torch.device) -> TrainedModel:
+    """The best model of a run, in evaluation mode.
 
     Raises RunError where the folder holds no run, no weights, or weights of another version.
     """
@@ -53,7 +51,7 @@ def load_run(
     if "text" in info.model.modalities:
         tokenize, language = open_saved_language(folder, info.model)
 
-    model = build_model(info.model, language)
+    model = build_network(info.model, language)
     try:
         load_kept_tensors(model, weights)
     except RuntimeError as error:

@@ -15,10 +15,13 @@ import semanticmac
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.errors import ConfigError, RunError
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.model.network import SemanticMAC
+from semanticmac.model.baselines.single import FramesOnly, FramesSettings
+from semanticmac.model.features import Features, FusionOutput, Widths
+from semanticmac.model.registry import ModelEntry, register
 from semanticmac.run.folder import RunInfo
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
+from semanticmac.train.config import names
 from semanticmac.train.logger import EpochLog
 
 CPU = torch.device("cpu")
@@ -106,29 +109,31 @@ def test_mistakes_are_errors_of_the_package(
     assert list(tmp_path.iterdir()) == []
 
 
-class Doubled(SemanticMAC):
-    """A network that differs from SemanticMAC in its output alone."""
+class Doubled(FramesOnly):
+    """Twice the prediction of the model that reads audio."""
 
-    def forward(self, batch: Any) -> Any:
-        output = super().forward(batch)
-        return type(output)(
-            output.predictions * 2, output.specific, output.shared, output.fused, output.present
-        )
+    def __init__(self, settings: FramesSettings, widths: Widths, outputs: int) -> None:
+        super().__init__("audio", settings, widths.audio, outputs)
+
+    def forward(self, features: Features) -> FusionOutput:
+        output = super().forward(features)
+        return FusionOutput({"multimodal": 2 * output.predictions["multimodal"]})
 
 
-def test_a_network_of_ones_own_is_trained_and_scored(
+def test_a_model_of_ones_own_is_registered_trained_and_scored(
     planted: Callable[..., CacheLayout], small: dict[str, Any], tmp_path: Path
 ) -> None:
     cache = planted().root
-    settings = small | {"modalities": "audio", "epochs": 1}
+    register(ModelEntry("doubled", "twice the audio model", FramesSettings, Doubled))
+    shared = {key: small[key] for key in small if key in names("doubled")}
     run = semanticmac.train_model(
         "planted",
         cache=cache,
         run=tmp_path / "run",
-        settings=settings,
+        model="doubled",
+        settings=shared | {"modalities": "audio", "epochs": 1, "hidden": 8},
         device="cpu",
-        build_model=Doubled,
     )
-    own = semanticmac.evaluate_model(run, cache=cache, device="cpu", build_model=Doubled)
-    plain = semanticmac.evaluate_model(run, cache=cache, device="cpu")
-    np.testing.assert_allclose(own.predictions.outputs, 2 * plain.predictions.outputs, rtol=1e-6)
+    assert run.info.model.name == "doubled" and run.info.model.method == FramesSettings(8, 0.1)
+    scored = semanticmac.evaluate_model(run, cache=cache, device="cpu").predictions
+    assert np.isfinite(scored.multimodal).all() and np.isnan(scored.outputs[:, 1:]).all()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semanticmac.model.registry import SEMANTICMAC
 from semanticmac.run.folder import RunInfo
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, from_toml, override, preset
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from semanticmac.train.data import TrainData
 
 
-def named_preset(name: str, dataset: str) -> TrainConfig:
-    """The paper's settings for one corpus, for training on another dataset.
+def named_preset(name: str, dataset: str, model: str = SEMANTICMAC) -> TrainConfig:
+    """The settings of a model for one corpus, for training on another dataset.
 
     Raises ConfigError if there are none.
     """
@@ -26,7 +27,7 @@ def named_preset(name: str, dataset: str) -> TrainConfig:
         near = difflib.get_close_matches(name, known, n=2)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise ConfigError(f"there is no preset {name!r}; {hint}presets: {', '.join(known)}")
-    return preset(name, dataset)
+    return preset(name, dataset, model)
 
 
 def read_config(path: Path, dataset: str | None = None) -> TrainConfig:
@@ -72,13 +73,24 @@ def settings_for(
     changes: Mapping[str, Any],
     preset_name: str | None,
     begin_with: TrainConfig | None,
+    model: str | None = None,
 ) -> TrainConfig:
-    """`begin_with`, the named preset, or the preset of the corpus, with the changes."""
+    """`begin_with`, the named preset, or the preset of the corpus, with the changes.
+
+    model: by its name; None = that of `begin_with`, else SemanticMAC.
+    """
     if begin_with is not None and preset_name is not None:
         raise ConfigError(
             "--config and --preset exclude each other: each gives the settings to start from"
         )
-    by_corpus = (
-        preset(corpus, dataset) if preset_name is None else named_preset(preset_name, dataset)
-    )
-    return override(begin_with or by_corpus, changes)
+    if begin_with is not None:
+        if model not in (None, begin_with.model.name):
+            raise ConfigError(
+                f"--config has the settings of the model {begin_with.model.name}, and --model is "
+                f"{model}: give --preset instead, or leave --model out"
+            )
+        return override(begin_with, changes)
+    chosen = model or SEMANTICMAC
+    if preset_name is not None:
+        return override(named_preset(preset_name, dataset, chosen), changes)
+    return override(preset(corpus, dataset, chosen), changes)

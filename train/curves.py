@@ -47,7 +47,7 @@ class Curves:
         if self._writer is None:
             # In a resumed run the curves after the checkpoint are drawn again.
             self._writer = self._make(self._folder, purge_step=line.step)
-        losses = {"loss": line.loss, "intra": line.intra, "inter": line.inter, **line.sub_tasks}
+        losses = {"loss": line.loss, **line.terms, **line.sub_tasks}
         for name, loss in losses.items():
             self._writer.add_scalar(f"train/{name}", loss, line.step)
         for name, rate in line.rates.items():

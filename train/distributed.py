@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from semanticmac.model.network import Output
+from semanticmac.model.build import ModelOutput
 from semanticmac.train.data import TrainError
 from semanticmac.train.losses import wide
 
@@ -89,19 +89,19 @@ class DistributedContext:
         gathered: Tensor = _Gather.apply(local, self.share_sizes(clips), self.rank)  # type: ignore[no-untyped-call]
         return gathered
 
-    def gather_output(self, output: Output, clips: int) -> Output:
+    def gather_output(self, output: ModelOutput, clips: int) -> ModelOutput:
         """The model's output for the whole batch, from the outputs for the shares."""
         if self.world_size == 1:
             return output
-        parts = [output.predictions, output.specific, output.shared, output.fused, output.present]
-        columns = [wide(part).flatten(1) for part in parts]
+        parts = output.tensors()
+        columns = [wide(part).flatten(1) for part in parts.values()]
         widths = [column.shape[1] for column in columns]
         gathered = torch.split(self.gather(torch.cat(columns, dim=1), clips), widths, dim=1)
-        whole = []
-        for part, column in zip(parts, gathered, strict=True):
-            whole.append(column.reshape(-1, *part.shape[1:]))
-        predictions, specific, shared, fused, present = whole
-        return Output(predictions, specific, shared, fused, present > 0.5)
+        whole = {}
+        for (name, part), column in zip(parts.items(), gathered, strict=True):
+            values = column.reshape(-1, *part.shape[1:])
+            whole[name] = values > 0.5 if part.dtype == torch.bool else values
+        return output.with_tensors(whole)
 
     def all_gather(self, value: Value) -> list[Value]:
         """The values of all processes in the order of their ranks, on every process."""

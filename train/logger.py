@@ -6,8 +6,9 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,6 @@ from torch import Tensor
 from semanticmac.core import SUB_TASKS
 from semanticmac.train.data import TrainError
 
-LOGGED_VALUES = 9  # of a step: total, intra, inter, five sub-tasks, norm of the gradient
 # On a GPU the values of so many steps are fetched together: each fetch waits for the GPU.
 GPU_BUFFERED_STEPS = 16
 
@@ -27,8 +27,7 @@ class StepLog:
     step: int  # of the run, from 1
     epoch: int
     loss: float
-    intra: float
-    inter: float
+    terms: dict[str, float]  # its other parts, by name; in the log each is a key of its own
     sub_tasks: dict[str, float]
     gradient_norm: float  # before clipping
     rates: dict[str, float]  # learning rates: `rest`, and `language` if it is trained
@@ -40,8 +39,7 @@ class EpochLog:
 
     epoch: int  # from 1
     loss: float
-    intra: float
-    inter: float
+    terms: dict[str, float]  # as in StepLog
     sub_tasks: dict[str, float]
     valid_metric: str
     valid: float
@@ -54,25 +52,40 @@ class StepMetrics:
 
     step: int
     epoch: int
-    values: Tensor  # (LOGGED_VALUES,), in the order of StepLog
+    names: Sequence[str]  # of the terms of the loss, `total` first
+    values: Tensor  # the terms, then the norm of the gradient
     rates: dict[str, float]
     clip_ids: Sequence[str]  # of the whole step
 
 
-def epoch_log(epoch: int, means: Tensor, metric: str, valid: float, best: bool) -> EpochLog:
-    """means: (LOGGED_VALUES,) over the steps of the epoch."""
-    loss, intra, inter, *sub_tasks = means.tolist()[: LOGGED_VALUES - 1]
-    by_name = dict(zip(SUB_TASKS, sub_tasks, strict=True))
-    return EpochLog(epoch, loss, intra, inter, by_name, metric, valid, best)
+def epoch_log(
+    epoch: int, names: Sequence[str], means: Tensor, metric: str, valid: float, best: bool
+) -> EpochLog:
+    """names, means: as in StepMetrics, over the steps of the epoch."""
+    loss, terms, sub_tasks = _parts(names, means.tolist()[:-1])
+    return EpochLog(epoch, loss, terms, sub_tasks, metric, valid, best)
 
 
 def read_epochs(path: Path) -> Iterator[EpochLog]:
     """The epochs of a log, in order."""
+    known = {entry.name for entry in fields(EpochLog)}
     with path.open(encoding="utf-8") as file:
         for line in file:
             values = json.loads(line)
-            if "step" not in values:
-                yield EpochLog(**values)
+            if "step" in values:
+                continue
+            terms = {name: values.pop(name) for name in list(values) if name not in known}
+            yield EpochLog(terms=terms, **values)
+
+
+def _parts(
+    names: Sequence[str], values: Sequence[float]
+) -> tuple[float, dict[str, float], dict[str, float]]:
+    """Total, other terms and losses of the sub-tasks."""
+    losses = dict(zip(names, values, strict=True))
+    total = losses.pop("total")
+    sub_tasks = {name: losses.pop(name) for name in SUB_TASKS if name in losses}
+    return total, losses, sub_tasks
 
 
 def require_length(path: Path, size_bytes: int) -> None:
@@ -83,6 +96,17 @@ def require_length(path: Path, size_bytes: int) -> None:
             f"{path} is shorter than when the checkpoint was made: the run cannot be resumed. "
             "Start a new run."
         )
+
+
+def _as_json(line: StepLog | EpochLog) -> dict[str, Any]:
+    """The keys of a line; each term is one of them."""
+    values: dict[str, Any] = {}
+    for key, value in asdict(line).items():
+        if key == "terms":
+            values |= value
+        else:
+            values[key] = value
+    return values
 
 
 class RunLog:
@@ -139,7 +163,8 @@ class RunLog:
         return self._file.tell()
 
     def _write_step(self, metrics: StepMetrics, values: list[float]) -> None:
-        loss, intra, inter, *sub_tasks, norm = values
+        *losses, norm = values
+        loss, terms, sub_tasks = _parts(metrics.names, losses)
         for name, value in (("loss", loss), ("gradient", norm)):
             if not math.isfinite(value):
                 raise TrainError(
@@ -147,14 +172,11 @@ class RunLog:
                     f"{', '.join(metrics.clip_ids)}. Lower lr_language and lr_rest, or check "
                     "these clips with `semanticmac verify`."
                 )
-        by_name = dict(zip(SUB_TASKS, sub_tasks, strict=True))
-        line = StepLog(
-            metrics.step, metrics.epoch, loss, intra, inter, by_name, norm, metrics.rates
-        )
+        line = StepLog(metrics.step, metrics.epoch, loss, terms, sub_tasks, norm, metrics.rates)
         self._write(line)
         self._on_step(line)
 
     def _write(self, line: StepLog | EpochLog) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(asdict(line)).encode() + b"\n")
+            self._file.write(json.dumps(_as_json(line)).encode() + b"\n")
             self._file.flush()

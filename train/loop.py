@@ -15,7 +15,7 @@ import transformers
 from semanticmac import __version__
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.eval.predict import predict
-from semanticmac.model.network import BuildModel, SemanticMAC
+from semanticmac.model.build import build_network
 from semanticmac.run.folder import RunInfo
 from semanticmac.run.predictions import join_predictions
 from semanticmac.run.pseudo_labels import write_pseudo_labels
@@ -49,7 +49,6 @@ def train(
     resume: bool = False,
     save_every_s: float = SAVE_EVERY_S,
     distributed: DistributedContext = SINGLE_PROCESS,
-    build_model: BuildModel = SemanticMAC,
 ) -> RunInfo:
     """Trains one model and keeps the weights of the best epoch by validation score in `run`.
 
@@ -59,7 +58,6 @@ def train(
     without the stop. A finished run is left as it is; a run without a checkpoint starts from the
     beginning.
     distributed: the processes that train together. Each of them calls this function.
-    build_model: makes the network; a subclass of SemanticMAC with another fusion, for example.
 
     Raises TrainError if a loss is not finite, naming the clips of that step, or if a run cannot be
     resumed with this data or number of processes; ConfigError if the run has other settings.
@@ -71,7 +69,7 @@ def train(
         return RunInfo.read(run)
 
     with _open_session(
-        config, data, run, device, callbacks, resume, save_every_s, distributed, build_model
+        config, data, run, device, callbacks, resume, save_every_s, distributed
     ) as session:
         trainer, reader = session.trainer, session.reader
         for epoch in range(trainer.epoch, config.epochs + 1):
@@ -119,9 +117,10 @@ class _Session:
     report: InputReport
 
     def write_pseudo_labels(self, epoch: int) -> None:
-        if self.trainer.config.pseudo_labels and self.trainer.distributed.is_main:
+        labels = self.trainer.objective.pseudo_labels()
+        if labels is not None and self.trainer.distributed.is_main:
             clip_ids = [row.clip_id for row in self.reader.data.train.rows]
-            write_pseudo_labels(self.run, epoch, clip_ids, self.trainer.labels.labels)
+            write_pseudo_labels(self.run, epoch, clip_ids, labels)
 
     def save_best(self, result: EpochLog) -> None:
         if self.trainer.distributed.is_main:
@@ -139,7 +138,6 @@ def _open_session(
     resume: bool,
     save_every_s: float,
     distributed: DistributedContext,
-    build_model: BuildModel,
 ) -> Iterator[_Session]:
     """Loads the language model and the last checkpoint, and holds the lock of the run folder."""
     metadata = CheckpointMetadata.of_new_run(data, distributed)
@@ -165,7 +163,7 @@ def _open_session(
             write_text(run / "config.toml", config.to_toml())
 
         reader = BatchReader(config, data, language.tokenize, distributed, pin_memory=on_gpu)
-        model = build_model(config.model, language.model).to(device)
+        model = build_network(config.model, language.model).to(device)
         truth = data.train.labels(data.task.width).to(device)
         steps_per_epoch = reader.sampler.steps_per_epoch
         trainer = Trainer(config, data.task.kind, model, truth, steps_per_epoch, distributed)

@@ -10,22 +10,21 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semanticmac.core import Kind
+from semanticmac.model.build import Network
 from semanticmac.model.language.base import kept_tensors, load_kept_tensors
-from semanticmac.model.network import SemanticMAC
+from semanticmac.model.registry import SEMANTICMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.distributed import DistributedContext
-from semanticmac.train.logger import LOGGED_VALUES, EpochLog, StepMetrics, epoch_log
-from semanticmac.train.losses import balanced_weights
-from semanticmac.train.objectives.semantic_centric import objective
+from semanticmac.train.logger import EpochLog, StepMetrics, epoch_log
+from semanticmac.train.objectives.registry import make_objective
 from semanticmac.train.optim import make_optimizer, parameter_groups, rate_factor, set_rates
-from semanticmac.train.pseudo_labels import PseudoLabelConfig, PseudoLabels
 from semanticmac.train.seeding import seed_everything
 from semanticmac.train.validation import Score
 
 
 class Trainer:
-    """Model, optimizer, pseudo labels, and how far the run is.
+    """Model, optimizer, objective, and how far the run is.
 
     With several processes each one has a trainer, and all of them stay equal.
     """
@@ -34,7 +33,7 @@ class Trainer:
         self,
         config: TrainConfig,
         kind: Kind,
-        model: SemanticMAC,
+        model: Network,
         truth: Tensor,
         steps_per_epoch: int,
         distributed: DistributedContext,
@@ -49,14 +48,14 @@ class Trainer:
         self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
         rates = (config.lr_language, config.lr_rest, config.weight_decay)
         self.optimizer = make_optimizer(parameter_groups(model, model.language, *rates))
-        self.labels = PseudoLabels(truth, config.model.d_model, _label_config(config))
-        self.class_weights = (
-            balanced_weights(truth, kind) if config.class_weights == "balanced" else None
-        )
+        self.truth = truth
+        self.objective = make_objective(config, kind, truth)
+        self.loss_names: tuple[str, ...] = ()  # the terms of the objective
         self.step_count = 0  # finished steps of the run
         self.epoch = 1  # the epoch that is being trained
         self.epoch_steps = 0  # its finished steps
-        self.loss_sums = torch.zeros(LOGGED_VALUES, device=self.device)  # over these steps
+        # Terms and the norm of the gradient, over these steps; one zero before the first step.
+        self.loss_sums = torch.zeros(1, device=self.device)
         self.best: Score | None = None
 
         if config.compile:
@@ -64,7 +63,11 @@ class Trainer:
         self.forward: nn.Module = model
         if distributed.world_size > 1:
             devices = [self.device.index or 0] if self.device.type == "cuda" else None
-            self.forward = DistributedDataParallel(model, device_ids=devices)
+            # The heads of another model may not all be in its loss.
+            unused = config.model.name != SEMANTICMAC
+            self.forward = DistributedDataParallel(
+                model, device_ids=devices, find_unused_parameters=unused
+            )
 
     def step(self, batches: Sequence[TrainBatch]) -> StepMetrics:
         """One optimisation step on the mean gradient of the batches."""
@@ -85,26 +88,25 @@ class Trainer:
         self.optimizer.step()
 
         values = torch.cat([torch.stack(losses).mean(0), norm.detach()[None]])
-        self.loss_sums += values
+        self.loss_sums = self.loss_sums + values
         self.step_count += 1
         self.epoch_steps += 1
         clip_ids: list[str] = []
         for batch in batches:
             clip_ids += batch.clip_ids
-        return StepMetrics(self.step_count, self.epoch, values, rates, clip_ids)
+        return StepMetrics(self.step_count, self.epoch, self.loss_names, values, rates, clip_ids)
 
     def finish_epoch(self, score: Score) -> EpochLog:
-        """Compares the epoch with the best one, and makes the pseudo labels of the next epoch."""
+        """Compares the epoch with the best one, and starts the next epoch."""
         is_best = score.beats(self.best)
-        result = epoch_log(
-            self.epoch, self.loss_sums / self.steps_per_epoch, score.name, score.value, is_best
-        )
+        means = self.loss_sums / self.steps_per_epoch
+        result = epoch_log(self.epoch, self.loss_names, means, score.name, score.value, is_best)
         if is_best:
             self.best = score
+        self.objective.end_epoch(self.epoch)
         self.epoch += 1
         self.epoch_steps = 0
         self.loss_sums = torch.zeros_like(self.loss_sums)
-        self.labels.update(self.epoch)
         return result
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -113,7 +115,7 @@ class Trainer:
         for index, moments in self.optimizer.state_dict()["state"].items():
             for name, tensor in moments.items():
                 tensors[f"optimizer.{index}.{name}"] = tensor
-        for name, tensor in self.labels.state_dict().items():
+        for name, tensor in self.objective.state_dict().items():
             tensors[f"labels.{name}"] = tensor
         tensors["step"] = torch.tensor(self.step_count)
         tensors["sums"] = self.loss_sums
@@ -139,34 +141,29 @@ class Trainer:
 
         load_kept_tensors(self.model, parts["model"])
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.labels.load_state_dict(parts["labels"])
+        self.objective.load_state_dict(parts["labels"])
         self.step_count = int(tensors["step"])
         self.loss_sums = tensors["sums"].to(self.device)
         self.epoch, self.epoch_steps, self.best = epoch, epoch_steps, best
 
     def _backward(self, batch: TrainBatch, batches: int) -> Tensor:
-        """Adds the gradients of one batch out of `batches` → its losses (8,)."""
+        """Adds the gradients of one batch out of `batches` → the terms of its loss."""
         rows = torch.tensor(batch.rows, device=self.device)
         use_bfloat16 = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=use_bfloat16):
             output = self.forward(batch.local.to(self.device))
         output = self.distributed.gather_output(output, len(batch.rows))
-        targets = self.labels.targets(rows)
-        losses = objective(self.config, self.kind, output, targets, self.class_weights)
+        losses = self.objective.loss(output, rows, self.truth[rows])
         # Each process has the loss of the whole batch, and its gradient covers this process's
         # share. DistributedDataParallel averages these parts of a sum: hence the world size.
-        torch.autograd.backward(losses.total * (self.distributed.world_size / batches))
-        self.labels.record(rows, output.representations, output.present)
-        return losses.vector()
+        torch.autograd.backward(losses["total"] * (self.distributed.world_size / batches))
+        self.objective.after_backward(output, rows)
+        self.loss_names = tuple(losses)
+        # One vector, so that a step needs one transfer from the device.
+        return torch.stack(list(losses.values())).detach()
 
     def _gradient_exchange(self, *, last: bool) -> AbstractContextManager[None]:
         """Only the last batch of a step exchanges gradients between processes."""
         if not last and isinstance(self.forward, DistributedDataParallel):
             return self.forward.no_sync()
         return nullcontext()
-
-
-def _label_config(config: TrainConfig) -> PseudoLabelConfig:
-    return PseudoLabelConfig(
-        config.pseudo_labels, config.momentum, config.neighbours, config.start_epoch
-    )

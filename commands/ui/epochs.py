@@ -27,7 +27,7 @@ class EpochLines:
             self._print(line)
 
     def _print(self, line: EpochLog) -> None:
-        losses = {"loss": line.loss, **line.sub_tasks, "intra": line.intra, "inter": line.inter}
+        losses = {"loss": line.loss, **line.sub_tasks, **line.terms}
         if line.epoch == 1:
             names = " ".join(f"{name:>7}" for name in losses)
             self._screen.line(f"epoch {names}   {line.valid_metric}")
@@ -43,7 +43,7 @@ def epochs_table(epochs: list[EpochLog]) -> Table:
     if best is not None and best not in shown:
         shown = [best, *shown[1:]]
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-    for name in ("epoch", "loss", *shown[-1].sub_tasks, "intra", "inter"):
+    for name in ("epoch", "loss", *shown[-1].sub_tasks, *shown[-1].terms):
         width = len("epoch") if name == "epoch" else len("99.999")
         table.add_column(
             name.replace("multimodal", "multi-\nmodal"), justify="right", min_width=width
@@ -51,7 +51,7 @@ def epochs_table(epochs: list[EpochLog]) -> Table:
     table.add_column(shown[-1].valid_metric.replace(" ", "\n", 1), justify="right", no_wrap=True)
     table.add_column()
     for line in shown:
-        losses = [line.loss, *line.sub_tasks.values(), line.intra, line.inter]
+        losses = [line.loss, *line.sub_tasks.values(), *line.terms.values()]
         # A loss of 0 is one that is not trained.
         cells = [f"{loss:.3f}" if loss else "–" for loss in losses]
         cells += [f"{line.valid:.4f}", "★" if line is best else ""]

@@ -15,7 +15,7 @@ from semanticmac.inference import Prediction
 def predictions_table(
     modalities: Sequence[str], predictions: Sequence[Prediction], notes: Sequence[str]
 ) -> Table:
-    """One row per video: the multimodal prediction, then that of each modality of the model."""
+    """One row per video: the multimodal prediction, then each modality that has a head."""
     table = Table(
         title="predictions",
         caption=plain_text("\n".join(notes)) if notes else None,
@@ -26,6 +26,10 @@ def predictions_table(
     )
     table.add_column("clip", overflow="fold")
     table.add_column("multimodal", style="bold")
+    heads: set[str] = set()
+    for prediction in predictions:
+        heads |= prediction.outputs.keys()
+    modalities = [name for name in modalities if name in heads]
     for name in modalities:
         table.add_column(f"{name} alone")
     for prediction in predictions:

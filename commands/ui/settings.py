@@ -5,18 +5,22 @@ from __future__ import annotations
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from semanticmac.model.registry import SEMANTICMAC
 from semanticmac.train.config import ConfigError, setting_rows
 
 
-def settings_table(word: str) -> Table:
-    """The settings whose key or description has the word; an empty word shows all of them.
+def settings_table(word: str, model: str = SEMANTICMAC) -> Table:
+    """The settings of a model whose key or description has the word; an empty word shows all.
 
     Raises ConfigError if there is none.
     """
-    rows = setting_rows(word)
+    rows = setting_rows(word, model)
     if not rows:
         raise ConfigError(f"no setting has {word!r} in its key or meaning: --settings lists all")
-    table = Table(box=SIMPLE_HEAD, title="settings: --set KEY=VALUE", title_justify="left")
+    title = "settings: --set KEY=VALUE"
+    if model != SEMANTICMAC:
+        title = f"settings of --model {model}: --set KEY=VALUE"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("key", no_wrap=True)
     table.add_column("default", no_wrap=True)
     table.add_column("accepts")

@@ -26,7 +26,12 @@ from semanticmac.eval.analysis.figure import (
     figure,
     thinned,
 )
-from semanticmac.eval.analysis.represent import FRAME_MODALITIES, context_of, frames_of
+from semanticmac.eval.analysis.represent import (
+    FRAME_MODALITIES,
+    context_of,
+    frames_of,
+    require_semanticmac,
+)
 from semanticmac.eval.analysis.thumbnails import Preview, previews
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.model.attention import split_heads
@@ -47,6 +52,7 @@ Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 
 def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
     """The table has all frames of all clips, the figure the clips with the sharpest attention."""
+    require_semanticmac(data)
     if not data.trained.info.model.perceiver:
         raise AnalysisError(
             "this model was trained without the perceiver: it reads every frame as it is"
@@ -98,7 +104,7 @@ def attention(data: EvalData, rows: Sequence[Row]) -> list[Weights]:
 
 
 def _batch_attention(data: EvalData, batch: Batch) -> list[Weights]:
-    model = data.trained.model
+    model = require_semanticmac(data)
     context_frames = [0] * len(batch)  # frames of the clips before, at the start of each clip
     if batch.frame_context is not None:
         context_frames = batch.frame_context.sum(1).tolist()

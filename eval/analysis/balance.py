@@ -25,7 +25,12 @@ from semanticmac.eval.analysis.figure import (
     colour_of,
     figure,
 )
-from semanticmac.eval.analysis.represent import Representations, represent, unit
+from semanticmac.eval.analysis.represent import (
+    Representations,
+    represent,
+    require_semanticmac,
+    unit,
+)
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.report.formatting import percent
 from semanticmac.model.network import SemanticMAC
@@ -56,7 +61,7 @@ class Balance:
 def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
     """The part of each modality in z; the table has its specific and shared representations too."""
     found = represent(data, data.rows(split))
-    parts = contributions(data.trained.model, found)
+    parts = contributions(require_semanticmac(data), found)
     spread = parts.var(axis=0).sum(axis=1)  # (3,)
     shares = spread / max(spread.sum(), 1e-12)
     rows: list[Balance] = []

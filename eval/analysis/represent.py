@@ -11,8 +11,10 @@ from torch import Tensor
 
 from semanticmac.cache.batch import Batch
 from semanticmac.cache.manifest import Row
+from semanticmac.eval.analysis.figure import AnalysisError
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.model.attention import masked_mean
+from semanticmac.model.network import SemanticMAC
 
 FRAME_MODALITIES = ("audio", "vision")
 
@@ -33,10 +35,21 @@ class Representations:
     perceived: dict[str, np.ndarray]
 
 
+def require_semanticmac(data: EvalData) -> SemanticMAC:
+    """The model of the run. Raises AnalysisError for a model without the parts of SemanticMAC."""
+    model = data.trained.model
+    if not isinstance(model, SemanticMAC):
+        raise AnalysisError(
+            f"it reads the perceiver and the specific and shared representations of SemanticMAC, "
+            f"and this is the model {data.trained.info.model.name}"
+        )
+    return model
+
+
 @torch.inference_mode()
 def represent(data: EvalData, rows: Sequence[Row]) -> Representations:
     """Runs the model over these clips, in their order."""
-    model = data.trained.model.eval()
+    model = require_semanticmac(data).eval()
     clip_ids: list[str] = []
     parts: dict[str, list[Tensor]] = {}  # name → its tensor of each batch
     for cpu_batch in data.batches(rows):

@@ -66,7 +66,7 @@ def gradients(distributed: DistributedContext, about: dict[str, Any]) -> None:
         if weight.requires_grad and weight.grad is None
     ]
     assert not lacking, lacking
-    found |= {"numbers": metrics.values, "banks": trainer.labels.banks}
+    found |= {"numbers": metrics.values, "banks": trainer.objective.labels.banks}
     save_file(found, f"{about['file']}-{distributed.rank}")
 
 

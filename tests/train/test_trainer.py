@@ -15,7 +15,6 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
-from semanticmac.train import trainer as trainer_module
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
@@ -23,6 +22,7 @@ from semanticmac.train.data import TrainData, TrainError, open_data, resolve
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.logger import StepMetrics
 from semanticmac.train.loop import train
+from semanticmac.train.objectives import semantic_centric
 from semanticmac.train.sampler import BatchSampler, pad_to_bucket
 from semanticmac.train.seeding import seed_everything
 from semanticmac.train.trainer import Trainer
@@ -99,7 +99,7 @@ def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
     config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, torch.dtype] = {}
-    exact = trainer_module.objective
+    exact = semantic_centric.objective
 
     def watched(
         config: TrainConfig, kind: Any, output: Any, targets: torch.Tensor, weights: Any
@@ -110,13 +110,13 @@ def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
         )
         return losses
 
-    monkeypatch.setattr(trainer_module, "objective", watched)
+    monkeypatch.setattr(semantic_centric, "objective", watched)
     numbers = {}
     for precision in ("float32", "bfloat16"):
         trainer = made(replace(config, precision=precision), data)  # type: ignore[arg-type]
         numbers[precision] = step(trainer, data, [[0, 1, 2, 3, 4, 5, 6, 7]]).values
         assert all(weight.dtype == torch.float32 for weight in trainer.trainable)
-        assert trainer.labels.banks.dtype == torch.float32
+        assert trainer.objective.labels.banks.dtype == torch.float32
     assert seen == {"prediction": torch.bfloat16, "loss": torch.float32, "inter": torch.float32}
     assert not numbers["float32"].equal(numbers["bfloat16"])
     torch.testing.assert_close(numbers["bfloat16"], numbers["float32"], rtol=0.05, atol=0.02)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from semanticmac.model.registry import SEMANTICMAC, model_entry
 from semanticmac.train.config import DECIDED, ConfigError, ConflictError, TrainConfig, override
 
 DEFAULT = Path(__file__).parent / "sweep.toml"
@@ -33,11 +34,17 @@ Space = dict[str, Range | Choice]
 
 
 def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -> Space:
-    """Setting → range or choice, without the fixed settings. path: None = sweep.toml.
+    """Setting → range or choice, without the fixed settings.
+
+    path: None = the space of the model: sweep.toml for SemanticMAC, else that of its ModelEntry.
 
     Raises ConfigError for an unknown setting, for anything but a range or a choice, and for a value
     that the setting does not accept.
     """
+    name = config.model.name
+    if path is None and name != SEMANTICMAC:
+        written: dict[str, Any] = dict(model_entry(name).space)
+        return _space(f"the search space of the model {name}", written, config, fixed)
     path = path or DEFAULT
     if not path.is_file():
         raise ConfigError(
@@ -47,6 +54,13 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML ({error})") from None
+    return _space(str(path), written, config, fixed)
+
+
+def _space(
+    path: str, written: Mapping[str, Any], config: TrainConfig, fixed: Collection[str]
+) -> Space:
+    """path: where it is written, for messages."""
     known = config.flat()
     space: Space = {}
     for name, value in written.items():

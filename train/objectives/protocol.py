@@ -27,7 +27,8 @@ class Objective(Protocol):
     def loss(self, output: Any, rows: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The named terms of the loss, scalars; `total` is among them and is minimised.
 
-        The names and their order are the same in every batch. output: FusionOutput of the network
+        The names and their order are the same in every batch; a term named like a sub-task is the
+        loss of that head. output: FusionOutput of the network
         with `present`; rows (B,) int64: positions of the clips in the train split; targets (B, K):
         their labels, NaN = not labelled.
         """

@@ -5,10 +5,18 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint
 from typing import Any, cast
 
+from torch import Tensor
+
+from semanticmac.core import Kind
+from semanticmac.model.registry import SEMANTICMAC, model_entry
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.objectives.protocol import Objective
 
 # Name → module:class. Imported when it is needed, because it loads torch.
-OBJECTIVES = {"task": "semanticmac.train.objectives.task:TaskObjective"}
+OBJECTIVES = {
+    "semantic_centric": "semanticmac.train.objectives.semantic_centric:SemanticCentric",
+    "task": "semanticmac.train.objectives.task:TaskObjective",
+}
 
 
 def objective_class(name: str) -> type[Objective]:
@@ -16,3 +24,11 @@ def objective_class(name: str) -> type[Objective]:
     value = OBJECTIVES.get(name, name)
     loaded: Any = EntryPoint(name, value, "semanticmac.objectives").load()
     return cast(type[Objective], loaded)
+
+
+def make_objective(config: TrainConfig, kind: Kind, truth: Tensor) -> Objective:
+    """The objective of the model that the settings name; truth as in Objective."""
+    if config.model.name == SEMANTICMAC:
+        return objective_class("semantic_centric")(config.model, config, kind, truth)
+    entry = model_entry(config.model.name)
+    return objective_class(entry.objective)(config.model.method, config, kind, truth)

@@ -1,16 +1,25 @@
-"""The objective of a batch (eq. 20-22): five task losses and two contrastive losses."""
+"""SemanticMAC's objective (eq. 20-22): five task losses, two contrastive losses, pseudo labels."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from semanticmac.core import Kind
+from semanticmac.core import SUB_TASKS, Kind
+from semanticmac.model.config import ModelConfig
 from semanticmac.model.network import Output
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.losses import inter_sample_loss, intra_sample_loss, same_class, task_loss
+from semanticmac.train.losses import (
+    balanced_weights,
+    inter_sample_loss,
+    intra_sample_loss,
+    same_class,
+    task_loss,
+)
+from semanticmac.train.pseudo_labels import PseudoLabelConfig, PseudoLabels
 
 
 @dataclass(frozen=True)
@@ -22,14 +31,47 @@ class Losses:
     intra: Tensor
     inter: Tensor
 
-    def vector(self) -> Tensor:
-        """(8,): total, intra, inter, the five sub-tasks.
+    def terms(self) -> dict[str, Tensor]:
+        """Name → scalar: total, intra, inter, the five sub-tasks."""
+        named = {"total": self.total, "intra": self.intra, "inter": self.inter}
+        return named | dict(zip(SUB_TASKS, self.sub_tasks.unbind(), strict=True))
 
-        One vector, so that a step needs one transfer from the device.
-        """
-        return torch.cat(
-            [torch.stack([self.total, self.intra, self.inter]), self.sub_tasks]
-        ).detach()
+
+class SemanticCentric:
+    """The Objective of SemanticMAC. It remembers representations and pseudo labels of all clips."""
+
+    def __init__(
+        self, settings: ModelConfig, config: TrainConfig, kind: Kind, truth: Tensor
+    ) -> None:
+        self.config, self.kind = config, kind
+        labels = PseudoLabelConfig(
+            config.pseudo_labels, config.momentum, config.neighbours, config.start_epoch
+        )
+        self.labels = PseudoLabels(truth, settings.d_model, labels)
+        self.class_weights: Tensor | None = None
+        if config.class_weights == "balanced":
+            self.class_weights = balanced_weights(truth, kind)
+
+    def loss(self, output: Output, rows: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """L and its parts; the pseudo labels of `rows` are the targets of the sub-tasks."""
+        pseudo = self.labels.targets(rows)
+        return objective(self.config, self.kind, output, pseudo, self.class_weights).terms()
+
+    def after_backward(self, output: Output, rows: Tensor) -> None:
+        self.labels.record(rows, output.representations, output.present)
+
+    def end_epoch(self, epoch: int) -> None:
+        """Makes the pseudo labels of the next epoch."""
+        self.labels.update(epoch + 1)
+
+    def pseudo_labels(self) -> Tensor | None:
+        return self.labels.labels if self.config.pseudo_labels else None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.labels.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.labels.load_state_dict(state)
 
 
 def objective(

@@ -44,7 +44,8 @@ class TaskObjective:
 
     def loss(self, output: FusionOutput, rows: Tensor, targets: Tensor) -> dict[str, Tensor]:
         predictions = output.predictions["multimodal"]
-        return {"total": self.task_loss(predictions, targets, has_any_modality(output))}
+        total = self.task_loss(predictions, targets, has_any_modality(output))
+        return {"total": total, "multimodal": total}
 
     def after_backward(self, output: FusionOutput, rows: Tensor) -> None:
         """Nothing is remembered."""

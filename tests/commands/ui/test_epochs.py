@@ -16,7 +16,8 @@ from semanticmac.train.logger import EpochLog
 
 def epoch(number: int, valid: float = 0.5, best: bool = False, text: float = 0.25) -> EpochLog:
     losses = dict.fromkeys(SUB_TASKS, 10.125) | {"text": text}
-    return EpochLog(number, 99.875, 12.5, 10.25, losses, "validation weighted F1", valid, best)
+    terms = {"intra": 12.5, "inter": 10.25}
+    return EpochLog(number, 99.875, terms, losses, "validation weighted F1", valid, best)
 
 
 def shown(epochs: list[EpochLog], width: int = 80) -> list[list[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from semanticmac.core import Kind
+from semanticmac.core import SUB_TASKS, Kind
 from semanticmac.model.network import Output
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.losses import clip_losses, inter_sample_loss, intra_sample_loss, same_class
@@ -77,4 +77,6 @@ def test_the_objective_is_the_weighted_sum_of_its_parts(
     torch.testing.assert_close(
         losses.total, expected(config, kind, output, targets), rtol=1e-9, atol=1e-9
     )
-    assert losses.vector().shape == (8,) and losses.vector()[0] == losses.total
+    terms = losses.terms()
+    assert list(terms) == ["total", "intra", "inter", *SUB_TASKS]
+    assert terms["total"] == losses.total
