@@ -17,6 +17,8 @@ from semanticmac.model.language.finetuning import (
     open_language_model,
     reads_segments,
 )
+from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.pooling import pool
 from semanticmac.model.network import width_of
 from semanticmac.model.perceiver import compact_frames
 from semanticmac.model.registry import model_entry
@@ -61,7 +63,10 @@ class FusionModel(nn.Module):
         if self.language is None:
             return features
         text, text_mask = self.encode_text(batch, features)
-        return replace(features, text=text, text_mask=text_mask)
+        pooled = None
+        if isinstance(self.language, LanguageModel):
+            pooled = pool(text, text_mask, self.language.pooling, self.language.window)
+        return replace(features, text=text, text_mask=text_mask, pooled_text=pooled)
 
     def encode_text(self, batch: ModelInputs, features: Features) -> tuple[Tensor, Tensor]:
         """Token ids → hidden states (B, L, D), zero in padding, and their mask (B, L)."""

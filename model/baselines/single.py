@@ -17,9 +17,6 @@ from semanticmac.model.settings import check_settings, described
 class TextSettings:
     """Settings of the model that reads the text alone."""
 
-    pool: Literal["mean", "first"] = described(
-        "mean", "one vector of the text: mean of its tokens, or its first token"
-    )
     dropout: float = described(0.1, "dropout before the head", at_least=0, below=1)
 
     def __post_init__(self) -> None:
@@ -38,18 +35,15 @@ class FramesSettings:
 
 
 class TextOnly(nn.Module):
-    """ŷ = W · drop(pooled hidden states)."""
+    """ŷ = W · drop(state of the text)."""
 
     def __init__(self, settings: TextSettings, widths: Widths, outputs: int) -> None:
         super().__init__()
-        self.pool = settings.pool
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(widths.text, outputs)
 
     def forward(self, features: Features) -> FusionOutput:
-        pooled = masked_mean(features.text, features.text_mask)  # (B, D_t)
-        if self.pool == "first":
-            pooled = features.text[:, 0]
+        pooled = features.text_state()  # (B, D_t)
         return FusionOutput({"multimodal": self.head(self.dropout(pooled))})
 
 
@@ -99,7 +93,7 @@ TEXT = ModelEntry(
     settings=TextSettings,
     network=TextOnly,
     modalities=("text",),
-    space=_RATES | {"pool": ["mean", "first"], "dropout": {"low": 0.0, "high": 0.5}},
+    space=_RATES | {"dropout": {"low": 0.0, "high": 0.5}},
 )
 AUDIO = ModelEntry(
     name="audio",
