@@ -28,6 +28,19 @@ BUILT_IN: dict[str, str] = {
     "text": "semanticmac.model.baselines.single:TEXT",
     "audio": "semanticmac.model.baselines.single:AUDIO",
     "vision": "semanticmac.model.baselines.single:VISION",
+    "concat": "semanticmac.model.baselines.concat:MODEL",
+    "attention": "semanticmac.model.baselines.attention:MODEL",
+    "ef-lstm": "semanticmac.model.baselines.ef_lstm:MODEL",
+    "tfn": "semanticmac.model.baselines.tfn:MODEL",
+    "lmf": "semanticmac.model.baselines.lmf:MODEL",
+    "mult": "semanticmac.model.baselines.mult:MODEL",
+    "misa": "semanticmac.model.baselines.misa:MODEL",
+    "mag": "semanticmac.model.baselines.mag:MODEL",
+    "self-mm": "semanticmac.model.baselines.self_mm:MODEL",
+    "mmim": "semanticmac.model.baselines.mmim:MODEL",
+    "almt": "semanticmac.model.baselines.almt:MODEL",
+    "mfn": "semanticmac.model.baselines.mfn:MODEL",
+    "graph-mfn": "semanticmac.model.baselines.graph_mfn:MODEL",
 }
 
 

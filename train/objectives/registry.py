@@ -16,6 +16,9 @@ from semanticmac.train.objectives.protocol import Objective
 OBJECTIVES = {
     "semantic_centric": "semanticmac.train.objectives.semantic_centric:SemanticCentric",
     "task": "semanticmac.train.objectives.task:TaskObjective",
+    "misa": "semanticmac.train.objectives.misa:MISAObjective",
+    "self-mm": "semanticmac.train.objectives.self_mm:SelfMMObjective",
+    "mmim": "semanticmac.train.objectives.mmim:MMIMObjective",
 }
 
 
