@@ -127,7 +127,8 @@ class MagGate(nn.Module):
 
         α = min(β·‖x‖/(‖H‖ + ε), 1). An absent modality adds nothing to H.
         """
-        audio, vision = audio.to(text.dtype), vision.to(text.dtype)
+        # A frozen language model may be in half precision; the gate is not.
+        given, text = text.dtype, text.to(self.norm.weight.dtype)
         from_vision = self.vision_gate(torch.cat([vision, text], dim=2)).relu()
         from_vision = from_vision * self.vision_shift(vision)
         from_audio = self.audio_gate(torch.cat([audio, text], dim=2)).relu()
@@ -136,7 +137,7 @@ class MagGate(nn.Module):
         shift = shift + from_audio.masked_fill(~has_audio[:, None, None], 0.0)
         text_norm, shift_norm = text.norm(dim=2, keepdim=True), shift.norm(dim=2, keepdim=True)
         alpha = (self.beta * text_norm / (shift_norm + EPSILON)).clamp(max=1.0)
-        result: Tensor = self.dropout(self.norm(text + alpha * shift))
+        result: Tensor = self.dropout(self.norm(text + alpha * shift)).to(given)
         return result
 
 
