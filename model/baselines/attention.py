@@ -9,13 +9,7 @@ import torch
 from torch import nn
 
 from semanticmac.model.attention import masked_mean
-from semanticmac.model.baselines.sequences import (
-    ABSENT,
-    POOLING,
-    only_present,
-    pool_tokens,
-    with_absent,
-)
+from semanticmac.model.baselines.sequences import ABSENT, only_present, with_absent
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.registry import ModelEntry
 from semanticmac.model.settings import check_settings, described
@@ -25,7 +19,6 @@ from semanticmac.model.settings import check_settings, described
 class AttentionSettings:
     """Sizes and dropout of the attention baseline."""
 
-    pool: Literal["mean", "first", "last"] = described("mean", POOLING)
     hidden: int = described(
         128, "width of each vector; the challenges try 64, 128 and 256", at_least=1
     )
@@ -55,7 +48,7 @@ class Attention(nn.Module):
         """Features of B clips → predictions (B, K); an absent modality has the weight 0."""
         features = with_absent(features, self.settings.absent)
         present = features.present  # (B, 3): text, audio, vision
-        text = self.text(pool_tokens(features.text, features.text_mask, self.settings.pool))
+        text = self.text(features.text_state())
         audio = self.audio(masked_mean(features.audio, features.audio_mask))
         vision = self.vision(masked_mean(features.vision, features.vision_mask))
         text = only_present(text, present[:, 0])
@@ -89,7 +82,6 @@ MODEL = ModelEntry(
     network=Attention,
     space={
         "lr_rest": {"low": 1e-4, "high": 5e-3, "log": True},
-        "pool": ["mean", "first"],
         "hidden": [64, 128, 256],
         "softmax": [True, False],
         "dropout": {"low": 0.0, "high": 0.5},

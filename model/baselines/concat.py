@@ -25,8 +25,8 @@ from semanticmac.model.settings import check_settings, described
 class ConcatSettings:
     """Sizes and dropout; the defaults are those for MOSI."""
 
-    pool: Literal["lstm", "mean", "first", "last"] = described(
-        "lstm", "vector of the text: an LSTM, the mean, or the first or last hidden state"
+    text_lstm: bool = described(
+        True, "the text vector is read from an LSTM over the hidden states; off: from one state"
     )
     text_hidden: int = described(128, "width of the LSTM over the hidden states", at_least=1)
     text_out: int = described(256, "width of the text vector", at_least=1)
@@ -47,7 +47,9 @@ class Concat(nn.Module):
     def __init__(self, settings: ConcatSettings, widths: Widths, outputs: int) -> None:
         super().__init__()
         self.settings = settings
-        self.text = TextVector(widths.text, settings.text_hidden, settings.text_out, settings.pool)
+        self.text = TextVector(
+            widths.text, settings.text_hidden, settings.text_out, settings.text_lstm
+        )
         self.audio = SubNet(widths.audio, settings.audio_hidden, settings.dropout)
         self.vision = SubNet(widths.vision, settings.vision_hidden, settings.dropout)
         width = settings.audio_hidden + settings.vision_hidden + settings.text_out
@@ -73,7 +75,7 @@ def three_vectors(
 
     The nets of audio and vision read the mean of the real frames.
     """
-    text = text_net(features.text, features.text_mask)
+    text = text_net(features)
     audio = audio_net(masked_mean(features.audio, features.audio_mask))
     vision = vision_net(masked_mean(features.vision, features.vision_mask))
     has_text, has_audio, has_vision = features.present.unbind(1)
@@ -91,7 +93,7 @@ MODEL = ModelEntry(
     network=Concat,
     space={
         "lr_rest": {"low": 1e-4, "high": 5e-3, "log": True},
-        "pool": ["lstm", "mean", "first"],
+        "text_lstm": [True, False],
         "text_out": [32, 128, 256],
         "audio_hidden": [16, 32, 64],
         "vision_hidden": [64, 128, 256],

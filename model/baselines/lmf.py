@@ -20,8 +20,8 @@ from semanticmac.model.settings import check_settings, described
 class LMFSettings:
     """Sizes and dropout; the defaults are those for MOSI."""
 
-    pool: Literal["lstm", "mean", "first", "last"] = described(
-        "lstm", "vector of the text: an LSTM, the mean, or the first or last hidden state"
+    text_lstm: bool = described(
+        True, "the text vector is read from an LSTM over the hidden states; off: from one state"
     )
     text_hidden: int = described(128, "width of the LSTM over the hidden states", at_least=1)
     text_out: int = described(64, "width of the text vector", at_least=1)
@@ -41,7 +41,9 @@ class LMF(nn.Module):
     def __init__(self, settings: LMFSettings, widths: Widths, outputs: int) -> None:
         super().__init__()
         self.settings = settings
-        self.text = TextVector(widths.text, settings.text_hidden, settings.text_out, settings.pool)
+        self.text = TextVector(
+            widths.text, settings.text_hidden, settings.text_out, settings.text_lstm
+        )
         self.audio = SubNet(widths.audio, settings.audio_hidden, settings.dropout)
         self.vision = SubNet(widths.vision, settings.vision_hidden, settings.dropout)
         self.audio_factor = factor(settings.rank, settings.audio_hidden, outputs)
@@ -80,7 +82,7 @@ MODEL = ModelEntry(
     network=LMF,
     space={
         "lr_rest": {"low": 1e-4, "high": 5e-3, "log": True},
-        "pool": ["lstm", "mean", "first"],
+        "text_lstm": [True, False],
         "text_out": [32, 64, 128],
         "audio_hidden": [8, 16, 32],
         "vision_hidden": [32, 64, 128],

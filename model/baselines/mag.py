@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from semanticmac.model.baselines.sequences import ALIGNMENT, aligned, pool_tokens, with_one_frame
+from semanticmac.model.baselines.sequences import ALIGNMENT, aligned, with_one_frame
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.language.finetuning import transformer_layers
 from semanticmac.model.language.pretrained import LanguageModelError
@@ -23,9 +23,6 @@ EPSILON = 1e-6
 class MAGSettings:
     """Strength of the shift and dropout; the defaults are the authors'."""
 
-    pool: Literal["mean", "first", "last"] = described(
-        "first", "hidden state that the head reads: XLNet's is the last"
-    )
     beta: float = described(1.0, "β, greatest shift as a share of a hidden state's norm", above=0)
     dropout: float = described(0.5, "dropout behind the gate", at_least=0, below=1)
     head_dropout: float = described(0.1, "dropout before the last layer", at_least=0, below=1)
@@ -53,7 +50,7 @@ class MAG(nn.Module):
 
         Audio and vision of a clip without text change nothing: there is no hidden state to shift.
         """
-        pooled = pool_tokens(features.text, features.text_mask, self.settings.pool)
+        pooled = features.text_state()
         prediction = self.classifier(self.dropout(self.pooler(pooled).tanh()))
         return FusionOutput({"multimodal": prediction})
 
@@ -176,7 +173,6 @@ MODEL = ModelEntry(
     network=MAG,
     space={
         "lr_rest": {"low": 1e-5, "high": 1e-3, "log": True},
-        "pool": ["first", "mean"],
         "beta": {"low": 0.1, "high": 2.0, "log": True},
         "dropout": {"low": 0.0, "high": 0.5},
     },

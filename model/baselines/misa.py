@@ -10,13 +10,7 @@ from torch import Tensor, nn
 
 from semanticmac.core import MODALITIES
 from semanticmac.model.baselines.attention_layers import MultiHeadAttention
-from semanticmac.model.baselines.sequences import (
-    ABSENT,
-    POOLING,
-    RealSteps,
-    pool_tokens,
-    with_absent,
-)
+from semanticmac.model.baselines.sequences import ABSENT, RealSteps, with_absent
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.registry import ModelEntry
 from semanticmac.model.settings import check_settings, described
@@ -29,7 +23,6 @@ ORDER = ("text", "vision", "audio")
 class MISASettings:
     """Sizes, dropout and loss weights; the defaults are MMSA's for MOSI."""
 
-    pool: Literal["mean", "first", "last"] = described("mean", POOLING)
     hidden: int = described(128, "width of the private and shared vectors", at_least=1)
     frame_width: int = described(
         128, "frames are projected to this width before the LSTMs; 0: not projected", at_least=0
@@ -86,7 +79,7 @@ class MISA(nn.Module):
         features = with_absent(features, self.settings.absent)
         present = dict(zip(MODALITIES, features.present.unbind(1), strict=True))
         utterances = {
-            "text": pool_tokens(features.text, features.text_mask, self.settings.pool),
+            "text": features.text_state(),
             "audio": self.utterance["audio"](features.audio, features.audio_mask),
             "vision": self.utterance["vision"](features.vision, features.vision_mask),
         }

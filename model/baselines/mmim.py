@@ -10,14 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from semanticmac.core import MODALITIES
-from semanticmac.model.baselines.sequences import (
-    ABSENT,
-    POOLING,
-    RealSteps,
-    only_present,
-    pool_tokens,
-    with_absent,
-)
+from semanticmac.model.baselines.sequences import ABSENT, RealSteps, only_present, with_absent
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.registry import ModelEntry
 from semanticmac.model.settings import check_settings, described
@@ -30,7 +23,6 @@ LOG_VARIANCE_LIMIT = 6.0
 class MMIMSettings:
     """Sizes, dropout and loss weights; the defaults are those for MOSI."""
 
-    pool: Literal["mean", "first", "last"] = described("first", POOLING)
     audio_hidden: int = described(16, "width of each direction of the LSTM over audio", at_least=1)
     vision_hidden: int = described(
         16, "width of each direction of the LSTM over vision", at_least=1
@@ -99,7 +91,7 @@ class MMIM(nn.Module):
         """
         features = with_absent(features, self.settings.absent)
         has_text, has_audio, has_vision = features.present.unbind(1)
-        text = pool_tokens(features.text, features.text_mask, self.settings.pool)
+        text = features.text_state()
         audio = self.audio_linear(self.audio_lstm(features.audio, features.audio_mask)[1])
         vision = self.vision_linear(self.vision_lstm(features.vision, features.vision_mask)[1])
         text = only_present(text, has_text)

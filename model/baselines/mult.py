@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from semanticmac.core import MODALITIES
 from semanticmac.model.baselines.attention_layers import MultiHeadAttention
-from semanticmac.model.baselines.sequences import ABSENT, only_present, pool_tokens, with_absent
+from semanticmac.model.baselines.sequences import ABSENT, last_token, only_present, with_absent
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.registry import ModelEntry
 from semanticmac.model.settings import check_settings, described
@@ -109,7 +109,7 @@ class MulT(nn.Module):
                 joined.append(stream.masked_fill(~present[source][:, None, None], 0.0))
             both = torch.cat(joined, dim=2)  # (B, T, 2d)
             memory = self.memory[target](both, mask)
-            vectors.append(only_present(pool_tokens(memory, mask, "last"), present[target]))
+            vectors.append(only_present(last_token(memory, mask), present[target]))
 
         last = torch.cat(vectors, dim=1)  # (B, 6d)
         hidden = self.block_2(self.output_dropout(self.block_1(last).relu()))

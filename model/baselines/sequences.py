@@ -8,16 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from semanticmac.model.attention import masked_mean
 from semanticmac.model.features import Features
 
 AbsentRule = Literal["absent", "zeros"]
-Pooling = Literal["mean", "first", "last"]
 
 ABSENT = "zeros: an absent modality is one frame of zeros, as in most papers"
 # What every result table says of a word-aligned model.
 ALIGNMENT = "token i of n reads the frame at (i + ½)·F/n"
-POOLING = "vector of the text: mean, or the first or last hidden state (XLNet's is the last)"
 
 
 def with_absent(features: Features, absent: AbsentRule) -> Features:
@@ -63,15 +60,11 @@ def aligned(frames: Tensor, mask: Tensor, steps: Tensor, length: int) -> Tensor:
     return chosen.masked_fill(~real[..., None], 0.0)
 
 
-def pool_tokens(tokens: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
-    """tokens (B, T, d), mask (B, T), real ones first → (B, d), zero for a clip without any."""
-    if pooling == "mean":
-        return masked_mean(tokens, mask)
-    index = torch.zeros_like(mask[:, :1], dtype=torch.int64)
-    if pooling == "last":
-        index = (mask.sum(1, keepdim=True) - 1).clamp(min=0)
-    chosen = tokens.gather(1, index[..., None].expand(-1, 1, tokens.shape[2]))[:, 0]
-    return chosen.masked_fill(~mask.any(1, keepdim=True), 0.0)
+def last_token(tokens: Tensor, mask: Tensor) -> Tensor:
+    """tokens (B, T, d), mask (B, T), real ones first → the last real one (B, d), or zero."""
+    index = (mask.sum(1) - 1).clamp(min=0)[:, None, None]
+    last = tokens.gather(1, index.expand(-1, 1, tokens.shape[2]))[:, 0]
+    return only_present(last, mask.any(1))
 
 
 def only_present(vectors: Tensor, present: Tensor) -> Tensor:
@@ -144,25 +137,18 @@ class SubNet(nn.Module):
 
 
 class TextVector(nn.Module):
-    """Hidden states of the language model → one vector: an LSTM or a pooling, then a linear map."""
+    """The text as one vector: the end of an LSTM over its tokens or its state, and a linear map."""
 
-    def __init__(
-        self, width: int, hidden: int, out: int, pooling: Literal["lstm", "mean", "first", "last"]
-    ) -> None:
+    def __init__(self, width: int, hidden: int, out: int, use_lstm: bool) -> None:
         super().__init__()
-        self.pooling = pooling
-        self.rnn: RealSteps | None = None
-        if pooling == "lstm":
-            self.rnn = RealSteps(width, hidden)
-            width = hidden
-        self.linear = nn.Linear(width, out)
+        self.lstm = RealSteps(width, hidden) if use_lstm else None
+        self.linear = nn.Linear(hidden if use_lstm else width, out)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """tokens (B, L, width), mask (B, L), real ones first → (B, out)."""
-        if self.rnn is not None:
-            pooled = self.rnn(tokens, mask)[1]
+    def forward(self, features: Features) -> Tensor:
+        """Features of B clips → (B, out)."""
+        if self.lstm is None:
+            state = features.text_state()
         else:
-            assert self.pooling != "lstm"
-            pooled = pool_tokens(tokens, mask, self.pooling)
-        vector: Tensor = self.linear(pooled)
+            state = self.lstm(features.text, features.text_mask)[1]
+        vector: Tensor = self.linear(state)
         return vector

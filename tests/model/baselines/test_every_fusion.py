@@ -41,7 +41,7 @@ def eight_clips() -> Clips:
 
 
 def test_every_fusion_of_several_modalities_is_tested():
-    assert NAMES == sorted(set(BUILT_IN) - {"text", "audio", "vision"})
+    assert sorted(set(BUILT_IN) - {"text", "audio", "vision"}) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -149,8 +149,8 @@ def test_a_batch_without_labels_or_modalities_has_a_finite_gradient(name):
             assert weight.grad is not None and weight.grad.isfinite().all(), key
 
 
-# MISA's losses ask the modalities to agree, and here each one says something else.
-QUIET = {"misa": {"diff_weight": 0.001, "sim_weight": 0.003, "recon_weight": 0.01}}
+# MISA asks the modalities to agree, and here each one says something else.
+QUIET = {"misa": {"diff_weight": 0.0, "sim_weight": 0.0, "recon_weight": 0.01}}
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"mag"}))
