@@ -11,7 +11,7 @@ from semanticmac.core import SPLITS, Task
 from semanticmac.preprocess.clip import MAX_POSITION, Clip, Corpus, CorpusError, inside
 from semanticmac.preprocess.corpora.label_task import Cell, find_task
 from semanticmac.preprocess.corpora.labels import LABEL_COLUMNS, read_labels
-from semanticmac.preprocess.corpora.notes import count_note
+from semanticmac.preprocess.corpora.notes import count_note, preview
 from semanticmac.preprocess.corpora.splits import assign_splits, parse_split, set_splits, source_of
 from semanticmac.preprocess.corpora.tables import Row, Table, index_rows
 
@@ -50,7 +50,7 @@ def read_clips_table(root: Path, table: Table) -> Corpus:
     columns = _find_columns(table)
     notes = list(table.notes)
     if columns.ignored:
-        ignored = ", ".join(columns.ignored)
+        ignored = preview(columns.ignored)
         notes.append(f"columns of {table.path.name} that are not read: {ignored}")
 
     task, task_notes = _find_task(table, columns)

@@ -1,4 +1,7 @@
-"""Pickles from other people, read as plain data: no code in them is run."""
+"""Pickles from other people, read as plain data: no code in them is run.
+
+They are read in a worker process with limited memory and time (preprocess/isolated_read.py).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import numpy as np
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora.pickle_scan import check_opcodes
 from semanticmac.preprocess.corpora.tables import check_size, unreadable
+from semanticmac.preprocess.isolated_read import read_isolated
 
 # (module, name) in the pickle → what is called instead.
 Known = dict[tuple[str, str], Callable[..., Any]]
@@ -88,6 +92,12 @@ def read_plain_pickle(path: Path, arrays: bool = False) -> object:
     name of what the file asks for, when it contains anything else: that could run code.
     """
     check_size(path)
+    return read_isolated(path, _read_plain, (path, arrays))
+
+
+def _read_plain(job: tuple[Path, bool]) -> object:
+    """What the worker process runs."""
+    path, arrays = job
     readable = "dict, list, str, numbers"
     if arrays:
         return read_restricted(path, PLAIN | ARRAYS, readable, _arrays_to_lists)
@@ -100,14 +110,14 @@ def read_restricted(
     """A pickle that may ask for nothing but what is `known`; `convert` is applied to the result.
 
     `readable` says in the error message which data a file may contain. Raises CorpusError for a
-    file that asks for anything else or is not a complete pickle.
+    file that asks for anything else or is not a complete pickle. Call it in a worker process only.
     """
     try:
         check_opcodes(path)
         with path.open("rb") as stream:
             data = _PlainUnpickler(stream, known).load()
         return data if convert is None else convert(data)
-    except CorpusError:
+    except (CorpusError, MemoryError):
         raise
     except OSError as error:
         raise unreadable(path, error) from error
@@ -116,7 +126,7 @@ def read_restricted(
             f"{path} is refused: {error}. Only plain data ({readable}) is read from a pickle"
         ) from error
     except Exception as error:
-        # A damaged pickle can raise nearly anything: EOFError, KeyError, MemoryError.
+        # A damaged pickle can raise nearly anything: EOFError, KeyError, RecursionError.
         raise CorpusError(
             f"{path} is not a complete pickle ({type(error).__name__}: {error})"
         ) from error

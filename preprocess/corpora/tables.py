@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.corpora.notes import preview
 from semanticmac.preprocess.corpora.text_encoding import UTF8, decode
 
 # Official label files are far smaller. A video that is named .csv must not fill the memory.
@@ -176,9 +178,10 @@ def _header(path: Path, cells: list[str], required: tuple[str, ...]) -> tuple[st
     missing = [name for name in required if name not in columns]
     if missing:
         raise CorpusError(
-            f"{path}, line 1: no column {', '.join(missing)}; the header has {', '.join(columns)}"
+            f"{path}, line 1: no column {', '.join(missing)}; the header has {preview(columns)}"
         )
-    repeated = sorted({name for name in columns if name and columns.count(name) > 1})
+    counts = Counter(columns)
+    repeated = sorted(name for name, count in counts.items() if name and count > 1)
     if repeated:
-        raise CorpusError(f"{path}, line 1: the column {', '.join(repeated)} appears twice")
+        raise CorpusError(f"{path}, line 1: the column {preview(repeated)} appears twice")
     return columns

@@ -1,7 +1,8 @@
 """Reads feature pickles of MMSA, {split: {id, raw_text, audio, …}}, without running their code.
 
 Arrays are rebuilt here from their bytes. No function that a pickle names is called, not even one of
-numpy.
+numpy. The file is read in a worker process with limited memory and time. The worker sends back the
+clips, without padding and without the arrays that are not used.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from semanticmac.preprocess.features.records import (
     encoded_label,
     gather,
 )
+from semanticmac.preprocess.isolated_read import read_isolated
 
 READABLE = "dict, list, str, numbers, arrays of numbers or of str"
 # Data types of arrays that are read. Arrays of objects ("O") are read item by item.
@@ -136,6 +138,12 @@ def read_feature_pickle(path: Path, task: Task, zero_infinite: bool) -> Features
 
     Raises CorpusError with the name of the split and of the clip.
     """
+    return read_isolated(path, _read, (path, task, zero_infinite))
+
+
+def _read(job: tuple[Path, Task, bool]) -> Features:
+    """What the worker process runs."""
+    path, task, zero_infinite = job
     parts = _read_splits(path)
     ids = {name: _ids(path, part) for name, part in parts.items()}
     every_id = list(chain.from_iterable(ids.values()))

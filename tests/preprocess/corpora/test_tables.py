@@ -1,5 +1,7 @@
 """Hostile label files: encodings, broken tables, numbers that are none."""
 
+import time
+
 import pytest
 
 from semanticmac.preprocess.clip import CorpusError
@@ -46,6 +48,17 @@ def test_lines_are_counted_over_quoted_line_breaks_and_blank_lines(write):
 def test_a_broken_table_names_file_and_line(write, content, message):
     with pytest.raises(CorpusError, match=message):
         read_table(write({"t.csv": content}) / "t.csv", ("c",))
+
+
+def test_a_table_of_very_many_columns_is_read_in_seconds(write):
+    """Comparing each column with each other would take many minutes."""
+    header = ",".join(f"c{number}" for number in range(300_000))
+    path = write({"t.csv": header + "\n"}) / "t.csv"
+    start = time.monotonic()
+    assert len(read_table(path).columns) == 300_000
+    with pytest.raises(CorpusError, match=r"no column file; the header has c0, .*and 299995 more$"):
+        read_table(path, ("file",))
+    assert time.monotonic() - start < 60
 
 
 def test_an_absent_file_is_a_corpus_error(tmp_path):
