@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -18,7 +18,10 @@ from semanticmac.model.language.finetuning import (
     open_language_model,
     reads_segments,
 )
+from semanticmac.model.language.language_model import LanguageModel
+from semanticmac.model.language.pooling import pool
 from semanticmac.model.perceiver import FrameEncoder
+from semanticmac.model.prefix import PrefixFusion
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,13 @@ class SemanticMAC(nn.Module):
         if config.modality_embedding:
             self.modality = nn.Parameter(torch.randn(len(MODALITIES), d) * 0.02)
         self.interaction = SemanticInteraction(config) if config.sgfi else PooledMaps(config)
-        self.fuse = nn.Linear(2 * len(MODALITIES) * d, d)  # W_z
+        self.prefix: PrefixFusion | None = None
+        fused_width = 2 * len(MODALITIES) * d
+        if config.fusion == "prefix":
+            assert self.language is not None
+            self.prefix = PrefixFusion(config, self.language)
+            fused_width = width_of(self.language)
+        self.fuse = nn.Linear(fused_width, d)  # W_z
         self.heads = nn.ModuleDict({name: prediction_head(config) for name in SUB_TASKS})
 
     def forward(self, batch: ModelInputs) -> Output:
@@ -96,19 +105,25 @@ class SemanticMAC(nn.Module):
         types, context = None, None
         if self.config.setting == "conversation":
             types, context = batch.token_types, batch.frame_context
-        # Eq. 1, then eq. 3-4 for audio and vision.
-        text, text_mask = self.encode_text(batch.token_ids, batch.token_mask, types)
+        text, text_mask, readout = None, batch.token_mask, None
+        if self.prefix is None:
+            text, text_mask = self.encode_text(batch.token_ids, batch.token_mask, types)  # eq. 1
+        # Eq. 3-5.
         audio, audio_mask = self.encode_frames("audio", batch.audio, batch.audio_mask, context)
         vision, vision_mask = self.encode_frames("vision", batch.vision, batch.vision_mask, context)
-        tokens = [text, audio, vision]  # X_m (B, T_m, d)
+        audio, vision = self.mark("audio", audio), self.mark("vision", vision)
+        if text is None:
+            text, text_mask, readout = self.read_prefix(
+                batch, (audio, vision), (audio_mask, vision_mask)
+            )
+        tokens = [self.mark("text", text), audio, vision]  # X_m (B, T_m, d)
         masks = [text_mask, audio_mask, vision_mask]  # (B, T_m)
-        if self.modality is not None:
-            tokens = [x + u for x, u in zip(tokens, self.modality, strict=True)]  # eq. 5
 
         specific, shared = self.interaction(tokens, masks)  # s_m, h_m (B, 3, d), eq. 6-11
         present = torch.stack([mask.any(1) for mask in masks], dim=1)  # (B, 3)
-        pooled = torch.cat([specific.flatten(1), shared.flatten(1)], dim=1)  # (B, 6·d)
-        fused = self.fuse(pooled)  # z (B, d), eq. 12
+        if readout is None:
+            readout = torch.cat([specific.flatten(1), shared.flatten(1)], dim=1)  # (B, 6·d)
+        fused = self.fuse(readout)  # z (B, d), eq. 12
 
         # One (B, d) for each sub-task.
         inputs = (fused, mean_of_present(shared, present), *specific.unbind(1))
@@ -134,7 +149,33 @@ class SemanticMAC(nn.Module):
             mask = inputs[1]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_language):
             hidden = self.language(*inputs)
-        return self.project_text(hidden.masked_fill(~mask[..., None], 0.0)), mask
+        return self.project_states(hidden.masked_fill(~mask[..., None], 0.0), mask)
+
+    def project_states(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden states (B, L, width), mask (B, L) → X_t (B, L, d) and its mask.
+
+        Without SGFI one state of the text is enough: (B, 1, d), pooled as the language model wants.
+        """
+        if not self.config.sgfi and isinstance(self.language, LanguageModel):
+            pooled = pool(hidden, mask, self.language.pooling, self.language.window)
+            hidden, mask = pooled[:, None], mask.any(1, keepdim=True)
+        return self.project_text(hidden), mask
+
+    def read_prefix(
+        self, batch: ModelInputs, affect: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """X_a, X_v (B, T, d) and their masks (B, T) → X_t, its mask, the readout's state (B, D)."""
+        assert self.prefix is not None and isinstance(self.language, LanguageModel)
+        mask = batch.token_mask
+        hidden, readout = self.prefix(self.language, batch.token_ids, mask, affect, masks)
+        text, text_mask = self.project_states(hidden, mask)
+        return text, text_mask, readout
+
+    def mark(self, modality: str, tokens: Tensor) -> Tensor:
+        """Adds the embedding of the modality, u_m (eq. 5)."""
+        if self.modality is None:
+            return tokens
+        return tokens + self.modality[MODALITIES.index(modality)]
 
     def encode_frames(
         self, modality: str, frames: Tensor, mask: Tensor, context: Tensor | None = None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES,
 )
 
@@ -49,7 +50,11 @@ def family_of(config: Any) -> Family:
 
 def _kind_of(config: Any) -> Kind:
     model_type: str = config.model_type
-    if getattr(config, "is_encoder_decoder", False):
+    # The type as well: an encoder that was saved alone no longer says that it had a decoder.
+    if (
+        getattr(config, "is_encoder_decoder", False)
+        or model_type in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
+    ):
         if model_type not in MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES:
             raise LanguageModelError(
                 f"{model_type} is an encoder-decoder whose encoder cannot be loaded alone: name an "

@@ -26,7 +26,7 @@ def open_language_model(config: ModelConfig, name: str = "") -> LanguageModel:
     language = LanguageModel.pretrained(
         name or config.language, config.language_weights, frozen=frozen
     )
-    if config.lora_rank or (frozen and language.encoder.dtype != torch.float32):
+    if config.lora_rank or (frozen and language.weights_dtype != torch.float32):
         language.base = LanguageBase(
             config.language,
             weights_digest(language.encoder),
@@ -74,7 +74,10 @@ def checkpoint_activations(encoder: Any) -> None:
         raise LanguageModelError(
             f"gradient_checkpointing: {type(encoder).__name__} does not support it; leave it off"
         )
-    encoder.gradient_checkpointing_enable({"use_reentrant": False})
+    # The second name is that of transformers before version 5.
+    enable = getattr(encoder, "activation_checkpointing_enable", None)
+    enable = enable or encoder.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def reads_segments(language: nn.Module) -> bool:

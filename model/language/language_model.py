@@ -79,6 +79,10 @@ class LanguageModel(nn.Module):
             if weights == "auto":
                 half = frozen and family_of(config).causal
                 weights = "bfloat16" if half else "float32"
+            if weights != "float32" and config.model_type == "xlnet":
+                raise LanguageModelError(
+                    "XLNet computes its positions in float32 alone: use language_weights=float32"
+                )
             options |= {"output_loading_info": True, "weights_only": True}
             options["dtype"] = torch.float32 if weights == "float32" else torch.bfloat16
             if weights == "4bit":
@@ -115,6 +119,12 @@ class LanguageModel(nn.Module):
         if types is not None:
             inputs["token_type_ids"] = types.masked_fill(~mask, 0)
         return self._read(inputs, mask)
+
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        """The type that most weights are kept in."""
+        dtype: torch.dtype = self.encoder.get_input_embeddings().weight.dtype
+        return dtype
 
     def embed(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids → their input embeddings (B, L, width), for `read_embeddings`."""

@@ -36,7 +36,7 @@ def _reading(language: LanguageModel, tokenizer: Tokenizer, config: ModelConfig)
     encoder = language.encoder
     segments = language.reads_segments and config.setting == "conversation"
     millions = sum(weight.numel() for weight in encoder.parameters()) / 1e6
-    kind = str(encoder.dtype).removeprefix("torch.")
+    kind = str(language.weights_dtype).removeprefix("torch.")
     parts = [
         f"language model {encoder.config.model_type}: {_KINDS[language.family.kind]}",
         f"{millions:,.1f} million weights in {kind}",
