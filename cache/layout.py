@@ -10,16 +10,14 @@ digests.json                    SHA-256 of the raw files (file_hashes.py)
 from __future__ import annotations
 
 import difflib
-import errno
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from semanticmac.cache.atomic_io import remove_partial_files
+from semanticmac.cache.file_locks import try_lock, writable
 from semanticmac.cache.keys import Fingerprint, Sampling
 
 
@@ -103,35 +101,19 @@ class CacheLayout:
         Raises CacheBusy while another process holds the lock, and CacheNotWritable where the
         folder is read-only or its file system has no locks.
         """
-        with self._open_lock_file() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with writable(self.root, CacheNotWritable, "--cache"):
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = (self.root / ".lock").open("a")
+        with lock:
+            with writable(self.root, CacheNotWritable, "--cache"):
+                locked = try_lock(lock)
+            if not locked:
                 raise CacheBusy(
                     f"another `semanticmac cache` is building in {self.root}. "
                     "Wait until it is done, or give --cache another folder."
-                ) from None
-            except OSError as error:
-                if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
-                    raise
-                raise CacheNotWritable(
-                    f"the file system of {self.root} does not support locks (NFS?), and without "
-                    "one two builds could damage the cache: give --cache a folder on another disk"
-                ) from None
+                )
             remove_partial_files(self.root)
             yield
-
-    def _open_lock_file(self) -> TextIO:
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            return (self.root / ".lock").open("a")
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-                raise
-            raise CacheNotWritable(
-                f"{self.root} cannot be written ({error.strerror}), and building needs that: "
-                "give --cache another folder, or change its permissions"
-            ) from None
 
 
 def cache_command(dataset: str, corpus: str, fingerprint: Fingerprint, *more: str) -> str:

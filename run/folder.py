@@ -33,6 +33,7 @@ from semanticmac.cache.atomic_io import (
     read_checksummed,
     write_checksummed,
 )
+from semanticmac.cache.file_locks import writable
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.core import MODALITIES, Task
 from semanticmac.model.config import ModelConfig
@@ -201,7 +202,8 @@ def new_run(root: Path, dataset: str, folder: Path | None = None, suffix: str = 
     """The folder of a new run: `folder`, or the next free ROOT/DATASET-001, -002 … with the suffix.
 
     The numbered folder is created at once, so that no other process takes it; `drop_empty` removes
-    it again. Raises RunError where `folder` holds a run already: runs are never overwritten.
+    it again. Raises RunError where `folder` holds a run already, since runs are never overwritten,
+    and where ROOT cannot be written.
     """
     if folder is not None:
         if folder.exists() and not folder.is_dir():
@@ -216,7 +218,8 @@ def new_run(root: Path, dataset: str, folder: Path | None = None, suffix: str = 
         if name in used:
             continue
         try:
-            (root / (name + suffix)).mkdir(parents=True)
+            with writable(root, RunError, "--runs"):
+                (root / (name + suffix)).mkdir(parents=True)
         except FileExistsError:  # another process created it in the meantime
             continue
         break

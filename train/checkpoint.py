@@ -6,7 +6,6 @@ tensors of the trainer, and as JSON in its header how far the run is. No code is
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from semanticmac.cache.atomic_io import atomic_write, remove_partial_files
+from semanticmac.cache.file_locks import try_lock, writable
 from semanticmac.train.data import TrainData, TrainError
 from semanticmac.train.distributed import DistributedContext
 from semanticmac.train.logger import RunLog, require_length
@@ -120,18 +120,19 @@ class Checkpointer:
 def training_folder(run: Path) -> Iterator[None]:
     """Locks the run folder. Until the block ends without an error, the run can be resumed.
 
-    Raises TrainError if another process trains in the same folder. A process that was killed holds
-    no lock.
+    Raises TrainError if another process trains in the same folder, and if the folder cannot be
+    written or locked. A process that was killed holds no lock.
     """
-    (run / FOLDER).mkdir(parents=True, exist_ok=True)
-    handle = os.open(run / FOLDER, os.O_RDONLY)
+    with writable(run, TrainError, "--run"):
+        (run / FOLDER).mkdir(parents=True, exist_ok=True)
+        handle = os.open(run / FOLDER, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        with writable(run, TrainError, "--run"):
+            locked = try_lock(handle)
+        if not locked:
             raise TrainError(
                 f"another process is training in {run}: wait until it is done, or stop it"
-            ) from None
+            )
         remove_partial_files(run)
         remove_leftovers(run)
         yield

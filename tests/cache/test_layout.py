@@ -105,7 +105,7 @@ def test_a_read_only_cache_says_so(tmp_path, monkeypatch):
 
         monkeypatch.setattr(Path, "open", refuse)
         with (
-            pytest.raises(CacheNotWritable, match=r"cannot be written \(read-only\).*--cache"),
+            pytest.raises(CacheNotWritable, match=r"cannot be written \(read-only\): give --cache"),
             CacheLayout(tmp_path).build_lock(),
         ):
             pass

@@ -9,7 +9,6 @@ the system releases as soon as its process ends.
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from semanticmac.cache.file_locks import try_lock, wait_for_lock, writable
 from semanticmac.train.config import ConfigError
 from semanticmac.train.experiments.search_space import Choice, Range, Space, plain
 from semanticmac.train.resume import require_equal
@@ -79,7 +79,8 @@ class Draws:
     ) -> Draws:
         """Creates or resumes the study. others: settings that are not drawn and must not change.
 
-        Raises ConfigError if the folder holds another sweep, or Optuna is not installed.
+        Raises ConfigError if the folder holds another sweep, or cannot be written or locked, and if
+        Optuna is not installed.
         """
         try:
             import optuna
@@ -89,7 +90,8 @@ class Draws:
         drawn = {f"space.{name}": domain for name, domain in plain(space).items()}
         # Through JSON, as the study returns it.
         asked = json.loads(json.dumps({"sampler": sampler, "seed": seed, **others, **drawn}))
-        folder.mkdir(parents=True, exist_ok=True)
+        with writable(folder, ConfigError, "--runs"):
+            folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / ".lock"):
             if not (folder / FILE).exists() and any(folder.glob("trial-*")):
                 raise ConfigError(
@@ -240,17 +242,18 @@ def _distribution(domain: Range | Choice) -> BaseDistribution:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Holds a lock that one process has at a time. The system releases that of a killed process."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with writable(path.parent, ConfigError, "--runs"):
+        file = path.open("a")
+    with file:
+        with writable(path.parent, ConfigError, "--runs"):
+            wait_for_lock(file)
         yield
 
 
 def _try_lock(path: Path) -> IO[str] | None:
     """The lock, or None if a running process holds it."""
     file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
+    if try_lock(file):
+        return file
+    file.close()
+    return None
