@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError
     from semanticmac.preprocess.encoders.imagebind.download import DownloadError
     from semanticmac.preprocess.encoders.protocol import EncodeError
+    from semanticmac.preprocess.encoders.spec import EncoderNotFound
     from semanticmac.preprocess.process_pool import WorkerError
     from semanticmac.run.folder import RunError
     from semanticmac.train.config import ConfigError, ConflictError
@@ -45,6 +46,7 @@ __all__ = [
     "DownloadError",
     "EncodeError",
     "EncoderMismatch",
+    "EncoderNotFound",
     "LanguageModelError",
     "PredictError",
     "ProgramError",
@@ -75,6 +77,7 @@ _MODULES = {
     "DownloadError": "preprocess.encoders.imagebind.download",
     "EncodeError": "preprocess.encoders.protocol",
     "EncoderMismatch": "preprocess.embed",
+    "EncoderNotFound": "preprocess.encoders.spec",
     "LanguageModelError": "model.pretrained",
     "PredictError": "inference",
     "ProgramError": "preprocess.decoding.ffmpeg_program",
