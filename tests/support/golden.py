@@ -88,3 +88,39 @@ def inputs_of(tensors: Mapping[str, Tensor]) -> Features:
 def same(ours: Tensor, theirs: Tensor, tolerance: float = 1e-10) -> None:
     """Equal shapes, and equal numbers up to the tolerance."""
     torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance)
+
+
+def with_normed_means(tensors: Mapping[str, Tensor]) -> Features:
+    """The inputs of TFN, LMF and LF-DNN, with audio and vision as they leave the BatchNorm.
+
+    One frame, so that its mean is the frame.
+    """
+    audio, vision = tensors["inter.audio_subnet.norm"], tensors["inter.video_subnet.norm"]
+    return whole(tensors["input.text"], audio[:, None], vision[:, None])
+
+
+# TFN, LMF and LF-DNN: the nets of the three modalities.
+SUBNETS = [
+    (r"text_subnet\.rnn\.(.*)", r"text.lstm.rnn.\1"),
+    (r"text_subnet\.linear_1\.(.*)", r"text.linear.\1"),
+    (r"audio_subnet\.(linear.*)", r"audio.\1"),
+    (r"video_subnet\.(linear.*)", r"vision.\1"),
+]
+_STATISTICS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+BATCH_NORM = {f"{net}_subnet.norm.{key}" for net in ("audio", "video") for key in _STATISTICS}
+# MFN and Graph-MFN: the LSTMs, the memory and the head.
+LSTM_SYSTEM = [
+    (r"lstm_l\.(.*)", r"system.cells.text.\1"),
+    (r"lstm_a\.(.*)", r"system.cells.audio.\1"),
+    (r"lstm_v\.(.*)", r"system.cells.vision.\1"),
+]
+for official, ours in {
+    "att2": "candidate",
+    "gamma1": "keep",
+    "gamma2": "update",
+    "out": "head",
+}.items():
+    LSTM_SYSTEM += [
+        (rf"{official}_fc1\.(.*)", rf"{ours}.0.\1"),
+        (rf"{official}_fc2\.(.*)", rf"{ours}.3.\1"),
+    ]

@@ -74,3 +74,51 @@ def align(frames: Tensor, steps: int) -> Tensor:
     """Step i of n reads frame ⌊(i + ½)·F/n⌋."""
     rows = [frames[math.floor((i + 0.5) * len(frames) / steps)] for i in range(steps)]
     return torch.stack(rows)
+
+
+def net(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """Linear maps with a ReLU between them."""
+    linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    for layer in linears[:-1]:
+        x = linear(layer, x).relu()
+    return linear(linears[-1], x)
+
+
+def three_vectors(fusion: nn.Module, clip: dict[str, Tensor]) -> list[Tensor]:
+    """The vectors of text, audio and vision in TFN, LMF and LF-DNN; zero for an absent one."""
+    text = torch.zeros(fusion.text.linear.out_features, dtype=torch.float64)
+    if len(clip["text"]):
+        text = linear(fusion.text.linear, lstm(fusion.text.lstm.rnn, clip["text"])[1])
+    vectors = [text]
+    for modality in ("audio", "vision"):
+        net_, frames = getattr(fusion, modality), clip[modality]
+        vector = torch.zeros(net_.linear_3.out_features, dtype=torch.float64)
+        if len(frames):
+            vector = layer_norm(net_.norm, frames.sum(0) / len(frames))
+            for layer in (net_.linear_1, net_.linear_2, net_.linear_3):
+                vector = linear(layer, vector).relu()
+        vectors.append(vector)
+    return vectors
+
+
+def words(clip: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The three sequences of a word-aligned model, zero for an absent modality."""
+    steps = len(clip["text"]) or max(len(clip["audio"]), len(clip["vision"]))
+    sequences = {}
+    for modality, frames in clip.items():
+        sequences[modality] = torch.zeros(steps, frames.shape[1], dtype=torch.float64)
+        if len(frames):
+            sequences[modality] = align(frames, steps)
+    return sequences
+
+
+def lstm_system(system: nn.Module, clip: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """The hidden and cell states of MFN's three LSTMs side by side, (n, width) twice."""
+    hidden, cells = [], []
+    for modality, sequence in words(clip).items():
+        cell = system.cells[modality]
+        states = lstm_steps(cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh, sequence)
+        here = float(len(clip[modality]) > 0)
+        hidden.append(here * states[0])
+        cells.append(here * states[1])
+    return torch.cat(hidden, dim=1), torch.cat(cells, dim=1)
