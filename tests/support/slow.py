@@ -11,16 +11,16 @@ from torch import Tensor, nn
 def linear(layer: nn.Linear, x: Tensor) -> Tensor:
     """One vector (d,) through a linear map."""
     out = []
-    for row in range(layer.out_features):
-        total = sum(float(w) * float(v) for w, v in zip(layer.weight[row], x, strict=True))
-        out.append(total + (0.0 if layer.bias is None else float(layer.bias[row])))
+    for row, weights in enumerate(layer.weight.tolist()):
+        total = sum(w * v for w, v in zip(weights, x.tolist(), strict=True))
+        out.append(total + (0.0 if layer.bias is None else layer.bias[row].item()))
     return torch.tensor(out, dtype=torch.float64)
 
 
 def layer_norm(norm: nn.LayerNorm, x: Tensor) -> Tensor:
     mean = x.sum() / len(x)
     variance = ((x - mean) ** 2).sum() / len(x)
-    return norm.weight * (x - mean) / math.sqrt(variance + norm.eps) + norm.bias
+    return norm.weight * (x - mean) / (variance + norm.eps).sqrt() + norm.bias
 
 
 def lstm(rnn: nn.LSTM, sequence: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from support.fusions import clip_of, make_features, make_fusion, multimodal
 from support.golden import golden, inputs_of, load_renamed, same
 
 from semanticmac.model.baselines.mmim import LOG_VARIANCE_LIMIT
+from semanticmac.train.objectives.mmim import contrastive_prediction
 
 LETTERS = {"t": "text", "a": "audio", "v": "vision"}
 
@@ -50,7 +51,11 @@ def test_gives_the_numbers_of_the_official_model(name, third_pair):
     same(multimodal(output), tensors["output.prediction"])
     same(states["fused"], tensors["output.Feature_f"])
     for letter, modality in LETTERS.items():
-        same(states[f"vector.{modality}"], tensors[f"output.Feature_{letter}"])
+        vector, predicted = states[f"vector.{modality}"], states[f"predicted.{modality}"]
+        same(vector, tensors[f"output.Feature_{letter}"])
+        everyone = torch.ones(4, dtype=torch.bool)
+        loss = contrastive_prediction(vector, predicted, everyone)
+        same(loss, tensors[f"output.nce_{letter}"])
     labels = tensors["input.labels"][:, 0]
     for pair in ("tv", "ta", "va") if third_pair else ("tv", "ta"):
         ours = f"{LETTERS[pair[0]]}_{LETTERS[pair[1]]}"
