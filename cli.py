@@ -25,6 +25,7 @@ from semanticmac.commands.options import SettingsCommand
 from semanticmac.commands.predict import predict
 from semanticmac.commands.report import report
 from semanticmac.commands.runs import runs
+from semanticmac.commands.segment import segment
 from semanticmac.commands.sweep import sweep
 from semanticmac.commands.train import train
 from semanticmac.commands.ui.screen import (
@@ -62,6 +63,7 @@ app.command()(export)
 app.command(cls=SettingsCommand)(ablate)
 app.command(cls=SettingsCommand)(sweep)
 app.command()(runs)
+app.command()(segment)
 app.command()(predict)
 
 

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from semanticmac.preprocess.encoders.protocol import EncodeError
     from semanticmac.preprocess.encoders.spec import EncoderNotFound
     from semanticmac.preprocess.process_pool import WorkerError
+    from semanticmac.preprocess.speech.activity import ActivityError
+    from semanticmac.preprocess.speech.recognition import RecognitionError
     from semanticmac.run.folder import RunError
     from semanticmac.train.config import ConfigError, ConflictError
     from semanticmac.train.curves import CurvesError
     from semanticmac.train.data import TrainError
 
 __all__ = [
+    "ActivityError",
     "AnalysisError",
     "CacheBusy",
     "CacheIncomplete",
@@ -50,6 +53,7 @@ __all__ = [
     "LanguageModelError",
     "PredictError",
     "ProgramError",
+    "RecognitionError",
     "RecordError",
     "ReportError",
     "RunError",
@@ -62,6 +66,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ActivityError": "preprocess.speech.activity",
     "AnalysisError": "eval.analysis.figure",
     "CacheBusy": "cache.layout",
     "CacheIncomplete": "cache.layout",
@@ -81,6 +86,7 @@ _MODULES = {
     "LanguageModelError": "model.pretrained",
     "PredictError": "inference",
     "ProgramError": "preprocess.decoding.ffmpeg_program",
+    "RecognitionError": "preprocess.speech.recognition",
     "RecordError": "cache.frame_codec",
     "ReportError": "eval.report.score_tables",
     "RunError": "run.folder",

@@ -36,7 +36,8 @@ def read(root: Path, options: Options = OFFICIAL) -> Corpus:
     return _read_files(root)
 
 
-def _read_files(root: Path) -> Corpus:
+def media_files(root: Path) -> tuple[list[Path], list[Path]]:
+    """The media files below root and all other files, both in order of their names."""
     media: list[Path] = []
     others: list[Path] = []
     for path in sorted(root.rglob("*")):
@@ -46,7 +47,11 @@ def _read_files(root: Path) -> Corpus:
             media.append(path)
         else:
             others.append(path)
+    return media, others
 
+
+def _read_files(root: Path) -> Corpus:
+    media, others = media_files(root)
     notes = ["no clips.csv: no clip has a label, so the corpus cannot be trained on"]
     notes += _passed_over(root, media, others)
     if not media:

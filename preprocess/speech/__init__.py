@@ -1,0 +1,1 @@
+"""Long recordings → utterances: voice activity, words with their times, speakers, clips.csv."""

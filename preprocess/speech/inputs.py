@@ -1,0 +1,75 @@
+"""What a user names for `segment`: videos, transcripts and speakers, matched by file name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from semanticmac.preprocess.clip import CorpusError, is_there
+from semanticmac.preprocess.corpora.folder import media_files
+from semanticmac.preprocess.speech.speakers import Turn, read_rttm
+from semanticmac.preprocess.speech.transcript_files import SUFFIXES, Transcript, read_transcript
+
+
+def find_videos(paths: Sequence[Path]) -> list[Path]:
+    """The files, and every media file below the folders; each once, in order.
+
+    Raises CorpusError for a path that does not exist, and for a folder without media files.
+    """
+    videos: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            media, _ = media_files(path)
+            if not media:
+                raise CorpusError(f"{path} contains no video and no audio file")
+            videos.update(dict.fromkeys(media))
+        elif is_there(path):
+            videos[path] = None
+        else:
+            raise CorpusError(f"{path}: there is no such file or folder")
+    return list(videos)
+
+
+def find_transcripts(source: Path, videos: Sequence[Path]) -> dict[Path, Transcript]:
+    """The transcripts by video: one file for one video, or a folder with files of the same names.
+
+    Raises CorpusError if a file is given for several videos, or if a folder has none that fits.
+    """
+    if not source.is_dir():
+        if len(videos) != 1:
+            raise CorpusError(
+                f"{source} is the transcript of one file, but {len(videos)} files are segmented: "
+                "give a folder with one transcript for each, named like its video"
+            )
+        return {videos[0]: read_transcript(source)}
+
+    transcripts: dict[Path, Transcript] = {}
+    for video in videos:
+        candidates = [source / f"{video.stem}{suffix}" for suffix in SUFFIXES]
+        existing = [path for path in candidates if is_there(path)]
+        if len(existing) > 1:
+            names = " and ".join(path.name for path in existing)
+            raise CorpusError(f"{source} holds {names} for {video.name}: keep one of them")
+        if existing:
+            transcripts[video] = read_transcript(existing[0])
+    if not transcripts:
+        raise CorpusError(
+            f"{source} holds no transcript for any of the {len(videos)} files: expected names "
+            f"such as {videos[0].stem}{SUFFIXES[0]}"
+        )
+    return transcripts
+
+
+def find_turns(rttm: Path, videos: Sequence[Path]) -> dict[Path, list[Turn]]:
+    """The speakers' turns by video. An RTTM file names a recording without its suffix.
+
+    Raises CorpusError if it names none of the videos.
+    """
+    by_name = read_rttm(rttm)
+    turns = {video: by_name[video.stem] for video in videos if video.stem in by_name}
+    if not turns:
+        raise CorpusError(
+            f"{rttm} names the recordings {', '.join(sorted(by_name))}, and none of them is a file "
+            f"here; expected names such as {videos[0].stem}"
+        )
+    return turns
