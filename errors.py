@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from semanticmac.inference import PredictError
     from semanticmac.model.config import SettingsConflict
     from semanticmac.model.language.pretrained import LanguageModelError
+    from semanticmac.model.registry import UnknownModel
     from semanticmac.preprocess.clip import CorpusError, DecodeError
     from semanticmac.preprocess.cluster.placement import ClusterError
     from semanticmac.preprocess.decoding.ffmpeg_program import ProgramError
@@ -62,6 +63,7 @@ __all__ = [
     "StoreDamaged",
     "StoreUnavailable",
     "TrainError",
+    "UnknownModel",
     "WorkerError",
 ]
 
@@ -95,6 +97,7 @@ _MODULES = {
     "StoreDamaged": "cache.frame_store",
     "StoreUnavailable": "cache.frame_store",
     "TrainError": "train.data",
+    "UnknownModel": "model.registry",
     "WorkerError": "preprocess.process_pool",
 }
 
