@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheBusy, CacheIncomplete, CacheNotWritable
     from semanticmac.cache.shard_format import ShardError
     from semanticmac.eval.analysis.figure import AnalysisError
+    from semanticmac.eval.report.results_file import ResultsFileError
     from semanticmac.eval.report.score_tables import ReportError
     from semanticmac.inference import PredictError
     from semanticmac.model.config import SettingsConflict
@@ -57,6 +58,7 @@ __all__ = [
     "RecognitionError",
     "RecordError",
     "ReportError",
+    "ResultsFileError",
     "RunError",
     "SettingsConflict",
     "ShardError",
@@ -91,6 +93,7 @@ _MODULES = {
     "RecognitionError": "preprocess.speech.recognition",
     "RecordError": "cache.frame_codec",
     "ReportError": "eval.report.score_tables",
+    "ResultsFileError": "eval.report.results_file",
     "RunError": "run.folder",
     "SettingsConflict": "model.config",
     "ShardError": "cache.shard_format",
