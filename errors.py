@@ -87,7 +87,7 @@ _MODULES = {
     "EncodeError": "preprocess.encoders.protocol",
     "EncoderMismatch": "preprocess.embed",
     "EncoderNotFound": "preprocess.encoders.spec",
-    "LanguageModelError": "model.pretrained",
+    "LanguageModelError": "model.language.pretrained",
     "PredictError": "inference",
     "ProgramError": "preprocess.decoding.ffmpeg_program",
     "RecognitionError": "preprocess.speech.recognition",

@@ -147,7 +147,7 @@ def _read_workbook(path: Path) -> list[dict[str, Cell]]:
     if not lines:
         return []
     columns = [str(cell) for cell in lines[0]]
-    return [dict(zip(columns, line, strict=True)) for line in lines[1:]]  # type: ignore[arg-type]
+    return [dict(zip(columns, line, strict=True)) for line in lines[1:]]
 
 
 def _write_workbook(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
