@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from semanticmac.cache.dataset import ClipDataset
-from semanticmac.cache.embedding_store import EmbeddingReader
+from semanticmac.cache.keys import LAST
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.opening import open_cached
 from semanticmac.core import Task
 from semanticmac.eval.evaluate import Evaluation, evaluate
 from semanticmac.run.device import pick_device
@@ -50,23 +51,31 @@ class TrainedRun:
         return self.info.valid_score
 
 
-def open_dataset(name: str | None = None, *, cache: str | Path = "data/cache") -> CachedDataset:
+def open_dataset(
+    name: str | None = None,
+    *,
+    cache: str | Path = "data/cache",
+    vision: str = LAST,
+    audio: str = LAST,
+) -> CachedDataset:
     """Opens a dataset of the feature cache; by default the one cached last.
+
+    vision, audio: the encoder of the embeddings to read, by default the one cached last; "a+b"
+    reads two side by side.
 
     The embeddings are memory-mapped, so that opening is fast. Raises CacheIncomplete if the
     dataset, or a part of it, is not in the cache.
     """
     layout = CacheLayout(Path(cache))
     name = layout.require(name)
-    manifest = Manifest.read(layout.manifest(name))
-    reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), manifest.fingerprint)
+    opened = open_cached(layout, name, vision, audio)
+    manifest = opened.manifest
 
     def split(split_name: str) -> ClipDataset:
-        return ClipDataset(manifest, reader, manifest.split(split_name))
+        return ClipDataset(manifest, opened.reader, manifest.split(split_name))
 
-    return CachedDataset(
-        name, manifest.task, split("train"), split("valid"), split("test"), manifest.notes
-    )
+    notes = (*manifest.notes, *opened.notes)
+    return CachedDataset(name, manifest.task, split("train"), split("valid"), split("test"), notes)
 
 
 def train_model(
@@ -98,8 +107,9 @@ def train_model(
         base = read_config(Path(config), dataset)
         dataset = base.dataset
     name = layout.require(dataset)
-    data = open_data(layout, name)
-    resolved = settings_for(name, data.manifest.corpus, settings or {}, preset, base, model)
+    corpus = Manifest.read(layout.manifest(name)).corpus
+    resolved = settings_for(name, corpus, settings or {}, preset, base, model)
+    data = open_data(layout, name, resolved.vision, resolved.audio)
     torch_device = pick_device(device)
     folder = new_run(Path(runs), name, None if run is None else Path(run))
     with drop_empty(folder):

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from semanticmac.cache.failures import Failure
-from semanticmac.core import MODALITIES, SUB_TASKS, Task
+from semanticmac.cache.streams import Streams
+from semanticmac.core import FRAME_MODALITIES, MODALITIES, SUB_TASKS, Task
 from semanticmac.eval.evaluate import predict_clip
 from semanticmac.eval.report.formatting import class_probabilities, prediction_text
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
-from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
-from semanticmac.preprocess.encoders.protocol import PairEncoder
+from semanticmac.preprocess.encoders.protocol import Encoder
+from semanticmac.preprocess.encoders.requests import EncoderRequest, open_encoders
 from semanticmac.run.device import pick_device
 from semanticmac.run.folder import absent_modalities, require_raw_videos
 from semanticmac.run.predictions import Predictions
@@ -83,10 +84,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained model with the frozen encoder that it was trained on."""
+    """A trained model with the frozen encoders that it was trained on."""
 
     trained: TrainedModel
-    encoder: PairEncoder
+    encoders: Sequence[Encoder]
     device: torch.device
 
     def predict(self, video: str | Path, text: str = "", without: Sequence[str] = ()) -> Prediction:
@@ -110,8 +111,8 @@ class Predictor:
         Each clip is predicted alone, without its dialogue. workers: decoding processes.
         """
         absent = absent_modalities(self.trained.info, without)
-        sampling = self.trained.info.fingerprint.sampling
-        for embedded in embed_clips(clips, self.encoder, sampling, workers):
+        sampling = self.trained.info.streams.sampling
+        for embedded in embed_clips(clips, self.encoders, sampling, workers):
             clip = embedded.clip
             if embedded.embeddings is None:
                 yield Failure(clip.clip_id, str(clip.video), embedded.reason, cached=False)
@@ -137,29 +138,49 @@ def _print_to_stderr(note: str) -> None:
 def load(
     folder: str | Path,
     *,
-    encoder: str | Path | PairEncoder | None = None,
+    encoder: str | Path | None = None,
+    encoders: Sequence[Encoder] = (),
     device: str = "auto",
     on_download: Callable[[int, int], None] | None = None,
     on_note: Callable[[str], None] = _print_to_stderr,
 ) -> Predictor:
     """Loads a run folder or an exported folder.
 
-    encoder: the encoder or its weights, if it cannot be found by the name in the run folder.
+    encoder: the name or the weights of an encoder of both modalities, if it cannot be opened as the
+    run folder says. encoders: opened encoders instead, vision before audio.
     on_download: receives bytes done and bytes in total, if the encoder has to be downloaded.
     on_note: receives the licence of such weights.
 
-    Raises RunError if the folder holds no model for raw videos, and EncoderMismatch if the encoder
-    is not the one that the model was trained on.
+    Raises RunError if the folder holds no model for raw videos, and EncoderMismatch if the encoders
+    are not those that the model was trained on.
     """
     torch_device = pick_device(device)
     trained = load_run(Path(folder), torch_device)
-    fingerprint = trained.info.fingerprint
+    streams = trained.info.streams
     require_raw_videos(Path(folder), trained.info)
-    if encoder is None or isinstance(encoder, str | Path):
-        name = str(encoder or fingerprint.encoder)
-        encoder = load_encoder(name, device, on_download, on_note)
-    require_same(encoder, fingerprint)
-    return Predictor(trained, encoder, torch_device)
+    if not encoders:
+        asked = encoder_requests(streams, None if encoder is None else str(encoder))
+        encoders = open_encoders(asked, device, on_download, on_note)
+    require_same(encoders, streams)
+    return Predictor(trained, encoders, torch_device)
+
+
+def encoder_requests(
+    streams: Streams,
+    encoder: str | None = None,
+    vision: Sequence[str] = (),
+    audio: Sequence[str] = (),
+) -> tuple[EncoderRequest, ...]:
+    """The encoders to open for a model: those named, else as its streams were made."""
+    named: dict[str, Sequence[str]] = {"vision": vision, "audio": audio}
+    asked = []
+    for modality in FRAME_MODALITIES:
+        specs = [stream.spec or stream.encoder for stream in streams.of(modality)]
+        if encoder is not None and specs:
+            specs = [encoder]
+        specs = [*named[modality]] or specs
+        asked += [EncoderRequest(modality, spec) for spec in specs]
+    return tuple(asked)
 
 
 def _prediction(clip_id: str, task: Task, predicted: Predictions) -> Prediction:

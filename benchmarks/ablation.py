@@ -19,18 +19,21 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import arguments, cores, interleaved, measured, report
+from benchmarks.streams import StreamWriters
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.core import Task
+from semanticmac.cache.opening import StreamReader
+from semanticmac.cache.streams import Streams
+from semanticmac.core import FRAME_MODALITIES, Task
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.corpora.demo import render
 from semanticmac.preprocess.embed import embed_clips
-from semanticmac.preprocess.encoders.imagebind.encoder import ImageBindEncoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import ImageBindEncoder, load_encoders
 from semanticmac.preprocess.encoders.imagebind.network import HUGE, ImageBind, draw_weights
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import preset
@@ -41,31 +44,42 @@ from semanticmac.train.trainer import Trainer
 TRAIN_CLIPS = 220  # of the demo's 320
 
 
-def huge() -> ImageBindEncoder:
+def huge() -> Sequence[ImageBindEncoder]:
     """The official architecture without the official weights."""
     with torch.device("meta"):
         model = ImageBind(HUGE)
     model = model.to_empty(device="cpu")
     draw_weights(model, 0)
-    return ImageBindEncoder(model, "imagebind-huge", "none", trained=False, device="cpu")
+    encoders = []
+    for modality in FRAME_MODALITIES:
+        encoders.append(
+            ImageBindEncoder(model, modality, "imagebind-huge", "none", trained=False, device="cpu")
+        )
+    return encoders
+
+
+def streams_of(encoders: Sequence[ImageBindEncoder]) -> Streams:
+    """The streams that these encoders make."""
+    return Streams.group(encoder.fingerprint(Sampling()) for encoder in encoders)
 
 
 def embed(
-    clips: Sequence[Clip], encoder: ImageBindEncoder, folder: Path
+    clips: Sequence[Clip], encoders: Sequence[ImageBindEncoder], folder: Path
 ) -> tuple[float, list[Row]]:
     """Seconds of decoding and encoding per clip, and the rows of the cache that this writes."""
-    writer = EmbeddingWriter(folder, encoder.fingerprint(Sampling()))
+    writer = StreamWriters(CacheLayout(folder), streams_of(encoders))
     made = []
 
     def work() -> None:
-        made.extend(embed_clips(clips, encoder, Sampling(), cores()))
+        made.extend(embed_clips(clips, encoders, Sampling(), cores()))
 
     spent = measured(work)
     rows = []
     for embedded in made:
         clip, embeddings = embedded.clip, embedded.embeddings
-        assert embeddings is not None and embeddings.vision is not None, embedded.reason
-        writer.add(clip.clip_id, embeddings)
+        assert embeddings is not None, embedded.reason
+        assert embeddings.vision is not None and embeddings.audio is not None
+        writer.add(clip.clip_id, embeddings.vision, embeddings.audio)
         frames, label = len(embeddings.vision), clip.labels["multimodal"]
         assert isinstance(label, float)
         rows.append(
@@ -89,16 +103,16 @@ def embed(
 
 
 def epoch_from_cache(
-    encoder: ImageBindEncoder, folder: Path, rows: Sequence[Row], rounds: int
+    encoders: Sequence[ImageBindEncoder], folder: Path, rows: Sequence[Row], rounds: int
 ) -> float:
     """Seconds of one epoch. The clips are repeated to the size of the demo's train split."""
-    fingerprint = encoder.fingerprint(Sampling())
+    streams = streams_of(encoders)
     many = [replace(rows[i % len(rows)], clip_id=str(i)) for i in range(TRAIN_CLIPS)]
-    manifest = Manifest("demo", Task("regression"), fingerprint, tuple(many))
-    dataset = ClipDataset(manifest, EmbeddingReader(folder, fingerprint), many)
+    manifest = Manifest("demo", Task("regression"), Sampling(), tuple(many))
+    dataset = ClipDataset(manifest, StreamReader(CacheLayout(folder), streams), many)
     config = preset("demo")
-    width = fingerprint.width
-    sizes = replace(config.model, vision_width=width, audio_width=width)
+    widths = streams.widths
+    sizes = replace(config.model, vision_width=widths.vision, audio_width=widths.audio)
     config = replace(config, precision="float32", model=sizes)
     torch.manual_seed(0)
     model = SemanticMAC(config.model, LanguageModel.pretrained(config.model.language)).train()
@@ -126,12 +140,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clips = render(folder / "demo", seed=1, clips=options.clips).clips
-        for short, encoder, some in (
-            ("tiny", load_encoder("imagebind-tiny", "cpu"), clips),
+        for short, encoders, some in (
+            ("tiny", load_encoders("imagebind-tiny", "cpu"), clips),
             ("huge", huge(), clips[: options.huge_clips]),
         ):
-            embed_s, rows = embed(some, encoder, folder / short)
-            cached_s = epoch_from_cache(encoder, folder / short, rows, options.rounds)
+            embed_s, rows = embed(some, encoders, folder / short)
+            cached_s = epoch_from_cache(encoders, folder / short, rows, options.rounds)
             raw_s = embed_s * TRAIN_CLIPS + cached_s
             figures |= {
                 f"{short}_raw_over_cached": raw_s / cached_s,

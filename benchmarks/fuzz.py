@@ -34,7 +34,7 @@ from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.decoding import isolation
 from semanticmac.preprocess.decoding.isolation import decode_all
-from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
 
 KINDS = {
     "h264.mp4": (),
@@ -184,7 +184,7 @@ def main() -> None:
         write_mutants(root, options.count, options.seed, options.real)
         corpus = read_corpus("folder", root)
         assert len(corpus.clips) == options.count
-        encoder = load_encoder("imagebind-tiny", "cpu")
+        encoder = load_encoders("imagebind-tiny", "cpu")
         built = build(corpus, layout, encoder, BuildOptions(root, cores()), lambda *_: None)
         lines = [line for line in read_failures(layout.failures(corpus.name)) if not line.cached]
         manifest = Manifest.read(layout.manifest(corpus.name))

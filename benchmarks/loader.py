@@ -20,12 +20,13 @@ import numpy as np
 import torch
 
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
+from benchmarks.streams import StreamWriters, made_up
 from benchmarks.train_step import CLIPS, CONFIG, FRAMES, TOKENS, Whole
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Sampling
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.opening import StreamReader
 from semanticmac.core import Task
 from semanticmac.model.language.tokenizer import Tokenizer
 
@@ -35,10 +36,8 @@ SPECIAL_TOKENS = 2
 
 def dataset(folder: Path, clips: int) -> ClipDataset:
     """A cache of random embeddings, and texts of short words, a token each."""
-    fingerprint = Fingerprint(
-        "both", "random", "none", "none", trained=False, width=WIDTH, sampling=Sampling()
-    )
-    writer = EmbeddingWriter(folder, fingerprint)
+    layout, streams = CacheLayout(folder), made_up("random", WIDTH)
+    writer = StreamWriters(layout, streams)
     dice, words = np.random.default_rng(0), random.Random(0)
     vocabulary = [
         "i",
@@ -59,7 +58,7 @@ def dataset(folder: Path, clips: int) -> ClipDataset:
     rows = []
     for i in range(clips):
         vision, audio = dice.standard_normal((2, FRAMES, WIDTH), np.float32).astype(np.float16)
-        writer.add(str(i), Embeddings(vision, audio))
+        writer.add(str(i), vision, audio)
         text = " ".join(words.choices(vocabulary, k=TOKENS - SPECIAL_TOKENS))
         rows.append(
             Row(
@@ -78,8 +77,8 @@ def dataset(folder: Path, clips: int) -> ClipDataset:
             )
         )
     writer.finish()
-    manifest = Manifest("random", Task("regression"), fingerprint, tuple(rows))
-    return ClipDataset(manifest, EmbeddingReader(folder, fingerprint), rows)
+    manifest = Manifest("random", Task("regression"), Sampling(), tuple(rows))
+    return ClipDataset(manifest, StreamReader(layout, streams), rows)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from benchmarks.common import anonymous_mib, arguments, cores, film, report
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import Clip, Corpus
-from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
 
 FILM_EVERY = 40
 SAMPLE_EVERY = 10  # clips
@@ -74,7 +74,7 @@ def main() -> None:
             build(
                 corpus,
                 CacheLayout(folder / "cache"),
-                load_encoder("imagebind-tiny", "cpu"),
+                load_encoders("imagebind-tiny", "cpu"),
                 BuildOptions(folder, cores()),
                 sample,
             )

@@ -18,10 +18,11 @@ from benchmarks.tiny_probe import CARD, put
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.stream_catalogue import last_streams
+from semanticmac.cache.streams import Streams
 from semanticmac.core import MODALITIES
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
 from semanticmac.run.weights import load_run
 from semanticmac.train.config import override, preset
 from semanticmac.train.data import open_data
@@ -90,8 +91,9 @@ def main() -> None:
     words.add_argument("--seeds", type=int, default=3)
     asked = words.parse_args()
     layout = CacheLayout(asked.folder / "cache")
-    weights = load_encoder("imagebind-tiny", "cpu").fingerprint(Sampling())
-    if Manifest.read(layout.manifest("demo")).fingerprint != weights:
+    encoders = load_encoders("imagebind-tiny", "cpu")
+    streams = Streams.group(encoder.fingerprint(Sampling()) for encoder in encoders)
+    if last_streams(layout, "demo") != streams:
         raise SystemExit(
             f"{layout.manifest('demo')} was made with other weights: "
             "run `python -m benchmarks.tiny_probe` first"
@@ -99,7 +101,11 @@ def main() -> None:
     results: dict[str, list[dict[str, float]]] = {row: [] for row in ROWS}
     for seed in range(1, asked.seeds + 1):
         for row, modalities in ROWS.items():
-            run = asked.folder / "runs" / f"{weights.weights[:12]}-{row.replace(' ', '-')}-{seed}"
+            run = (
+                asked.folder
+                / "runs"
+                / f"{streams.all[0].weights[:12]}-{row.replace(' ', '-')}-{seed}"
+            )
             results[row].append(mae(layout, run, modalities, seed))
             print(f"seed {seed}, {row}: {results[row][-1]}", flush=True)
         write_text(asked.folder / "modalities.json", json.dumps(results, indent=1))

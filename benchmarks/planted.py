@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from semanticmac.cache.embedding_store import EmbeddingWriter
-from semanticmac.cache.keys import Fingerprint, Sampling
+from benchmarks.streams import StreamWriters, made_up
+from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.stream_catalogue import record_last
 from semanticmac.core import Task
 from semanticmac.preprocess.demo.plan import DemoSpec, Record, plan
 
@@ -54,10 +54,8 @@ def write_planted(layout: CacheLayout, clips: int, seed: int) -> Manifest:
     """Writes a cache with a planted corpus; clips are split 11 : 2 : 3 (train, valid, test)."""
     rng = np.random.default_rng((seed, 5))
     world = _World({name: rng.standard_normal((2, WIDTH)) for name in ("audio", "vision")}, seed)
-    fingerprint = Fingerprint(
-        "both", "planted", f"seed {seed}", "none", trained=True, width=WIDTH, sampling=Sampling()
-    )
-    writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
+    streams = made_up("planted", WIDTH, f"seed {seed}")
+    writer = StreamWriters(layout, streams)
     rows = []
     for record in plan(DemoSpec(seed=seed, clips=clips)):
         draw = np.random.default_rng((seed, 6, record.index))
@@ -65,10 +63,11 @@ def write_planted(layout: CacheLayout, clips: int, seed: int) -> Manifest:
         key = f"planted-{seed}-{record.index:06d}"
         vision = world.frames("vision", record.label_vision, record, draw, count)
         audio = world.frames("audio", record.label_audio, record, draw, count)
-        writer.add(key, None if key in writer else Embeddings(vision, audio))
+        writer.add(key, vision, audio)
         rows.append(_row(record, key, count))
     writer.finish()
-    manifest = Manifest(NAME, Task("regression", low=-3.0, high=3.0), fingerprint, tuple(rows))
+    manifest = Manifest(NAME, Task("regression", low=-3.0, high=3.0), Sampling(), tuple(rows))
+    record_last(layout, NAME, streams.all)
     manifest.write(layout.manifest(NAME))
     return manifest
 

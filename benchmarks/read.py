@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import anonymous_mib, arguments, interleaved, report
-from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
-from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings
+from benchmarks.streams import StreamWriters, made_up
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.opening import StreamReader
 
 FRAMES, WIDTH = 16, 1024
 LOOK_EVERY = 100
@@ -30,17 +30,15 @@ LOOK_EVERY = 100
 
 def write(folder: Path, clips: int) -> None:
     """The same bytes three times: shards, flat, pickled."""
-    fingerprint = Fingerprint(
-        "both", "random", "none", "none", trained=False, width=WIDTH, sampling=Sampling()
-    )
-    writer = EmbeddingWriter(folder / "shards", fingerprint)
+    layout, streams = CacheLayout(folder / "shards"), made_up("random", WIDTH)
+    writer = StreamWriters(layout, streams)
     dice = np.random.default_rng(0)
     pickled = {}
     flat = np.memmap(folder / "flat", np.float16, "w+", shape=(clips, 2, FRAMES, WIDTH))
     for i in range(clips):
         flat[i] = dice.standard_normal((2, FRAMES, WIDTH), np.float32)
         pickled[str(i)] = vision, audio = np.array(flat[i, 0]), np.array(flat[i, 1])
-        writer.add(str(i), Embeddings(vision, audio))
+        writer.add(str(i), vision, audio)
     writer.finish()
     flat.flush()
     with (folder / "pickle").open("wb") as file:
@@ -56,7 +54,7 @@ class Passes:
         self.buffer = np.empty((2, FRAMES, WIDTH), np.float16)
 
     def shards(self, order: Sequence[int], watch: list[float] | None = None) -> None:
-        reader = EmbeddingReader(self.folder / "shards")
+        reader = StreamReader(CacheLayout(self.folder / "shards"), made_up("random", WIDTH))
         vision, audio = self.buffer
         for i in order:
             clip = reader.get(self.keys[i])

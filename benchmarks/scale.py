@@ -25,7 +25,7 @@ from semanticmac.cache.records import RawClip
 from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import Clip, Corpus
 from semanticmac.preprocess.decoding.isolation import decode_all
-from semanticmac.preprocess.encoders.imagebind.encoder import ImageBindEncoder, load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import ImageBindEncoder, load_encoders
 from semanticmac.preprocess.encoders.imagebind.network import (
     HUGE,
     ImageBind,
@@ -47,16 +47,15 @@ def decoded(clips: Sequence[Clip]) -> list[RawClip]:
     ]
 
 
-def seconds_a_clip(
-    encoder: ImageBindEncoder, raws: Sequence[RawClip], *, vision: bool = True, audio: bool = True
-) -> float:
-    """CPU seconds that encoding one clip takes, with one modality or both."""
-    kept = [
-        RawClip(raw.frames if vision else None, raw.waveform if audio else None, raw.duration_s)
-        for raw in raws
-    ]
-    encoder.encode(kept[0])
-    return measured(lambda: [encoder.encode(raw) for raw in kept]).cpu_s / len(kept)
+def seconds_a_clip(encoders: Sequence[ImageBindEncoder], raws: Sequence[RawClip]) -> float:
+    """CPU seconds that these encoders take for one clip."""
+
+    def encode(raw: RawClip) -> None:
+        for encoder in encoders:
+            encoder.encode(raw)
+
+    encode(raws[0])
+    return measured(lambda: [encode(raw) for raw in raws]).cpu_s / len(raws)
 
 
 def main() -> None:
@@ -70,12 +69,12 @@ def main() -> None:
         clips = tuple(Clip(str(i), file) for i, file in enumerate(files))
         first, all_ = measured(lambda: decoded(clips[:1])), measured(lambda: decoded(clips))
         decode_s = (all_.cpu_s - first.cpu_s) / (len(clips) - 1)
-        tiny, layout = load_encoder("imagebind-tiny", "cpu"), CacheLayout(folder / "cache")
+        tiny, layout = load_encoders("imagebind-tiny", "cpu"), CacheLayout(folder / "cache")
         build(Corpus("films", None, clips), layout, tiny, BuildOptions(folder, 1), lambda *_: None)
         record_bytes = (layout.frames / "data.mdb").stat().st_size / len(clips)
-        shards = layout.embeddings(tiny.fingerprint(Sampling())).glob("shard-*.arrow")
+        shards = layout.root.glob("embeddings/*/shard-*.arrow")
         tiny_bytes = sum(shard.stat().st_size for shard in shards) / len(clips)
-        huge_bytes = tiny_bytes * HUGE.output / tiny.width
+        huge_bytes = tiny_bytes * HUGE.output / tiny[0].width
         raws = decoded(clips)
     assert raws[0].frames is not None
     rows = len(raws[0].frames)
@@ -83,13 +82,10 @@ def main() -> None:
     towers = [TowerConfig(each.width, BLOCKS, each.heads) for each in (HUGE.vision, HUGE.audio)]
     model = ImageBind(ImageBindConfig(*towers, HUGE.output, HUGE.picture_px))
     draw_weights(model, 0)
-    cut = ImageBindEncoder(model, "cut", "", False, "cpu")
-    huge_s = sum(
-        seconds_a_clip(cut, raws[:1], vision=tower is HUGE.vision, audio=tower is HUGE.audio)
-        * tower.blocks
-        / BLOCKS
-        for tower in (HUGE.vision, HUGE.audio)
-    )
+    huge_s = 0.0
+    for modality, tower in (("vision", HUGE.vision), ("audio", HUGE.audio)):
+        cut = ImageBindEncoder(model, modality, "cut", "", False, "cpu")
+        huge_s += seconds_a_clip([cut], raws[:1]) * tower.blocks / BLOCKS
     report(
         "a large corpus is a matter of machines",
         "figures for docs/stage1.md",

@@ -23,7 +23,7 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import Clip, Corpus
 from semanticmac.preprocess.decoding.isolation import Job, decode_and_pack
-from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
 
 PACKAGE = str(Path(semanticmac.__file__).parent) + "/"
 
@@ -54,7 +54,7 @@ def one_clip() -> Iterator[tuple[Path, Clip]]:
 
 
 def main() -> None:
-    encoder = load_encoder("imagebind-tiny", "cpu")
+    encoder = load_encoders("imagebind-tiny", "cpu")
     with one_clip() as (folder, clip), contextlib.redirect_stdout(io.StringIO()):
         plan, layout = BuildOptions(folder, 1), CacheLayout(folder / "cache")
         corpus = Corpus("one", None, (clip,))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from semanticmac.cache.embedding_store import EmbeddingReader
-from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.opening import StreamReader, open_cached
+from semanticmac.core import FRAME_MODALITIES
 from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.corpora.demo import render
@@ -32,19 +33,20 @@ from semanticmac.preprocess.demo.phones import babble
 from semanticmac.preprocess.demo.training.pool import random_stream
 from semanticmac.preprocess.demo.voice import random_voice
 from semanticmac.preprocess.encoders.imagebind.encoder import (
-    FRAMES_PER_S,
     TINY_SEED,
     ImageBindEncoder,
-    load_encoder,
+    load_encoders,
     weights_digest,
 )
 from semanticmac.preprocess.encoders.imagebind.network import TINY, ImageBind, draw_weights
+from semanticmac.preprocess.encoders.protocol import FRAMES_PER_S
 
 CARD = Path(__file__).parents[1] / "docs" / "imagebind-tiny.md"
 SEED = 1  # of the demo corpus, as `semanticmac demo` renders it
 # Candidates of one retrieval, and how often they are drawn from the rendered pairs.
 PAIRS, DRAWS = 64, 20
 RENDERED_PAIRS = 128
+Pair = Sequence[ImageBindEncoder]  # vision and audio
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,20 @@ class Measured:
     picture_to_sound: float
 
 
-def untrained() -> ImageBindEncoder:
+def untrained() -> Pair:
     """The same architecture before training."""
     model = ImageBind(TINY)
     draw_weights(model, TINY_SEED)
-    return ImageBindEncoder(
-        model, "imagebind-tiny", weights_digest(model), trained=False, device="cpu"
-    )
+    digest = weights_digest(model)
+    encoders = []
+    for modality in FRAME_MODALITIES:
+        encoders.append(
+            ImageBindEncoder(model, modality, "imagebind-tiny", digest, trained=False, device="cpu")
+        )
+    return encoders
 
 
-def read_out(reader: EmbeddingReader, manifest: Manifest, modality: str) -> float:
+def read_out(reader: StreamReader, manifest: Manifest, modality: str) -> float:
     """Correlation of a ridge regression from single embeddings to the affect, on test speakers.
 
     Fitted on frames of the train speakers; the penalty is chosen by leaving some of these out.
@@ -112,14 +118,22 @@ def pairs() -> list[RawClip]:
     return clips
 
 
-def retrieval(encoder: ImageBindEncoder, clips: list[RawClip]) -> tuple[float, float]:
+def _means(encoder: ImageBindEncoder, clips: list[RawClip]) -> NDArray[np.float64]:
+    """The mean embedding of every clip."""
+    means = []
+    for clip in clips:
+        rows = encoder.encode(clip)
+        assert rows is not None
+        means.append(rows.astype(np.float64).mean(0))
+    return np.stack(means)
+
+
+def retrieval(encoders: Pair, clips: list[RawClip]) -> tuple[float, float]:
     """recall@1 among 64, audio → frame and frame → audio.
 
     Clips are compared by the cosine of their mean embeddings, centred in each modality.
     """
-    made = [encoder.encode(clip) for clip in clips]
-    vision = np.stack([np.asarray(each.vision, np.float64).mean(0) for each in made])
-    audio = np.stack([np.asarray(each.audio, np.float64).mean(0) for each in made])
+    vision, audio = (_means(encoder, clips) for encoder in encoders)
     rng = np.random.default_rng(SEED)
     found = []
     for _ in range(DRAWS):
@@ -137,18 +151,16 @@ def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True))
 
 
-def measure(
-    encoder: ImageBindEncoder, folder: Path, clips: list[RawClip], workers: int
-) -> Measured:
+def measure(encoders: Pair, folder: Path, clips: list[RawClip], workers: int) -> Measured:
     corpus = render(folder / "demo", seed=SEED, workers=workers)
     layout = CacheLayout(folder / "cache")
-    build(corpus, layout, encoder, BuildOptions(folder / "demo", workers), lambda *_: None)
-    manifest = Manifest.read(layout.manifest("demo"))
-    reader = EmbeddingReader(layout.embeddings(encoder.fingerprint(Sampling())))
+    build(corpus, layout, encoders, BuildOptions(folder / "demo", workers), lambda *_: None)
+    opened = open_cached(layout, "demo")
+    manifest, reader = opened.manifest, opened.reader
     return Measured(
         read_out(reader, manifest, "vision"),
         read_out(reader, manifest, "audio"),
-        *retrieval(encoder, clips),
+        *retrieval(encoders, clips),
     )
 
 
@@ -211,7 +223,7 @@ def main() -> None:
     clips = pairs()
     found = [
         measure(each, asked.folder, clips, asked.workers)
-        for each in (untrained(), load_encoder(asked.weights, "cpu"))
+        for each in (untrained(), load_encoders(asked.weights, "cpu"))
     ]
     text = table(found[0], found[1])
     print(text)

@@ -14,10 +14,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from semanticmac.cache.batch import Sample, Tokenize, collate, label_matrix
 from semanticmac.cache.dialogue import ContextClip, context_text, preceding_rows
-from semanticmac.cache.embedding_store import EmbeddingReader
-from semanticmac.cache.layout import CacheIncomplete, cache_command
+from semanticmac.cache.layout import CacheIncomplete
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.opening import StreamReader
+from semanticmac.cache.rebuild import cache_command
 from semanticmac.cache.records import FrameWidths
+from semanticmac.cache.streams import Streams
 
 if TYPE_CHECKING:
     import pandas
@@ -39,11 +41,7 @@ class ClipDataset(Dataset[Sample]):
     """The clips of one split, in the order of the manifest; item i is a `Sample`."""
 
     def __init__(
-        self,
-        manifest: Manifest,
-        reader: EmbeddingReader,
-        rows: Sequence[Row],
-        context_clips: int = 0,
+        self, manifest: Manifest, reader: StreamReader, rows: Sequence[Row], context_clips: int = 0
     ) -> None:
         """context_clips: the most clips of the dialogue before each clip; 0 = utterance setting.
 
@@ -66,11 +64,12 @@ class ClipDataset(Dataset[Sample]):
                 missing[row.clip_id] = row.key
         if missing:
             manifest = self._manifest
-            command = cache_command(manifest.dataset, manifest.corpus, manifest.fingerprint)
+            first = next(iter(missing))
+            streams = self._reader.lacking(missing[first])
+            command = cache_command(manifest.dataset, manifest.corpus, streams)
             raise CacheIncomplete(
-                f"{len(missing)} clips of {manifest.dataset} have no embeddings in "
-                f"{self._reader.folder}, the first is {next(iter(missing))}. "
-                f"`{command}` adds what is missing."
+                f"{len(missing)} clips of {manifest.dataset} have no embeddings, the first is "
+                f"{first} ({streams.describe()}). `{command}` adds what is missing."
             )
 
     def with_context(self, context_clips: int) -> ClipDataset:
@@ -83,8 +82,12 @@ class ClipDataset(Dataset[Sample]):
     @property
     def widths(self) -> FrameWidths:
         """Numbers in one embedding of each modality."""
-        width = self._reader.fingerprint.width
-        return FrameWidths(width, width)
+        return self._reader.widths
+
+    @property
+    def streams(self) -> Streams:
+        """The streams that the embeddings come from."""
+        return self._reader.streams
 
     def __getitem__(self, index: int) -> Sample:
         row = self.rows[index]
@@ -121,12 +124,13 @@ class ClipDataset(Dataset[Sample]):
         The embeddings are views of the cache and take no memory. Context clips are not included.
         """
         task = self._manifest.task
-        empty = np.empty((0, self._reader.fingerprint.width), np.float16)
+        no_vision = np.empty((0, self.widths.vision), np.float16)
+        no_audio = np.empty((0, self.widths.audio), np.float16)
         vision, audio = [], []
         for row in self.rows:
             embeddings = self._reader.get(row.key)
-            vision.append(empty if embeddings.vision is None else embeddings.vision)
-            audio.append(empty if embeddings.audio is None else embeddings.audio)
+            vision.append(no_vision if embeddings.vision is None else embeddings.vision)
+            audio.append(no_audio if embeddings.audio is None else embeddings.audio)
         return ClipArrays(
             clip_ids=np.array(self._column("clip_id"), dtype=np.str_),
             texts=np.array(self._column("text"), dtype=np.str_),

@@ -1,15 +1,18 @@
-"""EmbeddingWriter and EmbeddingReader: embeddings by content key, in memory-mapped shards."""
+"""EmbeddingWriter and EmbeddingReader: one stream by content key, in memory-mapped shards."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from semanticmac.cache.atomic_io import ChecksumMismatch, read_checksummed, write_text
 from semanticmac.cache.keys import Fingerprint, file_digest
 from semanticmac.cache.layout import CacheIncomplete
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.previous_format import pair_of
 from semanticmac.cache.shard_format import (
+    Index,
     MappedShard,
     Shard,
     ShardError,
@@ -27,51 +30,81 @@ SHARD_BYTES = 64 << 20
 
 
 class EmbeddingWriter:
-    """Adds clips to a folder of embeddings (shard_format.py).
+    """Adds clips to the folder of one stream (shard_format.py).
 
     Each clip is first a file of its own, so a killed process loses one clip at most. `finish` puts
     the remaining clips into a shard.
     """
 
     def __init__(
-        self, folder: Path, fingerprint: Fingerprint, *, shard_bytes: int = SHARD_BYTES
+        self,
+        folder: Path,
+        fingerprint: Fingerprint,
+        *,
+        earlier: Path | None = None,
+        shard_bytes: int = SHARD_BYTES,
     ) -> None:
+        """earlier: a folder of version 0.1 with clips of this stream, which are not added again."""
         self.folder = folder
+        self.label = f"{fingerprint.modality} {fingerprint.encoder}"
         self._pending = folder / "pending"
         self._shard_bytes = shard_bytes
         self._schema = embedding_schema(fingerprint.width)
-        self._pending.mkdir(parents=True, exist_ok=True)
-        path, text = folder / "fingerprint.json", fingerprint.to_json()
-        if not path.exists() or path.read_bytes() != text.encode():
-            write_text(path, text)
-        self._set_shards(read_index(folder))
+        self._fingerprint_text = fingerprint.to_json()
+        if folder.exists():
+            self._prepare_folder()
+        self._earlier = read_index(earlier).keys if earlier is not None else set()
+        self._index = read_index(folder)
+        self._in_shards = self._index.keys | self._earlier
+        self._failed = dict(self._index.failed)
         self._remove_damaged_pending()
         # Sizes of the pending clips in bytes, in the order in which they enter the next shard.
         self._queue: dict[str, int] = {}
 
+    def _prepare_folder(self) -> None:
+        self._pending.mkdir(parents=True, exist_ok=True)
+        path, text = self.folder / "fingerprint.json", self._fingerprint_text
+        if not path.exists() or path.read_bytes() != text.encode():
+            write_text(path, text)
+
     def __contains__(self, key: str) -> bool:
         return key in self._in_shards or self._pending_path(key).exists()
 
-    def add(self, key: str, embeddings: Embeddings | None = None) -> None:
-        """Queues one clip for the next shard.
+    def add(self, key: str, embeddings: np.ndarray | None) -> None:
+        """Queues one clip for the next shard; embeddings: None = it lacks the modality.
 
-        embeddings: None if a stopped run has left the clip as a pending file. Call it for every
-        clip in the order of the corpus, so that a continued run writes the same shards.
+        Call `add` or `keep` for every clip in the order of the corpus, so that a continued run
+        writes the same shards.
         """
         # Two clips may have the same content.
         if key in self._in_shards or key in self._queue:
             return
-        path = self._pending_path(key)
-        if embeddings is not None:
-            write_pending(path, record_batch([key], [embeddings], self._schema))
-        self._queue[key] = path.stat().st_size
+        if not self._pending.exists():
+            self._prepare_folder()
+        write_pending(self._pending_path(key), record_batch([key], [embeddings], self._schema))
+        self.keep(key)
+
+    def keep(self, key: str) -> None:
+        """Queues a clip that a stopped run has left as a pending file, or that is in a shard."""
+        if key in self._in_shards or key in self._queue:
+            return
+        self._failed.pop(key, None)
+        self._queue[key] = self._pending_path(key).stat().st_size
         if sum(self._queue.values()) >= self._shard_bytes:
             self._flush_shard()
+
+    def fail(self, key: str, reason: str) -> None:
+        """Records that the encoder cannot encode a clip."""
+        if not self._pending.exists():
+            self._prepare_folder()
+        self._failed[key] = reason
 
     def finish(self) -> None:
         """Writes the queued clips into a shard; afterwards all clips are in shards."""
         if self._queue:
             self._flush_shard()
+        elif self._failed != self._index.failed:
+            self._write_index(self._index.shards)
         # A killed run may have left pending files of clips that are in a shard.
         for path in self._pending.glob("*.arrow"):
             if path.stem in self._in_shards:
@@ -82,16 +115,13 @@ class EmbeddingWriter:
         # Without shards to remove, no index is written: a new folder gets its index last.
         if not files:
             return
-        self._set_shards([shard for shard in self._shards if shard.file not in files])
-        write_index(self.folder, self._shards)
-        for file in files:
-            (self.folder / file).unlink(missing_ok=True)
+        remove_shards(self.folder, files)
+        self._index = read_index(self.folder)
+        self._in_shards = self._index.keys | self._earlier
 
-    def _set_shards(self, shards: list[Shard]) -> None:
-        self._shards = shards
-        self._in_shards: set[str] = set()
-        for shard in shards:
-            self._in_shards.update(shard.keys)
+    def _write_index(self, shards: Sequence[Shard]) -> None:
+        self._index = Index(tuple(shards), dict(self._failed))
+        write_index(self.folder, self._index)
 
     def _remove_damaged_pending(self) -> None:
         """Removes damaged pending files, so that their clips are encoded again."""
@@ -111,45 +141,73 @@ class EmbeddingWriter:
         path = self._new_shard_path()
         write_shard(path, record_batch(keys, clips, self._schema))
         shard = Shard(path.name, file_digest(path), path.stat().st_size, tuple(keys))
-        self._set_shards([*self._shards, shard])
-        write_index(self.folder, self._shards)
+        self._write_index([*self._index.shards, shard])
+        self._in_shards.update(keys)
         self._queue.clear()
         for key in keys:
             self._pending_path(key).unlink()
 
     def _new_shard_path(self) -> Path:
         """The path with the lowest number that no shard of the index has."""
-        taken = {shard.file for shard in self._shards}
+        taken = {shard.file for shard in self._index.shards}
         number = 0
         while f"shard-{number:05d}.arrow" in taken:
             number += 1
         return self.folder / f"shard-{number:05d}.arrow"
 
 
-class EmbeddingReader:
-    """Reads embeddings by content key without copying: arrays are views of memory-mapped shards."""
+def remove_shards(folder: Path, files: Sequence[str]) -> None:
+    """Removes damaged shards of a folder, of this version or of version 0.1."""
+    index = read_index(folder)
+    kept = tuple(shard for shard in index.shards if shard.file not in files)
+    write_index(folder, Index(kept, index.failed))
+    for file in files:
+        (folder / file).unlink(missing_ok=True)
 
-    def __init__(self, folder: Path, expected: Fingerprint | None = None) -> None:
-        """Raises CacheIncomplete where the folder has no index, or a fingerprint not expected."""
+
+class EmbeddingReader:
+    """Reads one stream by content key without copying: arrays are views of memory-mapped shards."""
+
+    def __init__(
+        self, folder: Path, expected: Fingerprint | None = None, earlier: Path | None = None
+    ) -> None:
+        """earlier: a folder of version 0.1 that holds clips of the expected stream.
+
+        Raises CacheIncomplete where there is no index, or a fingerprint that was not expected.
+        """
         self.folder = folder
-        if not (folder / "index.json").exists():
+        # Content key → (path of the shard, row in it).
+        self._positions: dict[str, tuple[Path, int]] = {}
+        self._shards: dict[Path, Shard] = {}
+        self._mapped: dict[Path, MappedShard] = {}
+        self.failed: Mapping[str, str] = {}
+        if expected is not None and earlier is not None:
+            self._add(earlier, pair_of(expected))
+        has_index = (folder / "index.json").exists()
+        if not has_index and not self._shards:
             raise CacheIncomplete(
                 f"{folder} has no index.json: building it was interrupted. "
                 "Run `semanticmac cache` again; it resumes."
             )
-        self.fingerprint = Fingerprint.read(folder)
-        if expected is not None and expected != self.fingerprint:
-            differences = "; ".join(self.fingerprint.differences(expected))
+        if has_index:
+            self._add(folder, expected)
+        self.fingerprint = expected or Fingerprint.read(folder)
+
+    def _add(self, folder: Path, expected: Fingerprint | None) -> None:
+        """Adds the clips of one folder."""
+        fingerprint = Fingerprint.read(folder)
+        if expected is not None and expected != fingerprint:
+            differences = "; ".join(fingerprint.differences(expected))
             raise CacheIncomplete(
                 f"{folder} was made with another encoder or sampling than expected: {differences}"
             )
-        self._shards: dict[str, Shard] = {}
-        self._positions: dict[str, tuple[str, int]] = {}  # key → (file of the shard, row in it)
-        for shard in read_index(folder):
-            self._shards[shard.file] = shard
+        index = read_index(folder)
+        self.failed = index.failed
+        for shard in index.shards:
+            path = folder / shard.file
+            self._shards[path] = shard
             for row, key in enumerate(shard.keys):
-                self._positions[key] = (shard.file, row)
-        self._mapped: dict[str, MappedShard] = {}
+                self._positions[key] = (path, row)
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -161,21 +219,21 @@ class EmbeddingReader:
         # A memory map cannot be sent to the worker processes of a DataLoader: each opens its own.
         return {**self.__dict__, "_mapped": {}}
 
-    def get(self, key: str) -> Embeddings:
-        """The embeddings of one clip as read-only views.
+    def get(self, key: str) -> np.ndarray | None:
+        """The embeddings of one clip, (F, E), as a read-only view; None = it lacks the modality.
 
         Raises KeyError where the key has no embeddings, and CacheIncomplete where its shard does
         not match the index: it is damaged, or another process repaired the cache meanwhile.
         """
-        file, row = self._positions[key]
-        if file not in self._mapped:
-            self._mapped[file] = self._map(self._shards[file])
-        return self._mapped[file].clip(row)
+        path, row = self._positions[key]
+        if path not in self._mapped:
+            self._mapped[path] = self._map(path)
+        return self._mapped[path].clip(row)
 
-    def _map(self, shard: Shard) -> MappedShard:
-        path = self.folder / shard.file
+    def _map(self, path: Path) -> MappedShard:
         try:
-            return MappedShard(map_shard(path, shard))
+            batch = map_shard(path, self._shards[path])
+            return MappedShard(batch, self.fingerprint.modality)
         except ShardError as error:
             raise CacheIncomplete(
                 f"{path}: {error}. If a repair of the cache ended just now, start again; "

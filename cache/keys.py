@@ -13,6 +13,8 @@ from semanticmac.core import FrameModality
 
 # Prefix of `Fingerprint.architecture` for features that another program extracted.
 IMPORTED = "imported:"
+# The name of the stream that was cached last, of each modality.
+LAST = "last"
 # Raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt.
 PREPROCESS_VERSION = 3
 FIRST_WITH_LENGTH = 3
@@ -142,11 +144,15 @@ class Fingerprint:
             del fields["modality"]
         return fields
 
-    def to_json(self) -> str:
+    def to_stored_dict(self) -> dict[str, Any]:
+        """`to_dict` with `spec`, for files."""
         fields = self.to_dict()
         if self.spec:
             fields["spec"] = self.spec
-        return json.dumps(fields, indent=1)
+        return fields
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_stored_dict(), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Fingerprint:

@@ -1,8 +1,9 @@
 """The paths in a cache folder, its write lock, and the dataset that was built last.
 
 frames/                         decoded clips (frame_store.py), shared by all datasets
-embeddings/FINGERPRINT/         embeddings (shard_format.py), shared by all datasets
+embeddings/FINGERPRINT/         one stream of embeddings (shard_format.py), for all datasets
 datasets/NAME/manifest.parquet  texts, labels and splits of one dataset
+datasets/NAME/streams.json      the streams that were cached last (stream_catalogue.py)
 datasets/NAME/failures.jsonl    clips that are not in the cache, with the reason
 digests.json                    SHA-256 of the raw files (file_hashes.py)
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from semanticmac.cache.atomic_io import remove_partial_files
 from semanticmac.cache.file_locks import try_lock, writable
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Fingerprint
 
 
 class CacheIncomplete(Exception):
@@ -52,6 +53,9 @@ class CacheLayout:
 
     def dataset(self, name: str) -> Path:
         return self.root / "datasets" / name
+
+    def streams(self, name: str) -> Path:
+        return self.dataset(name) / "streams.json"
 
     def manifest(self, name: str) -> Path:
         return self.dataset(name) / "manifest.parquet"
@@ -114,20 +118,3 @@ class CacheLayout:
                 )
             remove_partial_files(self.root)
             yield
-
-
-def cache_command(dataset: str, corpus: str, fingerprint: Fingerprint, *more: str) -> str:
-    """The command that builds the cache of a dataset again.
-
-    DIR and FILE stand for paths, which a cache does not store.
-    """
-    name = [] if dataset == corpus else ["--name", dataset]
-    if fingerprint.imported:
-        return " ".join(["semanticmac import-features FILE --dataset", corpus, *name])
-    encoder, _, _ = fingerprint.encoder.partition("@")
-    packaged = encoder in ("imagebind-tiny", "imagebind-huge")
-    words = ["semanticmac cache", corpus, "--root DIR", *name]
-    words += ["--encoder", fingerprint.encoder if packaged else "FILE"]
-    if fingerprint.sampling.picture != Sampling().picture:
-        words += ["--picture", fingerprint.sampling.picture]
-    return " ".join([*words, *more])

@@ -1,7 +1,7 @@
 """Manifest: clips, texts, labels and splits of one dataset, as one Parquet file.
 
-It holds everything about a clip except frames and audio, so a change of labels, texts or splits
-needs no encoding.
+It holds everything about a clip except frames, audio and embeddings. A change of labels, texts or
+splits therefore needs no encoding, and another encoder does not change the manifest.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,11 +20,12 @@ from semanticmac.cache.atomic_io import (
     read_checksummed,
     write_checksummed,
 )
-from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheIncomplete
+from semanticmac.cache.previous_format import MANIFEST_FORMAT, header_pair
 from semanticmac.core import Task
 
-_FORMAT = 3
+_FORMAT = 4
 # Labels keep the precision of the label file, so that a second build sees no change.
 _TARGET = pa.list_(pa.float64())
 _SCHEMA = pa.schema(
@@ -80,7 +82,8 @@ class Manifest:
 
     dataset: str  # its name in this cache
     task: Task | None  # None: no clip has a label
-    fingerprint: Fingerprint
+    # How the videos were sampled; None: the features of the clips were imported.
+    sampling: Sampling | None
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     # name of the corpus, which selects settings and metric rules; empty = the same as `dataset`
@@ -103,7 +106,7 @@ class Manifest:
             "dataset": self.dataset,
             "corpus": self.corpus,
             "task": None if self.task is None else asdict(self.task),
-            "fingerprint": self.fingerprint.to_json(),
+            "sampling": None if self.sampling is None else self.sampling.to_dict(),
             "notes": list(self.notes),
             "seal": EMPTY_CHECKSUM,
         }
@@ -112,6 +115,11 @@ class Manifest:
         pq.write_table(table.replace_schema_metadata({"semanticmac": json.dumps(header)}), file)
         write_checksummed(path, file.getvalue().to_pybytes())
         return True
+
+    @property
+    def imported(self) -> bool:
+        """True if the features of all clips were imported, so that there are no frames."""
+        return self.sampling is None
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -126,7 +134,7 @@ class Manifest:
                 "and keeps all frames and embeddings."
             ) from None
         header = json.loads((table.schema.metadata or {}).get(b"semanticmac", b"{}"))
-        if header.get("format") != _FORMAT:
+        if header.get("format") not in (MANIFEST_FORMAT, _FORMAT):
             raise CacheIncomplete(
                 f"{path} has format {header.get('format')}, but this version reads format "
                 f"{_FORMAT}: run `semanticmac cache` again"
@@ -138,11 +146,19 @@ class Manifest:
         return cls(
             dataset=header["dataset"],
             task=task,
-            fingerprint=Fingerprint.from_json(header["fingerprint"]),
+            sampling=_sampling(header),
             rows=tuple(Row(**row) for row in table.select(names).to_pylist()),
             notes=tuple(header["notes"]),
             corpus=header["corpus"],
         )
+
+
+def _sampling(header: dict[str, Any]) -> Sampling | None:
+    if header["format"] == MANIFEST_FORMAT:
+        pair = header_pair(header)
+        return None if pair.imported else pair.sampling
+    fields = header["sampling"]
+    return None if fields is None else Sampling.from_dict(fields)
 
 
 def _holds(path: Path, manifest: Manifest) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,15 +48,31 @@ class FrameWidths:
 class Embeddings:
     """The embeddings of one clip. Row k belongs to the time k/2 s in both modalities.
 
-    A modality that the clip does not have is None, never zeros. Raises ValueError if both are None.
+    A modality that the clip does not have, or that has no stream, is None, never zeros.
     """
 
-    vision: np.ndarray | None  # (F, E) float16
-    audio: np.ndarray | None  # (F, E) float16
+    vision: np.ndarray | None  # (F, E_v) float16
+    audio: np.ndarray | None  # (F, E_a) float16
 
-    def __post_init__(self) -> None:
-        if self.vision is None and self.audio is None:
-            raise ValueError("embeddings of a clip need vision or audio, but both are None")
+
+def concatenate(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """The embeddings of one clip in several streams of one modality, side by side.
+
+    parts: (F, E_i) each. None if there are none, or if one of them is None. Raises ValueError where
+    F differs.
+    """
+    arrays = [part for part in parts if part is not None]
+    if not arrays or len(arrays) < len(parts):
+        return None
+    if len(arrays) == 1:
+        return arrays[0]
+    lengths = [len(array) for array in arrays]
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"streams of {' and '.join(map(str, lengths))} rows cannot be concatenated: "
+            "they were sampled at different rates"
+        )
+    return np.concatenate(arrays, axis=1)
 
 
 def frame_count(duration_s: float, frames_per_s: int) -> int:

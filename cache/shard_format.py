@@ -1,18 +1,21 @@
-"""The files of a folder of embeddings: Arrow schema, shards, pending clips and the index.
+"""The files of one stream of embeddings: Arrow schema, shards, pending clips and the index.
 
-fingerprint.json    encoder and sampling of all embeddings in the folder
+fingerprint.json    modality, encoder and sampling of all embeddings in the folder
 pending/KEY.arrow   one checksummed file per clip that is in no shard yet
 shard-00000.arrow   about 64 MiB of clips in one record batch
-index.json          clips, size and SHA-256 of every shard. It is written last: a shard that it does
-                    not name does not exist.
+index.json          clips, size and SHA-256 of every shard, and the clips that the encoder refused.
+                    It is written last: a shard that it does not name does not exist.
+
+A folder of version 0.1 has two columns in its shards, `vision` and `audio`; it is only read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +29,10 @@ from semanticmac.cache.atomic_io import (
     write_text,
 )
 from semanticmac.cache.layout import CacheIncomplete
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.previous_format import SHARD_FORMAT
 
-_FORMAT = 1
+_FORMAT = 2
+_COLUMN = "embeddings"
 
 
 class ShardError(Exception):
@@ -45,28 +49,41 @@ class Shard:
     keys: tuple[str, ...]  # content keys in the order of the rows
 
 
+@dataclass(frozen=True)
+class Index:
+    """The content of index.json."""
+
+    shards: tuple[Shard, ...] = ()
+    # Content key → reason of the clips that the encoder could not encode.
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> set[str]:
+        """The content keys of all clips in the shards."""
+        keys: set[str] = set()
+        for shard in self.shards:
+            keys.update(shard.keys)
+        return keys
+
+
 def embedding_schema(width: int) -> pa.Schema:
-    """One row per clip; each modality is a list with one vector of `width` numbers per frame."""
+    """One row per clip: its key, and a list with one vector of `width` numbers per frame."""
     frames = pa.large_list(pa.list_(pa.float16(), width))
-    fields = [("key", pa.string()), ("vision", frames), ("audio", frames)]
+    fields = [("key", pa.string()), (_COLUMN, frames)]
     return pa.schema(fields, metadata={"format": str(_FORMAT)})
 
 
 def record_batch(
-    keys: Sequence[str], clips: Sequence[Embeddings], schema: pa.Schema
+    keys: Sequence[str], clips: Sequence[np.ndarray | None], schema: pa.Schema
 ) -> pa.RecordBatch:
-    """Clips as one Arrow record batch."""
-    width = schema.field("vision").type.value_type.list_size
-    columns = [
-        pa.array(keys, pa.string()),
-        _to_column([clip.vision for clip in clips], width),
-        _to_column([clip.audio for clip in clips], width),
-    ]
+    """Clips (F, width) float16, or None without the modality, as one Arrow record batch."""
+    width = schema.field(_COLUMN).type.value_type.list_size
+    columns = [pa.array(keys, pa.string()), _to_column(clips, width)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _to_column(clips: Sequence[np.ndarray | None], width: int) -> pa.Array:
-    """One modality of all clips, each (F, width) float16 or None."""
+    """All clips, each (F, width) float16 or None."""
     empty = np.empty((0, width), np.float16)
     arrays, offsets, absent = [empty], [0], []
     for clip in clips:
@@ -83,7 +100,7 @@ def _to_column(clips: Sequence[np.ndarray | None], width: int) -> pa.Array:
 
 @dataclass(frozen=True)
 class _Column:
-    """One modality of a record batch as NumPy views. Arrow's own access to a row is slower."""
+    """The embeddings of a record batch as NumPy views. Arrow's own access to a row is slower."""
 
     frames: np.ndarray  # (F of all clips, width) float16, a read-only view of the mapped file
     starts: list[int]  # clip i has the rows starts[i] … starts[i + 1] − 1
@@ -102,13 +119,14 @@ class _Column:
 class MappedShard:
     """The clips of a record batch, as read-only NumPy views into its memory."""
 
-    def __init__(self, batch: pa.RecordBatch) -> None:
-        self._vision = _Column.from_arrow(batch.column("vision"))
-        self._audio = _Column.from_arrow(batch.column("audio"))
+    def __init__(self, batch: pa.RecordBatch, modality: str = "") -> None:
+        """modality: the column of a shard of version 0.1."""
+        name = _COLUMN if _COLUMN in batch.schema.names else modality
+        self._column = _Column.from_arrow(batch.column(name))
 
-    def clip(self, row: int) -> Embeddings:
-        """The embeddings of the clip in a row."""
-        return Embeddings(self._vision.clip(row), self._audio.clip(row))
+    def clip(self, row: int) -> np.ndarray | None:
+        """The embeddings of the clip in a row, (F, width) float16; None = it lacks the modality."""
+        return self._column.clip(row)
 
 
 def write_shard(path: Path, batch: pa.RecordBatch) -> None:
@@ -148,7 +166,7 @@ def write_pending(path: Path, clip: pa.RecordBatch) -> None:
     write_checksummed(path, sink.getvalue().to_pybytes())
 
 
-def read_pending(path: Path) -> Embeddings:
+def read_pending(path: Path) -> np.ndarray | None:
     """The clip of `write_pending`. Raises CacheIncomplete where a byte changed."""
     try:
         data = read_checksummed(path)
@@ -159,17 +177,17 @@ def read_pending(path: Path) -> Embeddings:
     return MappedShard(pa.ipc.open_file(pa.BufferReader(data)).get_batch(0)).clip(0)
 
 
-def read_index(folder: Path) -> list[Shard]:
-    """The shards of a folder; an empty list if it has no index yet.
+def read_index(folder: Path) -> Index:
+    """The shards of a folder; an empty index if it has none yet.
 
     Raises CacheIncomplete where the index is damaged or has another format.
     """
     path = folder / "index.json"
     if not path.exists():
-        return []
+        return Index()
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
-        if index["format"] != _FORMAT:
+        if index["format"] not in (SHARD_FORMAT, _FORMAT):
             raise CacheIncomplete(
                 f"{path} has format {index['format']}, but this version reads format {_FORMAT}: "
                 "build the cache again"
@@ -178,7 +196,7 @@ def read_index(folder: Path) -> list[Shard]:
         for entry in index["shards"]:
             keys = tuple(entry["keys"])
             shards.append(Shard(entry["file"], entry["sha256"], entry["bytes"], keys))
-        return shards
+        return Index(tuple(shards), index.get("failed", {}))
     except (ValueError, KeyError, TypeError) as error:
         raise CacheIncomplete(
             f"{path} is damaged ({error}). Delete {folder} and run the command that filled it "
@@ -187,7 +205,10 @@ def read_index(folder: Path) -> list[Shard]:
         ) from None
 
 
-def write_index(folder: Path, shards: Sequence[Shard]) -> None:
+def write_index(folder: Path, index: Index) -> None:
     """Writes index.json, sorted by file name."""
-    entries = [asdict(shard) for shard in sorted(shards, key=lambda shard: shard.file)]
-    write_text(folder / "index.json", json.dumps({"format": _FORMAT, "shards": entries}, indent=1))
+    shards = sorted(index.shards, key=lambda shard: shard.file)
+    content: dict[str, Any] = {"format": _FORMAT, "shards": [asdict(shard) for shard in shards]}
+    if index.failed:
+        content["failed"] = dict(sorted(index.failed.items()))
+    write_text(folder / "index.json", json.dumps(content, indent=1))

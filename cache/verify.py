@@ -9,9 +9,12 @@ from pathlib import Path
 from semanticmac.cache.frame_codec import RecordError
 from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, file_digest
-from semanticmac.cache.layout import CacheIncomplete, CacheLayout, cache_command
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.previous_format import pair_of
+from semanticmac.cache.rebuild import cache_command
 from semanticmac.cache.shard_format import Shard, ShardError, map_shard, read_index
+from semanticmac.cache.stream_catalogue import last_streams
 from semanticmac.core import ProgressFn
 
 MOST_NAMES = 5  # clips named in one sentence
@@ -30,29 +33,28 @@ def verify(layout: CacheLayout, manifest: Manifest, progress: ProgressFn) -> lis
     if not manifest.rows:
         failures = layout.failures(manifest.dataset)
         return [f"{manifest.dataset} has no clip: {failures} lists the reasons"]
-    folder = layout.embeddings(manifest.fingerprint)
+    keys = {row.key for row in manifest.rows}
     damage = []
-    for shard_damage in damaged_shards(folder, progress):
-        damage.append(f"{folder / shard_damage.shard}: {shard_damage.reason}")
-    if not _has_fingerprint(folder, manifest.fingerprint):
-        path = folder / "fingerprint.json"
-        damage.append(f"{path}: missing or changed since it was written")
-
-    keys = _embedded_keys(folder)
-    reasons: dict[str, str] = {}
-    for row in manifest.rows:
-        if row.key not in keys:
-            reasons[row.clip_id] = "its embeddings are missing"
-    damage += _sentences(reasons)
+    for folder in embedding_folders(layout):
+        if keys.isdisjoint(read_index(folder).keys):
+            continue
+        for shard_damage in damaged_shards(folder, progress):
+            damage.append(f"{folder / shard_damage.shard}: {shard_damage.reason}")
+        if not _has_fingerprint(folder):
+            path = folder / "fingerprint.json"
+            damage.append(f"{path}: missing or changed since it was written")
+    for stream, clip_ids in _without_embeddings(layout, manifest).items():
+        reason = f"the embeddings of {stream} are missing"
+        damage += _sentences(dict.fromkeys(clip_ids, reason))
     # Imported features have no frames.
-    if manifest.fingerprint.imported:
+    if manifest.imported:
         return damage
     try:
         with FrameStore(layout.frames) as store:
-            broken = damaged_records(store, progress, {row.key for row in manifest.rows})
+            broken = damaged_records(store, progress, keys)
     except (StoreDamaged, FileNotFoundError) as error:
         return [*damage, str(error)]
-    reasons = {}
+    reasons: dict[str, str] = {}
     for row in manifest.rows:
         if row.key in broken:
             reasons[row.clip_id] = broken[row.key]
@@ -76,7 +78,7 @@ def _sentences(reasons: Mapping[str, str]) -> list[str]:
 def damaged_shards(folder: Path, progress: ProgressFn) -> list[ShardDamage]:
     """The shards that are missing, cut, or changed since they were written."""
     damaged: list[ShardDamage] = []
-    shards = read_index(folder)
+    shards = read_index(folder).shards
     for done, shard in enumerate(shards, 1):
         reason = _shard_damage(folder / shard.file, shard)
         if reason is not None:
@@ -116,31 +118,42 @@ def incomplete_datasets(layout: CacheLayout, store: FrameStore) -> list[str]:
             sentences.append(f"{name} is incomplete: {error}")
             continue
         if not complete:
-            command = cache_command(name, manifest.corpus, manifest.fingerprint)
+            streams = last_streams(layout, name)
+            command = cache_command(name, manifest.corpus, streams)
             sentences.append(f"{name} is incomplete: `{command}` adds what is missing")
     return sentences
 
 
 def _is_complete(manifest: Manifest, layout: CacheLayout, store: FrameStore) -> bool:
     """Whether every clip has embeddings, and frames unless its features were imported."""
-    keys = _embedded_keys(layout.embeddings(manifest.fingerprint))
-    for row in manifest.rows:
-        has_frames = manifest.fingerprint.imported or row.key in store
-        if row.key not in keys or not has_frames:
-            return False
-    return True
+    if _without_embeddings(layout, manifest):
+        return False
+    return manifest.imported or all(row.key in store for row in manifest.rows)
 
 
-def _embedded_keys(folder: Path) -> set[str]:
-    keys: set[str] = set()
-    for shard in read_index(folder):
-        keys.update(shard.keys)
-    return keys
+def _without_embeddings(layout: CacheLayout, manifest: Manifest) -> dict[str, list[str]]:
+    """Stream → clips that it lacks, of the streams that were cached last."""
+    lacking: dict[str, list[str]] = {}
+    for stream in last_streams(layout, manifest.dataset).all:
+        known: set[str] = set()
+        for folder in (layout.embeddings(stream), layout.embeddings(pair_of(stream))):
+            index = read_index(folder)
+            known |= index.keys | set(index.failed)
+        clip_ids = [row.clip_id for row in manifest.rows if row.key not in known]
+        if clip_ids:
+            lacking[f"{stream.modality} {stream.encoder}"] = clip_ids
+    return lacking
 
 
-def _has_fingerprint(folder: Path, fingerprint: Fingerprint) -> bool:
+def embedding_folders(layout: CacheLayout) -> list[Path]:
+    """Every folder of the cache with shards."""
+    return [path.parent for path in sorted(layout.root.glob("embeddings/*/index.json"))]
+
+
+def _has_fingerprint(folder: Path) -> bool:
+    """Whether the folder has the name of its fingerprint."""
     try:
-        return Fingerprint.read(folder) == fingerprint
+        return Fingerprint.read(folder).name == folder.name
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

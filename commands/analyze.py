@@ -48,14 +48,14 @@ def analyze(
     from semanticmac.eval.analysis.figure import AnalysisError
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.run.device import pick_device
-    from semanticmac.run.notes import encoder_notes
+    from semanticmac.run.notes import stream_notes
     from semanticmac.run.weights import load_run
 
     everything = names == ["all"]
     asked = {name: analysis(name) for name in (ANALYSES if everything else names)}
     torch_device = pick_device(device)
     data = EvalData.open(load_run(folder, torch_device), layout, torch_device)
-    print_notes(encoder_notes(data.trained.info.fingerprint))
+    print_notes([*stream_notes(data.streams), *data.notes])
     written: list[str] = []
     try:
         with Screen(err) as screen:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 import typer
 from typer.core import TyperCommand
 
-from semanticmac.commands.common import check_name, cores, corpus_options, open_encoder
+from semanticmac.commands.common import check_name, cores, corpus_options
 from semanticmac.commands.options import (
     CACHE,
+    AudioEncoder,
     CacheDir,
     Device,
     EncoderName,
@@ -21,11 +22,13 @@ from semanticmac.commands.options import (
     NameInCache,
     SplitBy,
     Splits,
+    VisionEncoder,
     Workers,
 )
 from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, print_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from semanticmac.cache.keys import Sampling
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from semanticmac.preprocess.build import BuildReport
     from semanticmac.preprocess.cluster.ray_backend import RayBackend
     from semanticmac.preprocess.decoding.request import Decoder
+    from semanticmac.preprocess.encoders.protocol import Encoder
+    from semanticmac.preprocess.encoders.requests import EncoderRequest
 
 OLDER_CACHE = (
     "this cache was made by version {} of the decoding, and its embeddings are kept. That version "
@@ -70,6 +75,8 @@ def cache(
     ] = None,
     cache: CacheDir = CACHE,
     encoder: EncoderName = None,
+    vision: VisionEncoder = None,
+    audio: AudioEncoder = None,
     device: Device = "auto",
     workers: Workers = None,
     limit: Annotated[
@@ -110,9 +117,10 @@ def cache(
         ),
     ] = None,
 ) -> None:
-    """Decode raw videos and encode them with frozen ImageBind, once.
+    """Decode raw videos and encode them with frozen encoders, once.
 
-    The same command resumes an interrupted build and adds new clips.
+    The same command resumes an interrupted build and adds new clips. With another encoder it adds a
+    stream of embeddings; it then reads the decoded clips and opens no video.
     """
     from dataclasses import replace
 
@@ -140,12 +148,14 @@ def cache(
 
     # Imported here because it loads torch: whatever is mistyped was refused before.
     from semanticmac.preprocess.build import BuildOptions, build
+    from semanticmac.preprocess.encoders.requests import open_encoders
 
     layout = CacheLayout(cache)
     if not repair:
         requested, sampling = sampling, continued_sampling(layout, corpus.dataset, sampling)
         if sampling != requested:
             print_notes([OLDER_CACHE.format(sampling.version)])
+    asked = _requests(dataset, only, encoder, vision or [], audio or [])
     plan = BuildOptions(
         root,
         workers or cores(),
@@ -153,21 +163,31 @@ def cache(
         frames=only != "embeddings",
         repair=repair,
         decoder=cast(Decoder, decoder),
+        specs=[request.spec for request in asked],
     )
-    encoder_name = None
-    if only != "frames":
-        encoder_name = encoder or ("imagebind-tiny" if dataset == "demo" else "imagebind-huge")
     with Screen(err) as screen, ExitStack() as stack:
-        loaded = cluster = None
+        loaded: Sequence[Encoder] = ()
+        cluster = None
         if ray is not None:
-            connection = _open_cluster(
-                ray, encoder_name, device, workers, sampling, plan.decoder, screen
-            )
+            connection = _open_cluster(ray, asked, device, workers, sampling, plan.decoder, screen)
             cluster = stack.enter_context(connection)
-        elif encoder_name is not None:
-            loaded = open_encoder(encoder_name, device, screen)
+        else:
+            loaded = open_encoders(asked, device, screen.bytes, screen.line)
         report = build(corpus, layout, loaded, plan, screen.progress, cluster)
     print_report(report, layout.failures(corpus.dataset))
+
+
+def _requests(
+    dataset: str, only: str | None, encoder: str | None, vision: list[str], audio: list[str]
+) -> tuple[EncoderRequest, ...]:
+    """The encoders to build with; none to decode only."""
+    from semanticmac.preprocess.encoders.requests import requests
+
+    if only == "frames":
+        return ()
+    if encoder is None and not vision and not audio:
+        encoder = "imagebind-tiny" if dataset == "demo" else "imagebind-huge"
+    return requests(encoder, vision, audio)
 
 
 def _sampling(picture: str, length: str) -> Sampling:
@@ -196,7 +216,7 @@ def _require_device_and_ffmpeg(device: str, only: Steps | None) -> None:
 
 def _open_cluster(
     address: str,
-    encoder: str | None,
+    encoders: Sequence[EncoderRequest],
     device: str,
     workers: int | None,
     sampling: Sampling,
@@ -207,16 +227,17 @@ def _open_cluster(
     from semanticmac.preprocess.cluster.actors import huge_weights
     from semanticmac.preprocess.cluster.ray_backend import join
     from semanticmac.preprocess.encoders.imagebind.download import IMAGEBIND_URL, LICENCE, download
+    from semanticmac.preprocess.encoders.requests import needs_huge_weights
 
     if device not in ("auto", "cpu", "cuda"):
         raise typer.BadParameter(
             f"--device {device} with --ray: expected auto, cpu or cuda; the cluster chooses the GPU"
         )
-    if encoder == "imagebind-huge" and not huge_weights().exists():
+    if needs_huge_weights(encoders) and not huge_weights().exists():
         screen.line(LICENCE)
         download(IMAGEBIND_URL, huge_weights(), screen.bytes)
     return join(
-        address, encoder, cast(Literal["auto", "cpu", "cuda"], device), workers, sampling, decoder
+        address, encoders, cast(Literal["auto", "cpu", "cuda"], device), workers, sampling, decoder
     )
 
 

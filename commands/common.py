@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
-from semanticmac.core import MODALITIES
+from semanticmac.core import FRAME_MODALITIES, MODALITIES
 
 if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheLayout
-    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.cache.streams import Streams
     from semanticmac.preprocess.corpora import Options
-    from semanticmac.preprocess.encoders.protocol import PairEncoder
     from semanticmac.train.config import TrainConfig
     from semanticmac.train.data import TrainData
 
@@ -70,13 +69,6 @@ def cached_dataset(layout: CacheLayout, name: str | None) -> str:
     return layout.require(name, command)
 
 
-def open_encoder(name: str, device: str, screen: Screen) -> PairEncoder:
-    """The frozen encoder. The screen shows the licence and a download."""
-    from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
-
-    return load_encoder(name, device, screen.bytes, screen.line)
-
-
 def changed_settings(assignments: Sequence[str] | None, seed: int | None) -> dict[str, Any]:
     """The settings given by --set and --seed."""
     from semanticmac.train.config import parse_settings
@@ -94,6 +86,7 @@ class TrainRequest:
     layout: CacheLayout
     settings: TrainConfig
     config: Path | None  # the run that is repeated
+    resume: Path | None = None  # the run that is resumed, with its own streams
 
 
 def read_request(
@@ -103,6 +96,7 @@ def read_request(
     config: Path | None,
     changes: Mapping[str, Any],
     model: str | None = None,
+    resume: Path | None = None,
 ) -> TrainRequest:
     """Checks names, paths and settings. Loads no torch, so that a typo is answered at once."""
     from semanticmac.cache.layout import CacheLayout
@@ -111,25 +105,33 @@ def read_request(
 
     layout = CacheLayout(cache)
     base = None
+    config = resume or config
     if config is not None:
         base = read_config(config, dataset)
         dataset = base.dataset
     name = cached_dataset(layout, dataset)
     corpus = Manifest.read(layout.manifest(name)).corpus
-    return TrainRequest(layout, settings_for(name, corpus, changes, preset, base, model), config)
+    settings = settings_for(name, corpus, changes, preset, base, model)
+    return TrainRequest(layout, settings, config, resume)
 
 
 def open_training(request: TrainRequest) -> TrainData:
     """The cached clips to train on; prints notes about them and the settings."""
     from semanticmac.cache.copies import copies_notes
     from semanticmac.commands.ui.screen import print_notes
-    from semanticmac.run.notes import encoder_notes
+    from semanticmac.run.folder import RunInfo
+    from semanticmac.run.notes import stream_notes
     from semanticmac.train.config_io import other_data
     from semanticmac.train.data import open_data
 
     settings = request.settings
-    data = open_data(request.layout, settings.dataset)
-    print_notes(encoder_notes(data.manifest.fingerprint))
+    resumed = None
+    if request.resume is not None and (request.resume / "run.json").exists():
+        resumed = RunInfo.read(request.resume)
+    data = open_data(request.layout, settings.dataset, settings.vision, settings.audio, resumed)
+    print_notes([_streams_note(data.streams, settings)])
+    print_notes(stream_notes(data.streams))
+    print_notes(data.notes)
     print_notes(copies_notes(data.manifest.rows))
     for modality in settings.model.modalities:
         if modality not in data.modalities:
@@ -139,17 +141,25 @@ def open_training(request: TrainRequest) -> TrainData:
     return data
 
 
+def _streams_note(streams: Streams, settings: TrainConfig) -> str:
+    by_default = [name for name in FRAME_MODALITIES if getattr(settings, name) == "last"]
+    note = f"embeddings: {streams.describe()}"
+    if by_default:
+        note += f" ({' and '.join(by_default)}: cached last)"
+    return note
+
+
 def require_run(folder: Path, layout: CacheLayout) -> None:
     """Raises RunError or CacheIncomplete unless the run and its cached dataset exist.
 
     Loads no torch, so that a wrong path is answered at once.
     """
-    from semanticmac.cache.layout import cache_command
+    from semanticmac.cache.rebuild import cache_command
     from semanticmac.run.folder import RunInfo, require_weights
 
     info = RunInfo.read(folder)
     require_weights(folder)
-    layout.require(info.dataset, cache_command(info.dataset, info.corpus, info.fingerprint))
+    layout.require(info.dataset, cache_command(info.dataset, info.corpus, info.streams))
 
 
 def cores() -> int:

@@ -8,11 +8,12 @@ from semanticmac.commands.ui.screen import out, print_notes
 
 
 def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
-    """Show a cached dataset: clips per split, labels, lengths, fingerprint, size, failures."""
+    """Show a cached dataset: clips per split, labels, lengths, streams, sizes, failures."""
     from semanticmac.cache.copies import copies_notes
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.manifest import Manifest
-    from semanticmac.commands.ui.cache import fingerprint_table, labels_table, splits_table
+    from semanticmac.cache.stream_catalogue import cached_streams, last_streams
+    from semanticmac.commands.ui.cache import frames_line, labels_table, splits_table, streams_table
     from semanticmac.commands.ui.failures import print_failures
 
     layout = CacheLayout(cache)
@@ -22,7 +23,9 @@ def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     labels = labels_table(manifest)
     if labels is not None:
         out.print(labels)
-    out.print(fingerprint_table(manifest.fingerprint, layout))
+    streams = cached_streams(layout)
+    out.print(streams_table(manifest, streams, last_streams(layout, name)))
+    out.print(frames_line(manifest, layout), highlight=False)
     print_notes(manifest.notes)
     print_notes(copies_notes(manifest.rows))
     print_failures(layout.failures(name))

@@ -33,7 +33,24 @@ EncoderName = Annotated[
     str | None,
     typer.Option(
         "--encoder",
-        help="imagebind-huge, imagebind-tiny, or a weights file. NAME@bf16 is faster on a GPU.",
+        help="Encoder of both: imagebind-huge, imagebind-tiny, or a weights file. NAME@bf16 is "
+        "faster on a GPU.",
+    ),
+]
+VisionEncoder = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vision",
+        metavar="ENCODER",
+        help="Encoder of frames: KIND:FOLDER (clip, siglip, dino …), or its name. Repeatable.",
+    ),
+]
+AudioEncoder = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--audio",
+        metavar="ENCODER",
+        help="Encoder of audio: KIND:FOLDER[@layerN] (wavlm, hubert, whisper …), or its name.",
     ),
 ]
 _LISTS = "Your own lists (docs/datasets/README.md)"

@@ -13,10 +13,12 @@ from semanticmac.commands.common import cores, without_modalities
 from semanticmac.commands.options import (
     RUNS,
     AsJson,
+    AudioEncoder,
     Device,
     EncoderName,
     Run,
     RunsDir,
+    VisionEncoder,
     Without,
     Workers,
 )
@@ -38,6 +40,8 @@ def predict(
         str | None, typer.Option(help="Transcript of the file. Default: the .txt beside it.")
     ] = None,
     encoder: EncoderName = None,
+    vision: VisionEncoder = None,
+    audio: AudioEncoder = None,
     as_json: AsJson = False,
     device: Device = "auto",
     workers: Workers = None,
@@ -74,14 +78,15 @@ def predict(
     from semanticmac.commands.ui.failures import failures_table
     from semanticmac.commands.ui.predictions import predictions_json, predictions_table
     from semanticmac.commands.ui.progress import Screen
-    from semanticmac.inference import load
+    from semanticmac.inference import encoder_requests, load
+    from semanticmac.preprocess.encoders.requests import open_encoders
 
     predictions: list[Prediction] = []
     failures: list[Failure] = []
     with Screen(err) as screen:
-        predictor = load(
-            folder, encoder=encoder, device=device, on_download=screen.bytes, on_note=screen.line
-        )
+        asked = encoder_requests(info.streams, encoder, vision or (), audio or ())
+        encoders = open_encoders(asked, device, screen.bytes, screen.line)
+        predictor = load(folder, encoders=encoders, device=device)
         results = predictor.predict_clips(clips, absent, workers or cores())
         for done, result in enumerate(results, 1):
             if isinstance(result, Failure):
@@ -113,10 +118,10 @@ def _notes(
     """Limits of the encoder, modalities left out, and transcripts read from files."""
     from semanticmac.eval.evaluate import absent_notes
     from semanticmac.preprocess.corpora.notes import preview
-    from semanticmac.run.notes import encoder_notes
+    from semanticmac.run.notes import stream_notes
 
     info = predictor.trained.info
-    notes = [*encoder_notes(info.fingerprint), *absent_notes(absent)]
+    notes = [*stream_notes(info.streams), *absent_notes(absent)]
     if "text" in info.model.modalities and "text" not in absent:
         read = [clip.video for clip in transcripts if clip.text and clip.video in videos]
         if read:

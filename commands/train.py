@@ -85,7 +85,7 @@ def train(
             "--tensorboard shows one training run: give --seed instead of --seeds"
         )
     changes = changed_settings(set_, seed)
-    request = read_request(cache, dataset, preset, resume or config, changes, model)
+    request = read_request(cache, dataset, preset, config, changes, model, resume)
     settings = request.settings
     if run is not None and seeds is None:
         new_run(runs, settings.dataset, run)  # refuses a folder that holds a run

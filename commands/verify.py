@@ -11,8 +11,10 @@ from semanticmac.commands.ui.screen import DAMAGED, echo, err, out
 
 def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     """Read and check every byte of a cached dataset. Damage is listed; the exit code is then 1."""
-    from semanticmac.cache.layout import CacheLayout, cache_command
+    from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.manifest import Manifest
+    from semanticmac.cache.rebuild import cache_command
+    from semanticmac.cache.stream_catalogue import dataset_streams
     from semanticmac.commands.ui.progress import Screen
 
     layout = CacheLayout(cache)
@@ -34,9 +36,9 @@ def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     for item in damage:
         echo(out, item)
     count = "one thing is" if len(damage) == 1 else f"{len(damage)} things are"
-    command = cache_command(name, manifest.corpus, manifest.fingerprint, "--repair")
+    command = cache_command(name, manifest.corpus, dataset_streams(layout, manifest), "--repair")
     text = f"{count} damaged. `{command}` repairs this"
-    if not manifest.fingerprint.imported:
+    if not manifest.imported:
         text += "; give it the same --splits, --labels … as before"
     echo(out, f"{text}.", "bold red")
     raise typer.Exit(DAMAGED)

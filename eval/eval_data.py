@@ -10,9 +10,11 @@ import torch
 
 from semanticmac.cache.batch import Batch
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.cache.embedding_store import EmbeddingReader
-from semanticmac.cache.layout import CacheLayout, cache_command
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.opening import StreamReader, open_with
+from semanticmac.cache.rebuild import cache_command
+from semanticmac.cache.streams import Streams
 from semanticmac.core import SPLITS
 from semanticmac.eval.predict import predict
 from semanticmac.run.folder import RunError
@@ -29,19 +31,22 @@ class EvalData:
     trained: TrainedModel
     layout: CacheLayout
     manifest: Manifest
-    reader: EmbeddingReader
+    reader: StreamReader
     device: torch.device
+    notes: tuple[str, ...] = ()  # names the clips that an encoder refused
 
     @classmethod
     def open(cls, trained: TrainedModel, layout: CacheLayout, device: torch.device) -> EvalData:
-        """Raises CacheIncomplete where the encoder of the cache is not that of the model."""
+        """Raises CacheIncomplete where the cache lacks a stream of the model."""
         info = trained.info
-        name = layout.require(
-            info.dataset, cache_command(info.dataset, info.corpus, info.fingerprint)
-        )
-        manifest = Manifest.read(layout.manifest(name))
-        reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), expected=info.fingerprint)
-        return cls(trained, layout, manifest, reader, device)
+        command = cache_command(info.dataset, info.corpus, info.streams)
+        opened = open_with(layout, layout.require(info.dataset, command), info.streams)
+        return cls(trained, layout, opened.manifest, opened.reader, device, opened.notes)
+
+    @property
+    def streams(self) -> Streams:
+        """The embeddings that the model reads."""
+        return self.reader.streams
 
     def rows(self, split: str) -> tuple[Row, ...]:
         """The clips of a split.

@@ -19,7 +19,7 @@ from semanticmac.eval.metrics.scores import Pair, Scores, score
 from semanticmac.eval.predict import predict
 from semanticmac.eval.report.score_tables import scores_json
 from semanticmac.run.folder import absent_modalities
-from semanticmac.run.notes import encoder_notes, unfinished_notes
+from semanticmac.run.notes import stream_notes, unfinished_notes
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.scores import scores_path
 from semanticmac.run.weights import TrainedModel
@@ -90,7 +90,8 @@ def evaluate(
         scores,
         intervals,
         notes=(
-            *encoder_notes(trained.info.fingerprint),
+            *stream_notes(trained.info.streams),
+            *data.notes,
             *unfinished_notes(trained.finished, trained.info.best_epoch),
             *absent_notes(absent),
         ),

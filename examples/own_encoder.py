@@ -1,7 +1,7 @@
-"""Fills a feature cache with a frozen encoder of your own, and trains on it.
+"""Fills a feature cache with frozen encoders of your own, and trains on them.
 
-The encoder below is a toy: colours and loudness instead of a network. Any object with these five
-members is an encoder (preprocess/encoders/protocol.py).
+The encoders below are toys: colours and loudness instead of networks. Any object with these six
+members is an encoder of one modality (preprocess/encoders/protocol.py).
 
     semanticmac demo
     python examples/own_encoder.py
@@ -20,43 +20,65 @@ import torch
 import semanticmac
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.cache.records import Embeddings, RawClip
+from semanticmac.cache.records import RawClip
+from semanticmac.core import FrameModality
 from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.corpora import read_corpus
+from semanticmac.preprocess.encoders.protocol import FRAMES_PER_S, Encoder, row_count
 
-FRAMES_PER_S = 2
 SAMPLE_RATE_HZ = 16_000
 
 
-class ColourAndLoudness:
-    """Two numbers per colour channel of a frame; the loudness of six parts of each half second."""
+class Colour:
+    """Mean and deviation of each colour channel of a frame."""
 
-    name = "colour-and-loudness"
+    modality: FrameModality = "vision"
+    name = "colour"
     device = torch.device("cpu")
     width = 6  # numbers in one embedding
 
     def fingerprint(self, sampling: Sampling) -> Fingerprint:
         """Change `version` if the numbers change: the cache is then filled anew."""
-        version = b"colour-and-loudness 1"
-        digest = hashlib.sha256(version).hexdigest()
-        return Fingerprint("both", self.name, digest, digest, True, self.width, sampling)
+        return fingerprint(self, "colour 1", sampling)
 
-    def encode(self, raw: RawClip) -> Embeddings:
-        """frames (F, H, W, 3) and waveform (N,) of one clip → (F, width) each; None stays None."""
-        vision = audio = None
-        frames = max(1, round(raw.duration_s * FRAMES_PER_S))
-        if raw.frames is not None:
-            frames = len(raw.frames)
-            pixels = raw.frames.reshape(frames, -1, 3) / 255
-            vision = np.concatenate([pixels.mean(1), pixels.std(1)], axis=1).astype(np.float16)
-        if raw.waveform is not None:
-            samples = raw.waveform / 32768
-            needed = frames * SAMPLE_RATE_HZ // FRAMES_PER_S
-            samples = np.pad(samples, (0, max(0, needed - len(samples))))[:needed]
-            parts = np.array_split(samples.reshape(frames, -1), self.width, axis=1)
-            loudness = [np.sqrt((part**2).mean(1)) for part in parts]
-            audio = np.stack(loudness, axis=1).astype(np.float16)
-        return Embeddings(vision, audio)
+    def encode(self, raw: RawClip) -> np.ndarray | None:
+        """frames (F, H, W, 3) of one clip → (F, width); None without frames."""
+        if raw.frames is None:
+            return None
+        pixels = raw.frames.reshape(len(raw.frames), -1, 3) / 255
+        return np.concatenate([pixels.mean(1), pixels.std(1)], axis=1).astype(np.float16)
+
+
+class Loudness:
+    """The loudness of four parts of each half second."""
+
+    modality: FrameModality = "audio"
+    name = "loudness"
+    device = torch.device("cpu")
+    width = 4
+
+    def fingerprint(self, sampling: Sampling) -> Fingerprint:
+        return fingerprint(self, "loudness 1", sampling)
+
+    def encode(self, raw: RawClip) -> np.ndarray | None:
+        """waveform (N,) of one clip → (F, width); None without audio."""
+        if raw.waveform is None:
+            return None
+        rows = row_count(raw)
+        needed = rows * SAMPLE_RATE_HZ // FRAMES_PER_S
+        samples = raw.waveform / 32768
+        samples = np.pad(samples, (0, max(0, needed - len(samples))))[:needed]
+        parts = np.array_split(samples.reshape(rows, -1), self.width, axis=1)
+        loudness = [np.sqrt((part**2).mean(1)) for part in parts]
+        return np.stack(loudness, axis=1).astype(np.float16)
+
+
+def fingerprint(encoder: Encoder, version: str, sampling: Sampling) -> Fingerprint:
+    """An encoder without weights is identified by its version."""
+    digest = hashlib.sha256(version.encode()).hexdigest()
+    return Fingerprint(
+        encoder.modality, encoder.name, digest, digest, True, encoder.width, sampling
+    )
 
 
 def show_nothing(stage: str, done: int, total: int, failed: int) -> None:
@@ -74,7 +96,7 @@ def main() -> None:
     corpus = read_corpus(options.corpus, options.root)
     plan = BuildOptions(options.root, workers=os.cpu_count() or 1)
     layout = CacheLayout(options.cache)
-    report = build(corpus, layout, ColourAndLoudness(), plan, show_nothing)
+    report = build(corpus, layout, [Colour(), Loudness()], plan, show_nothing)
     print(f"{report.cached} of {report.clips} clips are cached, {report.encoded} encoded now")
 
     run = semanticmac.train_model(

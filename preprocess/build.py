@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from semanticmac.cache.atomic_io import as_text
 from semanticmac.cache.copies import copies_notes
-from semanticmac.cache.embedding_store import EmbeddingWriter
+from semanticmac.cache.embedding_store import remove_shards
 from semanticmac.cache.failures import Failure, write_failures
 from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.verify import damaged_records, damaged_shards, incomplete_datasets
+from semanticmac.cache.previous_format import pair_of
+from semanticmac.cache.shard_format import read_index
+from semanticmac.cache.stream_catalogue import open_writer, record_last
+from semanticmac.cache.verify import (
+    damaged_records,
+    damaged_shards,
+    embedding_folders,
+    incomplete_datasets,
+)
 from semanticmac.core import MODALITIES, ProgressFn
 from semanticmac.preprocess.clip import Clip, ClipStatus, Corpus, CorpusError
 from semanticmac.preprocess.content_keys import NO_FILE, read_content_keys
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
-from semanticmac.preprocess.encoders.protocol import PairEncoder
+from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.preprocess.pipeline import Backend, LocalBackend, Pipeline
 from semanticmac.preprocess.previous_build import count_replaced, embedded_rows, read_previous
 
@@ -39,6 +47,8 @@ class BuildOptions:
     frames: bool = True  # False: encode only clips that are decoded already
     repair: bool = False  # check every byte of the cache first, and make damaged parts again
     decoder: Decoder = DEFAULT_DECODER
+    # How each encoder was opened, such as "clip:FOLDER"; kept with its stream. None: by its name.
+    specs: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class BuildReport:
     manifest_written: bool
     decoded: int = 0  # clips decoded by this build
     encoded: int = 0  # clips encoded by this build
-    # After a repair: one sentence for each dataset in this cache folder that lacks data.
+    # After a repair: one sentence for each dataset or stream that lacks data.
     incomplete: tuple[str, ...] = ()
     # Clips of other videos that had this dataset name before.
     replaced: int = 0
@@ -68,16 +78,16 @@ class BuildReport:
 def build(
     corpus: Corpus,
     layout: CacheLayout,
-    encoder: PairEncoder | None,
+    encoders: Sequence[Encoder],
     options: BuildOptions,
     progress: ProgressFn,
     cluster: Backend | None = None,
 ) -> BuildReport:
     """Caches a corpus. Cached clips are not touched; a clip that fails does not stop the others.
 
-    Without an encoder, only frames are stored and no manifest is written. `cluster` replaces this
-    machine and `encoder`; the cached bytes are the same. A cached clip stays if its video is
-    deleted.
+    Each encoder fills one stream of embeddings; other streams of the cache are not touched. Without
+    an encoder, only frames are stored and no manifest is written. `cluster` replaces this machine
+    and `encoders`; the cached bytes are the same. A cached clip stays if its video is deleted.
 
     Raises CorpusError, before anything is decoded, for a label that the task does not have, if no
     video exists and none is cached, and if imported features have the same dataset name. Raises
@@ -86,24 +96,36 @@ def build(
     clips = tuple(replace(clip, clip_id=as_text(clip.clip_id)) for clip in corpus.clips)
     corpus = replace(corpus, clips=clips)
     targets = {clip.clip_id: _targets(corpus, clip) for clip in clips}
-    backend = cluster or LocalBackend(encoder, options.workers, options.sampling, options.decoder)
+    backend = cluster or LocalBackend(encoders, options.workers, options.sampling, options.decoder)
 
     with layout.build_lock():
         previous = read_previous(layout, corpus.dataset)
-        fingerprint = backend.fingerprint()
+        streams = _with_specs(backend.fingerprints(), options.specs)
+        damaged: list[str] = []
         if options.repair:
-            drop_damaged(layout, fingerprint, progress)
+            damaged = drop_damaged(layout, streams, progress)
         statuses = plan(corpus, layout, options, progress)
-        pipeline = run(statuses, layout, fingerprint, backend, progress)
-        if fingerprint is not None:
-            retain(statuses, embedded_rows(previous, layout.embeddings(fingerprint)))
-        report = publish(corpus, statuses, targets, layout, fingerprint, options)
+        pipeline = run(statuses, layout, streams, backend, progress)
+        if streams:
+            retain(statuses, embedded_rows(previous, layout))
+        report = publish(corpus, statuses, targets, layout, streams, options)
+        report = replace(report, incomplete=(*report.incomplete, *damaged))
 
     replaced = 0
     if report.manifest_written:
         keys = {status.key for status in statuses.values()}
         replaced = count_replaced(previous, keys, options.sampling)
     return replace(report, decoded=pipeline.decoded, encoded=pipeline.encoded, replaced=replaced)
+
+
+def _with_specs(
+    fingerprints: Sequence[Fingerprint], specs: Sequence[str]
+) -> tuple[Fingerprint, ...]:
+    streams = list(fingerprints)
+    for i, spec in enumerate(specs):
+        if spec != streams[i].encoder:
+            streams[i] = replace(streams[i], spec=spec)
+    return tuple(streams)
 
 
 def plan(
@@ -131,7 +153,7 @@ def plan(
 def run(
     statuses: Mapping[str, ClipStatus],
     layout: CacheLayout,
-    fingerprint: Fingerprint | None,
+    streams: Sequence[Fingerprint],
     backend: Backend,
     progress: ProgressFn,
 ) -> Pipeline:
@@ -140,17 +162,15 @@ def run(
     for status in statuses.values():
         if status.state in ("new", "cached"):
             to_do[status.key] = status
-    writer = None
     with FrameStore(layout.frames, writable=True) as store:
-        if fingerprint is not None:
-            writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
-        pipeline = Pipeline(list(to_do.values()), store, writer, backend, progress)
+        writers = [open_writer(layout, stream) for stream in streams]
+        pipeline = Pipeline(list(to_do.values()), store, writers, backend, progress)
         pipeline.run()
     return pipeline
 
 
 def retain(statuses: Mapping[str, ClipStatus], rows: Mapping[str, Row]) -> None:
-    """Keeps failed and missing clips whose embeddings the previous build made."""
+    """Keeps failed and missing clips that earlier builds have encoded."""
     for status in statuses.values():
         if status.state in ("failed", "missing") and status.key in rows:
             status.state, status.row = "retained", rows[status.key]
@@ -161,10 +181,10 @@ def publish(
     statuses: Mapping[str, ClipStatus],
     targets: Mapping[str, Targets],
     layout: CacheLayout,
-    fingerprint: Fingerprint | None,
+    streams: Sequence[Fingerprint],
     options: BuildOptions,
 ) -> BuildReport:
-    """Writes the manifest and then the failures. Without a fingerprint, only the failures."""
+    """Writes the manifest and then the failures. Without a stream, only the failures."""
     failures = _failures(corpus.clips, statuses)
     failed = {failure.clip_id for failure in failures}
     cached = [clip for clip in corpus.clips if clip.clip_id not in failed]
@@ -172,14 +192,20 @@ def publish(
     copies: list[str] = []
     incomplete: list[str] = []
     with FrameStore(layout.frames, writable=True) as store:
-        if fingerprint is not None:
+        if streams:
             rows = []
             for clip in cached:
                 status = statuses[clip.clip_id]
                 rows.append(_row(clip, status, store, options.root, targets[clip.clip_id]))
             manifest = Manifest(
-                corpus.dataset, corpus.task, fingerprint, tuple(rows), corpus.notes, corpus.name
+                corpus.dataset,
+                corpus.task,
+                options.sampling,
+                tuple(rows),
+                corpus.notes,
+                corpus.name,
             )
+            record_last(layout, corpus.dataset, streams)
             written = manifest.write(layout.manifest(corpus.dataset))
             layout.mark_built(corpus.dataset)
             copies = copies_notes(rows)
@@ -199,12 +225,12 @@ def publish(
 
 
 def drop_damaged(
-    layout: CacheLayout, fingerprint: Fingerprint | None, progress: ProgressFn
-) -> None:
+    layout: CacheLayout, streams: Sequence[Fingerprint], progress: ProgressFn
+) -> list[str]:
     """Removes the damaged parts that `verify` finds, so that the build makes them again.
 
     Datasets share clips and shards. BuildReport.incomplete names other datasets that then lack
-    data.
+    data. Returns one sentence for each stream that lost clips and that this build does not fill.
     """
     if layout.frames.exists():
         try:
@@ -213,10 +239,23 @@ def drop_damaged(
                     store.delete(key)
         except StoreDamaged:
             FrameStore.remove(layout.frames)
-    if fingerprint is not None:
-        folder = layout.embeddings(fingerprint)
-        shards = [damage.shard for damage in damaged_shards(folder, progress)]
-        EmbeddingWriter(folder, fingerprint).remove_shards(shards)
+    filled = set()
+    for stream in streams:
+        filled |= {layout.embeddings(stream), layout.embeddings(pair_of(stream))}
+    sentences = []
+    for folder in embedding_folders(layout):
+        files = [damage.shard for damage in damaged_shards(folder, progress)]
+        if not files:
+            continue
+        before = len(read_index(folder).keys)
+        remove_shards(folder, files)
+        if folder not in filled:
+            lost = before - len(read_index(folder).keys)
+            sentences.append(
+                f"{folder.name} lost {lost} clips with damaged shards: run `cache` with its "
+                "encoder to encode them again"
+            )
+    return sentences
 
 
 def _failures(clips: tuple[Clip, ...], statuses: Mapping[str, ClipStatus]) -> list[Failure]:
@@ -240,9 +279,15 @@ def _remarks(
         if clip.clip_id in status.without_file:
             notes.append(VIDEO_MISSING)
         elif status.state == "retained":
-            notes.append(f"it has no frames ({status.reason}); its embeddings are kept")
+            notes.append(_kept_note(status, store))
         if notes:
             yield Failure(clip.clip_id, str(clip.video), "; ".join(notes), cached=True)
+
+
+def _kept_note(status: ClipStatus, store: FrameStore) -> str:
+    if status.key in store:
+        return f"not encoded now ({status.reason}); its other embeddings are kept"
+    return f"it has no frames ({status.reason}); its embeddings are kept"
 
 
 def _targets(corpus: Corpus, clip: Clip) -> Targets:

@@ -7,27 +7,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from semanticmac.cache.frame_codec import unpack
-from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.keys import Sampling
+from semanticmac.cache.records import Embeddings, RawClip, concatenate
+from semanticmac.cache.streams import Streams
 from semanticmac.preprocess.clip import Clip, CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.corpora.folder import clip_of_file
 from semanticmac.preprocess.decoding.isolation import decode_all
-from semanticmac.preprocess.encoders.protocol import EncodeError, PairEncoder
+from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder, require_content
 
 
 class EncoderMismatch(Exception):
     """The encoder is not the one that the model was trained on."""
 
 
-def require_same(encoder: PairEncoder, fingerprint: Fingerprint) -> None:
-    """Raises EncoderMismatch unless this encoder makes the embeddings that a fingerprint names."""
-    mine = encoder.fingerprint(fingerprint.sampling)
-    if mine != fingerprint:
+def require_same(encoders: Sequence[Encoder], streams: Streams) -> None:
+    """Raises EncoderMismatch unless these encoders make the streams of a model."""
+    mine = Streams.group(encoder.fingerprint(streams.sampling) for encoder in encoders)
+    if mine != streams:
         raise EncoderMismatch(
-            f"the model was trained on other embeddings than {encoder.name} makes here: "
-            f"{'; '.join(mine.differences(fingerprint))}. Name the right encoder with --encoder."
+            f"the model was trained on other embeddings than {mine.describe()} makes here: "
+            f"{'; '.join(mine.differences(streams))}. Name the right encoders with --encoder, or "
+            "with --vision and --audio."
         )
 
 
@@ -69,12 +73,13 @@ class EmbeddedClip:
 
 
 def embed_clips(
-    clips: Sequence[Clip], encoder: PairEncoder, sampling: Sampling, workers: int
+    clips: Sequence[Clip], encoders: Sequence[Encoder], sampling: Sampling, workers: int
 ) -> Iterator[EmbeddedClip]:
     """Every clip in order.
 
-    A clip is packed and unpacked as for the frame store, so that its frames are compressed like
-    cached ones. Its remarks are those that `cache` writes to failures.jsonl.
+    Encoders of one modality are concatenated. A clip is packed and unpacked as for the frame store,
+    so that its frames are compressed like cached ones. Its remarks are those that `cache` writes to
+    failures.jsonl.
     """
     usable = [clip for clip in clips if not clip.problem]
     outcomes = decode_all(usable, sampling, workers)
@@ -88,8 +93,18 @@ def embed_clips(
             continue
         raw = unpack(outcome.record)
         try:
-            embeddings = encoder.encode(raw)
+            embeddings = _encode(raw, encoders)
         except EncodeError as error:
             yield EmbeddedClip(outcome.clip, None, str(error))
         else:
             yield EmbeddedClip(outcome.clip, embeddings, remarks=raw.notes)
+
+
+def _encode(raw: RawClip, encoders: Sequence[Encoder]) -> Embeddings:
+    require_content(raw)
+    vision: list[np.ndarray | None] = []
+    audio: list[np.ndarray | None] = []
+    for encoder in encoders:
+        part = vision if encoder.modality == "vision" else audio
+        part.append(encoder.encode(raw))
+    return Embeddings(concatenate(vision), concatenate(audio))

@@ -14,17 +14,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from semanticmac.cache.embedding_store import EmbeddingWriter
 from semanticmac.cache.frame_codec import RecordError, unpack
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings
 from semanticmac.core import ProgressFn
 from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.cluster.worker_pool import in_order
 from semanticmac.preprocess.decoding.isolation import DecodedClip, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
-from semanticmac.preprocess.encoders.protocol import EncodeError, PairEncoder
+from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder, require_content
 
 # Threads that encode on a GPU: one unpacks frames while the GPU works for another. Each clip is
 # still encoded by itself.
@@ -36,24 +37,41 @@ _WRITE_S = 3.0
 
 
 @dataclass(frozen=True)
-class EncodedClip:
-    """A clip after the encoder."""
+class EncodeJob:
+    """A clip before the encoders."""
 
     clip: Clip
-    embeddings: Embeddings | None  # None: there was nothing to encode, or it failed
+    record: bytes | None  # the packed clip; None: there is nothing to encode
+    encoders: tuple[int, ...] = ()  # positions of the encoders whose stream lacks the clip
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The result of one encoder for one clip."""
+
+    encoder: int  # its position
+    embeddings: np.ndarray | None  # (F, E) float16; None: the clip lacks the modality, or it failed
     reason: str = ""  # why it failed
+
+
+@dataclass(frozen=True)
+class EncodedClip:
+    """A clip after the encoders; without encodings if there was nothing to encode."""
+
+    clip: Clip
+    encodings: tuple[Encoding, ...] = ()
 
 
 class Backend(Protocol):
     """Decodes and encodes: this machine (LocalBackend) or a cluster (cluster/ray_backend.py)."""
 
-    def fingerprint(self) -> Fingerprint | None:
-        """Identifies the embeddings that it makes. None: it only decodes."""
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """Identify the streams that it makes, in the order of its encoders. Empty: it decodes."""
 
     def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         """Decodes clips, in order. It may work ahead; closing the generator ends that work."""
 
-    def encode(self, decoded: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
+    def encode(self, jobs: Iterable[EncodeJob]) -> Iterator[EncodedClip]:
         """Encodes records, in order. It may take some of them in advance.
 
         A clip without a record passes through.
@@ -64,38 +82,34 @@ class Backend(Protocol):
 class LocalBackend:
     """This machine: worker processes decode, this process encodes."""
 
-    encoder: PairEncoder | None
+    encoders: Sequence[Encoder]
     workers: int
     sampling: Sampling
     decoder: Decoder = DEFAULT_DECODER
 
-    def fingerprint(self) -> Fingerprint | None:
-        return None if self.encoder is None else self.encoder.fingerprint(self.sampling)
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        return tuple(encoder.fingerprint(self.sampling) for encoder in self.encoders)
 
     def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         return decode_all(clips, self.sampling, self.workers, decoder=self.decoder)
 
-    def encode(self, decoded: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
-        if self.encoder is not None and self.encoder.device.type == "cuda":
-            return _threaded(self._encode, decoded, GPU_FEEDERS)
-        return map(self._encode, decoded)
+    def encode(self, jobs: Iterable[EncodeJob]) -> Iterator[EncodedClip]:
+        if any(encoder.device.type == "cuda" for encoder in self.encoders):
+            return _threaded(self._encode, jobs, GPU_FEEDERS)
+        return map(self._encode, jobs)
 
-    def _encode(self, decoded: DecodedClip) -> EncodedClip:
-        if decoded.record is None:
-            return EncodedClip(decoded.clip, None)
-        assert self.encoder is not None
-        result = encode_record(self.encoder, decoded.record)
-        if isinstance(result, str):
-            return EncodedClip(decoded.clip, None, result)
-        return EncodedClip(decoded.clip, result)
+    def _encode(self, job: EncodeJob) -> EncodedClip:
+        if job.record is None:
+            return EncodedClip(job.clip)
+        return EncodedClip(job.clip, encode_record(self.encoders, job.record, job.encoders))
 
 
 def _threaded(
-    encode: Callable[[DecodedClip], EncodedClip], decoded: Iterable[DecodedClip], threads: int
+    encode: Callable[[EncodeJob], EncodedClip], jobs: Iterable[EncodeJob], threads: int
 ) -> Iterator[EncodedClip]:
     """`map` in several threads, in order and a few clips ahead."""
     with ThreadPoolExecutor(threads) as pool:
-        submitted = ((clip, pool.submit(encode, clip)) for clip in decoded)
+        submitted = ((job, pool.submit(encode, job)) for job in jobs)
         try:
             for _, encoded in in_order(submitted, 2 * threads):
                 yield encoded
@@ -103,16 +117,26 @@ def _threaded(
             pool.shutdown(cancel_futures=True)
 
 
-def encode_record(encoder: PairEncoder, record: bytes) -> Embeddings | str:
-    """The embeddings of a packed clip, or the reason why there are none."""
+def encode_record(
+    encoders: Sequence[Encoder], record: bytes, positions: Sequence[int]
+) -> tuple[Encoding, ...]:
+    """The embeddings of a packed clip by the encoders at these positions."""
     try:
-        return encoder.encode(unpack(record))
+        raw = unpack(record)
+        require_content(raw)
     except (RecordError, EncodeError) as error:
-        return str(error)
+        return tuple(Encoding(position, None, str(error)) for position in positions)
+    encodings = []
+    for position in positions:
+        try:
+            encodings.append(Encoding(position, encoders[position].encode(raw)))
+        except EncodeError as error:
+            encodings.append(Encoding(position, None, str(error)))
+    return tuple(encodings)
 
 
 class Pipeline:
-    """Brings clips into the frame store and, with a writer, into the embeddings.
+    """Brings clips into the frame store and, with writers, into the streams of embeddings.
 
     Each content key comes once, in the order of the corpus. `decode` sets what one clip brings;
     `run` alone writes to the cache. Both change only the ClipStatus.
@@ -122,21 +146,20 @@ class Pipeline:
         self,
         statuses: Sequence[ClipStatus],
         store: FrameStore,
-        writer: EmbeddingWriter | None,
+        writers: Sequence[EmbeddingWriter],
         backend: Backend,
         progress: ProgressFn,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """statuses: "new" clips are decoded; "cached" ones have frames in the store.
 
-        clock: seconds; a test gives its own.
+        writers: one for each encoder of the backend, in the same order; none: only decode. clock:
+        seconds; a test gives its own.
         """
-        self.store, self.writer, self.backend = store, writer, backend
+        self.store, self.writers, self.backend = store, writers, backend
         self.statuses = {status.clip.clip_id: status for status in statuses}
         self.to_decode = [status for status in statuses if status.state == "new"]
-        self.to_encode: set[str] = set()
-        if writer is not None:
-            self.to_encode = {status.key for status in statuses if status.key not in writer}
+        self.to_encode = _to_encode(statuses, writers)
         self.decoded = self.encoded = 0
         self._progress = progress
         self._decode_failed = self._encode_failed = 0
@@ -152,27 +175,28 @@ class Pipeline:
                 self._store_frames(status)
                 self._store_embeddings(status, encoded)
         self._flush_frames()
-        if self.writer is not None:
-            self.writer.finish()
+        for writer in self.writers:
+            writer.finish()
 
-    def _decode(self) -> Generator[DecodedClip, None, None]:
+    def _decode(self) -> Generator[EncodeJob, None, None]:
         """Every clip, with its record if it is to be encoded. A failed clip has none."""
         clips = [status.clip for status in self.to_decode]
         with closing(self.backend.decode(clips)) as results:
             for status in self.statuses.values():
                 if status.state == "new":
                     self._take(status, next(results))
+                encoders = self.to_encode.get(status.key, ())
                 record = None
-                if status.key in self.to_encode:
+                if encoders:
                     record = status.record or self.store.record(status.key)
-                yield DecodedClip(status.clip, record)
+                yield EncodeJob(status.clip, record, encoders)
 
     def _take(self, status: ClipStatus, decoded: DecodedClip) -> None:
         status.record = decoded.record
         if decoded.record is None:
             status.fail(decoded.reason)
             self._decode_failed += 1
-            self.to_encode.discard(status.key)
+            self.to_encode.pop(status.key, None)
 
     def _store_frames(self, status: ClipStatus) -> None:
         if status.record is not None:
@@ -194,16 +218,48 @@ class Pipeline:
             self._last_write_s = self._clock()
 
     def _store_embeddings(self, status: ClipStatus, encoded: EncodedClip) -> None:
-        if self.writer is None or status.state == "failed":
+        if status.state == "failed":
             return
-        if status.key in self.to_encode:
-            if encoded.embeddings is None:
-                status.fail(encoded.reason)
-                self._encode_failed += 1
-            else:
-                self.encoded += 1
-            done = self.encoded + self._encode_failed
-            self._progress("encoding clips", done, len(self.to_encode), self._encode_failed)
-        if status.state == "cached":
+        for position, writer in enumerate(self.writers):
             # Clips with embeddings come here too: so a continued run cuts the same shards.
-            self.writer.add(status.key, encoded.embeddings)
+            if position not in self.to_encode.get(status.key, ()):
+                writer.keep(status.key)
+        for encoding in encoded.encodings:
+            writer = self.writers[encoding.encoder]
+            if encoding.reason:
+                writer.fail(status.key, encoding.reason)
+            else:
+                writer.add(status.key, encoding.embeddings)
+        if not encoded.encodings:
+            return
+
+        reason = self._failure(encoded.encodings)
+        if reason:
+            status.fail(reason)
+            self._encode_failed += 1
+        else:
+            self.encoded += 1
+        done = self.encoded + self._encode_failed
+        self._progress("encoding clips", done, len(self.to_encode), self._encode_failed)
+
+    def _failure(self, encodings: Sequence[Encoding]) -> str:
+        """Why a clip failed; empty if it did not. A reason of all encoders is given once."""
+        reasons = {}
+        for encoding in encodings:
+            if encoding.reason:
+                reasons[encoding.encoder] = encoding.reason
+        if len(reasons) == len(encodings) and len(set(reasons.values())) == 1:
+            return encodings[0].reason
+        return "; ".join(f"{self.writers[i].label}: {reason}" for i, reason in reasons.items())
+
+
+def _to_encode(
+    statuses: Sequence[ClipStatus], writers: Sequence[EmbeddingWriter]
+) -> dict[str, tuple[int, ...]]:
+    """Content key → positions of the encoders whose stream lacks the clip."""
+    to_encode = {}
+    for status in statuses:
+        lacking = [i for i, writer in enumerate(writers) if status.key not in writer]
+        if lacking:
+            to_encode[status.key] = tuple(lacking)
+    return to_encode

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from semanticmac.cache.atomic_io import atomic_write, write_text
 from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.streams import Streams
 from semanticmac.run.folder import RunError, RunInfo, check_files, require_weights
 from semanticmac.run.metric import Metric, digits_of, format_number
-from semanticmac.run.notes import encoder_notes
+from semanticmac.run.notes import stream_notes
 from semanticmac.run.scores import read_scores
 
 _MARKDOWN = str.maketrans(
@@ -43,19 +44,22 @@ def export_run(run: Path, folder: Path) -> list[Path]:
             shutil.copyfile(run / name, temporary)
     if (run / "language").is_dir():
         shutil.copytree(run / "language", folder / "language")
-    write_text(folder / "preprocessing.json", preprocessing_json(info.fingerprint))
+    write_text(folder / "preprocessing.json", preprocessing_json(info.streams))
     write_text(folder / "README.md", card(run, info))
-    info.write(folder)
+    replace(info, streams=without_specs(info.streams)).write(folder)
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def preprocessing_json(fingerprint: Fingerprint) -> str:
-    """How a clip becomes embeddings: the fingerprint's fields, and the sampling in words."""
+def without_specs(streams: Streams) -> Streams:
+    """The same streams without the folders of this machine."""
+    return Streams.group(replace(stream, spec="") for stream in streams.all)
+
+
+def preprocessing_json(streams: Streams) -> str:
+    """How a clip becomes embeddings: the fields of each stream, and the sampling in words."""
     about = {
-        "fingerprint": fingerprint.name,
-        **asdict(fingerprint),
-        "audio": "16 kHz mono; for each frame the 2 s window around its time, "
-        "Kaldi mel spectrogram of 128 bins",
+        "streams": [{"fingerprint": stream.name, **stream.to_dict()} for stream in streams.all],
+        "audio": "16 kHz mono; for each frame the 2 s window around its time",
         "vision": "the picture at k/2 s, k = 0, 1, …, short side scaled, centre crop",
     }
     return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
@@ -67,7 +71,6 @@ def card(run: Path, info: RunInfo) -> str:
     output = f"{info.task.kind}: {markdown_text(', '.join(info.task.classes))}"
     if info.task.kind == "regression":
         output = f"a score from {info.task.low:g} to {info.task.high:g}"
-    fingerprint = info.fingerprint
     lines = [
         f"# SemanticMAC, {corpus}",
         "",
@@ -89,9 +92,9 @@ def card(run: Path, info: RunInfo) -> str:
         "",
         "## Preprocessing",
         "",
-        f"Frozen encoder {markdown_text(fingerprint.encoder)}, fingerprint `{fingerprint.name}` "
-        "(preprocessing.json).",
-        "Another encoder, or other weights of it, is refused.",
+        *(_stream_line(stream) for stream in info.streams.all),
+        "",
+        "Another encoder, or other weights of it, is refused (preprocessing.json).",
         "",
         "## Scores",
         "",
@@ -99,7 +102,7 @@ def card(run: Path, info: RunInfo) -> str:
         "",
         "## Limits",
         "",
-        *(f"- {markdown_text(note)}" for note in encoder_notes(fingerprint)),
+        *(f"- {markdown_text(note)}" for note in stream_notes(info.streams)),
         "- It was measured on clips like those it was trained on; with other people and languages "
         "it may fail.",
         "- What a person shows is not what a person feels: do not judge anybody by it.",
@@ -112,6 +115,14 @@ def card(run: Path, info: RunInfo) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _stream_line(stream: Fingerprint) -> str:
+    encoder = markdown_text(stream.encoder)
+    return (
+        f"- {stream.modality}: frozen encoder {encoder}, {stream.width} numbers, "
+        f"fingerprint `{stream.name}`"
+    )
 
 
 def score_lines(run: Path) -> list[str]:

@@ -34,12 +34,12 @@ from semanticmac.cache.atomic_io import (
     write_checksummed,
 )
 from semanticmac.cache.file_locks import writable
-from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.streams import Streams
 from semanticmac.core import MODALITIES, Task
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.previous_settings import current_settings
 from semanticmac.model.registry import UnknownModel, model_entry
 from semanticmac.run.digests import changed_files
+from semanticmac.run.previous_format import current_content
 
 SEEDS = "seeds.json"  # marks a folder that holds the runs of one model over seeds
 FAILURE = "failure.txt"  # the reason why a trial of a sweep failed
@@ -55,7 +55,7 @@ class RunInfo:
 
     dataset: str  # its name in the cache
     task: Task
-    fingerprint: Fingerprint
+    streams: Streams  # the embeddings that it reads
     model: ModelConfig
     seed: int
     best_epoch: int
@@ -81,7 +81,7 @@ class RunInfo:
     def write(self, folder: Path) -> None:
         """Writes run.json."""
         content = asdict(self)
-        content["fingerprint"] = json.loads(self.fingerprint.to_json())
+        content["streams"] = self.streams.to_dict()
         content["checksum"] = EMPTY_CHECKSUM
         text = json.dumps(content, indent=1, allow_nan=False)
         write_checksummed(folder / "run.json", text.encode())
@@ -113,17 +113,18 @@ class RunInfo:
 
     @classmethod
     def _parse(cls, path: Path) -> RunInfo:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = current_content(saved)
         if content.pop("checksum", None) is not None:
             read_checksummed(path)
         task = content["task"]
-        model = _without_lists(current_settings(content["model"]))
+        model = _without_lists(content["model"])
         if model.get("method") is not None:
             settings = model_entry(model["name"]).settings
             model["method"] = settings(**_without_lists(model["method"]))
         content["task"] = Task(**{**task, "classes": tuple(task["classes"])})
         content["model"] = ModelConfig(**model)
-        content["fingerprint"] = Fingerprint.from_json(json.dumps(content["fingerprint"]))
+        content["streams"] = Streams.from_dict(content["streams"])
         return cls(**content)
 
 
@@ -183,7 +184,7 @@ def absent_modalities(info: RunInfo, without: Sequence[str]) -> tuple[str, ...]:
 
 def require_raw_videos(folder: Path, info: RunInfo) -> None:
     """Raises RunError if the model was trained on features that this program cannot compute."""
-    if info.fingerprint.imported:
+    if info.streams.imported:
         raise RunError(
             f"{folder} was trained on imported features and cannot predict videos: "
             "the program that extracted the features is not part of this one"

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from semanticmac.cache.keys import Fingerprint
+from semanticmac.cache.streams import Streams
+
+
+def stream_notes(streams: Streams) -> tuple[str, ...]:
+    """A warning for each encoder that is untrained or has never seen real people."""
+    notes: dict[str, None] = {}
+    for stream in streams.all:
+        notes.update(dict.fromkeys(encoder_notes(stream)))
+    return tuple(notes)
 
 
 def encoder_notes(fingerprint: Fingerprint) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import semanticmac.cache.frame_store as frames
-import semanticmac.preprocess.build as build
+import semanticmac.cache.stream_catalogue as stream_catalogue
 import semanticmac.preprocess.encoders.imagebind.encoder  # noqa: F401  heavy, and so before the fork
 import semanticmac.preprocess.pipeline as stages
 from semanticmac import cli
@@ -88,7 +88,9 @@ def run(last: int, folder: str, words: list[str], counted: Path) -> None:
     frames.lmdb.open = lambda *where, **options: Environment(lmdb_open(*where, **options), steps)
     stages._WRITE_CLIPS = WRITE_CLIPS
     stages._WRITE_S = float("inf")  # The number of steps does not depend on the machine's speed.
-    build.EmbeddingWriter = partial(build.EmbeddingWriter, shard_bytes=SHARD_BYTES)  # type: ignore[misc,assignment]
+    stream_catalogue.EmbeddingWriter = partial(
+        stream_catalogue.EmbeddingWriter, shard_bytes=SHARD_BYTES
+    )  # type: ignore[misc,assignment]
     os.chdir(folder)
     sys.argv = ["semanticmac", *words]
     sys.addaudithook(steps.watch)

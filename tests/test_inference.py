@@ -6,6 +6,7 @@ tests/run/test_export.py compares Predictor with the command predict.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,6 +15,7 @@ import pytest
 from support.planted import Walk
 
 import semanticmac
+from semanticmac.cache.streams import Streams
 from semanticmac.commands.ui.predictions import predictions_json
 from semanticmac.core import SUB_TASKS, Task
 from semanticmac.errors import EncoderMismatch, PredictError
@@ -21,8 +23,13 @@ from semanticmac.inference import Prediction
 from semanticmac.run.folder import RunInfo
 
 
-def fake_encoder(fingerprint: Any) -> Any:
-    return SimpleNamespace(name="fake", fingerprint=lambda sampling: fingerprint)
+def fake_encoders(streams: Streams) -> list[Any]:
+    """Encoders that claim to make these streams."""
+    encoders = []
+    for stream in streams.all:
+        made = partial(lambda stream, sampling: stream, stream)
+        encoders.append(SimpleNamespace(name="fake", modality=stream.modality, fingerprint=made))
+    return encoders
 
 
 def test_a_score_and_an_absent_modality_in_words() -> None:
@@ -59,15 +66,14 @@ def test_a_score_has_no_probabilities() -> None:
     assert Prediction("clip", Task("regression"), outputs).probabilities == {}
 
 
-def test_load_accepts_an_encoder_and_refuses_another(
-    walks: dict[str, Walk], tmp_path: Path
-) -> None:
+def test_load_accepts_encoders_and_refuses_others(walks: dict[str, Walk], tmp_path: Path) -> None:
     run = walks["regression"].run
-    fingerprint = RunInfo.read(run).fingerprint
-    predictor = semanticmac.load(run, encoder=fake_encoder(fingerprint), device="cpu")
+    streams = RunInfo.read(run).streams
+    predictor = semanticmac.load(run, encoders=fake_encoders(streams), device="cpu")
     with pytest.raises(PredictError, match="is a folder: give one video file"):
         predictor.predict(tmp_path)
 
-    other = replace(fingerprint, weights="0" * 64)
-    with pytest.raises(EncoderMismatch, match="weights"):
-        semanticmac.load(run, encoder=fake_encoder(other), device="cpu")
+    others = tuple(replace(stream, weights="0" * 64) for stream in streams.vision)
+    with pytest.raises(EncoderMismatch, match="vision weights: 0000"):
+        wrong = fake_encoders(replace(streams, vision=others))
+        semanticmac.load(run, encoders=wrong, device="cpu")

@@ -193,8 +193,8 @@ def test_inspect_and_verify_a_whole_cache(walked):
 
 def test_damage_is_found_named_and_repaired_alone(clips, walked, tmp_path):
     shutil.copytree(walked / "data", tmp_path / "data")
-    [folder] = (tmp_path / "data/cache/embeddings").iterdir()
-    [shard] = read_index(folder)
+    [folder] = (tmp_path / "data/cache/embeddings").glob("vision-*")
+    [shard] = read_index(folder).shards
     before = contents(tmp_path / "data")
     broken = bytearray((folder / shard.file).read_bytes())
     broken[len(broken) // 2] ^= 1
@@ -219,8 +219,8 @@ def test_what_verify_and_train_advise_makes_a_cache_with_a_name_whole_again(clip
         "--name",
         "mine",
     )
-    [folder] = (tmp_path / "data/cache/embeddings").iterdir()
-    [shard] = read_index(folder)
+    [folder] = (tmp_path / "data/cache/embeddings").glob("vision-*")
+    [shard] = read_index(folder).shards
     index = folder / "index.json"
     whole = index.read_bytes()
     (folder / shard.file).write_bytes((folder / shard.file).read_bytes()[:-1] + b"\0")

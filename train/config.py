@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import tomlkit
 
+from semanticmac.cache.keys import LAST
 from semanticmac.model.config import SHARED_SETTINGS, ModelConfig, SettingsConflict
 from semanticmac.model.previous_settings import current_settings
 from semanticmac.model.registry import SEMANTICMAC, UnknownModel, model_entry
@@ -55,6 +56,10 @@ class TrainConfig:
 
     dataset: str
     seed: int = described(1, "seed of weights, order and dropout, up to 63 bits", at_least=0)
+    vision: str = described(
+        LAST, "encoder of the vision stream; a+b reads two side by side; last: cached last"
+    )
+    audio: str = described(LAST, "encoder of the audio stream, like vision")
     epochs: int = described(20, "passes over the train clips", at_least=1)
     batch_size: int = described(32, "clips in a batch, of all processes together", at_least=1)
     lr_language: float = described(4e-5, "learning rate of the language model", above=0)

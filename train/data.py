@@ -9,10 +9,15 @@ from dataclasses import dataclass, replace
 import torch
 
 from semanticmac.cache.dataset import ClipDataset
-from semanticmac.cache.embedding_store import EmbeddingReader
-from semanticmac.cache.layout import CacheIncomplete, CacheLayout, cache_command
+from semanticmac.cache.keys import LAST
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.opening import OpenedDataset, open_cached, open_with
+from semanticmac.cache.rebuild import cache_command
+from semanticmac.cache.stream_catalogue import last_streams
+from semanticmac.cache.streams import Streams
 from semanticmac.core import Task
+from semanticmac.run.folder import RunInfo
 from semanticmac.train.config import Precision, TrainConfig
 
 CPU = torch.device("cpu")
@@ -30,6 +35,12 @@ class TrainData:
     manifest: Manifest
     train: ClipDataset
     valid: ClipDataset
+    notes: tuple[str, ...] = ()  # names the clips that an encoder refused
+
+    @property
+    def streams(self) -> Streams:
+        """The embeddings that are read."""
+        return self.train.streams
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -40,15 +51,15 @@ class TrainData:
         has_text = has_audio = has_vision = False
         for row in self.train.rows:
             has_text |= bool(row.text.strip())
-            has_audio |= row.has_audio
-            has_vision |= row.has_vision
+            has_audio |= row.has_audio and bool(self.streams.audio)
+            has_vision |= row.has_vision and bool(self.streams.vision)
         present = zip(("text", "audio", "vision"), (has_text, has_audio, has_vision), strict=True)
         return tuple(name for name, is_present in present if is_present)
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of everything that training reads. It changes if any of it changes."""
-        sha = hashlib.sha256(self.manifest.fingerprint.to_json().encode())
+        sha = hashlib.sha256(self.streams.identity().encode())
         for split in (self.train, self.valid):
             for row, before in zip(
                 split.rows, split.context_rows or [()] * len(split), strict=True
@@ -58,15 +69,28 @@ class TrainData:
         return sha.hexdigest()
 
 
-def open_data(layout: CacheLayout, dataset: str) -> TrainData:
+def open_data(
+    layout: CacheLayout,
+    dataset: str,
+    vision: str = LAST,
+    audio: str = LAST,
+    run: RunInfo | None = None,
+) -> TrainData:
     """The labelled train and validation clips of a cached dataset.
 
-    Raises TrainError if there are none.
+    vision, audio: names of the streams; "last" = what was cached last. run: a run to resume, which
+    reads its own streams. Raises TrainError if there are no labelled clips.
     """
-    manifest = Manifest.read(layout.manifest(dataset))
+    if run is None:
+        return _train_data(layout, open_cached(layout, dataset, vision, audio))
+    return _train_data(layout, open_with(layout, dataset, run.streams))
+
+
+def _train_data(layout: CacheLayout, opened: OpenedDataset) -> TrainData:
+    manifest = opened.manifest
+    dataset = manifest.dataset
     if manifest.task is None:
         raise TrainError(_no_labels(layout, manifest))
-    reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), manifest.fingerprint)
     splits = {}
     for name in ("train", "valid"):
         rows = [row for row in manifest.split(name) if row.label is not None]
@@ -76,13 +100,13 @@ def open_data(layout: CacheLayout, dataset: str) -> TrainData:
                 f"train and valid: see `semanticmac inspect {dataset}`, and check the split column "
                 "of its labels."
             )
-        splits[name] = ClipDataset(manifest, reader, rows)
-    return TrainData(manifest.task, manifest, **splits)
+        splits[name] = ClipDataset(manifest, opened.reader, rows)
+    return TrainData(manifest.task, manifest, **splits, notes=opened.notes)
 
 
 def _no_labels(layout: CacheLayout, manifest: Manifest) -> str:
     """The error message for a dataset without labels. It names the cached datasets with labels."""
-    again = cache_command(manifest.dataset, manifest.corpus, manifest.fingerprint)
+    again = cache_command(manifest.dataset, manifest.corpus, last_streams(layout, manifest.dataset))
     labelled = []
     for name in layout.datasets():
         with suppress(CacheIncomplete):  # A damaged dataset cannot be trained on.
@@ -122,7 +146,18 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
         audio_width=data.train.widths.audio,
         modalities=modalities,
     )
-    return replace(config, precision=_precision(config.precision, device), model=model)
+    return replace(
+        config,
+        precision=_precision(config.precision, device),
+        vision=_resolved(config.vision, data.streams.encoder("vision")),
+        audio=_resolved(config.audio, data.streams.encoder("audio")),
+        model=model,
+    )
+
+
+def _resolved(asked: str, encoder: str) -> str:
+    """The name of a stream for config.toml; a modality without a stream keeps `last`."""
+    return encoder if asked == LAST and encoder else asked
 
 
 def _precision(asked: Precision, device: torch.device) -> Precision:

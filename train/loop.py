@@ -196,7 +196,7 @@ def _run_info(config: TrainConfig, data: TrainData, best: EpochLog, report: Inpu
         dataset=config.dataset,
         corpus=data.manifest.corpus,
         task=data.task,
-        fingerprint=data.manifest.fingerprint,
+        streams=data.streams,
         model=config.model,
         seed=config.seed,
         best_epoch=best.epoch,

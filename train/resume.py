@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from semanticmac.cache.keys import LAST
 from semanticmac.run.folder import RunInfo, is_finished
 from semanticmac.train.config import ConfigError, TrainConfig, from_toml
 from semanticmac.train.data import TrainData, with_dialogue
@@ -21,6 +23,11 @@ def is_trained(folder: Path, config: TrainConfig, data: TrainData) -> bool:
     if not settings.exists():
         return False
     saved = from_toml(settings.read_text(encoding="utf-8"), config.dataset)
+    # Runs of version 0.1 do not name their streams; `changed_data` compares these below.
+    if saved.vision == LAST:
+        saved = replace(saved, vision=config.vision)
+    if saved.audio == LAST:
+        saved = replace(saved, audio=config.audio)
     require_equal(f"{folder} was trained", saved.flat(), config.flat())
     if not is_finished(folder):
         return False
@@ -41,8 +48,8 @@ def changed_data(info: RunInfo, data: TrainData) -> str:
     changes = []
     if info.dataset != data.manifest.dataset:
         changes.append(f"another dataset ({info.dataset})")
-    if info.fingerprint != data.manifest.fingerprint:
-        differences = info.fingerprint.differences(data.manifest.fingerprint)
+    if info.streams != data.streams:
+        differences = info.streams.differences(data.streams)
         changes.append(f"other embeddings ({'; '.join(differences)})")
     if not changes and info.data != data.digest:
         changes.append("other data (clips, texts or labels have changed in the cache since)")

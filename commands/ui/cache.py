@@ -11,7 +11,8 @@ from rich.table import Table
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.shard_format import read_index
+from semanticmac.cache.stream_catalogue import CachedStream
+from semanticmac.cache.streams import Streams
 from semanticmac.commands.ui.safe_console import plain_text
 from semanticmac.core import MODALITIES, SPLITS, Task
 
@@ -56,22 +57,45 @@ def labels_table(manifest: Manifest) -> Table | None:
     return table
 
 
-def fingerprint_table(fingerprint: Fingerprint, layout: CacheLayout) -> Table:
-    """The encoder and settings of the embeddings, and the disk space of embeddings and frames."""
-    shards = read_index(layout.embeddings(fingerprint))
-    shard_bytes = sum(shard.bytes for shard in shards)
-    frame_bytes = sum(path.stat().st_blocks * 512 for path in layout.frames.glob("*.mdb"))
+def streams_table(manifest: Manifest, streams: Sequence[CachedStream], last: Streams) -> Table:
+    """One row per stream of embeddings that holds clips of the dataset."""
     table = _table("embeddings")
-    table.add_column("", style="dim")
-    table.add_column("", overflow="fold")
-    table.add_row("encoder", plain_text(fingerprint.encoder + _limits(fingerprint)))
-    table.add_row("weights", f"SHA-256 {fingerprint.weights[:16]}…")
-    table.add_row("fingerprint", plain_text(fingerprint.name))
-    table.add_row("width", f"{fingerprint.width} × {fingerprint.dtype}")
-    table.add_row("sampling", _sampling(fingerprint))
-    table.add_row("shards", f"{len(shards)}, {size(shard_bytes)}, all datasets together")
-    table.add_row("frames", f"{size(frame_bytes)}, all datasets together")
+    for name in ("", "encoder", "width", "clips", "size", "weights", "folder"):
+        justify: Literal["left", "right"] = "left"
+        if name in ("width", "clips", "size"):
+            justify = "right"
+        table.add_column(name, justify=justify, overflow="fold")
+    for stream in streams:
+        fingerprint = stream.fingerprint
+        clips = stream.clips_of(manifest)
+        if not clips:
+            continue
+        mark = "*" if fingerprint in last.all else ""
+        table.add_row(
+            fingerprint.modality + mark,
+            plain_text(fingerprint.encoder),
+            str(fingerprint.width),
+            f"{clips} of {len(manifest.rows)}",
+            size(stream.bytes),
+            _weights(fingerprint),
+            plain_text(fingerprint.name),
+        )
+    table.caption = "* cached last: read by `train` unless --set vision=, audio= name others"
+    table.caption_justify = "left"
     return table
+
+
+def frames_line(manifest: Manifest, layout: CacheLayout) -> str:
+    """How the clips were sampled, and the disk space of the frames of all datasets."""
+    if manifest.sampling is None:
+        return "frames: none, the features were imported"
+    sampling = manifest.sampling
+    frame_bytes = sum(path.stat().st_blocks * 512 for path in layout.frames.glob("*.mdb"))
+    return (
+        f"frames: {sampling.frames_per_s} per s, short side {sampling.short_side_px} px, "
+        f"{sampling.picture}; audio {sampling.sample_rate_hz} Hz; {size(frame_bytes)} of all "
+        "datasets together"
+    )
 
 
 def size(count: int) -> str:
@@ -93,18 +117,12 @@ def _by_split(manifest: Manifest) -> Iterator[tuple[str, list[Row]]]:
             yield split or "no split", rows
 
 
-def _sampling(fingerprint: Fingerprint) -> str:
+def _weights(fingerprint: Fingerprint) -> str:
     if fingerprint.imported:
-        return "unknown: the features were imported"
-    sampling = fingerprint.sampling
-    frames = f"{sampling.frames_per_s} frames/s, short side {sampling.short_side_px} px"
-    return f"{frames}, {sampling.picture}, {sampling.sample_rate_hz} Hz"
-
-
-def _limits(fingerprint: Fingerprint) -> str:
+        return "imported"
     if fingerprint.demo_only:
-        return " (trained on drawn faces and synthetic voices only: useless on real people)"
-    return "" if fingerprint.trained else " (untrained: random weights)"
+        return "trained on drawn faces and synthetic voices only: useless on real people"
+    return "trained" if fingerprint.trained else "random: untrained"
 
 
 def _table(title: str) -> Table:

@@ -59,7 +59,7 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
         )
     rows = data.rows(split)
     weights = attention(data, rows)
-    frames_per_s = data.manifest.fingerprint.sampling.frames_per_s
+    frames_per_s = data.streams.sampling.frames_per_s
     lines = _table_rows(rows, weights, frames_per_s)
     if not lines:
         raise AnalysisError(f"no clip of {split} has frames that this model reads")

@@ -55,7 +55,7 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
     if not cases:
         raise AnalysisError(f"no clip of {split} has two modalities that could disagree")
     shown = cases[:SHOWN]
-    frames_per_s = data.manifest.fingerprint.sampling.frames_per_s
+    frames_per_s = data.streams.sampling.frames_per_s
     clips = previews(data.layout, [case.row for case in shown], frames_per_s)
     table = NumberTable(_columns(), tuple(map(_table_row, cases)))
     return AnalysisResult(

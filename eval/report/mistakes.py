@@ -46,7 +46,7 @@ def mistakes(data: EvalData, result: Evaluation, rows: Sequence[Row]) -> tuple[M
 
     row_of = rows_by_clip_id(rows)
     chosen = [row_of[predictions.clip_ids[number]] for number in worst]
-    frames_per_s = data.manifest.fingerprint.sampling.frames_per_s
+    frames_per_s = data.streams.sampling.frames_per_s
     shown = previews(data.layout, chosen, frames_per_s, count=FRAMES)
     worst_first = []
     for number, row, preview in zip(worst, chosen, shown, strict=True):

@@ -154,19 +154,20 @@ def _facts(data: EvalData, result: Evaluation) -> Pairs:
 
 
 def _embeddings(data: EvalData) -> Pairs:
-    """What made the embeddings in the cache."""
-    fingerprint = data.manifest.fingerprint
-    trained = "yes" if fingerprint.trained else "no: random weights"
-    pairs = [
-        ("fingerprint", fingerprint.name),
-        ("encoder", fingerprint.encoder),
-        ("trained", "imported features" if fingerprint.imported else trained),
-        ("weights, SHA-256", fingerprint.weights),
-        ("architecture", fingerprint.architecture),
-        ("width", f"{fingerprint.width} × {fingerprint.dtype}"),
-    ]
-    if not fingerprint.imported:
-        sampling = fingerprint.sampling
+    """What made the embeddings that the model reads."""
+    pairs: list[tuple[str, str]] = []
+    for stream in data.streams.all:
+        trained = "yes" if stream.trained else "no: random weights"
+        pairs += [
+            (f"{stream.modality}: encoder", stream.encoder),
+            ("fingerprint", stream.name),
+            ("trained", "imported features" if stream.imported else trained),
+            ("weights, SHA-256", stream.weights),
+            ("architecture", stream.architecture),
+            ("width", f"{stream.width} × {stream.dtype}"),
+        ]
+    if not data.manifest.imported:
+        sampling = data.streams.sampling
         rate, side = f"{sampling.frames_per_s} frames/s", f"{sampling.short_side_px} px"
         pairs.append(("sampling", f"{rate}, {side}, {sampling.picture}"))
     return tuple(pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,15 +14,18 @@ import torch
 
 from semanticmac import __version__
 from semanticmac.cache.keys import PREPROCESS_VERSION, Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.cluster.placement import ClusterError
 from semanticmac.preprocess.decoding.ffmpeg_program import ProgramError, require_program
 from semanticmac.preprocess.decoding.isolation import DecodedClip, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.imagebind.download import download_folder
-from semanticmac.preprocess.encoders.imagebind.encoder import BF16, load_encoder
-from semanticmac.preprocess.pipeline import encode_record
+from semanticmac.preprocess.encoders.requests import (
+    EncoderRequest,
+    needs_huge_weights,
+    open_encoders,
+)
+from semanticmac.preprocess.pipeline import EncodeJob, Encoding, encode_record
 
 
 @dataclass(frozen=True)
@@ -73,13 +77,13 @@ class DecodeActor:
 
 
 class EncodeActor:
-    """Holds the encoder, on one GPU or on the CPU of its machine."""
+    """Holds the encoders, on one GPU or on the CPU of its machine."""
 
     def __init__(
         self,
         folder: str,
         sampling: Sampling,
-        encoder: str,
+        encoders: Sequence[EncoderRequest],
         device: str,
         weights: Path,
         threads: int,
@@ -90,7 +94,7 @@ class EncodeActor:
         """
         self._folder = folder
         self._sampling = sampling
-        self._encoder_name = encoder
+        self._requests = encoders
         self._device = device
         self._weights = weights
         self._threads = threads
@@ -99,27 +103,28 @@ class EncodeActor:
         """The name of the machine on which this worker runs."""
         return socket.gethostname()
 
-    def begin(self) -> Fingerprint:
-        """Loads the encoder; its fingerprint must be the same on every machine.
+    def begin(self) -> tuple[Fingerprint, ...]:
+        """Loads the encoders; their fingerprints must be the same on every machine.
 
-        Raises what `load_encoder` raises, and ClusterError where it would have to download.
+        Raises what `open_encoders` raises, and ClusterError where it would have to download.
         """
         _enter(self._folder)
         os.environ["SEMANTICMAC_HOME"] = str(self._weights)
         torch.set_num_threads(self._threads)
-        is_huge = self._encoder_name.removesuffix(BF16) == "imagebind-huge"
+        is_huge = needs_huge_weights(self._requests)
         # A cluster never downloads: every machine would do so, and nobody accepted the licence.
         if is_huge and not huge_weights().exists():
             raise ClusterError(
                 f"{socket.gethostname()} has no {huge_weights()}: set SEMANTICMAC_HOME to a folder "
                 "that all machines share, or copy the file there"
             )
-        self._encoder = load_encoder(self._encoder_name, self._device)
-        return self._encoder.fingerprint(self._sampling)
+        self._encoders = open_encoders(self._requests, self._device)
+        return tuple(encoder.fingerprint(self._sampling) for encoder in self._encoders)
 
-    def do(self, record: bytes) -> Embeddings | str:
-        """The embeddings of a packed clip, or the reason why it failed."""
-        return encode_record(self._encoder, record)
+    def do(self, job: EncodeJob) -> tuple[Encoding, ...]:
+        """The embeddings of a packed clip."""
+        assert job.record is not None
+        return encode_record(self._encoders, job.record, job.encoders)
 
 
 def huge_weights() -> Path:

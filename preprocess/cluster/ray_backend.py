@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import torch
 
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.streams import Streams
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.cluster.actors import DecodeActor, EncodeActor, SizedClip
 from semanticmac.preprocess.cluster.local_cluster import descendants, end_with_program
@@ -42,7 +42,8 @@ from semanticmac.preprocess.cluster.worker_pool import (
 from semanticmac.preprocess.decoding.isolation import DecodedClip, Job, same_minute
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.imagebind.download import download_folder
-from semanticmac.preprocess.pipeline import EncodedClip
+from semanticmac.preprocess.encoders.requests import EncoderRequest
+from semanticmac.preprocess.pipeline import EncodedClip, EncodeJob, Encoding
 from semanticmac.preprocess.process_pool import LOOK_AHEAD, groups
 
 # No usage statistics are sent. Ray reads this when it is imported.
@@ -62,7 +63,7 @@ REACH_S = 10.0  # Time for an address to answer.
 @contextmanager
 def join(
     address: str,
-    encoder: str | None,
+    encoders: Sequence[EncoderRequest],
     device: Device,
     workers: int | None,
     sampling: Sampling,
@@ -73,7 +74,7 @@ def join(
     address: `host:port`, `ray://host:port`, `auto` (the cluster that runs on this machine), `local`
     (start one on this machine), or "": the address in RAY_ADDRESS, else a cluster that runs here,
     else a local one. workers: number of decoding workers, by default one per CPU of the cluster.
-    encoder: None only decodes. Raises ClusterError.
+    encoders: none only decodes. Raises ClusterError.
     """
     address = address or os.environ.get("RAY_ADDRESS", "")
     _require_answer(address)
@@ -93,9 +94,9 @@ def join(
     with end_with_program(descendants() - started_before):
         try:
             nodes = _nodes()
-            encoder_device = None if encoder is None else device
-            decoders, encoders = placements(nodes, workers, encoder_device)
-            backend = RayBackend(nodes, decoders, encoders, encoder, sampling, decoder)
+            encoder_device = device if encoders else None
+            decode_places, encode_places = placements(nodes, workers, encoder_device)
+            backend = RayBackend(nodes, decode_places, encode_places, encoders, sampling, decoder)
             with closing(backend):
                 yield backend
         finally:
@@ -108,9 +109,9 @@ class RayBackend:
     def __init__(
         self,
         nodes: Sequence[Node],
-        decoders: list[Placement],
-        encoders: list[Placement],
-        encoder: str | None,
+        decode_places: list[Placement],
+        encode_places: list[Placement],
+        encoders: Sequence[EncoderRequest],
         sampling: Sampling,
         decoder: Decoder = DEFAULT_DECODER,
     ) -> None:
@@ -123,31 +124,31 @@ class RayBackend:
         folder = os.getcwd()  # noqa: PTH109  Relative paths of the command line start here.
         start_decoders = [
             partial(_Worker, DecodeActor, placement, self._agree, folder, sampling, decoder)
-            for placement in decoders
+            for placement in decode_places
         ]
         weights = download_folder().absolute()
         threads = torch.get_num_threads()
         start_encoders = []
-        for placement in encoders:
+        for placement in encode_places:
             device = "cuda" if placement.gpus else "cpu"
-            options = (folder, sampling, encoder, device, weights, threads)
+            options = (folder, sampling, encoders, device, weights, threads)
             start_encoders.append(partial(_Worker, EncodeActor, placement, self._agree, *options))
         self._decoders: WorkerPool[list[SizedClip], list[DecodedClip]] = WorkerPool(
             start_decoders, self._no_room_error
         )
-        self._encoders: WorkerPool[bytes, Embeddings | str] = WorkerPool(
+        self._encoders: WorkerPool[EncodeJob, tuple[Encoding, ...]] = WorkerPool(
             start_encoders, self._no_room_error
         )
 
-    def fingerprint(self) -> Fingerprint | None:
-        """The fingerprint of the encoders on all machines; waits until the first one is loaded."""
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """Those of the encoders on all machines; waits until the first machine has loaded them."""
         if not len(self._encoders):
-            return None
+            return ()
         self._encoders.start(1)
         self._encoders.wait()
-        _, fingerprint = self._first[EncodeActor.__name__]
-        assert isinstance(fingerprint, Fingerprint)
-        return fingerprint
+        _, fingerprints = self._first[EncodeActor.__name__]
+        assert isinstance(fingerprints, tuple)
+        return fingerprints
 
     def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         """Decodes the clips, in order; neighbouring segments of one file go to one worker."""
@@ -168,27 +169,28 @@ class RayBackend:
             sized = [SizedClip(job.clip, _size(job.clip)) for job in group]
             yield sized, self._decoders.submit(sized)
 
-    def encode(self, ready: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
+    def encode(self, jobs: Iterable[EncodeJob]) -> Iterator[EncodedClip]:
         """Encodes the clips, in order. Ray's object store holds only a few records at a time."""
         ahead = LOOK_AHEAD * len(self._encoders)
-        for clip, result in in_order(self._submit_records(ready), ahead):
+        for job, result in in_order(self._submit_records(jobs), ahead):
             if isinstance(result, GivenUp):
-                yield EncodedClip(clip, None, result.reason)
-            elif isinstance(result, str):
-                yield EncodedClip(clip, None, result)
+                failed = [Encoding(encoder, None, result.reason) for encoder in job.encoders]
+                yield EncodedClip(job.clip, tuple(failed))
             else:
-                yield EncodedClip(clip, result)
+                yield EncodedClip(job.clip, result)
 
-    def _submit_records(self, ready: Iterable[DecodedClip]) -> Iterator[tuple[Clip, Future[Any]]]:
-        future: Future[Any]
-        for decoded in ready:
-            if decoded.record is None:
+    def _submit_records(
+        self, jobs: Iterable[EncodeJob]
+    ) -> Iterator[tuple[EncodeJob, Future[tuple[Encoding, ...] | GivenUp]]]:
+        future: Future[tuple[Encoding, ...] | GivenUp]
+        for job in jobs:
+            if job.record is None:
                 future = Future()
-                future.set_result(None)
+                future.set_result(())
             else:
                 self._encoders.start(len(self._encoders))
-                future = self._encoders.submit(decoded.record)
-            yield decoded.clip, future
+                future = self._encoders.submit(job)
+            yield job, future
 
     def close(self) -> None:
         """Ends all workers."""
@@ -201,8 +203,8 @@ class RayBackend:
             first_machine, expected = self._first.setdefault(kind, (machine, version))
         if version == expected:
             return
-        if isinstance(version, Fingerprint) and isinstance(expected, Fingerprint):
-            difference = "; ".join(version.differences(expected))
+        if isinstance(version, tuple) and isinstance(expected, tuple):
+            difference = "; ".join(Streams.group(version).differences(Streams.group(expected)))
         else:
             difference = f"{version}, not {expected}"
         raise ClusterError(

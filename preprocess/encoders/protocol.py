@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings, RawClip
+from semanticmac.cache.records import RawClip, frame_count
 from semanticmac.core import FrameModality
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+
+FRAMES_PER_S = 2
+BF16 = "@bf16"  # Ends the name of an encoder that computes in bfloat16.
 
 
 class EncodeError(Exception):
@@ -44,21 +48,14 @@ class Encoder(Protocol):
         """
 
 
-class PairEncoder(Protocol):
-    """An encoder of both modalities."""
+def require_content(raw: RawClip) -> None:
+    """Raises EncodeError for a clip that has neither frames nor audio."""
+    if raw.duration_s <= 0 or (raw.frames is None and raw.waveform is None):
+        raise EncodeError(f"it has neither frames nor audio (it lasts {raw.duration_s} s)")
 
-    name: str
-    device: torch.device
 
-    @property
-    def width(self) -> int:
-        """Numbers in one embedding."""
-
-    def fingerprint(self, sampling: Sampling) -> Fingerprint:
-        """Identifies the embeddings of clips with this sampling. Other bits need another one."""
-
-    def encode(self, raw: RawClip) -> Embeddings:
-        """The embeddings of one clip; a missing modality stays None.
-
-        Raises EncodeError where the clip cannot be encoded.
-        """
+def row_count(raw: RawClip) -> int:
+    """F, the rows of a clip's embeddings: its frames, or every k with k/2 s before its end."""
+    if raw.frames is not None:
+        return len(raw.frames)
+    return frame_count(raw.duration_s, FRAMES_PER_S)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from semanticmac.cache.embedding_store import EmbeddingWriter
 from semanticmac.cache.failures import Failure, write_failures
 from semanticmac.cache.keys import IMPORTED, Fingerprint, Sampling, file_digest, imported_key
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.stream_catalogue import open_writer, record_last
 from semanticmac.cache.verify import damaged_shards
-from semanticmac.core import MODALITIES, ProgressFn, Task
+from semanticmac.core import MODALITIES, FrameModality, ProgressFn, Task
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.features.npz_file import read_feature_arrays
 from semanticmac.preprocess.features.pickle_file import read_feature_pickle
@@ -74,9 +74,8 @@ def import_features(
 ) -> ImportReport:
     """Caches the features of one file as the dataset `name` (default: the corpus).
 
-    A cache has one width, so columns of zeros are added to the narrower modality. Raises
-    CorpusError for a wrong file, and if the cache holds a dataset of that name that was made from
-    raw videos.
+    Audio and vision become two streams of their own widths. Raises CorpusError for a wrong file,
+    and if the cache holds a dataset of that name that was made from raw videos.
     """
     task = task_of(corpus)
     name = name or corpus
@@ -88,12 +87,15 @@ def import_features(
 
     _refuse_to_hide_raw(layout, name)
     features = reader(path, task, zero_infinite)
-    fingerprint = _fingerprint(features, name, zero_infinite)
+    streams = _streams(features, name, zero_infinite)
+    if not streams:
+        raise CorpusError(f"{path}: no clip has audio or vision")
     with layout.build_lock():
-        cached, failed = _write(features, layout, fingerprint, progress)
-        notes = (*_notes(features, fingerprint, zero_infinite), *features.notes)
-        rows = tuple(_row(item, fingerprint, task, path) for item in cached)
-        Manifest(name, task, fingerprint, rows, notes, corpus).write(layout.manifest(name))
+        cached, failed = _write(features, layout, streams, progress)
+        notes = (*_notes(features, streams[0], zero_infinite), *features.notes)
+        rows = tuple(_row(item, streams[0], task, path) for item in cached)
+        record_last(layout, name, streams)
+        Manifest(name, task, None, rows, notes, corpus).write(layout.manifest(name))
         layout.mark_built(name)
         _write_failures(layout.failures(name), failed, path)
     return ImportReport(
@@ -114,7 +116,7 @@ def _refuse_to_hide_raw(layout: CacheLayout, name: str) -> None:
     except CacheIncomplete:
         # The import replaces a manifest that nobody can read.
         return
-    if not manifest.fingerprint.imported:
+    if not manifest.imported:
         raise CorpusError(
             f"{layout.root} holds {name} made from raw videos, and the import would hide it; "
             "give the import another --name, or another --cache"
@@ -128,56 +130,65 @@ def _write_failures(file: Path, failed: list[FeatureClip], path: Path) -> None:
     )
 
 
-def _fingerprint(features: Features, name: str, zero_infinite: bool) -> Fingerprint:
+def _streams(features: Features, name: str, zero_infinite: bool) -> list[Fingerprint]:
+    """A stream for each modality of the file."""
+    widths: dict[FrameModality, int] = {
+        "vision": features.vision_width,
+        "audio": features.audio_width,
+    }
     weights = file_digest(features.path)
     options = {"file": weights, "version": VERSION, "zero_infinite": zero_infinite}
     how = json.dumps(options, sort_keys=True)
-    return Fingerprint(
-        modality="both",
-        encoder=f"imported-{name}",
-        architecture=IMPORTED + hashlib.sha256(how.encode()).hexdigest(),
-        weights=weights,
-        trained=True,
-        width=max(features.audio_width, features.vision_width),
-        # Has no meaning here: the file does not say how its features were sampled.
-        sampling=Sampling(),
-    )
+    streams = []
+    for modality, width in widths.items():
+        if not width:
+            continue
+        streams.append(
+            Fingerprint(
+                modality,
+                encoder=f"imported-{name}",
+                architecture=IMPORTED + hashlib.sha256(how.encode()).hexdigest(),
+                weights=weights,
+                trained=True,
+                width=width,
+                # Has no meaning here: the file does not say how its features were sampled.
+                sampling=Sampling(),
+            )
+        )
+    return streams
 
 
 def _write(
-    features: Features, layout: CacheLayout, fingerprint: Fingerprint, progress: ProgressFn
+    features: Features, layout: CacheLayout, streams: Sequence[Fingerprint], progress: ProgressFn
 ) -> tuple[list[FeatureClip], list[FeatureClip]]:
     """Writes the embeddings of all clips.
 
     Returns the clips that are cached now and the clips without features. Raises CorpusError if no
     clip has features.
     """
-    folder = layout.embeddings(fingerprint)
-    writer = EmbeddingWriter(folder, fingerprint)
-    writer.remove_shards([damage.shard for damage in damaged_shards(folder, progress)])
+    writers = []
+    for stream in streams:
+        writer = open_writer(layout, stream)
+        damaged = damaged_shards(layout.embeddings(stream), progress)
+        writer.remove_shards([damage.shard for damage in damaged])
+        writers.append(writer)
     cached: list[FeatureClip] = []
     failed: list[FeatureClip] = []
     for done, item in enumerate(features.clips, 1):
         if item.audio is None and item.vision is None:
             failed.append(item)
         else:
-            vision = _pad_columns(item.vision, fingerprint.width)
-            audio = _pad_columns(item.audio, fingerprint.width)
-            key = imported_key(fingerprint.architecture, item.clip.clip_id)
-            writer.add(key, Embeddings(vision, audio))
+            key = imported_key(streams[0].architecture, item.clip.clip_id)
+            for stream, writer in zip(streams, writers, strict=True):
+                rows = item.vision if stream.modality == "vision" else item.audio
+                writer.add(key, None if rows is None else rows.astype(np.float16))
             cached.append(item)
         progress("importing clips", done, len(features.clips), len(failed))
     if not cached:
         raise CorpusError(f"{features.path}: no clip has audio or vision")
-    writer.finish()
+    for writer in writers:
+        writer.finish()
     return cached, failed
-
-
-def _pad_columns(rows: np.ndarray | None, width: int) -> np.ndarray | None:
-    """(F, D) → (F, width) float16, with zeros in the columns from D."""
-    if rows is None:
-        return None
-    return np.pad(rows.astype(np.float16), ((0, 0), (0, width - rows.shape[1])))
 
 
 def _row(item: FeatureClip, fingerprint: Fingerprint, task: Task, path: Path) -> Row:
@@ -210,9 +221,6 @@ def _notes(features: Features, fingerprint: Fingerprint, zero_infinite: bool) ->
         f"features imported from {features.path.name} (SHA-256 {fingerprint.weights[:16]}…): "
         f"audio {audio or 'absent'}, vision {vision or 'absent'} numbers per row"
     ]
-    if audio and vision and audio != vision:
-        narrow = "audio" if audio < vision else "vision"
-        notes.append(f"{narrow} is padded with columns of zeros to the width {max(audio, vision)}")
     if zero_infinite:
         notes.append("−inf in audio was read as 0")
     return tuple(notes)

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 from support.batches import CLIPS
+from support.streams import StreamWriters, streams_of
 
 from semanticmac.cache.dataset import ClipDataset
-from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.opening import StreamReader
 from semanticmac.cache.records import Embeddings, RawClip
 from semanticmac.core import Task
 
@@ -28,7 +30,7 @@ def raw():
 @pytest.fixture
 def fingerprint() -> Fingerprint:
     return Fingerprint(
-        "both", "tiny", "architecture", "weights", trained=False, width=WIDTH, sampling=Sampling()
+        "vision", "tiny", "architecture", "weights", trained=False, width=WIDTH, sampling=Sampling()
     )
 
 
@@ -44,9 +46,20 @@ def embeddings():
 
 
 @pytest.fixture
-def dataset(tmp_path, fingerprint, embeddings) -> ClipDataset:
+def rows(embeddings):
+    """The vision of `embeddings`; None for a clip without frames."""
+
+    def make(clip: int, frames: int = 3, present: bool = True) -> np.ndarray | None:
+        return embeddings(clip, frames, vision=present).vision
+
+    return make
+
+
+@pytest.fixture
+def dataset(tmp_path, embeddings) -> ClipDataset:
     """Clips of 1 to 4 frames; every third lacks sound, and the one after it pictures."""
-    writer = EmbeddingWriter(tmp_path, fingerprint, shard_bytes=4000)
+    layout, streams = CacheLayout(tmp_path), streams_of(vision=WIDTH, audio=WIDTH)
+    writer = StreamWriters(layout, streams, shard_bytes=4000)
     rows = []
     for i in range(CLIPS):
         frames, sees, hears = 1 + i % 4, i % 3 != 1, i % 3 != 0
@@ -69,5 +82,5 @@ def dataset(tmp_path, fingerprint, embeddings) -> ClipDataset:
             )
         )
     writer.finish()
-    manifest = Manifest("some", Task("regression", high=20.0), fingerprint, tuple(rows))
-    return ClipDataset(manifest, EmbeddingReader(tmp_path), rows)
+    manifest = Manifest("some", Task("regression", high=20.0), Sampling(), tuple(rows))
+    return ClipDataset(manifest, StreamReader(layout, streams), rows)

@@ -12,7 +12,7 @@ from support.batches import CLIPS, assert_same, lengths
 
 from semanticmac.cache.batch import Batch
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.cache.embedding_store import EmbeddingReader
+from semanticmac.cache.keys import Sampling
 from semanticmac.cache.manifest import Manifest
 from semanticmac.core import Task
 
@@ -78,11 +78,11 @@ def test_to_pandas_gives_one_row_per_clip(dataset: ClipDataset) -> None:
     assert table["label"].isna().tolist() == [i == 5 for i in range(CLIPS)]
 
 
-def test_to_pandas_has_one_column_per_class(dataset: ClipDataset, fingerprint, tmp_path) -> None:
+def test_to_pandas_has_one_column_per_class(dataset: ClipDataset) -> None:
     task = Task("multi-label", ("joy", "anger"))
     rows = [replace(dataset.rows[1], label=[1.0, 0.0]), replace(dataset.rows[2], label=None)]
-    manifest = Manifest("some", task, fingerprint, tuple(rows))
-    table = ClipDataset(manifest, EmbeddingReader(tmp_path), rows).to_pandas()
+    manifest = Manifest("some", task, Sampling(), tuple(rows))
+    table = ClipDataset(manifest, dataset._reader, rows).to_pandas()
     assert table[["label_joy", "label_anger"]].loc[0].tolist() == [1.0, 0.0]
     assert table[["label_joy", "label_anger"]].loc[1].isna().all()
 

@@ -8,13 +8,16 @@ from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.layout import CacheIncomplete
 from semanticmac.cache.shard_format import read_index
 
-SMALL = 4_000  # bytes: two or three pending clips fill a shard
+SMALL = 2_000  # bytes: two or three pending clips fill a shard
 
 
 def write(folder, fingerprint, clips, shard_bytes=SMALL):
     writer = EmbeddingWriter(folder, fingerprint, shard_bytes=shard_bytes)
     for key, made in clips.items():
-        writer.add(key, None if key in writer else made)
+        if key in writer:
+            writer.keep(key)
+        else:
+            writer.add(key, made)
     writer.finish()
 
 
@@ -23,34 +26,27 @@ def contents(folder):
 
 
 @pytest.fixture
-def clips(embeddings):
-    present = [(True, True), (True, False), (False, True)]
-    return {
-        f"key-{i:02d}": embeddings(
-            i, frames=1 + i % 5, vision=present[i % 3][0], audio=present[i % 3][1]
-        )
-        for i in range(20)
-    }
+def clips(rows):
+    return {f"key-{i:02d}": rows(i, frames=1 + i % 5, present=i % 3 != 2) for i in range(20)}
 
 
 def test_every_clip_comes_back_as_it_went_in(tmp_path, fingerprint, clips):
     write(tmp_path, fingerprint, clips)
     reader = EmbeddingReader(tmp_path, expected=fingerprint)
-    assert len(read_index(tmp_path)) > 3
+    assert len(read_index(tmp_path).shards) > 3
     assert len(reader) == len(clips)
     for key, made in clips.items():
-        for name in ("vision", "audio"):
-            read, wrote = getattr(reader.get(key), name), getattr(made, name)
-            if wrote is None:
-                assert read is None
-            else:
-                assert read.dtype == np.float16
-                np.testing.assert_array_equal(read, wrote)
+        read = reader.get(key)
+        if made is None:
+            assert read is None
+        else:
+            assert read is not None and read.dtype == np.float16
+            np.testing.assert_array_equal(read, made)
 
 
 def test_reading_copies_nothing(tmp_path, fingerprint, clips):
     write(tmp_path, fingerprint, clips)
-    array = EmbeddingReader(tmp_path).get("key-00").vision
+    array = EmbeddingReader(tmp_path).get("key-00")
     assert not array.flags.owndata
     assert not array.flags.writeable
 
@@ -59,9 +55,7 @@ def test_a_reader_can_be_sent_to_a_worker_process(tmp_path, fingerprint, clips):
     write(tmp_path, fingerprint, clips)
     reader = EmbeddingReader(tmp_path)
     reader.get("key-03")
-    np.testing.assert_array_equal(
-        pickle.loads(pickle.dumps(reader)).get("key-03").vision, clips["key-03"].vision
-    )
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(reader)).get("key-03"), clips["key-03"])
 
 
 @pytest.mark.parametrize("done", range(0, 21, 3))
@@ -105,12 +99,13 @@ def test_new_clips_leave_finished_shards_alone(tmp_path, fingerprint, clips):
     assert len(EmbeddingReader(tmp_path)) == len(clips)
 
 
-def test_equal_content_is_stored_once(tmp_path, fingerprint, embeddings):
+def test_equal_content_is_stored_once(tmp_path, fingerprint, rows):
     writer = EmbeddingWriter(tmp_path, fingerprint)
-    writer.add("same", embeddings(1))
-    writer.add("same", None)
+    writer.add("same", rows(1))
+    writer.add("same", rows(1))
+    writer.keep("same")
     writer.finish()
-    assert [shard.keys for shard in read_index(tmp_path)] == [("same",)]
+    assert [shard.keys for shard in read_index(tmp_path).shards] == [("same",)]
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
@@ -131,28 +126,26 @@ def test_a_pending_clip_that_changed_is_made_again(tmp_path, fingerprint, clips,
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
-def test_a_pending_clip_that_changes_under_the_writer_is_never_sealed(
-    tmp_path, fingerprint, embeddings
-):
+def test_a_pending_clip_that_changes_under_the_writer_is_never_sealed(tmp_path, fingerprint, rows):
     writer = EmbeddingWriter(tmp_path, fingerprint)
-    writer.add("key", embeddings(1))
+    writer.add("key", rows(1))
     path = tmp_path / "pending/key.arrow"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(
         CacheIncomplete, match=r"key.arrow is not as it was written.*Run the same command again"
     ):
         writer.finish()
-    write(tmp_path, fingerprint, {"key": embeddings(1)})
-    np.testing.assert_array_equal(EmbeddingReader(tmp_path).get("key").vision, embeddings(1).vision)
+    write(tmp_path, fingerprint, {"key": rows(1)})
+    np.testing.assert_array_equal(EmbeddingReader(tmp_path).get("key"), rows(1))
 
 
 @pytest.mark.parametrize("change", ["other clips", "fewer clips", "gone", "empty"])
-def test_a_reader_never_takes_one_clip_for_another(tmp_path, fingerprint, embeddings, change):
+def test_a_reader_never_takes_one_clip_for_another(tmp_path, fingerprint, rows, change):
     """The cache is repaired while a reader holds the index of before."""
-    made = {"a": embeddings(1), "b": embeddings(2)}
+    made = {"a": rows(1), "b": rows(2)}
     write(tmp_path, fingerprint, made)
     reader = EmbeddingReader(tmp_path)
-    shard = tmp_path / read_index(tmp_path)[0].file
+    shard = tmp_path / read_index(tmp_path).shards[0].file
     EmbeddingWriter(tmp_path, fingerprint).remove_shards([shard.name])
     if change.endswith("clips"):
         write(
@@ -173,10 +166,10 @@ def test_a_reader_keeps_what_it_has_open_through_a_repair(tmp_path, fingerprint,
     reader = EmbeddingReader(tmp_path)
     reader.get("key-00")
     EmbeddingWriter(tmp_path, fingerprint).remove_shards(
-        [shard.file for shard in read_index(tmp_path)]
+        [shard.file for shard in read_index(tmp_path).shards]
     )
     write(tmp_path, fingerprint, dict(reversed(clips.items())))
-    np.testing.assert_array_equal(reader.get("key-00").vision, clips["key-00"].vision)
+    np.testing.assert_array_equal(reader.get("key-00"), clips["key-00"])
 
 
 def test_forgetting_nothing_writes_no_index(tmp_path, fingerprint):
@@ -187,19 +180,22 @@ def test_forgetting_nothing_writes_no_index(tmp_path, fingerprint):
 def test_a_forgotten_shard_is_made_again(tmp_path, fingerprint, clips):
     write(tmp_path, fingerprint, clips)
     before = contents(tmp_path)
-    lost = read_index(tmp_path)[1]
+    lost = read_index(tmp_path).shards[1]
     writer = EmbeddingWriter(tmp_path, fingerprint, shard_bytes=SMALL)
     writer.remove_shards([lost.file])
     assert lost.keys[0] not in writer
-    assert read_index(tmp_path)[0].keys[0] in writer
+    assert read_index(tmp_path).shards[0].keys[0] in writer
     for key, made in clips.items():
-        writer.add(key, None if key in writer else made)
+        if key in writer:
+            writer.keep(key)
+        else:
+            writer.add(key, made)
     writer.finish()
     assert contents(tmp_path) == before
 
 
-def test_no_index_is_no_cache(tmp_path, fingerprint, embeddings):
-    EmbeddingWriter(tmp_path, fingerprint).add("key", embeddings(0))
+def test_no_index_is_no_cache(tmp_path, fingerprint, rows):
+    EmbeddingWriter(tmp_path, fingerprint).add("key", rows(0))
     with pytest.raises(
         CacheIncomplete, match=r"has no index.json: building it was interrupted.*it resumes"
     ):
@@ -212,3 +208,20 @@ def test_another_encoder_is_refused_field_by_field(tmp_path, fingerprint, clips)
     write(tmp_path, fingerprint, clips)
     with pytest.raises(CacheIncomplete, match="weights: weights, not other"):
         EmbeddingReader(tmp_path, expected=replace(fingerprint, weights="other"))
+
+
+def test_a_clip_that_was_refused_is_remembered_until_it_is_encoded(tmp_path, fingerprint, rows):
+    writer = EmbeddingWriter(tmp_path, fingerprint)
+    writer.add("a", rows(1))
+    writer.fail("b", "not finite")
+    writer.finish()
+    assert EmbeddingReader(tmp_path).failed == {"b": "not finite"}
+    before = contents(tmp_path)
+    writer = EmbeddingWriter(tmp_path, fingerprint)
+    writer.fail("b", "not finite")
+    writer.finish()
+    assert contents(tmp_path) == before
+    writer = EmbeddingWriter(tmp_path, fingerprint)
+    writer.add("b", rows(2))
+    writer.finish()
+    assert EmbeddingReader(tmp_path).failed == {}

@@ -1,16 +1,12 @@
-"""The error for a dataset that is not cached, and the command that caches one again."""
+"""The error for a dataset that is not cached, and the lock of a cache."""
 
 import errno
 import fcntl
-import shlex
 from pathlib import Path
 
 import pytest
 
-from semanticmac.cache.keys import IMPORTED, Fingerprint, Sampling
-from semanticmac.cache.layout import CacheIncomplete, CacheLayout, CacheNotWritable, cache_command
-
-MADE = Fingerprint("both", "imagebind-tiny", "a", "w", True, 4, Sampling())
+from semanticmac.cache.layout import CacheIncomplete, CacheLayout, CacheNotWritable
 
 
 @pytest.fixture
@@ -41,45 +37,6 @@ def test_a_dataset_that_is_not_cached_is_told_the_nearest_before_any_command(lay
     empty = CacheLayout(tmp_path / "none")
     assert "(nothing is cached there). Run `semanticmac cache DATASET --root DIR`" in said(
         empty, None
-    )
-
-
-@pytest.mark.parametrize(
-    ("made", "command"),
-    [
-        (MADE, "semanticmac cache sims --root DIR --name own --encoder imagebind-tiny"),
-        (
-            Fingerprint("both", "imagebind-huge@bf16", "a", "w", True, 4, Sampling(picture="png")),
-            "semanticmac cache sims --root DIR --name own --encoder imagebind-huge@bf16 "
-            "--picture png",
-        ),
-        (
-            Fingerprint("both", "mine", "a", "w", True, 4, Sampling()),
-            "semanticmac cache sims --root DIR --name own --encoder FILE",
-        ),
-        (
-            Fingerprint("both", "imported-own", f"{IMPORTED}a", "w", True, 4, Sampling()),
-            "semanticmac import-features FILE --dataset sims --name own",
-        ),
-    ],
-)
-def test_the_command_names_all_that_the_cache_knows(made, command):
-    import typer
-
-    from semanticmac.cli import app
-
-    assert cache_command("own", "sims", made) == command
-    assert "--name" not in cache_command("sims", "sims", made)
-    verb, *words = shlex.split(command)[1:]
-    with (
-        typer.main.get_command(app).commands[verb].make_context(verb, words) as context
-    ):  # the program takes it
-        assert context.params["dataset"] == "sims" and context.params["name"] == "own"
-
-
-def test_what_a_repair_needs_stands_behind(layout):
-    assert cache_command("demo", "demo", MADE, "--repair").endswith(
-        "--encoder imagebind-tiny --repair"
     )
 
 

@@ -3,24 +3,24 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from semanticmac.cache.embedding_store import EmbeddingReader, EmbeddingWriter
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheIncomplete
-from semanticmac.cache.records import Embeddings
 from semanticmac.cache.shard_format import read_index
 
 
-def write_one_clip_per_shard(folder: Path, fingerprint: Fingerprint, clips: list[Embeddings]):
+def write_one_clip_per_shard(folder: Path, fingerprint: Fingerprint, clips: list[np.ndarray]):
     writer = EmbeddingWriter(folder, fingerprint, shard_bytes=1)
     for i, clip in enumerate(clips):
         writer.add(f"key-{i}", clip)
     writer.finish()
 
 
-def test_another_format_is_refused(tmp_path, fingerprint, embeddings):
-    write_one_clip_per_shard(tmp_path, fingerprint, [embeddings(1)])
+def test_another_format_is_refused(tmp_path, fingerprint, rows):
+    write_one_clip_per_shard(tmp_path, fingerprint, [rows(1)])
     index = json.loads((tmp_path / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps({**index, "format": 99}))
     with pytest.raises(CacheIncomplete, match="format 99"):

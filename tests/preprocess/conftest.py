@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 from support.demo import SMALL
 
+from semanticmac.cache import stream_catalogue
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.preprocess import build as build_module
 from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.demo.render import render
-from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
-from semanticmac.preprocess.encoders.protocol import PairEncoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
+from semanticmac.preprocess.encoders.protocol import Encoder
 
 SHARD_BYTES = 5_000  # two or three clips of the tiny encoder
 
 
 @pytest.fixture(scope="session")
-def tiny() -> PairEncoder:
-    return load_encoder("imagebind-tiny", "cpu")
+def tiny() -> Encoder:
+    return load_encoders("imagebind-tiny", "cpu")
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +32,9 @@ def build_folder(tiny):
     ) -> BuildReport:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                build_module,
+                stream_catalogue,
                 "EmbeddingWriter",
-                partial(build_module.EmbeddingWriter, shard_bytes=SHARD_BYTES),
+                partial(stream_catalogue.EmbeddingWriter, shard_bytes=SHARD_BYTES),
             )
             plan = BuildOptions(root, workers=1, repair=repair)
             corpus = replace(read_corpus("folder", root), cached_as=name)

@@ -17,14 +17,20 @@ from semanticmac.cache.embedding_store import EmbeddingWriter
 from semanticmac.cache.frame_codec import pack
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings, RawClip
+from semanticmac.cache.records import RawClip
 from semanticmac.cache.shard_format import read_index
 from semanticmac.preprocess import pipeline
 from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.decoding import isolation
 from semanticmac.preprocess.decoding.isolation import DecodedClip
 from semanticmac.preprocess.encoders.protocol import EncodeError
-from semanticmac.preprocess.pipeline import GPU_FEEDERS, EncodedClip, LocalBackend, Pipeline
+from semanticmac.preprocess.pipeline import (
+    GPU_FEEDERS,
+    EncodedClip,
+    EncodeJob,
+    LocalBackend,
+    Pipeline,
+)
 
 HERE = Path(__file__).parent
 GUARD_S = 60.0  # a generous deadline; nothing here should come near it
@@ -34,13 +40,15 @@ CLIPS = 12
 class Slow:
     """A slow encoder: its first clip is not ready before the next three are decoded."""
 
+    modality = "audio"
+    name = "slow"
     width = 4
     device = torch.device("cpu")
 
     def __init__(self, folder: Path, refuses: int = -1) -> None:
         self.folder, self.refuses, self.calls = folder, refuses, 0
 
-    def encode(self, raw: RawClip) -> Embeddings:
+    def encode(self, raw: RawClip) -> np.ndarray:
         self.calls += 1
         deadline = time.monotonic() + GUARD_S
         while self.calls == 1 and not all((self.folder / f"{i}.done").exists() for i in (1, 2, 3)):
@@ -48,7 +56,7 @@ class Slow:
             time.sleep(0.01)
         if self.calls - 1 == self.refuses:
             raise EncodeError("this one not")
-        return Embeddings(None, np.full((2, 4), self.calls, np.float16))
+        return np.full((2, 4), self.calls, np.float16)
 
 
 @pytest.fixture
@@ -62,15 +70,15 @@ def clips(tmp_path, monkeypatch) -> list[Clip]:
 
 def run(clips: list[Clip], folder: Path, encoder: Slow) -> tuple[Pipeline, list[ClipStatus]]:
     writer = EmbeddingWriter(
-        folder / "made", Fingerprint("both", "slow", "", "", False, 4, Sampling())
+        folder / "made", Fingerprint("audio", "slow", "", "", False, 4, Sampling())
     )
     with FrameStore(folder / "frames", writable=True) as store:
         statuses = [ClipStatus(f"key-{i:02d}", clip) for i, clip in enumerate(clips)]
         for status in statuses:
             if status.key in store:
                 status.state = "cached"
-        backend = LocalBackend(encoder, 1, Sampling())
-        result = Pipeline(statuses, store, writer, backend, lambda *_: None)
+        backend = LocalBackend([encoder], 1, Sampling())
+        result = Pipeline(statuses, store, [writer], backend, lambda *_: None)
         result.run()
         assert all(status.key in store and status.record is None for status in statuses)
     return result, statuses
@@ -80,7 +88,7 @@ def test_clips_are_decoded_while_one_is_encoded(clips, tmp_path):
     result, statuses = run(clips, tmp_path, Slow(tmp_path))
     assert (result.decoded, result.encoded) == (CLIPS, CLIPS)
     assert {status.state for status in statuses} == {"cached"}
-    [shard] = read_index(tmp_path / "made")
+    [shard] = read_index(tmp_path / "made").shards
     assert list(shard.keys) == [status.key for status in statuses]
 
 
@@ -104,8 +112,8 @@ class InThisProcess:
 
     most_clips: int = CLIPS
 
-    def fingerprint(self) -> None:
-        return None
+    def fingerprints(self) -> tuple[()]:
+        return ()
 
     def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         for number, clip in enumerate(clips):
@@ -113,9 +121,9 @@ class InThisProcess:
                 raise Stopped
             yield DecodedClip(clip, b"a record")
 
-    def encode(self, decoded: Iterable[DecodedClip]) -> Iterator[EncodedClip]:
-        for clip in decoded:
-            yield EncodedClip(clip.clip, None)
+    def encode(self, jobs: Iterable[EncodeJob]) -> Iterator[EncodedClip]:
+        for job in jobs:
+            yield EncodedClip(job.clip)
 
 
 class CountingStore(FrameStore):
@@ -138,7 +146,7 @@ def decode_clips(folder: Path, backend: InThisProcess, seconds_per_clip: float) 
             statuses.append(ClipStatus(key, Clip(str(i), Path(f"{i}.wav")), state))
         clock = partial(next, ticks)
         with contextlib.suppress(Stopped):
-            Pipeline(statuses, store, None, backend, lambda *_: None, clock).run()
+            Pipeline(statuses, store, (), backend, lambda *_: None, clock).run()
         return getattr(store, "groups", [])
 
 
@@ -169,17 +177,20 @@ def test_a_run_that_is_stopped_every_few_clips_makes_progress(tmp_path, seconds_
 class OnGpu:
     """An encoder as on a GPU: it returns from a clip when GPU_FEEDERS of them are in its hands."""
 
+    modality = "audio"
+    name = "on a GPU"
+    width = 4
     device = torch.device("cuda")
 
     def __init__(self) -> None:
         self.barrier = threading.Barrier(GPU_FEEDERS)
 
-    def encode(self, raw: RawClip) -> Embeddings:
+    def encode(self, raw: RawClip) -> np.ndarray:
         assert raw.waveform is not None
         self.barrier.wait(GUARD_S)
         if raw.waveform[0] == 3:
             raise EncodeError("this one not")
-        return Embeddings(None, np.full((1, 4), raw.waveform[0], np.float16))
+        return np.full((1, 4), raw.waveform[0], np.float16)
 
 
 def test_a_gpu_is_fed_by_several_threads_and_the_order_stays() -> None:
@@ -187,8 +198,8 @@ def test_a_gpu_is_fed_by_several_threads_and_the_order_stays() -> None:
     ready = []
     for i in range(clips):
         record = pack(RawClip(None, np.full(8000, i, np.int16), 0.5), Sampling())
-        ready.append(DecodedClip(Clip(f"{i:02d}", Path()), record))
-    ready.insert(2, DecodedClip(Clip("encoded before", Path()), None))
+        ready.append(EncodeJob(Clip(f"{i:02d}", Path()), record, (0,)))
+    ready.insert(2, EncodeJob(Clip("encoded before", Path()), None))
     taken: list[int] = []
 
     def asked():
@@ -197,11 +208,12 @@ def test_a_gpu_is_fed_by_several_threads_and_the_order_stays() -> None:
             yield clip
 
     made = []
-    for done in LocalBackend(OnGpu(), 1, Sampling()).encode(asked()):
+    for done in LocalBackend([OnGpu()], 1, Sampling()).encode(asked()):
         made.append(done)
         assert len(taken) - len(made) <= 2 * GPU_FEEDERS  # no further ahead: records take memory
     assert [each.clip for each in made] == [each.clip for each in ready]
-    assert made[2].embeddings is None and made[4].reason == "this one not"
+    assert made[2].encodings == () and made[4].encodings[0].reason == "this one not"
     for each in made[:2] + made[5:]:
-        assert each.embeddings is not None and each.embeddings.audio is not None
-        assert (each.embeddings.audio == int(each.clip.clip_id)).all()
+        [encoding] = each.encodings
+        assert encoding.embeddings is not None
+        assert (encoding.embeddings == int(each.clip.clip_id)).all()

@@ -25,7 +25,7 @@ def older_cache(tmp_path, film, tiny) -> tuple[Path, CacheLayout]:
 
 
 def sampling_of(layout: CacheLayout) -> Sampling:
-    return Manifest.read(layout.manifest("folder")).fingerprint.sampling
+    return Manifest.read(layout.manifest("folder")).sampling
 
 
 def test_an_older_cache_goes_on_with_its_version_and_keeps_its_embeddings(older_cache, tiny):

@@ -102,20 +102,24 @@ def test_the_folder_says_what_it_is(exported):
     } <= names
     text = (folder / "README.md").read_text()
     assert (
-        "| MAE |" in text and "fingerprint `imagebind-tiny-" in text and "semanticmac.load(" in text
+        "| MAE |" in text
+        and "fingerprint `vision-imagebind-tiny-" in text
+        and "semanticmac.load(" in text
     )
     about = json.loads((folder / "preprocessing.json").read_text())
-    assert about["sampling"]["frames_per_s"] == 2
-    about.pop("audio"), about.pop("vision")
-    name = about.pop("fingerprint")
-    assert Fingerprint.from_json(json.dumps(about)).name == name
+    assert [stream["modality"] for stream in about["streams"]] == ["vision", "audio"]
+    for stream in about["streams"]:
+        assert stream["sampling"]["frames_per_s"] == 2
+        name = stream.pop("fingerprint")
+        assert Fingerprint.from_dict(stream).name == name
 
 
 def test_another_encoder_is_refused(exported, tmp_path):
     folder = shutil.copytree(exported[0], tmp_path / "other")
     info = RunInfo.read(folder)
-    replace(info, fingerprint=replace(info.fingerprint, weights="0" * 64)).write(folder)
-    with pytest.raises(EncoderMismatch, match="weights"):
+    others = tuple(replace(stream, weights="0" * 64) for stream in info.streams.audio)
+    replace(info, streams=replace(info.streams, audio=others)).write(folder)
+    with pytest.raises(EncoderMismatch, match="audio weights"):
         semanticmac.load(folder)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.opening import StreamReader, open_cached
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.features.import_features import ImportReport, import_features
 
@@ -73,9 +73,9 @@ def import_file(
     return import_features(path, dataset, layout, lambda *_: None, **options), layout
 
 
-def read_dataset(layout: CacheLayout, name: str = "mosi") -> tuple[Manifest, EmbeddingReader]:
-    manifest = Manifest.read(layout.manifest(name))
-    return manifest, EmbeddingReader(layout.embeddings(manifest.fingerprint), manifest.fingerprint)
+def read_dataset(layout: CacheLayout, name: str = "mosi") -> tuple[Manifest, StreamReader]:
+    opened = open_cached(layout, name)
+    return opened.manifest, opened.reader
 
 
 def assert_refused(tmp_path: Path, data: object, message: str, dataset: str = "mosi") -> None:

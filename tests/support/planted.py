@@ -15,14 +15,15 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoModel, BertConfig, PreTrainedTokenizerFast, RobertaConfig, XLNetConfig
 
-from semanticmac.cache.embedding_store import EmbeddingWriter
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.records import Embeddings
+from semanticmac.cache.stream_catalogue import record_last
 from semanticmac.core import Kind, Task
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.run.weights import load_run
+from support.streams import StreamWriters, streams_of
 
 CPU = torch.device("cpu")
 WIDTH = 8
@@ -69,10 +70,8 @@ def write_corpus(
 ) -> CacheLayout:
     """A whole cache of these clips: shards, index and manifest, as stage 1 leaves them."""
     layout = CacheLayout(root)
-    fingerprint = Fingerprint(
-        "both", "tiny", "architecture", "weights", trained=True, width=WIDTH, sampling=Sampling()
-    )
-    writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
+    streams = streams_of(vision=WIDTH, audio=WIDTH)
+    writer = StreamWriters(layout, streams)
     rows = []
     for i, clip in enumerate(clips):
         frames = max(len(side) for side in (clip.audio, clip.vision) if side is not None)
@@ -97,7 +96,8 @@ def write_corpus(
         place = {"label": clip.label, "dialogue": clip.dialogue, "position": clip.position}
         rows.append(Row(**(vars(row) | has | place)))
     writer.finish()
-    Manifest(name, task, fingerprint, tuple(rows)).write(layout.manifest(name))
+    record_last(layout, name, streams.all)
+    Manifest(name, task, Sampling(), tuple(rows)).write(layout.manifest(name))
     return layout
 
 

@@ -106,11 +106,12 @@ def test_a_run_that_saw_other_data_is_named(
     assert (
         other_data(run, config, data) == other_data(tmp_path / "elsewhere.toml", config, data) == []
     )
-    others = replace(
-        data.manifest, fingerprint=replace(data.manifest.fingerprint, weights="others")
-    )
-    [note] = other_data(run / "config.toml", config, replace(data, manifest=others))
-    assert re.search(r"was trained on other embeddings \(weights: weights, not others\)", note)
+    mine = data.streams
+    others = tuple(replace(stream, weights="others") for stream in mine.vision)
+    data.train._reader.streams = replace(mine, vision=others)
+    [note] = other_data(run / "config.toml", config, data)
+    assert re.search(r"trained on other embeddings \(vision weights: weights, not others\)", note)
+    data.train._reader.streams = mine
     data.train.rows = (replace(data.train.rows[0], label=(0.5,)), *data.train.rows[1:])
     [note] = other_data(run, config, data)
     assert "was trained on other data" in note

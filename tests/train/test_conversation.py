@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from semanticmac.cache.batch import Batch, Sample, collate, no_text
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.cache.dialogue import ContextClip
-from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.opening import open_cached
 from semanticmac.cache.records import Embeddings, FrameWidths
 from semanticmac.eval.evaluate import evaluate, predict_clip
 from semanticmac.eval.predict import predict
@@ -46,9 +45,9 @@ SIZE: dict[str, Any] = {
 
 
 def clips_of(layout: CacheLayout, split: str, context_clips: int) -> ClipDataset:
-    manifest = Manifest.read(layout.manifest("planted"))
-    reader = EmbeddingReader(layout.embeddings(manifest.fingerprint))
-    return ClipDataset(manifest, reader, manifest.split(split), context_clips)
+    opened = open_cached(layout, "planted")
+    manifest = opened.manifest
+    return ClipDataset(manifest, opened.reader, manifest.split(split), context_clips)
 
 
 def assert_same_batch(actual: Batch, expected: Batch) -> None:

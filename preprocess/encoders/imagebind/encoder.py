@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import Embeddings, frame_count
+from semanticmac.core import FRAME_MODALITIES, FrameModality
 from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.encoders.imagebind.checkpoint import (
     SUFFIXES,
@@ -32,7 +32,7 @@ from semanticmac.preprocess.encoders.imagebind.download import (
 )
 from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram, windows_at
 from semanticmac.preprocess.encoders.imagebind.network import TINY, ImageBind, Tower, draw_weights
-from semanticmac.preprocess.encoders.protocol import EncodeError
+from semanticmac.preprocess.encoders.protocol import BF16, EncodeError, require_content, row_count
 
 ENCODERS = ("imagebind-tiny", "imagebind-huge")
 PACKAGED_TINY = Path(__file__).parent / "weights" / "imagebind-tiny.safetensors"
@@ -41,8 +41,6 @@ TINY_SEED = 20_240_807
 # The values of CLIP, also used by ImageBind.
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
-FRAMES_PER_S = 2
-BF16 = "@bf16"  # Ends the name of an encoder that computes in bfloat16.
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 # Frames or windows in one batch. Not an option, because the rounding of results depends on it.
 # On a CPU 64 is slower, through cache misses.
@@ -50,15 +48,16 @@ CHUNK_ROWS = 16
 
 
 class ImageBindEncoder:
-    """Frozen ImageBind: per frame and modality, the output of its head before L2 normalisation.
+    """One modality of frozen ImageBind: per frame, the output of its head before L2 normalisation.
 
-    See method §1. With bf16 it computes in bfloat16 on CUDA. That is faster and gives other
-    numbers, so the fingerprint differs.
+    See method §1. Both modalities may share one network. With bf16 it computes in bfloat16 on CUDA.
+    That is faster and gives other numbers, so the fingerprint differs.
     """
 
     def __init__(
         self,
         model: ImageBind,
+        modality: FrameModality,
         name: str,
         weights: str,  # SHA-256, hex
         trained: bool,
@@ -71,6 +70,7 @@ class ImageBindEncoder:
             raise ValueError(f"bf16 needs a CUDA device and this encoder is on {device}; drop bf16")
         self.device = torch.device(device)
         self.model = model.eval().requires_grad_(False).to(self.device)
+        self.modality = modality
         self.name = name
         self.weights = weights
         self.trained = trained
@@ -88,32 +88,27 @@ class ImageBindEncoder:
         }
         digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode()).hexdigest()
         return Fingerprint(
-            "both", self.name, digest, self.weights, self.trained, self.width, sampling
+            self.modality, self.name, digest, self.weights, self.trained, self.width, sampling
         )
 
-    def encode(self, raw: RawClip) -> Embeddings:
-        """The embeddings of one clip; a missing modality stays None.
+    def encode(self, raw: RawClip) -> np.ndarray | None:
+        """(F, E) float16 of one clip; None if it lacks the modality.
 
         A clip never shares a batch with another clip. Matrix kernels round by the shape of their
         batch, so the bytes in the cache would depend on the clips that were encoded together. A
         clip without frames has one row for every k with k/2 < duration_s. Raises EncodeError for a
         clip without any modality, and for embeddings that float16 cannot hold.
         """
-        if raw.duration_s <= 0 or (raw.frames is None and raw.waveform is None):
-            raise EncodeError(f"it has neither frames nor audio (it lasts {raw.duration_s} s)")
-
-        vision = audio = None
-        if raw.frames is not None:
-            frames = prepare_frames(raw.frames, self.model.config.picture_px)
-            vision = _to_float16(self._run(self.model.vision, normalise_pixels, frames), "frames")
-        if raw.waveform is not None:
+        require_content(raw)
+        if self.modality == "vision":
             if raw.frames is None:
-                count = frame_count(raw.duration_s, FRAMES_PER_S)
-            else:
-                count = len(raw.frames)
-            windows = windows_at(raw.waveform, count)
-            audio = _to_float16(self._run(self.model.audio, mel_spectrogram, windows), "audio")
-        return Embeddings(vision, audio)
+                return None
+            frames = prepare_frames(raw.frames, self.model.config.picture_px)
+            return _to_float16(self._run(self.model.vision, normalise_pixels, frames), "frames")
+        if raw.waveform is None:
+            return None
+        windows = windows_at(raw.waveform, row_count(raw))
+        return _to_float16(self._run(self.model.audio, mel_spectrogram, windows), "audio")
 
     def _run(self, tower: Tower, prepare: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
         """Rows of one clip (F, …) → (F, width) float32 on the CPU."""
@@ -165,23 +160,24 @@ def normalise_pixels(frames: Tensor) -> Tensor:
     return (frames.float() / 255 - mean) / std
 
 
-def _print_notice(text: str) -> None:
+def print_notice(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def load_encoder(
+def load_encoders(
     name_or_path: str,
     device: str = "auto",
     progress: DownloadProgressFn | None = None,
-    notice: Callable[[str], None] = _print_notice,
-) -> ImageBindEncoder:
-    """One of ENCODERS, or a .pth / .safetensors file with the official keys → the frozen encoder.
+    notice: Callable[[str], None] = print_notice,
+    modalities: Sequence[FrameModality] = FRAME_MODALITIES,
+) -> tuple[ImageBindEncoder, ...]:
+    """One of ENCODERS, or a .pth / .safetensors file with the official keys → frozen encoders.
 
     imagebind-tiny uses the packaged weights, or fixed random weights (`trained` is False) if none
     are packaged. imagebind-huge is downloaded to `download_folder()` unless it is there: `notice`
     receives the licence first, `progress` the bytes. A file counts as trained. A name that ends in
-    `@bf16` computes in bfloat16, only on CUDA; the ending stays in the name of the encoder. Raises
-    CheckpointError, DownloadError.
+    `@bf16` computes in bfloat16, only on CUDA; the ending stays in the name of the encoder. The
+    encoders of several modalities share one network. Raises CheckpointError, DownloadError.
     """
     bf16 = name_or_path.endswith(BF16)
     plain = name_or_path.removesuffix(BF16)
@@ -199,7 +195,7 @@ def load_encoder(
             model = ImageBind(TINY)
             draw_weights(model, TINY_SEED)
         digest = weights_digest(model)
-        return ImageBindEncoder(model, plain + suffix, digest, trained, device, bf16=bf16)
+        return _of_modalities(model, modalities, plain + suffix, digest, trained, device, bf16)
 
     if plain == "imagebind-huge":
         name, path = plain, download_folder() / "imagebind_huge.pth"
@@ -212,7 +208,24 @@ def load_encoder(
     # Before the file is read: a file that changed since it was recorded is not even opened.
     digest = recorded_digest(path)
     model = read_checkpoint(path)
-    return ImageBindEncoder(model, name + suffix, digest, trained=True, device=device, bf16=bf16)
+    return _of_modalities(model, modalities, name + suffix, digest, True, device, bf16)
+
+
+def _of_modalities(
+    model: ImageBind,
+    modalities: Sequence[FrameModality],
+    name: str,
+    weights: str,
+    trained: bool,
+    device: str,
+    bf16: bool,
+) -> tuple[ImageBindEncoder, ...]:
+    encoders = []
+    for modality in modalities:
+        encoders.append(
+            ImageBindEncoder(model, modality, name, weights, trained, device, bf16=bf16)
+        )
+    return tuple(encoders)
 
 
 def _weight_file(path_as_given: str) -> Path:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from semanticmac.cache.failures import Failure
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Sampling
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.commands.ui.cache import labels_table
 from semanticmac.commands.ui.failures import failures_table
@@ -29,7 +29,6 @@ HOSTILE = {
     "bytes that are no UTF-8": "a\udcffb.mp4",
     "null": "a\x00b.mp4",
 }
-FINGERPRINT = Fingerprint("both", "tiny", "", "", trained=True, width=8, sampling=Sampling())
 PLAIN_ROW = {
     **{"clip_id": "a", "key": "0" * 32, "video": "", "start_s": 0.0, "end_s": None, "text": ""},
     **{"split": "train", "frames": 1, "duration_s": 0.5, "has_vision": True, "has_audio": True},
@@ -91,7 +90,7 @@ def test_a_hostile_name_is_shown_whole(view, name):
 def test_a_class_name_is_no_markup():
     task = Task("single-label", ("[red]happy", "sad\x1b[2J"))
     rows = [Row(**PLAIN_ROW, label=task.encode(name)) for name in task.classes]
-    table = shown(labels_table(Manifest("planted", task, FINGERPRINT, tuple(rows))))
+    table = shown(labels_table(Manifest("planted", task, Sampling(), tuple(rows))))
     assert "[red]happy" in table and r"sad\x1b[2J" in table
 
 

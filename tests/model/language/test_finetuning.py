@@ -67,9 +67,8 @@ def test_a_run_folder_gives_back_the_same_predictions(
     data = open_data(planted(), "planted")
     tokenizer = Tokenizer.load(families[family], 32)
     save_language(tmp_path / "language", LanguageModel.pretrained(families[family]), tokenizer)
-    fingerprint = data.manifest.fingerprint
     info = RunInfo(
-        "planted", data.task, fingerprint, model.config, 1, 1, "loss", 0.0, data.digest, {}
+        "planted", data.task, data.streams, model.config, 1, 1, "loss", 0.0, data.digest, {}
     )
     save_best(tmp_path, model, info)
     trained = load_run(tmp_path, CPU)

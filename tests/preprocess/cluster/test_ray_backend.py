@@ -15,21 +15,23 @@ from pathlib import Path
 import pytest
 import typer
 
+from semanticmac.cache import stream_catalogue
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.shard_format import read_index
 from semanticmac.cli import app
-from semanticmac.preprocess import build as build_module
 from semanticmac.preprocess import pipeline as stages
 from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.cluster.placement import ClusterError
 from semanticmac.preprocess.corpora import read_corpus
-from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
+from semanticmac.preprocess.encoders.requests import requests
 
 FILES = 8
+TINY = requests("imagebind-tiny")
 GUARD_S = 120.0  # a generous deadline; nothing here should come near it
-SHARD_BYTES = 6_000  # a few clips of the tiny encoder
+SHARD_BYTES = 3_000  # a few clips of the tiny encoder
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +76,12 @@ def made(corpus: Path, layout: Path, limit: int | None = None, **how) -> BuildRe
     clips = replace(clips, clips=clips.clips[:limit])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            build_module,
+            stream_catalogue,
             "EmbeddingWriter",
-            partial(build_module.EmbeddingWriter, shard_bytes=SHARD_BYTES),
+            partial(stream_catalogue.EmbeddingWriter, shard_bytes=SHARD_BYTES),
         )
         patch.setattr(stages, "_WRITE_CLIPS", 3)
-        how = {"encoder": None, **how}
+        how = {"encoders": (), **how}
         return build(
             clips,
             CacheLayout(layout),
@@ -91,17 +93,17 @@ def made(corpus: Path, layout: Path, limit: int | None = None, **how) -> BuildRe
 
 @pytest.fixture(scope="module")
 def tiny():
-    return load_encoder("imagebind-tiny", "cpu")
+    return load_encoders("imagebind-tiny", "cpu")
 
 
 @pytest.fixture(scope="module")
 def expected(corpus, tiny, tmp_path_factory) -> dict[str, bytes]:
     """The cache that one machine makes."""
     layout = tmp_path_factory.mktemp("one")
-    made(corpus, layout, encoder=tiny)
+    made(corpus, layout, encoders=tiny)
     found = contents(layout)
-    [embeddings] = (layout / "embeddings").iterdir()
-    assert len(read_index(embeddings)) >= 3
+    for embeddings in (layout / "embeddings").iterdir():
+        assert len(read_index(embeddings).shards) >= 3
     assert sum(name.startswith("frames/") for name in found) == FILES + 6
     return found
 
@@ -125,7 +127,7 @@ def machines() -> Iterator:
 def ray_cluster(machines) -> Iterator:
     from semanticmac.preprocess.cluster.ray_backend import join
 
-    with join(machines.address, "imagebind-tiny", "auto", None, Sampling()) as cluster:
+    with join(machines.address, TINY, "auto", None, Sampling()) as cluster:
         yield cluster
 
 
@@ -189,7 +191,7 @@ def records(found: dict[str, bytes]) -> dict[str, bytes]:
 def test_frames_that_one_machine_stored_are_encoded_by_a_cluster(
     ray_cluster, corpus, expected, tmp_path
 ):
-    made(corpus, tmp_path, encoder=None)
+    made(corpus, tmp_path, encoders=())
     report = made(corpus, tmp_path, cluster=ray_cluster)
     assert (report.decoded, report.encoded) == (0, FILES + 6)
     assert contents(tmp_path) == expected
@@ -239,17 +241,13 @@ def test_machines_that_differ_are_refused():
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'semanticmac[ray]'")
     from semanticmac.preprocess.cluster.ray_backend import RayBackend
 
-    cluster = RayBackend([], [], [], "imagebind-tiny", Sampling())
-    cluster._agree(
-        "EncodeActor", "one", Fingerprint("both", "tiny", "a", "weights", True, 8, Sampling())
-    )
-    cluster._agree(
-        "EncodeActor", "two", Fingerprint("both", "tiny", "a", "weights", True, 8, Sampling())
-    )
-    with pytest.raises(ClusterError, match="three is not like one: weights: others, not weights"):
-        cluster._agree(
-            "EncodeActor", "three", Fingerprint("both", "tiny", "a", "others", True, 8, Sampling())
-        )
+    cluster = RayBackend([], [], [], TINY, Sampling())
+    fingerprint = Fingerprint("audio", "tiny", "a", "weights", True, 8, Sampling())
+    cluster._agree("EncodeActor", "one", (fingerprint,))
+    cluster._agree("EncodeActor", "two", (fingerprint,))
+    message = "three is not like one: audio weights: others, not weights"
+    with pytest.raises(ClusterError, match=message):
+        cluster._agree("EncodeActor", "three", (replace(fingerprint, weights="others"),))
 
 
 def test_an_address_where_nothing_answers_is_named():

@@ -6,7 +6,7 @@ import json
 import os
 import pickle
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -20,8 +20,8 @@ from semanticmac.cache.manifest import Manifest
 from semanticmac.model.config import ModelConfig
 from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.corpora import Options, read_corpus
-from semanticmac.preprocess.encoders.imagebind.encoder import load_encoder
-from semanticmac.preprocess.encoders.protocol import PairEncoder
+from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
+from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
@@ -81,8 +81,8 @@ def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def encoder() -> PairEncoder:
-    return load_encoder("imagebind-tiny", "cpu")
+def encoders() -> Sequence[Encoder]:
+    return load_encoders("imagebind-tiny", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -247,13 +247,13 @@ Walk = Callable[..., tuple[BuildReport, Manifest]]
 
 
 @pytest.fixture
-def walk(tmp_path: Path, layout: CacheLayout, encoder: PairEncoder) -> Walk:
+def walk(tmp_path: Path, layout: CacheLayout, encoders: Sequence[Encoder]) -> Walk:
     """Writes a miniature corpus, caches it, trains for an epoch, and returns the cached rows."""
 
     def go(name: str, files: Files, options: Options = Options()) -> tuple[BuildReport, Manifest]:  # noqa: B008
         root = put(tmp_path / name, files)
         corpus = read_corpus(name, root, options)
-        report = build(corpus, layout, encoder, BuildOptions(root, workers=1), QUIET)
+        report = build(corpus, layout, encoders, BuildOptions(root, workers=1), QUIET)
         assert (report.failed, report.cached) == (0, len(corpus.clips)), layout.failures(
             name
         ).read_text()
@@ -292,7 +292,8 @@ def test_sims_and_simsv2(walk, films):
 def test_mosei_and_its_emotions_share_what_is_decoded_and_encoded(walk, dialogue, layout):
     report, sentiment = walk("mosei", mosei(dialogue))
     assert report.decoded == report.encoded == 2  # three copies of one video, two spans of it
-    (shards,) = {tuple(layout.embeddings(sentiment.fingerprint).glob("shard-*.arrow"))}
+    shards = sorted(layout.root.glob("embeddings/*/shard-*.arrow"))
+    assert shards
     before = [path.read_bytes() for path in shards]
     report, emotion = walk("mosei-emotion", mosei(dialogue))
     assert report.decoded == report.encoded == 0

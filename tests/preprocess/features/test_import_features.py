@@ -3,8 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from support.feature_files import VISION, feature_pickle, import_file, read_dataset, save_pickle
+from support.feature_files import (
+    AUDIO,
+    VISION,
+    feature_pickle,
+    import_file,
+    read_dataset,
+    save_pickle,
+)
 
+from semanticmac.cache.keys import Sampling
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.verify import verify
 from semanticmac.preprocess.build import BuildOptions, build
@@ -16,25 +24,23 @@ from semanticmac.preprocess.features.import_features import TASKS
 def test_the_fingerprint_marks_imported_features(tmp_path):
     path = save_pickle(feature_pickle(), tmp_path)
     _, layout = import_file(path, name="mosi-covarep")
-    fingerprint = read_dataset(layout, "mosi-covarep")[0].fingerprint
-    assert (fingerprint.encoder, fingerprint.width, fingerprint.trained) == (
-        "imported-mosi-covarep",
-        VISION,
-        True,
-    )
-    assert fingerprint.imported
-    assert fingerprint.architecture.startswith("imported:")
-    assert any(
-        "audio is padded with columns of zeros to the width 20" in note
-        for note in read_dataset(layout, "mosi-covarep")[0].notes
-    )
+    manifest, reader = read_dataset(layout, "mosi-covarep")
+    assert manifest.imported
+    [vision], [audio] = reader.streams.vision, reader.streams.audio
+    assert (vision.width, audio.width) == (VISION, AUDIO)
+    for fingerprint in (vision, audio):
+        assert (fingerprint.encoder, fingerprint.trained) == ("imported-mosi-covarep", True)
+        assert fingerprint.imported
+        assert fingerprint.architecture.startswith("imported:")
+    assert not any("padded" in note for note in manifest.notes)
 
 
 def test_a_second_import_writes_nothing_but_repairs_a_damaged_cache(tmp_path):
     path = save_pickle(feature_pickle(), tmp_path)
     _, layout = import_file(path)
-    manifest, _ = read_dataset(layout)
-    (shard,) = layout.embeddings(manifest.fingerprint).glob("shard-*.arrow")
+    manifest, reader = read_dataset(layout)
+    [vision] = reader.streams.vision
+    (shard,) = layout.embeddings(vision).glob("shard-*.arrow")
     before = shard.read_bytes()
     import_file(path)
     assert shard.read_bytes() == before
@@ -57,7 +63,7 @@ def test_an_import_does_not_hide_a_dataset_of_raw_videos(tmp_path):
     path = save_pickle(feature_pickle(), tmp_path)
     _, layout = import_file(path)
     manifest = Manifest.read(layout.manifest("mosi"))
-    raw = replace(manifest, fingerprint=replace(manifest.fingerprint, architecture="imagebind"))
+    raw = replace(manifest, sampling=Sampling())
     raw.write(layout.manifest("mosi"))
     with pytest.raises(CorpusError, match="holds mosi made from raw videos"):
         import_file(path)
@@ -72,7 +78,7 @@ def test_raw_videos_do_not_hide_an_imported_dataset(tmp_path):
         CorpusError,
         match=r"holds mosi made from imported features, .* give the videos another --name",
     ):
-        build(corpus, layout, None, BuildOptions(tmp_path, 1), lambda *_: None)
+        build(corpus, layout, (), BuildOptions(tmp_path, 1), lambda *_: None)
     assert layout.manifest("mosi").read_bytes() == before
 
 

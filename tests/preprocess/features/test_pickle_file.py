@@ -23,7 +23,7 @@ from semanticmac.preprocess.clip import CorpusError
 
 
 def assert_numbers(rows: np.ndarray, clip: int, count: int, width: int) -> None:
-    expected = np.zeros((count, VISION), np.float16)
+    expected = np.zeros((count, width), np.float16)
     for row in range(count):
         for column in range(width):
             expected[row, column] = number(clip, row, column)

@@ -20,7 +20,7 @@ from semanticmac.preprocess.demo.training.pool import Pool, lossy_picture, rando
 from semanticmac.preprocess.encoders.imagebind.checkpoint import read_checkpoint
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     PACKAGED_TINY,
-    load_encoder,
+    load_encoders,
     normalise_pixels,
     weights_digest,
 )
@@ -97,7 +97,7 @@ def test_a_few_steps_lower_the_loss(pool: Pool):
 
 def test_the_packaged_weights_are_small_and_named_by_their_digest():
     assert PACKAGED_TINY.stat().st_size <= 4 * 2**20
-    encoder = load_encoder("imagebind-tiny", "cpu")
+    encoder, _ = load_encoders("imagebind-tiny", "cpu")
     assert encoder.trained
     assert encoder.fingerprint(Sampling()).weights == weights_digest(read_checkpoint(PACKAGED_TINY))
     assert encoder.fingerprint(Sampling()).demo_only
@@ -105,7 +105,7 @@ def test_the_packaged_weights_are_small_and_named_by_their_digest():
 
 def test_the_packaged_weights_see_and_hear_the_affect_of_unknown_people():
     """docs/imagebind-tiny.md has the figures; the bar is lower here, for a small sample."""
-    encoder = load_encoder("imagebind-tiny", "cpu")
+    encoder, _ = load_encoders("imagebind-tiny", "cpu")
     rng = random_stream(11, 9)
     affects = rng.uniform(-3, 3, 150)
     px = encoder.model.config.picture_px

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ from safetensors.torch import load_file
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.records import Embeddings
+from semanticmac.core import FRAME_MODALITIES, FrameModality
 from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.encoders.imagebind import encoder as module
 from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError, write_checkpoint
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     ImageBindEncoder,
-    load_encoder,
+    load_encoders,
     prepare_frames,
 )
 from semanticmac.preprocess.encoders.imagebind.network import (
@@ -39,8 +41,23 @@ def small_model() -> ImageBind:
     return model
 
 
-def small_encoder() -> ImageBindEncoder:
-    return ImageBindEncoder(small_model(), "small", "0" * 64, trained=False, device="cpu")
+class Pair:
+    """Both modalities of one network."""
+
+    def __init__(self, encoders: Sequence[ImageBindEncoder]) -> None:
+        self.vision, self.audio = encoders
+        self.model = self.vision.model
+
+    def encode(self, raw: RawClip) -> Embeddings:
+        return Embeddings(self.vision.encode(raw), self.audio.encode(raw))
+
+
+def small_encoder(modality: FrameModality) -> ImageBindEncoder:
+    return ImageBindEncoder(small_model(), modality, "small", "0" * 64, trained=False, device="cpu")
+
+
+def small_pair() -> Pair:
+    return Pair([small_encoder(modality) for modality in FRAME_MODALITIES])
 
 
 def clip(
@@ -64,8 +81,8 @@ def test_results_do_not_depend_to_the_bit_on_what_was_encoded_before(seed: int) 
         clip(40, 2, vision=False),
         clip(21, 3, audio=False, width_px=71),
     ]
-    alone = [small_encoder().encode(raw) for raw in clips]
-    encoder = small_encoder()
+    alone = [small_pair().encode(raw) for raw in clips]
+    encoder = small_pair()
     for index in np.random.default_rng(seed).permutation(len(clips) * 2) % len(clips):
         made = encoder.encode(clips[index])
         assert same(made.vision, alone[index].vision) and same(made.audio, alone[index].audio)
@@ -73,9 +90,9 @@ def test_results_do_not_depend_to_the_bit_on_what_was_encoded_before(seed: int) 
 
 def test_chunks_of_a_long_clip_give_the_rows_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = clip(21, 0)
-    chunks = small_encoder().encode(raw)
+    chunks = small_pair().encode(raw)
     monkeypatch.setattr(module, "CHUNK_ROWS", 64)
-    whole = small_encoder().encode(raw)
+    whole = small_pair().encode(raw)
     for ours, theirs in ((chunks.vision, whole.vision), (chunks.audio, whole.audio)):
         assert ours is not None and theirs is not None
         np.testing.assert_allclose(ours.astype(float), theirs.astype(float), atol=2e-3)
@@ -83,7 +100,7 @@ def test_chunks_of_a_long_clip_give_the_rows_of_the_whole(monkeypatch: pytest.Mo
 
 def test_an_absent_modality_stays_absent() -> None:
     silent, blind = (
-        small_encoder().encode(raw) for raw in (clip(3, 0, audio=False), clip(3, 0, vision=False))
+        small_pair().encode(raw) for raw in (clip(3, 0, audio=False), clip(3, 0, vision=False))
     )
     assert silent.audio is None and silent.vision is not None and silent.vision.shape == (3, 8)
     assert blind.vision is None and blind.audio is not None and blind.audio.shape == (3, 8)
@@ -95,13 +112,13 @@ def test_sound_alone_has_a_row_for_every_half_second_that_begins(
     duration_s: float, rows: int
 ) -> None:
     raw = RawClip(None, np.ones(round(duration_s * 16000), np.int16), duration_s)
-    embeddings = small_encoder().encode(raw)
+    embeddings = small_pair().encode(raw)
     assert embeddings.audio is not None and len(embeddings.audio) == rows
 
 
 def test_sound_has_as_many_rows_as_there_are_pictures() -> None:
     raw = RawClip(np.zeros((4, 40, 40, 3), np.uint8), np.ones(9000, np.int16), duration_s=1.6)
-    embeddings = small_encoder().encode(raw)
+    embeddings = small_pair().encode(raw)
     assert embeddings.audio is not None and len(embeddings.audio) == 4
 
 
@@ -109,7 +126,7 @@ def test_sound_has_as_many_rows_as_there_are_pictures() -> None:
 def test_clips_give_the_reference_embeddings(tmp_path: Path) -> None:
     shutil.copy(GOLDEN / "imagebind_small.pth", tmp_path)
     (tmp_path / "imagebind_small.json").write_text('{"vision_heads": 4, "audio_heads": 4}')
-    encoder = load_encoder(str(tmp_path / "imagebind_small.pth"), "cpu")
+    encoder = Pair(load_encoders(str(tmp_path / "imagebind_small.pth"), "cpu"))
     golden = load_file(GOLDEN / "imagebind_small_io.safetensors")
     pictures = golden["vision.image"].permute(0, 2, 3, 1).numpy()  # (3, 224, 224, 3)
     for index, waveform in enumerate(golden["audio.waveform"].numpy()):
@@ -149,7 +166,7 @@ def test_read_only_pictures_are_read_and_others_refused() -> None:
 
 
 def test_what_float16_cannot_hold_is_refused_with_the_clip() -> None:
-    encoder = small_encoder()
+    encoder = small_encoder("vision")
     with torch.no_grad():
         encoder.model.vision.head.weight *= 1e6
     with pytest.raises(
@@ -157,6 +174,7 @@ def test_what_float16_cannot_hold_is_refused_with_the_clip() -> None:
         match=r"the embedding of its frames reaches .* beyond the largest float16, 65504",
     ):
         encoder.encode(clip(2, 1))
+    encoder = small_encoder("audio")
     with torch.no_grad():
         encoder.model.audio.head.weight[0, 0] = float("nan")
     with pytest.raises(EncodeError, match=r"the embedding of its audio is not finite"):
@@ -167,18 +185,20 @@ def test_what_float16_cannot_hold_is_refused_with_the_clip() -> None:
     "raw", [RawClip(None, None, 2.0), RawClip(None, np.zeros(0, np.int16), 0.0)]
 )
 def test_a_clip_without_anything_is_refused(raw: RawClip) -> None:
-    with pytest.raises(EncodeError, match="it has neither frames nor audio"):
-        small_encoder().encode(raw)
-    with pytest.raises(ValueError, match="need vision or audio, but both are None"):
-        Embeddings(None, None)
+    for modality in FRAME_MODALITIES:
+        with pytest.raises(EncodeError, match="it has neither frames nor audio"):
+            small_encoder(modality).encode(raw)
 
 
 def test_fingerprints_tell_weights_architectures_and_samplings_apart() -> None:
-    mine = small_encoder().fingerprint(Sampling())
+    mine = small_encoder("vision").fingerprint(Sampling())
     assert (mine.encoder, mine.trained, mine.width, mine.dtype) == ("small", False, 8, "float16")
-    assert mine == small_encoder().fingerprint(Sampling())
+    assert mine == small_encoder("vision").fingerprint(Sampling())
+    hears = small_encoder("audio").fingerprint(Sampling())
+    assert mine.differences(hears) == ["modality: vision, not audio"]
     other = ImageBindEncoder(
         ImageBind(SMALL.__class__(SMALL.vision, SMALL.audio, 8, 42)),
+        "vision",
         "small",
         "1" * 64,
         False,
@@ -192,21 +212,21 @@ def test_fingerprints_tell_weights_architectures_and_samplings_apart() -> None:
 
 def test_bf16_needs_cuda() -> None:
     with pytest.raises(ValueError, match="bf16 needs a CUDA device and this encoder is on cpu"):
-        ImageBindEncoder(small_model(), "small", "0" * 64, False, "cpu", bf16=True)
+        ImageBindEncoder(small_model(), "audio", "small", "0" * 64, False, "cpu", bf16=True)
     with pytest.raises(
         CheckpointError, match=r"imagebind-tiny@bf16 needs a GPU \(CUDA\).*leave out @bf16"
     ):
-        load_encoder("imagebind-tiny@bf16", "cpu")
+        load_encoders("imagebind-tiny@bf16", "cpu")
 
 
 def test_tiny_is_an_untrained_draw_until_weights_are_packaged(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(module, "PACKAGED_TINY", tmp_path / "tiny.safetensors")
-    drawn = load_encoder("imagebind-tiny", "cpu")
+    drawn, _ = load_encoders("imagebind-tiny", "cpu")
     assert (drawn.name, drawn.trained, drawn.width) == ("imagebind-tiny", False, 128)
     write_checkpoint(drawn.model, tmp_path / "tiny.safetensors", torch.float16)
-    packaged = load_encoder("imagebind-tiny", "cpu")
+    packaged, _ = load_encoders("imagebind-tiny", "cpu")
     assert packaged.trained and packaged.weights != drawn.weights  # float16 rounded them
     assert packaged.model.config == drawn.model.config
     assert (tmp_path / "tiny.safetensors").stat().st_size <= 4 * 2**20
@@ -226,7 +246,7 @@ def test_huge_is_found_or_downloaded_after_the_licence(
 
     monkeypatch.setattr(module, "download", fetch)
     for _ in range(2):
-        encoder = load_encoder("imagebind-huge", "cpu", notice=broadcast.append)
+        encoder, _ = load_encoders("imagebind-huge", "cpu", notice=broadcast.append)
         assert (encoder.name, encoder.trained, len(encoder.weights)) == ("imagebind-huge", True, 64)
     assert len(broadcast) == 2  # once: the second time it is found
     assert "CC BY-NC-SA 4.0: non-commercial" in broadcast[0]
@@ -238,6 +258,6 @@ def test_unknown_encoders_are_refused() -> None:
     with pytest.raises(
         CheckpointError, match=rf"no encoder is called 'imagebind-large': {choices}"
     ):
-        load_encoder("imagebind-large")
+        load_encoders("imagebind-large")
     with pytest.raises(CheckpointError, match=rf"there is no file none\.pth: {choices}"):
-        load_encoder("none.pth")
+        load_encoders("none.pth")

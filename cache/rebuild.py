@@ -1,0 +1,47 @@
+"""The command that caches a dataset again, for error messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.streams import Streams
+from semanticmac.core import FRAME_MODALITIES
+
+# Encoders that are opened by their name alone.
+_BY_NAME = ("imagebind-tiny", "imagebind-huge", "logmel-stats", "egemaps")
+
+
+def cache_command(dataset: str, corpus: str, streams: Streams, *more: str) -> str:
+    """The command that caches a dataset with these streams.
+
+    DIR and FILE stand for paths that the cache does not know.
+    """
+    name = [] if dataset == corpus else ["--name", dataset]
+    if streams.all and all(stream.imported for stream in streams.all):
+        return " ".join(["semanticmac import-features FILE --dataset", corpus, *name])
+    words = ["semanticmac cache", corpus, "--root DIR", *name, *_encoder_options(streams)]
+    if streams.sampling.picture != Sampling().picture:
+        words += ["--picture", streams.sampling.picture]
+    return " ".join([*words, *more])
+
+
+def _encoder_options(streams: Streams) -> Sequence[str]:
+    specs = {}
+    for modality in FRAME_MODALITIES:
+        specs[modality] = [_spec(stream) for stream in streams.of(modality) if not stream.imported]
+    if specs["vision"] == specs["audio"]:
+        return [word for spec in specs["vision"] for word in ("--encoder", spec)]
+    words = []
+    for modality, names in specs.items():
+        for spec in names:
+            words += [f"--{modality}", spec]
+    return words
+
+
+def _spec(stream: Fingerprint) -> str:
+    """How the encoder is named on the command line."""
+    if stream.spec:
+        return stream.spec
+    name, _, _ = stream.encoder.partition("@")
+    return stream.encoder if name in _BY_NAME else "FILE"

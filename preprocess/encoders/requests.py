@@ -1,0 +1,89 @@
+"""Encoders as the command line names them, and opening several of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from semanticmac.core import FRAME_MODALITIES, FrameModality
+from semanticmac.preprocess.encoders.imagebind.download import DownloadProgressFn
+from semanticmac.preprocess.encoders.protocol import BF16, Encoder
+
+_IMAGEBIND = ("imagebind-tiny", "imagebind-huge")
+_WEIGHT_FILES = (".pth", ".pt", ".safetensors")
+
+
+@dataclass(frozen=True)
+class EncoderRequest:
+    """One encoder to open."""
+
+    modality: FrameModality
+    spec: str  # "imagebind-huge", "clip:FOLDER-OR-HUB-NAME", "wavlm:NAME@layer12", "logmel-stats"
+
+
+def requests(
+    encoder: str | None, vision: Sequence[str] = (), audio: Sequence[str] = ()
+) -> tuple[EncoderRequest, ...]:
+    """The encoders of --encoder (both modalities), --vision and --audio."""
+    named: dict[FrameModality, list[str]] = {"vision": [*vision], "audio": [*audio]}
+    asked = []
+    for modality in FRAME_MODALITIES:
+        if encoder is not None:
+            asked.append(EncoderRequest(modality, encoder))
+        asked += [EncoderRequest(modality, spec) for spec in named[modality]]
+    return tuple(dict.fromkeys(asked))
+
+
+def open_encoders(
+    asked: Sequence[EncoderRequest],
+    device: str = "auto",
+    progress: DownloadProgressFn | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> tuple[Encoder, ...]:
+    """Opens encoders in their order. Both modalities of ImageBind share one network.
+
+    progress: receives the bytes of a download; notice: receives the licence of such weights. Raises
+    CheckpointError and DownloadError, and what the registry raises.
+    """
+    opened: dict[EncoderRequest, Encoder] = {}
+    for request in asked:
+        if request in opened:
+            continue
+        if _is_imagebind(request.spec):
+            for encoder in _open_imagebind(request.spec, asked, device, progress, notice):
+                opened[EncoderRequest(encoder.modality, request.spec)] = encoder
+        else:
+            opened[request] = _open_other(request, device)
+    return tuple(opened[request] for request in asked)
+
+
+def needs_huge_weights(asked: Sequence[EncoderRequest]) -> bool:
+    """Whether the weights of imagebind-huge are read, which may have to be downloaded."""
+    return any(request.spec.removesuffix(BF16) == "imagebind-huge" for request in asked)
+
+
+def _is_imagebind(spec: str) -> bool:
+    name = spec.removesuffix(BF16)
+    return name in _IMAGEBIND or (":" not in name and name.endswith(_WEIGHT_FILES))
+
+
+def _open_imagebind(
+    spec: str,
+    asked: Sequence[EncoderRequest],
+    device: str,
+    progress: DownloadProgressFn | None,
+    notice: Callable[[str], None] | None,
+) -> Sequence[Encoder]:
+    # Imported here because it loads torch.
+    from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders, print_notice
+
+    modalities = [request.modality for request in asked if request.spec == spec]
+    return load_encoders(spec, device, progress, notice or print_notice, modalities)
+
+
+def _open_other(request: EncoderRequest, device: str) -> Encoder:
+    # Imported here because it loads torch.
+    from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
+
+    [encoder] = load_encoders(request.spec, device, modalities=[request.modality])
+    return encoder
