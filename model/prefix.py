@@ -78,8 +78,8 @@ def embedding_norm(language: LanguageModel) -> Tensor:
     ids = torch.arange(0, rows, max(1, rows // _SAMPLED_EMBEDDINGS), device=device)[None]
     with torch.no_grad():
         embeddings = language.embed(ids, torch.ones_like(ids, dtype=torch.bool))
-    norms: Tensor = torch.linalg.vector_norm(embeddings.float(), dim=-1)
-    return norms.mean()
+        norms: Tensor = torch.linalg.vector_norm(embeddings.float(), dim=-1)
+        return norms.mean()
 
 
 def _columns(index: Tensor, tokens: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ run.json              the model, its data, the best epoch, how many texts were c
 config.toml           all settings of the training
 model.safetensors     weights of the best epoch
 language/             tokenizer and configuration of the language model; no model hub is needed
+step_cost.json        time and peak memory of a step, measured before training (train/step_cost.py)
 log.jsonl             one line for each step and each epoch (train/logger.py)
 checkpoint/           state for `train --resume`, until training ends (train/checkpoint.py)
 pseudo_labels/        targets of every sub-task, one file for each epoch (run/pseudo_labels.py)

@@ -62,6 +62,22 @@ class BatchReader:
         valid = self.data.valid
         return self._read(valid, chunks(self.distributed.part(len(valid)), self.config.batch_size))
 
+    def longest_texts(self) -> TrainBatch:
+        """A batch of this process's size with the longest texts of the train split."""
+        train = self.data.train
+        by_length = sorted(range(len(train)), key=self._text_length, reverse=True)
+        count = max(1, self.config.batch_size // self.distributed.world_size)
+        rows = by_length[:count]
+        [local] = self._read(train, [rows])
+        return TrainBatch(rows, local.clip_ids, local)
+
+    def _text_length(self, row: int) -> int:
+        train = self.data.train
+        length = len(train.rows[row].text)
+        for clip in train.context_rows[row] if train.context_rows is not None else ():
+            length += len(clip.text)
+        return length
+
     def _read(self, dataset: ClipDataset, batches: Sequence[Sequence[int]]) -> Iterator[Batch]:
         """batches: clip positions in the dataset."""
         model = self.config.model

@@ -33,6 +33,7 @@ from semanticmac.train.language import open_language
 from semanticmac.train.logger import GPU_BUFFERED_STEPS, EpochLog, RunLog, read_epochs
 from semanticmac.train.resume import is_trained
 from semanticmac.train.seeding import deterministic, seed_everything
+from semanticmac.train.step_cost import measure_step
 from semanticmac.train.trainer import Trainer
 from semanticmac.train.validation import Score, require_finite, validation_score
 
@@ -171,6 +172,11 @@ def _open_session(
             for earlier in islice(read_epochs(run / "log.jsonl"), metadata.epoch - 1):
                 callbacks.on_epoch(earlier)
             saved.restore(trainer)
+        else:
+            cost = measure_step(trainer, reader)
+            callbacks.on_note(cost.note(trainer.total_steps))
+            if is_main:
+                cost.write(run)
 
         log_file = run / "log.jsonl" if is_main else None
         buffered_steps = GPU_BUFFERED_STEPS if on_gpu else 1

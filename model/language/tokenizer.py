@@ -177,10 +177,10 @@ class Tokenizer:
             cut_at = starts[-min(excess, len(starts))] - len(self.before)
             kept = kept[: max(0, min(cut_at, len(kept) - 1))]
             encoded = self._encode(kept)
-        if len(encoded["input_ids"]) > self.max_tokens:
+        if not kept.strip():
             raise LanguageModelError(
-                f"the prompt alone has more than max_tokens={self.max_tokens} tokens: shorten it, "
-                "or set a greater max_tokens"
+                f"the prompt leaves no room for a text within max_tokens={self.max_tokens}: "
+                "shorten it, or set a greater max_tokens"
             )
         return TokenizedText(encoded["input_ids"], encoded.get("token_type_ids", []), kept != text)
 

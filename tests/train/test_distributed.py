@@ -104,10 +104,11 @@ def with_dropout(corpus: str, settings: dict[str, Any], run: Path) -> dict[str, 
 
 
 def files_of(run: Path) -> dict[str, bytes]:
+    """All files but the one that holds measured seconds."""
     return {
         str(path.relative_to(run)): path.read_bytes()
         for path in sorted(run.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != "step_cost.json"
     }
 
 

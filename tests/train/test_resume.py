@@ -114,10 +114,11 @@ def in_child(layout: CacheLayout, settings: dict[str, Any]) -> Iterator[Kill]:
 
 
 def files_of(run: Path) -> dict[str, bytes]:
+    """All files but the one that holds measured seconds."""
     return {
         str(path.relative_to(run)): path.read_bytes()
         for path in sorted(run.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != "step_cost.json"
     }
 
 

@@ -26,6 +26,7 @@ from semanticmac.train.data import TrainData, resolve, with_dialogue
 from semanticmac.train.experiments.optuna_study import Draws, Point, Sampler
 from semanticmac.train.experiments.runs import PlannedRun, RunResult, train_or_resume
 from semanticmac.train.experiments.search_space import Choice, Space
+from semanticmac.train.step_cost import FILE as STEP_COST
 
 BEST = "best.toml"
 _WEIGHTS = ("model.safetensors", "language", "pseudo_labels")  # needed only to use the model
@@ -154,7 +155,7 @@ def _clean_up(folder: Path, points: Sequence[Point], more_is_better: bool) -> No
     for point in points:
         run = trial_folder(folder, point.number)
         if point.failure is not None and run.exists() and not (run / FAILURE).exists():
-            _remove(run, (*_WEIGHTS, "checkpoint", "run.json"))
+            _remove(run, (*_WEIGHTS, "checkpoint", "run.json", STEP_COST))
             write_text(run / FAILURE, point.failure + "\n")
 
 

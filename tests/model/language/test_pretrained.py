@@ -7,11 +7,15 @@ import logging
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from support.language import save_family
 from transformers import BertConfig
 
+from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.report import language_notes
 from semanticmac.model.language.tokenizer import Tokenizer
 
 
@@ -87,3 +91,61 @@ def test_code_in_a_model_folder_is_never_run(
             load(tmp_path / "unknown")
         assert "trust_remote_code" not in str(refusal.value)
     assert not (tmp_path / "ran").exists()
+
+
+def save_as_bin(folder: Path) -> None:
+    """Turns a checkpoint in safetensors into one of older versions."""
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def test_a_bin_checkpoint_is_read(tmp_path: Path) -> None:
+    save_family("bert", tmp_path)
+    expected = LanguageModel.pretrained(tmp_path).encoder.state_dict()
+    save_as_bin(tmp_path)
+    weights = LanguageModel.pretrained(tmp_path).encoder.state_dict()
+    for name, tensor in expected.items():
+        assert torch.equal(weights[name], tensor), name
+
+
+class Planted:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.marker), "w")
+
+
+def test_a_bin_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
+    save_family("bert", tmp_path)
+    save_as_bin(tmp_path)
+    torch.save({"bomb": Planted(tmp_path / "ran")}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(LanguageModelError, match=r"no plain tensors|cannot be read"):
+        LanguageModel.pretrained(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_surplus_tensors_are_named_and_heads_are_not(tmp_path: Path) -> None:
+    save_family("bert", tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["cls.predictions.bias"] = torch.zeros(3)
+    weights["encoder.layer.9.output.dense.bias"] = torch.zeros(16)
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    language = LanguageModel.pretrained(tmp_path)
+    assert language.surplus == ("encoder.layer.9.output.dense.bias",)
+    notes = language_notes(language, Tokenizer.load(tmp_path, 8), ModelConfig(language="bert"))
+    assert notes[-1] == (
+        "bert: 1 tensors of the checkpoint are unknown to its architecture and are not read "
+        "(encoder.layer.9.output.dense.bias)"
+    )
+
+
+def test_four_bit_weights_need_bitsandbytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_family("bert", tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(LanguageModelError, match="pip install bitsandbytes"):
+        LanguageModel.pretrained(tmp_path, "4bit", frozen=True)

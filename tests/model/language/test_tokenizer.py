@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.language import FAMILIES, TEXTS
 
+from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.pretrained import LanguageModelError
 from semanticmac.model.language.tokenizer import Tokenizer
 
@@ -114,3 +119,60 @@ def test_a_tokenizer_without_pairs_is_refused(families: dict[str, str]) -> None:
     with pytest.raises(LanguageModelError, match=r"Slow has no fast version.*setting=utterance"):
         slow.tokenize_pair("a", "b")
     assert tokenize.tokenize_pair("", "b") is None
+
+
+def test_a_prompt_stands_around_every_text_and_is_never_cut(families: dict[str, str]) -> None:
+    plain = Tokenizer.load(families["bert"], 12)
+    prompted = Tokenizer.load(families["bert"], 12, "they like {text} we hate")
+    tokens = prompted(["love", "", "a b c d e f g"])
+    words = plain.tokenizer.convert_ids_to_tokens(tokens.ids[0][tokens.mask[0]].tolist())
+    assert words == ["<cls>", "they", "like", "love", "we", "hate", "<sep>"]
+    assert not tokens.mask[1].any()  # A text without words stays absent.
+    words = plain.tokenizer.convert_ids_to_tokens(tokens.ids[2][tokens.mask[2]].tolist())
+    assert words == ["<cls>", "they", "like", *"abcdef", "we", "hate", "<sep>"]
+    assert tokens.cut == 1
+    with pytest.raises(LanguageModelError, match="no room for a text within max_tokens=6"):
+        Tokenizer.load(families["bert"], 6, "they like {text} we hate")(["a"])
+
+
+def test_a_long_text_is_read_in_overlapping_windows(families: dict[str, str]) -> None:
+    tokenizer = Tokenizer.load(families["bert"], 40, window=16)
+    text = "a b c d e f g i we they love like film hate dread the a b c d e"  # 21 words
+    tokens = tokenizer([text, "love"])
+    words = tokenizer.tokenizer.convert_ids_to_tokens(tokens.ids[0][tokens.mask[0]].tolist())
+    first, second = words[:16], words[16:]
+    assert first == ["<cls>", *text.split()[:14], "<sep>"]
+    assert second == ["<cls>", *text.split()[10:], "<sep>"]  # Four words are in both.
+    assert tokens.cut == 0 and tokens.mask[1].sum() == 3
+
+    cut = Tokenizer.load(families["bert"], 20, window=16)([f"{text} {text} {text}"])
+    assert cut.cut == 1 and cut.mask.sum() == 32  # the windows that reach 20 tokens
+
+
+def test_a_model_reads_each_window_alone(families: dict[str, str]) -> None:
+    tokenizer = Tokenizer.load(families["bert"], 40, window=16)
+    language = LanguageModel.pretrained(families["bert"]).eval()
+    tokens = tokenizer(["a b c d e f g i we they love like film hate dread the a b", "love", ""])
+    language.window = 16
+    hidden = language(tokens.ids, tokens.mask)
+    language.window = 0
+    for start in (0, 16):
+        part = slice(start, start + 16)
+        expected = language(tokens.ids[:1, part], tokens.mask[:1, part])
+        torch.testing.assert_close(hidden[:1, part], expected, rtol=0, atol=1e-5)
+    alone = language(tokens.ids[1:2, :3], tokens.mask[1:2, :3])
+    torch.testing.assert_close(hidden[1:2, :3], alone, rtol=0, atol=1e-5)
+    assert (hidden[~tokens.mask] == 0).all()
+
+
+def test_a_folder_without_the_files_of_its_tokenizer_is_refused(
+    families: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(families["bert"], tmp_path / "model")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / "model" / name).unlink()
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config["vocab_size"] = 30_000
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(LanguageModelError, match=r"files of the tokenizer are missing|cannot be"):
+        Tokenizer.load(tmp_path / "model", 8)
