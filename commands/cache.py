@@ -163,7 +163,6 @@ def cache(
         frames=only != "embeddings",
         repair=repair,
         decoder=cast(Decoder, decoder),
-        specs=[request.spec for request in asked],
     )
     with Screen(err) as screen, ExitStack() as stack:
         loaded: Sequence[Encoder] = ()

@@ -47,8 +47,6 @@ class BuildOptions:
     frames: bool = True  # False: encode only clips that are decoded already
     repair: bool = False  # check every byte of the cache first, and make damaged parts again
     decoder: Decoder = DEFAULT_DECODER
-    # How each encoder was opened, such as "clip:FOLDER"; kept with its stream. None: by its name.
-    specs: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def build(
 
     with layout.build_lock():
         previous = read_previous(layout, corpus.dataset)
-        streams = _with_specs(backend.fingerprints(), options.specs)
+        streams = backend.fingerprints()
         damaged: list[str] = []
         if options.repair:
             damaged = drop_damaged(layout, streams, progress)
@@ -116,16 +114,6 @@ def build(
         keys = {status.key for status in statuses.values()}
         replaced = count_replaced(previous, keys, options.sampling)
     return replace(report, decoded=pipeline.decoded, encoded=pipeline.encoded, replaced=replaced)
-
-
-def _with_specs(
-    fingerprints: Sequence[Fingerprint], specs: Sequence[str]
-) -> tuple[Fingerprint, ...]:
-    streams = list(fingerprints)
-    for i, spec in enumerate(specs):
-        if spec != streams[i].encoder:
-            streams[i] = replace(streams[i], spec=spec)
-    return tuple(streams)
 
 
 def plan(

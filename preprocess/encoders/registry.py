@@ -61,7 +61,7 @@ def open_encoder(
 
 def known_names(modality: FrameModality) -> list[str]:
     """The names that `open_encoder` understands for a modality."""
-    names = []
+    names = ["imagebind-huge", "imagebind-tiny"]
     for kind, (of, _, _) in PRETRAINED.items():
         if of == modality:
             names.append(f"{kind}:FOLDER")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from semanticmac.core import FRAME_MODALITIES, FrameModality
 from semanticmac.preprocess.encoders.imagebind.download import DownloadProgressFn
@@ -29,9 +30,23 @@ def requests(
     asked = []
     for modality in FRAME_MODALITIES:
         if encoder is not None:
-            asked.append(EncoderRequest(modality, encoder))
-        asked += [EncoderRequest(modality, spec) for spec in named[modality]]
+            asked.append(EncoderRequest(modality, _absolute(encoder)))
+        for spec in named[modality]:
+            asked.append(EncoderRequest(modality, _absolute(spec)))
     return tuple(dict.fromkeys(asked))
+
+
+def _absolute(spec: str) -> str:
+    """The same encoder by the absolute path of its file or folder, for any working directory."""
+    plain, at, ending = spec.rpartition("@")
+    if not at:
+        plain, ending = spec, ""
+    kind, colon, source = plain.partition(":")
+    path = Path(source if colon else plain).expanduser()
+    if not path.exists() or (not colon and path.suffix not in _WEIGHT_FILES):
+        return spec
+    prefix = f"{kind}:" if colon else ""
+    return f"{prefix}{path.absolute()}{at}{ending}"
 
 
 def open_encoders(
@@ -43,7 +58,7 @@ def open_encoders(
     """Opens encoders in their order. Both modalities of ImageBind share one network.
 
     progress: receives the bytes of a download; notice: receives the licence of such weights. Raises
-    CheckpointError and DownloadError, and what the registry raises.
+    EncoderNotFound, CheckpointError and DownloadError.
     """
     opened: dict[EncoderRequest, Encoder] = {}
     for request in asked:
@@ -53,7 +68,7 @@ def open_encoders(
             for encoder in _open_imagebind(request.spec, asked, device, progress, notice):
                 opened[EncoderRequest(encoder.modality, request.spec)] = encoder
         else:
-            opened[request] = _open_other(request, device)
+            opened[request] = _open_other(request, device, notice)
     return tuple(opened[request] for request in asked)
 
 
@@ -81,9 +96,12 @@ def _open_imagebind(
     return load_encoders(spec, device, progress, notice or print_notice, modalities)
 
 
-def _open_other(request: EncoderRequest, device: str) -> Encoder:
+def _open_other(
+    request: EncoderRequest, device: str, notice: Callable[[str], None] | None
+) -> Encoder:
     # Imported here because it loads torch.
-    from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
+    from semanticmac.preprocess.encoders.registry import open_encoder
 
-    [encoder] = load_encoders(request.spec, device, modalities=[request.modality])
-    return encoder
+    if notice is None:
+        return open_encoder(request.spec, request.modality, device)
+    return open_encoder(request.spec, request.modality, device, notice)

@@ -63,6 +63,7 @@ class ImageBindEncoder:
         trained: bool,
         device: str = "auto",
         bf16: bool = False,
+        spec: str = "",  # the file of its weights, if it is not opened by its name
     ) -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -75,6 +76,7 @@ class ImageBindEncoder:
         self.weights = weights
         self.trained = trained
         self.bf16 = bf16
+        self.spec = spec
 
     @property
     def width(self) -> int:
@@ -88,7 +90,14 @@ class ImageBindEncoder:
         }
         digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode()).hexdigest()
         return Fingerprint(
-            self.modality, self.name, digest, self.weights, self.trained, self.width, sampling
+            self.modality,
+            self.name,
+            digest,
+            self.weights,
+            self.trained,
+            self.width,
+            sampling,
+            spec=self.spec,
         )
 
     def encode(self, raw: RawClip) -> np.ndarray | None:
@@ -197,6 +206,7 @@ def load_encoders(
         digest = weights_digest(model)
         return _of_modalities(model, modalities, plain + suffix, digest, trained, device, bf16)
 
+    spec = ""
     if plain == "imagebind-huge":
         name, path = plain, download_folder() / "imagebind_huge.pth"
         if not path.exists():
@@ -204,11 +214,11 @@ def load_encoders(
             download(IMAGEBIND_URL, path, progress)
     else:
         path = _weight_file(plain)
-        name = path.stem
+        name, spec = path.stem, name_or_path
     # Before the file is read: a file that changed since it was recorded is not even opened.
     digest = recorded_digest(path)
     model = read_checkpoint(path)
-    return _of_modalities(model, modalities, name + suffix, digest, True, device, bf16)
+    return _of_modalities(model, modalities, name + suffix, digest, True, device, bf16, spec)
 
 
 def _of_modalities(
@@ -219,11 +229,12 @@ def _of_modalities(
     trained: bool,
     device: str,
     bf16: bool,
+    spec: str = "",
 ) -> tuple[ImageBindEncoder, ...]:
     encoders = []
     for modality in modalities:
         encoders.append(
-            ImageBindEncoder(model, modality, name, weights, trained, device, bf16=bf16)
+            ImageBindEncoder(model, modality, name, weights, trained, device, bf16, spec)
         )
     return tuple(encoders)
 
