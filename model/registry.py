@@ -41,6 +41,7 @@ BUILT_IN: dict[str, str] = {
     "almt": "semanticmac.model.baselines.almt:MODEL",
     "mfn": "semanticmac.model.baselines.mfn:MODEL",
     "graph-mfn": "semanticmac.model.baselines.graph_mfn:MODEL",
+    "lnln": "semanticmac.model.baselines.lnln:MODEL",
 }
 
 

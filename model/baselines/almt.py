@@ -52,7 +52,14 @@ class ALMT(nn.Module):
         d, tokens = settings.width, settings.tokens
         self.embed = nn.ModuleDict()
         for modality in MODALITIES:
-            self.embed[modality] = TokenEmbedding(getattr(widths, modality), settings)
+            self.embed[modality] = TokenEmbedding(
+                getattr(widths, modality),
+                d,
+                tokens,
+                settings.positions,
+                settings.heads,
+                settings.feed_forward,
+            )
         self.language_positions = learned(tokens, d)
         self.language = nn.ModuleList()
         for _ in range(LEVELS - 1):
@@ -60,8 +67,10 @@ class ALMT(nn.Module):
         self.hyper_start = nn.Parameter(torch.ones(tokens, d))
         self.hyper = nn.ModuleList()
         for _ in range(LEVELS):
-            self.hyper.append(HyperLayer(settings))
-        self.fusion = CrossTransformer(settings)
+            self.hyper.append(HyperLayer(d, settings.heads, settings.dropout))
+        self.fusion = CrossTransformer(
+            d, tokens, settings.heads, settings.feed_forward, settings.fusion_layers
+        )
         self.head = nn.Linear(d, outputs)
 
     def forward(self, features: Features) -> FusionOutput:
@@ -97,25 +106,42 @@ def learned(count: int, width: int) -> nn.Parameter:
 
 
 class TokenEmbedding(nn.Module):
-    """A sequence of any length → learned tokens that have read it, by one transformer layer."""
+    """A sequence of any length → learned tokens that have read it, by transformer layers."""
 
-    def __init__(self, width: int, settings: ALMTSettings) -> None:
+    def __init__(
+        self,
+        input_width: int,
+        width: int,
+        tokens: int,
+        positions: int,
+        heads: int,
+        feed_forward: int,
+        layers: int = 1,
+    ) -> None:
         super().__init__()
-        d = settings.width
-        self.project = nn.Linear(width, d)
-        self.tokens = learned(settings.tokens, d)
-        self.token_positions = learned(settings.tokens, d)
-        self.frame_positions = learned(settings.positions, d)
-        self.layer = CrossLayer(d, settings.heads, settings.feed_forward)
+        self.project = nn.Linear(input_width, width)
+        self.tokens = learned(tokens, width)
+        self.token_positions = learned(tokens, width)
+        self.frame_positions = learned(positions, width)
+        self.layers = nn.ModuleList()
+        for _ in range(layers):
+            self.layers.append(CrossLayer(width, heads, feed_forward))
 
-    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """frames (B, F, width), mask (B, F), real ones first → (B, tokens, d)."""
+    def forward(self, frames: Tensor, mask: Tensor, read: Tensor | None = None) -> Tensor:
+        """frames (B, F, input_width), mask (B, F), real ones first → (B, tokens, width).
+
+        read (B, F): the frames that are looked at; None = all real ones.
+        """
         own = (self.tokens + self.token_positions).expand(len(frames), -1, -1)
         x = self.project(frames) + self.frame_positions[self.position(mask)]
         sequence = torch.cat([own, x], dim=1)
-        real = torch.cat([mask.new_ones(own.shape[:2]), mask], dim=1)
-        # Only the learned tokens are kept, so no frame needs to be a query.
-        kept: Tensor = self.layer(own, sequence, real[:, None])
+        read = mask if read is None else read
+        may_attend = torch.cat([mask.new_ones(own.shape[:2]), read], dim=1)[:, None]
+        for layer in self.layers[:-1]:
+            sequence = layer(sequence, sequence, may_attend)
+        # Only the learned tokens are kept, so no frame is a query of the last layer.
+        own = sequence[:, : len(self.tokens)]
+        kept: Tensor = self.layers[-1](own, sequence, may_attend)
         return kept
 
     def position(self, mask: Tensor) -> Tensor:
@@ -154,9 +180,8 @@ class CrossLayer(nn.Module):
 class HyperLayer(nn.Module):
     """h ← LN(h) + W_o(softmax(q k_aᵀ/√d) v_a + softmax(q k_vᵀ/√d) v_v), q from language."""
 
-    def __init__(self, settings: ALMTSettings) -> None:
+    def __init__(self, d: int, heads: int, dropout: float) -> None:
         super().__init__()
-        d, heads = settings.width, settings.heads
         self.norm_language = nn.LayerNorm(d)
         self.norm_audio = nn.LayerNorm(d)
         self.norm_vision = nn.LayerNorm(d)
@@ -165,7 +190,7 @@ class HyperLayer(nn.Module):
         self.from_audio = KeysAndValues(d, heads)
         self.from_vision = KeysAndValues(d, heads)
         self.to_output = nn.Linear(d, d)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(
         self, hyper: Tensor, language: Tensor, audio: Tensor, vision: Tensor, present: Tensor
@@ -203,15 +228,15 @@ class KeysAndValues(nn.Module):
 class CrossTransformer(nn.Module):
     """Language queries h; one learned token in front of both carries the result."""
 
-    def __init__(self, settings: ALMTSettings) -> None:
+    def __init__(self, d: int, tokens: int, heads: int, feed_forward: int, layers: int) -> None:
         super().__init__()
-        d, length = settings.width, settings.tokens + 1
+        length = tokens + 1
         self.token = learned(1, d)
         self.source_positions = learned(length, d)
         self.target_positions = learned(length, d)
         self.layers = nn.ModuleList()
-        for _ in range(settings.fusion_layers):
-            self.layers.append(CrossLayer(d, settings.heads, settings.feed_forward))
+        for _ in range(layers):
+            self.layers.append(CrossLayer(d, heads, feed_forward))
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """source h and target, the last level of language, (B, n, d) → the token (B, d)."""

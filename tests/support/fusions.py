@@ -71,6 +71,15 @@ SMALL: dict[str, dict[str, Any]] = {
         "language_heads": 1,
         "positions": 16,
     },
+    "lnln": {
+        "width": 8,
+        "tokens": 4,
+        "heads": 2,
+        "feed_forward": 10,
+        "depth": 1,
+        "positions": 16,
+        "discriminator_hidden": 6,
+    },
     "mfn": {
         "text_hidden": 8,
         "audio_hidden": 4,

@@ -19,6 +19,7 @@ OBJECTIVES = {
     "misa": "semanticmac.train.objectives.misa:MISAObjective",
     "self-mm": "semanticmac.train.objectives.self_mm:SelfMMObjective",
     "mmim": "semanticmac.train.objectives.mmim:MMIMObjective",
+    "lnln": "semanticmac.train.objectives.lnln:LNLNObjective",
 }
 
 

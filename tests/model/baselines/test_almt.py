@@ -47,7 +47,7 @@ def official_names() -> list[tuple[str, str]]:
     ]
     for letter, name in LETTERS.items():
         names.append((rf"proj_{letter}\.0\.(.*)", rf"embed.{name}.project.\1"))
-        names += layer_names(rf"proj_{letter}\.1\.encoder\.layers\.0", f"embed.{name}.layer")
+        names += layer_names(rf"proj_{letter}\.1\.encoder\.layers\.0", f"embed.{name}.layers.0")
         names += [
             (hyper + rf"\.fn\.to_k_t{letter}\.(.*)", rf"hyper.\1.from_{name}.to_key.\2"),
             (hyper + rf"\.fn\.to_v_t{letter}\.(.*)", rf"hyper.\1.from_{name}.to_value.\2"),
@@ -99,7 +99,7 @@ def slow_almt(fusion: nn.Module, clip: dict[str, Tensor]) -> Tensor:
         net = fusion.embed[modality]
         own = net.tokens + net.token_positions
         x = net.project(frames) + net.frame_positions[: len(frames)]
-        tokens[modality] = transformer_layer(net.layer, own, torch.cat([own, x]))
+        tokens[modality] = transformer_layer(net.layers[0], own, torch.cat([own, x]))
     level = tokens["text"] + fusion.language_positions
     levels = [level]
     for layer in fusion.language:
