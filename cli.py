@@ -23,6 +23,7 @@ from semanticmac.commands.import_features import import_features
 from semanticmac.commands.inspect import inspect
 from semanticmac.commands.options import SettingsCommand
 from semanticmac.commands.predict import predict
+from semanticmac.commands.probe import probe
 from semanticmac.commands.report import report
 from semanticmac.commands.runs import runs
 from semanticmac.commands.segment import segment
@@ -55,6 +56,7 @@ app.command(cls=CacheCommand)(cache)
 app.command()(import_features)
 app.command()(inspect)
 app.command()(verify)
+app.command()(probe)
 app.command(cls=SettingsCommand)(train)
 app.command("eval")(eval_)
 app.command()(analyze)

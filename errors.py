@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from semanticmac.eval.analysis.figure import AnalysisError
     from semanticmac.eval.report.results_file import ResultsFileError
     from semanticmac.eval.report.score_tables import ReportError
+    from semanticmac.eval.stream_features import ProbeError
     from semanticmac.inference import PredictError
     from semanticmac.model.config import SettingsConflict
     from semanticmac.model.language.pretrained import LanguageModelError
@@ -54,6 +55,7 @@ __all__ = [
     "EncoderNotFound",
     "LanguageModelError",
     "PredictError",
+    "ProbeError",
     "ProgramError",
     "RecognitionError",
     "RecordError",
@@ -89,6 +91,7 @@ _MODULES = {
     "EncoderNotFound": "preprocess.encoders.spec",
     "LanguageModelError": "model.language.pretrained",
     "PredictError": "inference",
+    "ProbeError": "eval.stream_features",
     "ProgramError": "preprocess.decoding.ffmpeg_program",
     "RecognitionError": "preprocess.speech.recognition",
     "RecordError": "cache.frame_codec",

@@ -6,11 +6,15 @@ The weights are random in the shapes of imagebind-huge, with few blocks per towe
 of a tower are alike. The same matrix products alone, in the same order and sizes, take turns with
 the encoder. The share is their time divided by the encoder's, in float32 and under autocast to
 bfloat16. The preparation of rows (resize, filter bank) is timed separately.
+
+CLIP-L/14 (3 of its 24 layers) and WavLM-large (all layers, convolutions included) follow in
+float32, in the shapes of the published models.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import arguments, interleaved, report, synchronised
+from benchmarks.pretrained_shapes import clip_large, wavlm_large
 from semanticmac.cache.records import RawClip
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     CHUNK_ROWS,
@@ -36,6 +41,8 @@ from semanticmac.preprocess.encoders.imagebind.network import (
     draw_weights,
 )
 
+CLIP_LAYERS, WAVLM_SECONDS = 3, 8.0
+
 
 def products(
     tower: TowerConfig, rows: int, tokens: int, keys: int, blocks: int
@@ -48,6 +55,13 @@ def products(
     pairs.append((torch.randn(many, tokens, head), torch.randn(many, head, keys)))
     pairs.append((torch.randn(many, tokens, keys), torch.randn(many, keys, head)))
     return pairs * blocks
+
+
+def multiply(factors: list[tuple[Tensor, Tensor]]) -> None:
+    """The products alone."""
+    with torch.inference_mode():
+        for left, right in factors:
+            left @ right
 
 
 def work(model: ImageBind, raw: RawClip) -> list[tuple[str, Tower, TowerConfig, Tensor, int, int]]:
@@ -113,11 +127,7 @@ def main() -> None:
                     ):
                         tower(inputs)
 
-                def alone(factors: list[tuple[Tensor, Tensor]] = factors) -> None:
-                    for left, right in factors:
-                        left @ right
-
-                alone_s, tower_s = best(alone, forward)
+                alone_s, tower_s = best(partial(multiply, factors), forward)
                 figures |= {
                     f"{prefix}{name}_of_matmul": alone_s / tower_s,
                     f"{prefix}{name}_gflop_per_s": flops / tower_s / 1e9,
@@ -127,9 +137,18 @@ def main() -> None:
             lambda: normalise_pixels(prepare_frames(frames, HUGE.picture_px)),
             lambda: mel_spectrogram(windows_at(waveform, options.rows)),
         )
+    for shape in (
+        clip_large(CLIP_LAYERS, options.device),
+        wavlm_large(WAVLM_SECONDS, options.device),
+    ):
+        alone_s, encoder_s = best(partial(multiply, shape.pairs), shape.encode)
+        figures |= {
+            f"{shape.name}_of_matmul": alone_s / encoder_s,
+            f"{shape.name}_ms_a_row": 1000 * encoder_s / shape.rows,
+        }
     report(
         "the encoder spends its time in matrix products",
-        "vision_of_matmul and audio_of_matmul at least 0.7",
+        "every share of float32 at least 0.7",
         blocks=options.blocks,
         rows=options.rows,
         threads=options.threads,

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from semanticmac.core import MODALITIES, Task
 from semanticmac.eval.analysis.figure import (
@@ -23,15 +19,14 @@ from semanticmac.eval.analysis.figure import (
     figure,
 )
 from semanticmac.eval.analysis.represent import FRAME_MODALITIES, Representations, represent
-from semanticmac.eval.calibration import binary_log_losses
+from semanticmac.eval.calibration import log_losses
 from semanticmac.eval.eval_data import EvalData
+from semanticmac.eval.linear_probe import STRENGTHS, fit_linear
 from semanticmac.eval.metrics import functions as m
 from semanticmac.eval.metrics.scores import score
 from semanticmac.eval.report.paper import quoted_probe
-from semanticmac.run.metric import Metric
+from semanticmac.eval.stream_probe import acc3
 
-# Strengths of the regularisation; one is chosen on validation.
-STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 FEATURES = ("cached", "perceived")
 DRAWN = (
     "Acc-2 (non-zero)",
@@ -99,20 +94,21 @@ def _score_probe(
     prediction, strength = fit(task, train, valid, test[0])
     scores = score(data.manifest.corpus, task, truth, prediction, train_truth=train[1])
     probe_scores = []
-    for metric in (*scores.metrics, *_acc3(task, truth, prediction)):
+    for metric in (*scores.metrics, *acc3(task, truth, prediction)):
         probe_scores.append(ProbeScore(modality, feature, metric.name, metric.value, strength))
     return probe_scores
 
 
 def fit(task: Task, train: Side, valid: Side, points: np.ndarray) -> tuple[np.ndarray, float]:
-    """Features (M, E) → (outputs (M, K), strength of the regularisation)."""
-    best_loss, best_strength, best_heads = np.inf, STRENGTHS[0], []
+    """Features (M, E) → (outputs (M, K), strength of the penalty, chosen on validation)."""
+    best_loss, best = np.inf, fit_linear(task, STRENGTHS[0], *train)
+    best_strength = STRENGTHS[0]
     for strength in STRENGTHS:
-        heads = [_fit_head(task, strength, train[0], column) for column in train[1].T]
-        loss = _loss(task, valid[1], _outputs(task, heads, valid[0]))
+        fitted = fit_linear(task, strength, *train)
+        loss = _loss(task, valid[1], fitted.outputs(valid[0]))
         if loss < best_loss:
-            best_loss, best_strength, best_heads = loss, strength, heads
-    return _outputs(task, best_heads, points), best_strength
+            best_loss, best_strength, best = loss, strength, fitted
+    return best.outputs(points), best_strength
 
 
 def _side(part: Representations, feature: str, modality: str) -> Side:
@@ -123,42 +119,11 @@ def _side(part: Representations, feature: str, modality: str) -> Side:
     return features[modality][keep], part.truth[keep]
 
 
-def _fit_head(task: Task, strength: float, points: np.ndarray, target: np.ndarray) -> Any:
-    """A fitted scikit-learn pipeline, or a constant logit for a class that all or no clips have."""
-    if task.kind == "regression":
-        return make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(points, target)
-    if len(set(target)) < 2:
-        return float(20 * target[0] - 10)
-    head = LogisticRegression(C=1 / strength, max_iter=500)
-    return make_pipeline(StandardScaler(), head).fit(points, target > 0.5)
-
-
-def _outputs(task: Task, heads: list[Any], points: np.ndarray) -> np.ndarray:
-    """Scores or logits (M, K) of the points (M, E)."""
-    columns = []
-    for head in heads:
-        if isinstance(head, float):
-            columns.append(np.full(len(points), head))
-        elif task.kind == "regression":
-            columns.append(head.predict(points))
-        else:
-            columns.append(head.decision_function(points))
-    return np.stack(columns, axis=1)
-
-
 def _loss(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float:
-    """Absolute error, or the log loss of one class against the rest."""
+    """Absolute error, or the log loss."""
     if task.kind == "regression":
         return m.mean_absolute_error(truth, outputs)
-    return float(binary_log_losses(truth, outputs).mean())
-
-
-def _acc3(task: Task, truth: np.ndarray, prediction: np.ndarray) -> tuple[Metric, ...]:
-    """Acc-3, which the paper prints for probes only."""
-    if (task.kind, task.low, task.high) != ("regression", -3.0, 3.0):
-        return ()
-    value = m.rounded_accuracy(truth[:, 0], prediction[:, 0], 1)
-    return (Metric("Acc-3", value, paper_keys=("acc3",)),)
+    return float(log_losses(truth, outputs).mean())
 
 
 def _draw(scores: list[ProbeScore]) -> Figure:
