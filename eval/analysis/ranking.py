@@ -48,7 +48,10 @@ def _draw(report: ProbeReport) -> Figure:
     names = []
     for place, stream in enumerate(reversed(report.streams)):
         names.append(stream.name)
-        colour, interval = colour_of(stream.modality), stream.main_interval
+        colour, interval = (
+            colour_of(stream.modality),
+            stream.interval_of(report.constant.scores.main),
+        )
         if stream.main is None:
             continue
         if interval.low is not None and interval.high is not None:

@@ -20,19 +20,26 @@ from semanticmac.run.metric import Metric, digits_of
 
 PAPER_CORPUS = "mosei"  # the paper's Table XI has this corpus alone
 MOST_METRICS = 6
+MOST_INTERVALS = 2  # with more metrics, the main one alone has its interval in the table
 
 
 def probe_table(report: ProbeReport) -> ResultsTable:
     """The constant first, then the streams from the best to the worst; on MOSEI the paper's too."""
     metrics = shown_metrics(report)
-    main = report.constant.scores.main
-    rows = [_row(report.constant, metrics, main)]
+    with_interval = [metric.name for metric in metrics[:MOST_INTERVALS]]
+    if len(metrics) > MOST_INTERVALS:
+        with_interval = with_interval[:1]
+    rows = [_row(report.constant, metrics, with_interval)]
     for stream in report.streams:
-        rows.append(_row(stream, metrics, main))
+        rows.append(_row(stream, metrics, with_interval))
     if report.plan.manifest.corpus == PAPER_CORPUS:
-        rows += _quoted_rows(metrics)
-    columns = [Column("modality", left=True), *metric_columns(metrics)]
-    columns.insert(2, Column("95 % interval", "95 %\ninterval"))
+        rows += _quoted_rows(metrics, with_interval)
+    columns = [Column("modality", left=True)]
+    for column, metric in zip(metric_columns(metrics), metrics, strict=True):
+        columns.append(column)
+        if metric.name in with_interval:
+            header = f"95 % interval of {metric.name}"
+            columns.append(Column(header, "95 %\ninterval"))
     columns += [Column("width"), Column("clips without", "clips\nwithout")]
     plan = report.plan
     scored = "speaker left out" if len(plan.folds) > 1 else plan.split
@@ -87,12 +94,12 @@ def probe_json(report: ProbeReport) -> dict[str, object]:
     }
 
 
-def _row(stream: StreamScore, metrics: list[Metric], main: str) -> Row:
+def _row(stream: StreamScore, metrics: list[Metric], with_interval: list[str]) -> Row:
     cells: list[Cell] = [text_cell(stream.modality)]
     for metric in metrics:
         cells.append(metric_cell([find(stream.metrics, metric.name).value], metric))
-        if metric.name == main:
-            interval = stream.main_interval
+        if metric.name in with_interval:
+            interval = stream.interval_of(metric.name)
             number = Cell(unit=metric.unit, digits=digits_of(metric.unit))
             cells.append(replace(number, low=interval.low, high=interval.high))
     if stream.stream is None:
@@ -103,7 +110,7 @@ def _row(stream: StreamScore, metrics: list[Metric], main: str) -> Row:
     return Row(stream.name, tuple(cells), origin="measured")
 
 
-def _quoted_rows(metrics: list[Metric]) -> list[Row]:
+def _quoted_rows(metrics: list[Metric], with_interval: list[str]) -> list[Row]:
     """The paper's numbers, by its keys of metrics."""
     values: dict[tuple[str, str], dict[str, float]] = {}
     for modality, feature, key, value in quoted_probe():
@@ -111,10 +118,10 @@ def _quoted_rows(metrics: list[Metric]) -> list[Row]:
     rows = []
     for (modality, feature), quoted in values.items():
         cells: list[Cell | None] = [text_cell(modality)]
-        for place, metric in enumerate(metrics):
+        for metric in metrics:
             keys = [key for key in metric.paper_keys if key in quoted]
             cells.append(text_cell(quoted[keys[0]]) if keys else None)
-            if place == 0:
+            if metric.name in with_interval:
                 cells.append(None)
         name = f"{feature} (paper)"
         rows.append(Row(name, (*cells, None, None), origin="quoted", style="quiet"))

@@ -38,12 +38,12 @@ BY_HAND: dict[str, tuple[FrameModality, str]] = {
 }
 
 
-def _print_notice(text: str) -> None:
+def print_notice(text: str) -> None:
     print(text, file=sys.stderr)
 
 
 def open_encoder(
-    text: str, modality: FrameModality, device: str = "auto", notice: NoticeFn = _print_notice
+    text: str, modality: FrameModality, device: str = "auto", notice: NoticeFn = print_notice
 ) -> Encoder:
     """The frozen encoder of a name; ImageBind's names are opened by `imagebind`, not here.
 
