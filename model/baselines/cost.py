@@ -24,6 +24,6 @@ def multiply_adds(compute: Callable[[], object]) -> int:
     counter = FlopCounterMode(display=False)
     # Fused kernels would hide the products of LSTMs and attention from the counter.
     fused_off = torch.backends.mkldnn.flags(enabled=False)
-    with torch.no_grad(), fused_off, sdpa_kernel(SDPBackend.MATH), counter:
+    with torch.inference_mode(), fused_off, sdpa_kernel(SDPBackend.MATH), counter:
         compute()
     return int(counter.get_total_flops()) // 2
