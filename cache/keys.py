@@ -88,6 +88,11 @@ def imported_key(architecture: str, clip_id: str) -> str:
     return _digest({"architecture": architecture, "clip_id": clip_id})[:32]
 
 
+def text_key(text: str) -> str:
+    """The key of a clip that is a text alone: a hash of the text."""
+    return _digest({"text": text})[:32]
+
+
 def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

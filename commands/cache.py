@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from semanticmac.cache.keys import Sampling
+    from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.preprocess.build import BuildReport
+    from semanticmac.preprocess.clip import Corpus
     from semanticmac.preprocess.cluster.ray_backend import RayBackend
     from semanticmac.preprocess.decoding.request import Decoder
     from semanticmac.preprocess.encoders.protocol import Encoder
@@ -139,18 +141,26 @@ def cache(
     root = root or Path("data") / dataset
     require_name(dataset)
     require_root(dataset, root)
-    if ray is None:
-        _require_device_and_ffmpeg(device, cast(Steps | None, only))
-
     corpus = read_corpus(dataset, root, corpus_options(splits, exclude, labels, split_by, fold))
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
+
+    layout = CacheLayout(cache)
+    if corpus.texts_only:
+        if encoder or vision or audio:
+            raise typer.BadParameter(
+                f"{root / 'clips.csv'} has no column `file`, so there is nothing to encode: leave "
+                "out --encoder, --vision and --audio"
+            )
+        _cache_texts(corpus, layout)
+        return
+    if ray is None:
+        _require_device_and_ffmpeg(device, cast(Steps | None, only))
 
     # Imported here because it loads torch: whatever is mistyped was refused before.
     from semanticmac.preprocess.build import BuildOptions, build
     from semanticmac.preprocess.encoders.requests import open_encoders
 
-    layout = CacheLayout(cache)
     if not repair:
         requested, sampling = sampling, continued_sampling(layout, corpus.dataset, sampling)
         if sampling != requested:
@@ -174,6 +184,12 @@ def cache(
             loaded = open_encoders(asked, device, screen.bytes, screen.line)
         report = build(corpus, layout, loaded, plan, screen.progress, cluster)
     print_report(report, layout.failures(corpus.dataset))
+
+
+def _cache_texts(corpus: Corpus, layout: CacheLayout) -> None:
+    from semanticmac.preprocess.build_texts import build_texts
+
+    print_report(build_texts(corpus, layout), layout.failures(corpus.dataset))
 
 
 def _requests(

@@ -23,9 +23,12 @@ def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     labels = labels_table(manifest)
     if labels is not None:
         out.print(labels)
-    streams = cached_streams(layout)
-    out.print(streams_table(manifest, streams, last_streams(layout, name)))
-    out.print(frames_line(manifest, layout), highlight=False)
+    if any(row.has_vision or row.has_audio for row in manifest.rows):
+        streams = cached_streams(layout)
+        out.print(streams_table(manifest, streams, last_streams(layout, name)))
+        out.print(frames_line(manifest, layout), highlight=False)
+    else:
+        out.print("no frames and no embeddings: the clips are texts alone", highlight=False)
     print_notes(manifest.notes)
     print_notes(copies_notes(manifest.rows))
     print_failures(layout.failures(name))

@@ -93,7 +93,7 @@ def build(
     """
     clips = tuple(replace(clip, clip_id=as_text(clip.clip_id)) for clip in corpus.clips)
     corpus = replace(corpus, clips=clips)
-    targets = {clip.clip_id: _targets(corpus, clip) for clip in clips}
+    targets = {clip.clip_id: label_targets(corpus, clip) for clip in clips}
     backend = cluster or LocalBackend(encoders, options.workers, options.sampling, options.decoder)
 
     with layout.build_lock():
@@ -278,7 +278,7 @@ def _kept_note(status: ClipStatus, store: FrameStore) -> str:
     return f"it has no frames ({status.reason}); its embeddings are kept"
 
 
-def _targets(corpus: Corpus, clip: Clip) -> Targets:
+def label_targets(corpus: Corpus, clip: Clip) -> Targets:
     """The target vectors of a clip by manifest column. Raises CorpusError for an unknown label."""
     columns = {"multimodal": "label", **{name: f"label_{name}" for name in MODALITIES}}
     if corpus.task is None:

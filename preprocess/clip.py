@@ -94,6 +94,8 @@ class Corpus:
     clips: tuple[Clip, ...]
     notes: tuple[str, ...] = ()  # for the user: guessed splits, unlabelled rows
     cached_as: str | None = None  # its name in the cache; None = `name`
+    # The clips are texts without video or audio; each clip's `video` is the table that holds it.
+    texts_only: bool = False
     # Clips that are defective in every download: clip id → defect.
     known_bad: Mapping[str, str] = field(default_factory=dict)
 

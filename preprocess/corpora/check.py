@@ -157,7 +157,8 @@ def _check_shared_sources(corpus: Corpus) -> list[Finding]:
     splits_of: dict[str, set[str]] = {}
     for clip in corpus.clips:
         if clip.split:
-            splits_of.setdefault(source_of(clip), set()).add(clip.split)
+            source = clip.text if corpus.texts_only and not clip.dialogue else source_of(clip)
+            splits_of.setdefault(source, set()).add(clip.split)
     shared = tuple(source for source, splits in splits_of.items() if len(splits) > 1)
     if not shared:
         return []
@@ -203,6 +204,8 @@ CHECKS: tuple[Callable[[Corpus], list[Finding]], ...] = (
 
 def _check_unlabelled_files(corpus: Corpus, root: Path) -> list[Finding]:
     """Files of the clips' types, below the folder that holds all clips, that belong to no clip."""
+    if corpus.texts_only:
+        return []
     used: set[Path] = set()
     suffixes: set[str] = set()
     folders: set[str] = set()

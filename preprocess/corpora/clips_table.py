@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from semanticmac.core import SPLITS, Task
@@ -54,12 +54,20 @@ def read_clips_table(root: Path, table: Table) -> Corpus:
         notes.append(f"columns of {table.path.name} that are not read: {ignored}")
 
     task, task_notes = _find_task(table, columns)
+    notes += task_notes
+    texts_only = "file" not in table.columns
     clips: list[Clip] = []
     for clip_id, row in _rows_by_clip_id(table).items():
-        clips.append(_read_clip(root, row, clip_id, columns, task))
-    notes += task_notes + _repeated_clips(table, clips)
-    clips, split_notes = _add_default_split(clips)
-    return Corpus("folder", task, tuple(clips), (*notes, *split_notes))
+        if texts_only:
+            clips.append(_read_text_clip(row, clip_id, columns, task))
+        else:
+            clips.append(_read_clip(root, row, clip_id, columns, task))
+    if texts_only:
+        notes.append(f"{table.path.name} has no column `file`: its clips are texts alone")
+    else:
+        notes += _repeated_clips(table, clips)
+    clips, split_notes = _add_default_split(clips, texts_only)
+    return Corpus("folder", task, tuple(clips), (*notes, *split_notes), texts_only=texts_only)
 
 
 def _repeated_clips(table: Table, clips: Sequence[Clip]) -> list[str]:
@@ -89,6 +97,13 @@ def _find_columns(table: Table) -> _Columns:
         if name != "label" and name in table.columns:
             labels[name] = modality
     known = {*PLAIN_COLUMNS, text, *labels}
+    if "file" not in table.columns:
+        if text is None:
+            raise CorpusError(
+                f"{table.path}, line 1: no column file, and no column text either; the header has "
+                f"{', '.join(table.columns)}"
+            )
+        known -= {"start_s", "end_s"}
     return _Columns(text, labels, tuple(name for name in table.columns if name not in known))
 
 
@@ -100,7 +115,9 @@ def _first(names: Sequence[str], columns: Sequence[str]) -> str | None:
 
 
 def _rows_by_clip_id(table: Table) -> dict[str, Row]:
-    """The rows by the column clip_id, or by file name if there is no such column."""
+    """The rows by the column clip_id, by file name, or by their number."""
+    if "clip_id" not in table.columns and "file" not in table.columns:
+        return {f"text-{number:06d}": row for number, row in enumerate(table.rows, 1)}
     column = "clip_id" if "clip_id" in table.columns else "file"
     ids = [row.name(column) for row in table.rows]
     if column == "file":
@@ -142,11 +159,15 @@ def _read_clip(root: Path, row: Row, clip_id: str, columns: _Columns, task: Task
     start_s, end_s = row.number("start_s") or 0.0, row.number("end_s")
     if start_s < 0 or (end_s is not None and end_s <= start_s):
         raise row.error(f"the clip runs from {start_s} s to {end_s} s")
+    clip = _read_text_clip(row, clip_id, columns, task)
+    return replace(clip, video=video, start_s=start_s, end_s=end_s)
+
+
+def _read_text_clip(row: Row, clip_id: str, columns: _Columns, task: Task | None) -> Clip:
+    """Everything about a clip but its file and times: its file is the table."""
     return Clip(
         clip_id,
-        video,
-        start_s,
-        end_s,
+        row.path,
         text=row.text(columns.text) if columns.text else "",
         labels=read_labels(row, task, columns.labels) if task else {},
         split=parse_split(row),
@@ -178,17 +199,23 @@ def _find_task(table: Table, columns: _Columns) -> tuple[Task | None, list[str]]
     return task, notes
 
 
-def _add_default_split(clips: list[Clip]) -> tuple[list[Clip], list[str]]:
-    """Splits the labelled clips by speaker, dialogue or file, unless any clip has a split."""
+def _add_default_split(clips: list[Clip], texts_only: bool) -> tuple[list[Clip], list[str]]:
+    """Splits the labelled clips by speaker, dialogue or file, unless any clip has a split.
+
+    Texts alone have no file: without speaker and dialogue they are split by their content.
+    """
     labelled = [clip for clip in clips if clip.labels]
     if not labelled or any(clip.split for clip in clips):
         return clips, []
 
     sources: list[str] = []
     speakers: list[str | None] = []
-    by = "file"
+    by = "text" if texts_only else "file"
     for clip in labelled:
-        sources.append(source_of(clip))
+        if texts_only and clip.dialogue is None:
+            sources.append(clip.text)
+        else:
+            sources.append(source_of(clip))
         speakers.append(clip.speaker)
         if clip.dialogue:
             by = "dialogue"

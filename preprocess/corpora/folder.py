@@ -30,9 +30,12 @@ MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 
 
 def read(root: Path, options: Options = OFFICIAL) -> Corpus:
-    """The clips of `root/clips.csv`, or every media file below root if there is no such table."""
+    """The clips of `root/clips.csv`, or every media file below root if there is no such table.
+
+    A table without the column `file` is a corpus of texts alone.
+    """
     if (root / "clips.csv").is_file():
-        return read_clips_table(root, read_table(root / "clips.csv", ("file",)))
+        return read_clips_table(root, read_table(root / "clips.csv"))
     return _read_files(root)
 
 
