@@ -123,7 +123,7 @@ def _loss(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float:
     """Absolute error, or the log loss."""
     if task.kind == "regression":
         return m.mean_absolute_error(truth, outputs)
-    return float(log_losses(truth, outputs).mean())
+    return float(log_losses(task, truth, outputs).mean())
 
 
 def _draw(scores: list[ProbeScore]) -> Figure:

@@ -17,11 +17,11 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
 from semanticmac.preprocess.encoders.identity import Identity, digest_of
+from semanticmac.preprocess.encoders.protocol import require_content, row_count
 from semanticmac.preprocess.encoders.rows import (
     HOP_SAMPLES,
     SAMPLE_RATE_HZ,
     WINDOW_SAMPLES,
-    row_count,
     to_float16,
 )
 from semanticmac.preprocess.encoders.spec import EncoderNotFound
@@ -65,9 +65,10 @@ class Egemaps:
         Only the part of a window inside the clip is read. Raises EncodeError for functionals that
         float16 cannot hold.
         """
-        rows = row_count(raw)
+        require_content(raw)
         if raw.waveform is None or not len(raw.waveform):
             return None
+        rows = row_count(raw)
         samples = raw.waveform.astype(np.float32) / 32_768
         embeddings = np.empty((rows, WIDTH), np.float32)
         for row in range(rows):

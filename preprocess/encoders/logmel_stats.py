@@ -20,12 +20,8 @@ from semanticmac.core import FrameModality
 from semanticmac.preprocess.encoders.identity import Identity, digest_of
 from semanticmac.preprocess.encoders.pitch import FRAME_SAMPLES as PITCH_FRAME_SAMPLES
 from semanticmac.preprocess.encoders.pitch import VOICED_FROM, Pitch, pitch_of
-from semanticmac.preprocess.encoders.rows import (
-    SAMPLE_RATE_HZ,
-    row_count,
-    to_float16,
-    window_slices,
-)
+from semanticmac.preprocess.encoders.protocol import require_content, row_count
+from semanticmac.preprocess.encoders.rows import SAMPLE_RATE_HZ, to_float16, window_slices
 
 VERSION = 1  # Raise it when the numbers change: clips are then encoded again.
 FRAME_SAMPLES, SHIFT_SAMPLES, FFT_SAMPLES = 400, 160, 512  # 25 ms every 10 ms
@@ -74,9 +70,10 @@ class LogMelStats:
 
     def encode(self, raw: RawClip) -> np.ndarray | None:
         """(F, WIDTH) float16, row k of the 2 s around k/2 s; None for a clip without audio."""
-        rows = row_count(raw)
+        require_content(raw)
         if raw.waveform is None or not len(raw.waveform):
             return None
+        rows = row_count(raw)
         frames = _clip_frames(raw.waveform.astype(np.float64) / 32_768)
         spectrum = window_slices(len(frames.energy), FRAME_SAMPLES // 2, SHIFT_SAMPLES, rows)
         voice = window_slices(

@@ -99,9 +99,7 @@ def _open_imagebind(
 def _open_other(
     request: EncoderRequest, device: str, notice: Callable[[str], None] | None
 ) -> Encoder:
-    # Imported here because it loads torch.
-    from semanticmac.preprocess.encoders.registry import open_encoder
+    # Imported here because some encoders load torch.
+    from semanticmac.preprocess.encoders.registry import open_encoder, print_notice
 
-    if notice is None:
-        return open_encoder(request.spec, request.modality, device)
-    return open_encoder(request.spec, request.modality, device, notice)
+    return open_encoder(request.spec, request.modality, device, notice or print_notice)

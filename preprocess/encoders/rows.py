@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from semanticmac.cache.records import RawClip, frame_count
-from semanticmac.preprocess.encoders.protocol import EncodeError
+from semanticmac.preprocess.encoders.protocol import FRAMES_PER_S, EncodeError
 
-FRAMES_PER_S = 2
 SAMPLE_RATE_HZ = 16_000
 HOP_SAMPLES = SAMPLE_RATE_HZ // FRAMES_PER_S
 WINDOW_SAMPLES = 2 * SAMPLE_RATE_HZ  # 2 s around k/2 s, the audio window of ImageBind
 FLOAT16_MAX = float(np.finfo(np.float16).max)
-
-
-def row_count(raw: RawClip) -> int:
-    """F: one row for each frame; without frames, one for every k with k/2 < duration_s.
-
-    Raises EncodeError for a clip that lasts no time.
-    """
-    if raw.duration_s <= 0:
-        raise EncodeError(f"the clip lasts {raw.duration_s} s: there is nothing to encode")
-    if raw.frames is not None:
-        return len(raw.frames)
-    return frame_count(raw.duration_s, FRAMES_PER_S)
 
 
 def window_slices(states: int, centre: int, step: int, rows: int) -> list[slice]:

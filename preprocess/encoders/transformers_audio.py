@@ -25,7 +25,8 @@ from semanticmac.preprocess.encoders.pretrained import (
     open_checkpoint,
     pick_device,
 )
-from semanticmac.preprocess.encoders.rows import SAMPLE_RATE_HZ, row_count, to_float16, window_means
+from semanticmac.preprocess.encoders.protocol import require_content, row_count
+from semanticmac.preprocess.encoders.rows import SAMPLE_RATE_HZ, to_float16, window_means
 from semanticmac.preprocess.encoders.spec import EncoderSpec
 
 # Kind → `model_type` in config.json → class of transformers.
@@ -80,9 +81,10 @@ class WaveformEncoder:
 
         Raises EncodeError for embeddings that float16 cannot hold.
         """
-        rows = row_count(raw)
+        require_content(raw)
         if raw.waveform is None or not len(raw.waveform):
             return None
+        rows = row_count(raw)
         states = self.states(raw.waveform)
         means = window_means(states, self.field // 2, self.step, rows)
         return to_float16(means, "audio")

@@ -30,7 +30,8 @@ from semanticmac.preprocess.encoders.pretrained import (
     open_checkpoint,
     pick_device,
 )
-from semanticmac.preprocess.encoders.rows import row_count, to_float16
+from semanticmac.preprocess.encoders.protocol import require_content
+from semanticmac.preprocess.encoders.rows import to_float16
 from semanticmac.preprocess.encoders.spec import EncoderSpec
 
 # Kind → `model_type` in config.json → class of transformers.
@@ -107,7 +108,7 @@ class TransformersVision:
         A batch has frames of one clip only. Raises EncodeError for embeddings that float16 cannot
         hold.
         """
-        row_count(raw)
+        require_content(raw)
         if raw.frames is None:
             return None
         check_frames(raw.frames)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semanticmac.cache.records import RawClip
 from semanticmac.preprocess.encoders.protocol import EncodeError
-from semanticmac.preprocess.encoders.rows import row_count, to_float16, window_means, window_slices
+from semanticmac.preprocess.encoders.rows import to_float16, window_means, window_slices
 
 
 def test_windows_hold_the_states_with_their_centre_inside():
@@ -25,13 +24,6 @@ def test_a_window_without_a_state_gets_the_nearest():
     assert (
         window_means(np.arange(3.0)[:, None], 200, 320, 9)[:, 0].tolist() == [1.0] * 3 + [2.0] * 6
     )
-
-
-def test_rows_of_a_clip():
-    assert row_count(RawClip(None, np.zeros(24_000, np.int16), 1.5)) == 3
-    assert row_count(RawClip(np.zeros((5, 2, 2, 3), np.uint8), None, 1.5)) == 5
-    with pytest.raises(EncodeError, match="nothing to encode"):
-        row_count(RawClip(None, None, 0.0))
 
 
 def test_what_float16_cannot_hold_is_an_error():
