@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from semanticmac.cache.records import TIE_S
-from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
-from semanticmac.preprocess.decoding import ffmpeg_reader
+from semanticmac.preprocess.decoding import ffmpeg_probe, ffmpeg_reader
 from semanticmac.preprocess.decoding.frames import FrameSizer
 from semanticmac.preprocess.decoding.probe import MediaInfo, VideoTrack
 from semanticmac.preprocess.decoding.request import (
@@ -154,7 +153,7 @@ def _reader(path: str, size_bytes: int, changed_ns: int) -> tuple[Any, np.ndarra
 
 @lru_cache(maxsize=16)
 def _leading_pictures(path: Path, size_bytes: int, changed_ns: int) -> bool:
-    return ffmpeg.leading_pictures(path)
+    return ffmpeg_probe.leading_pictures(path)
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""The ffmpeg program: finds it, reads a file's header, and runs it under a time limit.
+"""The ffmpeg program: finds it, and runs it under a time limit.
 
 ffmpeg opens local files only, and of those only containers of video and sound: a playlist that is
 named clip.mp4 could otherwise make it read, and show, any other file. A file is handed over as
@@ -8,7 +8,6 @@ hold quotes, colons, line breaks and bytes that are no text.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
@@ -25,7 +24,7 @@ import ffmpeg as ffmpeg_python
 import numpy as np
 
 from semanticmac.preprocess.clip import DecodeError
-from semanticmac.preprocess.decoding.probe import CONTAINERS, MediaInfo, VideoTrack, open_error
+from semanticmac.preprocess.decoding.probe import CONTAINERS
 
 # names a system ffmpeg; unset = the one that imageio-ffmpeg brings
 PROGRAM_VARIABLE = "SEMANTICMAC_FFMPEG"
@@ -39,12 +38,9 @@ _DAMAGE = re.compile(
     rb"Invalid NAL|invalid as first byte|exceeds (containing|max)|Read error|Truncating packet"
 )
 _CONCEALED = re.compile(rb"corrupt decoded frame")
-_PICTURE = re.compile(
+PICTURE_LINE = re.compile(
     rb"\[Parsed_showinfo\S* @ \S+\] n: *\d+ pts: *(-?\d+) pts_time:\S+ +duration: *(\d+)"
 )
-_PACKET = re.compile(
-    rb"^0, *(-?\d+), *(-?\d+),[^F\n]*(?:F=0x([0-9A-F]+))?", re.MULTILINE
-)  # dts, pts, flags
 _PRINTED = bytes.maketrans(
     bytes([*range(1, 8), *range(14, 32)]), b"?" * 25
 )  # control codes, but no line break
@@ -91,73 +87,6 @@ def require_program() -> None:
     raise ProgramError(f"{name} cannot be run as ffmpeg ({why}): {_CHOOSE_PROGRAM}")
 
 
-def probe(path: Path) -> MediaInfo:
-    """The header of a file, or a DecodeError that says why there is none."""
-    return header(
-        execute([*command(), *_safe_flags(), "-i", source(path)], path, PROBE_TIMEOUT_S).stderr
-    )
-
-
-def header(log: bytes) -> MediaInfo:
-    """The header of a file in the log of any run (`execute`).
-
-    Raises DecodeError with the reason where there is none.
-    """
-    # After this line FFmpeg describes its output.
-    log = re.split(rb"^Stream mapping:", log, maxsplit=1, flags=re.MULTILINE)[0]
-    opened = re.search(rb"^Input #0, (\S+), from ", log, re.MULTILINE)
-    if opened is None:
-        raise DecodeError(open_error(log))
-    return _parse_header(opened[1].decode(), log[opened.start() :], b"from bitrate" in log)
-
-
-def first_picture_s(path: Path) -> float | None:
-    """When the first frame is shown, on the file's own clock.
-
-    Headers other than those of mov and matroska do not tell.
-    """
-    look = [
-        "-map",
-        "0:V:0",
-        "-vf",
-        "settb=AVTB,showinfo=checksum=0",
-        "-frames:v",
-        "1",
-        "-f",
-        "null",
-        "-",
-    ]
-    run = execute([*command(), *_safe_flags(), "-i", source(path), *look], path, PROBE_TIMEOUT_S)
-    first = next(filter(None, map(_PICTURE.match, run.stderr.splitlines())), None)
-    return None if first is None else int(first[1]) / 1e6
-
-
-def leading_pictures(path: Path) -> bool:
-    """Whether a frame is shown before the key frame that it follows in the file (an open GOP).
-
-    Such a picture needs the GOP before too, and is lost where reading begins at that key frame.
-    """
-    look = [
-        "-map",
-        "0:V:0",
-        "-c",
-        "copy",
-        "-f",
-        "framecrc",
-        "-",
-    ]  # a line a packet; nothing is decoded
-    run = execute([*command(), *_safe_flags(), "-i", source(path), *look], path, PROBE_TIMEOUT_S)
-    key_at = -math.inf
-    for _, shown_at, flags in _PACKET.findall(run.stdout):
-        if (
-            not flags or int(flags, 16) & 1
-        ):  # left out where a packet is a key frame and nothing else
-            key_at = int(shown_at)
-        elif int(shown_at) < key_at:
-            return True
-    return False
-
-
 def command() -> list[str]:
     """The words of every run. `repeat`: complaints are counted, so none is folded into the last."""
     return [program(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+info"]
@@ -183,7 +112,7 @@ def input_options(seek_s: float = 0.0, codec: str = "") -> dict[str, str | None]
     return options
 
 
-def _safe_flags() -> list[str]:
+def safe_flags() -> list[str]:
     return [
         part
         for name, value in input_options().items()
@@ -268,53 +197,6 @@ def _lines(log: Iterable[bytes], name: bytes) -> Iterator[bytes]:
             held = b""
     if held:
         yield held
-
-
-def _parse_header(container: str, log: bytes, guessed: bool) -> MediaInfo:
-    """log: from `Input #0` on; guessed: the duration is an estimate from the bit rate."""
-    clock = re.search(
-        rb"^  Duration: (?:N/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?", log, re.MULTILINE
-    )
-    duration_s, start_s = None, 0.0
-    if clock and clock[1] and not guessed:
-        duration_s = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
-    if clock and clock[4]:
-        start_s = float(clock[4])
-    parts = re.split(rb"^ {2,4}Stream #0:\d+[^ :]*: ", log, flags=re.MULTILINE)[1:]
-    pictures = [part for part in parts if part.startswith(b"Video: ")]
-    shown = [part for part in pictures if b"(attached pic)" not in part.split(b"\n", 1)[0]]
-    video = _parse_video(shown[0], start_s, alone=len(pictures) == 1) if shown else None
-    audio = sum(part.startswith(b"Audio: ") for part in parts)
-    only_av = all(part.startswith((b"Audio: ", b"Video: ")) for part in parts)
-    return MediaInfo(container, duration_s, start_s, video, audio, only_av, len(shown))
-
-
-def _parse_video(part: bytes, file_start_s: float, *, alone: bool) -> VideoTrack:
-    """part: one stream's line after `Stream #0:0: `, and the lines that belong to it."""
-    line, _, below = part.partition(b"\n")
-    codec = re.match(rb"Video: (\w+)", line)
-    pixels = re.search(rb"[,)] (\w+)(?:\([^)]*\))?, \d+x\d+", line)
-    size = re.search(rb", (\d+)x(\d+)", line)
-    aspect = re.search(rb"SAR (\d+):(\d+)", line)
-    start = re.search(rb", start (-?[\d.]+)", line)
-    matrix = re.search(rb"Display ?Matrix: rotation of (-?[\d.]+)", below, re.IGNORECASE)
-    pixel_aspect = (
-        int(aspect[1]) / int(aspect[2]) if aspect and int(aspect[1]) and int(aspect[2]) else 1.0
-    )
-    if matrix and round(float(matrix[1]) / 90) % 2:
-        pixel_aspect = 1 / pixel_aspect
-    return VideoTrack(
-        codec=codec[1].decode() if codec else "none",
-        pixels=pixels[1].decode() if pixels else "none",
-        width=int(size[1]) if size else 0,
-        height=int(size[2]) if size else 0,
-        pixel_aspect=pixel_aspect,
-        start_s=float(start[1]) if start else file_start_s,
-        turned=matrix is not None,
-        alone=alone,
-        hdr=bool(re.search(rb"smpte2084|arib-std-b67", line)),
-        interlaced=bool(re.search(rb"\b(top|bottom) (coded )?first", line)),
-    )
 
 
 @dataclass
@@ -412,7 +294,7 @@ class PictureRun:
     def _listen(self) -> None:
         assert self._process.stderr
         for line in _lines(self._process.stderr, _printed(self.path)):
-            if shown := _PICTURE.match(line):
+            if shown := PICTURE_LINE.match(line):
                 self.starts_us.append(int(shown[1]))
                 self.last_us = int(shown[2])
             elif not line.startswith(b"[Parsed_showinfo"):

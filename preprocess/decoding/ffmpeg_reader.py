@@ -17,6 +17,7 @@ import numpy as np
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.records import TIE_S
 from semanticmac.preprocess.clip import DecodeError
+from semanticmac.preprocess.decoding import ffmpeg_probe
 from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
 from semanticmac.preprocess.decoding.audio import is_silent
 from semanticmac.preprocess.decoding.frames import FrameSizer
@@ -53,7 +54,7 @@ def probe(request: DecodeRequest) -> tuple[MediaInfo, WholeRun | None]:
     whole = None
     if request.whole:
         whole = begin_whole(path, request.sampling, request.limits)
-        info = _complete(path, ffmpeg.header(whole.stderr))
+        info = _complete(path, ffmpeg_probe.header(whole.stderr))
     else:
         status = path.stat()
         info = _header(path, status.st_size, status.st_mtime_ns)
@@ -80,14 +81,14 @@ def _hand_over(info: MediaInfo) -> None:
 @lru_cache(maxsize=16)
 def _header(path: Path, size_bytes: int, changed_ns: int) -> MediaInfo:
     """Most corpora cut hundreds of clips from one film."""
-    return _complete(path, ffmpeg.probe(path))
+    return _complete(path, ffmpeg_probe.probe(path))
 
 
 def _complete(path: Path, info: MediaInfo) -> MediaInfo:
     """The header, with the start of the frames measured where the container does not state it."""
     if info.video is None or info.container.split(",")[0] in STATES_START:
         return info
-    first_s = ffmpeg.first_picture_s(path)
+    first_s = ffmpeg_probe.first_picture_s(path)
     if first_s is None:
         return info
     return replace(info, video=replace(info.video, start_s=first_s))

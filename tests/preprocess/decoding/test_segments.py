@@ -14,6 +14,7 @@ from semanticmac.preprocess.decoding import (
     av_file,
     av_reader,
     decord_reader,
+    ffmpeg_probe,
     ffmpeg_reader,
     isolation,
 )
@@ -196,7 +197,7 @@ def test_the_run_that_reads_the_sound_says_the_same_header(studio: Studio, talk:
     )
     film = studio.folder / name
     said = ffmpeg_reader.begin_whole(film, Sampling(), decode_module.STANDARD_LIMITS).stderr
-    assert ffmpeg.header(said) == ffmpeg.probe(film)
+    assert ffmpeg_probe.header(said) == ffmpeg_probe.probe(film)
 
 
 def test_neighbours_in_workers_are_the_same_as_alone(film: Path):

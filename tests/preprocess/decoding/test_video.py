@@ -8,8 +8,7 @@ import pytest
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.decoding import decord_reader, ffmpeg_reader
-from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
+from semanticmac.preprocess.decoding import decord_reader, ffmpeg_probe, ffmpeg_reader
 from semanticmac.preprocess.decoding.decode import decode_clip
 
 from .conftest import Studio, decode, number_of, numbered, numbers
@@ -256,7 +255,7 @@ def test_pictures_around_a_key_frame_that_is_shown_after_those_that_follow_it(
     film = studio.film(
         name, "-pix_fmt", "yuv420p", "-preset", "fast", *OPEN[name], count=200, rate="20"
     )
-    assert ffmpeg.leading_pictures(film)
+    assert ffmpeg_probe.leading_pictures(film)
     assert numbers(decode(film, decoder=decoder)) == list(range(0, 200, 10))
     for first in range(14, 64, 3):
         start_s = first / 20
@@ -270,7 +269,7 @@ def test_pictures_around_a_key_frame_that_is_shown_after_those_that_follow_it(
 def test_decord_reads_past_key_frames_where_no_picture_leads_them(
     talk: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    assert not ffmpeg.leading_pictures(talk)
+    assert not ffmpeg_probe.leading_pictures(talk)
     monkeypatch.setattr(
         ffmpeg_reader, "read_video", lambda *_: pytest.fail("decord should have read it")
     )
