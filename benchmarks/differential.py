@@ -91,8 +91,7 @@ def draw(dice: Generator) -> Spec:
     spec = Spec(
         container,
         codec,
-        # Frames of an intra-only mpg may share one time stamp: all decoders guess the others.
-        gop=int(dice.choice([7, 20, 250] if container == "mpg" else [1, 7, 20, 250])),
+        gop=int(dice.choice([1, 7, 20, 250])),
         b_frames=int(dice.integers(0, 4)) if codec in WITH_B_FRAMES else 0,
         rate=str(dice.choice(rates)),
         size=(width, height),

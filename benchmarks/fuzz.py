@@ -43,6 +43,8 @@ KINDS = {
     "vp9.webm": ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"),
     "mpeg4.avi": ("-c:v", "mpeg4"),
     "h264.mts": (),
+    "h264.ts": (),
+    "sound.mka": ("-map", "1"),
     "mpeg1.mpg": ("-c:v", "mpeg1video"),
     "hevc.mp4": ("-c:v", "libx265", "-x265-params", "log-level=none"),
     "hevc.mkv": ("-c:v", "libx265", "-x265-params", "log-level=none"),
@@ -168,7 +170,7 @@ def compare(clips: list[Clip]) -> tuple[int, list[str]]:
 
 def has_remark(*clips: RawClip) -> bool:
     """Whether a reader noticed damage, or handed the film over."""
-    words = ("damaged", "read by av")
+    words = ("damaged", "truncated", "read by av")
     return any(word in note for clip in clips for note in clip.notes for word in words)
 
 

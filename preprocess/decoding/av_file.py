@@ -9,15 +9,14 @@ from typing import Any
 
 import av
 import numpy as np
-from av.stream import Discard, Disposition
+from av.stream import Disposition
 
 from semanticmac.preprocess.clip import DecodeError
 from semanticmac.preprocess.decoding.av_frames import TRANSFERS, FrameSource
+from semanticmac.preprocess.decoding.av_packets import PacketReader
 from semanticmac.preprocess.decoding.probe import CONTAINERS, MediaInfo, VideoTrack, open_error
 from semanticmac.preprocess.decoding.request import SLACK_S
-from semanticmac.preprocess.decoding.timeline import PacketTable
 
-KEEP_BYTES = 64 << 20  # of packets in memory; of a larger file, packets are read again
 MAX_LOG_LINES = 200
 DAMAGE = (
     "error while decoding", "Error submitting", "Error splitting", "ended prematurely",
@@ -76,7 +75,9 @@ class MediaFile:
         self.log.damaged = False
         self.video = self._pick_video()
         self.audio_streams = self._playable_audio()
-        self._read_packets(size_bytes)
+        streams = [*([self.video] if self.video else []), *self.audio_streams]
+        self._packets = PacketReader(self, streams, size_bytes)
+        self.tables = self._packets.tables
         self.audio_stream: Any = None  # chosen when audio is first read
         self.frames = FrameSource(self) if self.video and _can_decode(self.video) else None
         self.info = self._describe()
@@ -95,9 +96,18 @@ class MediaFile:
         self._containers.append(container)
         return container
 
+    def release(self, container: Any) -> None:
+        """Close a reader that open_container gave."""
+        container.close()
+        self._containers.remove(container)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the last frame is marked as incomplete."""
+        return self._packets.cut_off
+
     def close(self) -> None:
         self.frames = None
-        self.video_packets = self.audio_packets = None
         for container in self._containers:
             container.close()
         self._containers = []
@@ -139,41 +149,7 @@ class MediaFile:
         try:
             yield container.streams[stream.index].codec_context
         finally:
-            container.close()
-            self._containers.remove(container)
-
-    def _read_packets(self, size_bytes: int) -> None:
-        """Read every packet once: its times, and of a small file the packet itself."""
-        streams = [*([self.video] if self.video else []), *self.audio_streams]
-        keep = size_bytes <= KEEP_BYTES
-        rows: dict[int, list[tuple[int | None, int | None, int, bool, bool]]] = {}
-        packets: dict[int, list[Any]] = {}
-        for stream in streams:
-            rows[stream.index] = []
-            packets[stream.index] = []
-        wanted = rows.keys()
-        for stream in self.container.streams:
-            if stream.index not in wanted:
-                stream.discard = Discard.all
-        with self.log.listening() as entries:
-            try:
-                for packet in self.container.demux(streams):
-                    if not packet.size:
-                        continue
-                    index = packet.stream_index
-                    rows[index].append(_row(packet))
-                    if keep:
-                        packets[index].append(packet)
-                    if entries:
-                        self.log.take(entries)
-            except av.FFmpegError as error:
-                self.log.damaged = True
-                self.log.lines.append(str(error))
-        self.tables: dict[int, PacketTable] = {}
-        for stream in streams:
-            table = PacketTable.of(rows[stream.index], float(stream.time_base or 0) or 1e-6)
-            self.tables[stream.index] = table
-        self.kept: dict[int, list[Any]] | None = packets if keep else None
+            self.release(container)
 
     def audio_end_s(self) -> float:
         """The end of the longest audio track on the file's clock; 0 without one."""
@@ -182,55 +158,7 @@ class MediaFile:
 
     def packets(self, stream: Any, first: int) -> Iterator[tuple[int, Any]]:
         """(number, packet) of one track from packet `first` on."""
-        if self.kept is not None:
-            for number in range(first, len(self.kept[stream.index])):
-                yield number, self.kept[stream.index][number]
-            return
-        yield from self._packets_again(stream, first)
-
-    def _packets_again(self, stream: Any, first: int) -> Iterator[tuple[int, Any]]:
-        table = self.tables[stream.index]
-        container = self.open_container()
-        try:
-            track = container.streams[stream.index]
-            for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
-            number = self._seek(container, track, table, first) if first else 0
-            if number is None:  # the seek led astray: read from the start
-                container.close()
-                container = self.open_container()
-                track = container.streams[stream.index]
-                number = 0
-            for packet in container.demux(track):
-                if not packet.size:
-                    continue
-                if number >= first:
-                    yield number, packet
-                number += 1
-        except av.FFmpegError:
-            self.log.damaged = True
-        finally:
-            container.close()
-            self._containers.remove(container)
-
-    def _seek(self, container: Any, track: Any, table: PacketTable, first: int) -> int | None:
-        """Go to packet `first` or one before it; its number, or None where it is not known."""
-        if container.format.name == "mpeg":
-            return None  # times that are guessed depend on where reading begins
-        try:
-            container.seek(int(table.dts[first]), stream=track, backward=True)
-            packet = next(iter(container.demux(track)))
-            same = np.flatnonzero(
-                (table.dts == (packet.dts if packet.dts is not None else packet.pts))
-                & (table.pts == (packet.pts if packet.pts is not None else packet.dts))
-            )
-            if len(same) != 1 or same[0] > first:
-                return None
-            container.seek(int(table.dts[first]), stream=track, backward=True)
-            return int(same[0])
-        except (av.FFmpegError, StopIteration, TypeError):
-            return None
+        return self._packets.packets(stream, first)
 
     def _describe(self) -> MediaInfo:
         container = self.container
@@ -270,10 +198,6 @@ class MediaFile:
             alone=len(self.container.streams.video) == 1,
             hdr=bool(codec) and codec.color_trc in TRANSFERS,
         )
-
-
-def _row(packet: Any) -> tuple[int | None, int | None, int, bool, bool]:
-    return packet.pts, packet.dts, packet.duration, packet.is_keyframe, packet.is_discard
 
 
 def _can_decode(stream: Any) -> bool:

@@ -12,7 +12,8 @@ from av.codec.context import Flags as CodecFlags
 from av.sidedata.sidedata import Type as SideData
 
 from semanticmac.preprocess.clip import DecodeError
-from semanticmac.preprocess.decoding.frames import tone_map, upright
+from semanticmac.preprocess.decoding.av_witness import Witness, open_witness
+from semanticmac.preprocess.decoding.frames import tone_map, turns_by_quarters, upright
 
 if TYPE_CHECKING:
     from semanticmac.preprocess.decoding.av_file import MediaFile
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 TRANSFERS: dict[int, Literal["pq", "hlg"]] = {16: "pq", 18: "hlg"}  # AVColorTransferCharacteristic
 # The codecs whose frames carry the time of their packet. Others decode every frame.
 PLANNED_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg4", "mpeg2video")
+# Their frames are shown in the order of decoding.
+IN_ORDER_CODECS = ("vp8", "vp9", "av1", "libdav1d")
+MAX_REORDER = 16  # frames, of H.264 and HEVC
 UNTIMED_CONTAINERS = ("avi", "h264", "hevc", "m4v", "mpegvideo", "ivf", "obu")
 
 
@@ -51,6 +55,8 @@ class FrameSource:
         self._keys = np.flatnonzero(self.table.key)
         self.interlaced = False
         self.hdr = False
+        self.odd_turn = False  # a display matrix turns frames by no quarter of a circle
+        self._witness: Witness | None = None
 
     @property
     def untimed(self) -> bool:
@@ -59,7 +65,11 @@ class FrameSource:
 
     def planned(self) -> bool:
         """Whether the packets tell the time of every frame."""
-        return self.table.complete and self.codec.name in PLANNED_CODECS and not self.untimed
+        if not self.table.complete or self.untimed or self.codec.name not in PLANNED_CODECS:
+            return False
+        # A damaged time stamp moves its frame far from where it is decoded.
+        reorder = 0 if self.codec.name in IN_ORDER_CODECS else MAX_REORDER
+        return self.table.displacement <= reorder
 
     def first_s(self) -> float:
         """When the first frame is shown, on the file's clock."""
@@ -82,12 +92,16 @@ class FrameSource:
         first = int(packets.min())
         for entry in self._entries(first, int(packets[0])):
             begun = False
+            last_pts = None
             for frame in self._frames(entry, wanted):
                 if not begun and entry and not self._resumed and not frame.key_frame:
                     break  # the container calls this a key frame, the codec does not
                 begun = True
                 if frame.is_corrupt:
                     raise DecoderFailed("a frame is damaged")
+                if last_pts is not None and frame.pts is not None and frame.pts < last_pts:
+                    raise DecoderFailed("time stamps are out of order")
+                last_pts = frame.pts
                 if frame.pts in pending:
                     pending.remove(frame.pts)
                     yield frame.pts, frame
@@ -148,14 +162,23 @@ class FrameSource:
                 for frame in frames:
                     if frame.is_corrupt and frame.opaque is not None:
                         self._mark_bad(frame.opaque)
-                yield from frames
-                if wanted is not None and (log.errors or log.damaged or packet.is_corrupt):
+                contradicted = self._is_contradicted(packet, frames)
+                if contradicted:
+                    self._mark_bad(number)
+                if wanted is None or not contradicted:
+                    yield from frames
+                complains = log.errors or log.damaged or packet.is_corrupt or contradicted
+                if wanted is not None and complains:
                     raise DecoderFailed("the decoder complains")
             self._packets = None
             yield from self._decode(None)
 
+    def _is_contradicted(self, packet: Any, frames: list[Any]) -> bool:
+        return self._witness is not None and self._witness.contradicts(packet, frames)
+
     def _start(self, entry: int) -> None:
         self.codec.flush_buffers()
+        self._witness = open_witness(self.codec.name)
         self._packets = self.file.packets(self.stream, entry)
         self._next = entry
         self._from_start = entry == 0
@@ -191,6 +214,9 @@ class FrameSource:
         matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
         if matrix is not None:
             numbers = struct.unpack("<9i", bytes(matrix)[:36])
+            if not turns_by_quarters(numbers):
+                self.odd_turn = True
+                return picture, pixel_aspect
             before = picture.shape
             picture = upright(picture, numbers)
             if picture.shape != before or abs(numbers[1]) > abs(numbers[0]):

@@ -29,6 +29,8 @@ def read(request: DecodeRequest) -> Media:
         raise
     if request.whole:
         forget()
+    if request.whole and file.cut_off:
+        notes = (*notes, "the last frame of the file is incomplete: the file is truncated")
     return Media(file.info, video, audio, (*file.notes, *notes))
 
 

@@ -54,9 +54,13 @@ def _planned(file: MediaFile, request: DecodeRequest, origin_s: float) -> Video:
     packets = table.order[positions]
     if end_s < segment.limit_s and file.audio_end_s() - origin_s > end_s + SLACK_S:
         packets = np.append(packets, table.order[-1])  # stays while the audio goes on
+    decoded = packets
+    if end_s < segment.limit_s and file.info.container == "mpegts":
+        # No size in a transport stream tells whether its last packet is whole: the decoder does.
+        decoded = np.append(packets, np.flatnonzero(~table.hidden)[-1])
     sizer = FrameSizer(request.sampling.short_side_px, request.crop)
     resized: dict[int, np.ndarray] = {}
-    for pts, frame in source.wanted(packets):
+    for pts, frame in source.wanted(decoded):
         picture, aspect = source.rgb(frame, request.limits.max_side_px)
         resized[pts] = sizer(picture, aspect)
     frames = [resized[int(table.pts[packet])] for packet in packets]
@@ -88,6 +92,8 @@ def _decode_all(file: MediaFile, request: DecodeRequest, origin_s: float) -> Vid
 
 def source_time_s(source: FrameSource, frame: Any, scan: FrameScan) -> float:
     """The frame's time on the file's clock. An avi has only the order of decoding (dts)."""
+    if source.table.evened and frame.opaque is not None:
+        return float(source.table.pts[frame.opaque] * source.table.tick_s)
     ticks = frame.dts
     if frame.pts is not None and not source.untimed:
         ticks = frame.pts
@@ -112,6 +118,7 @@ class FrameScan:
         self.lost: list[bool] = []  # of every frame, whether it is damaged or predicted from damage
         self.frames: list[np.ndarray] = []
         self.last_ticks: float | None = None
+        self.disordered = 0  # frames that came before an earlier time stamp
         self._shown: Any = None
         self._given: set[int] = set()  # numbers of the packets whose frames came
         self._intact_key = -1  # packet number of the last intact key frame
@@ -125,6 +132,8 @@ class FrameScan:
         """Take the next frame; False once no more are needed."""
         segment = self.request.segment
         segment.refuse_endless(time_s)
+        if self.starts_s and time_s < self.starts_s[-1] - USUAL_S / 4:
+            self.disordered += 1
         if self.starts_s and time_s < self.starts_s[-1] - SLACK_S:
             return True  # a damaged frame that came out of order
         self._pick(source, time_s)
@@ -170,6 +179,11 @@ class FrameScan:
             self.frames.append(self.sizer(picture, aspect))
         lost_s = self._lost_s(starts, end_s, self._missing(source)) if damaged else 0.0
         notes = _video_notes(source, self.sizer)
+        if self.disordered:
+            notes += (
+                "the time stamps of frames are out of order: they are damaged, "
+                "and frames may show at wrong times",
+            )
         return Video(self.frames, float(starts.min()), end_s, lost_s, damaged, notes)
 
     def _missing(self, source: FrameSource) -> np.ndarray:
@@ -205,6 +219,11 @@ def _video_notes(source: FrameSource, sizer: FrameSizer) -> tuple[str, ...]:
         notes.append("the video is HDR: it was tone-mapped to SDR")
     if source.interlaced:
         notes.append("the video is interlaced: one field of each picture was read")
+    if source.odd_turn:
+        notes.append(
+            "the display matrix turns the frames by no quarter of a circle: "
+            "it may be damaged, and it was passed over"
+        )
     return tuple(notes)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import Clip, DecodeError, RawClip
 from semanticmac.preprocess.decoding.audio import is_silent
+from semanticmac.preprocess.decoding.file_end import ends_early
 from semanticmac.preprocess.decoding.request import (
     DEFAULT_DECODER,
     SLACK_S,
@@ -131,11 +132,17 @@ def _end_s(request: DecodeRequest, media: Media) -> float:
     return media.video.end_s
 
 
+def _promised_s(request: DecodeRequest, media: Media) -> float | None:
+    """The clip's length as the header states it, and no longer than the segment."""
+    if media.info.duration_s is None:
+        return None
+    segment = request.segment
+    return min(media.info.duration_s - segment.start_s, segment.limit_s)
+
+
 def _refuse_damage(request: DecodeRequest, media: Media, end_s: float, audio_s: float) -> None:
     info, segment, video = media.info, request.segment, media.video
-    promised_s = None
-    if info.duration_s is not None:
-        promised_s = min(info.duration_s - segment.start_s, segment.limit_s)
+    promised_s = _promised_s(request, media)
     if video and video.lost_s > SLACK_S:
         total_s = max(min(end_s, segment.limit_s), promised_s or 0.0)
         raise DecodeError(
@@ -190,6 +197,15 @@ def _notes(request: DecodeRequest, duration_s: float, media: Media) -> Iterator[
         if video.end_s < duration_s - SLACK_S:
             end_s = max(video.end_s, 0.0)
             yield f"the pictures end after {end_s:.1f} s of {duration_s:.1f} s: the last one stays"
+    if segment.wanted_s is None and ends_early(request.path):
+        yield "the file ends before its container says: it is truncated, and its end is missing"
+    promised_s = _promised_s(request, media)
+    reached_s = max(_audio_s(request, media), video.end_s if video else 0.0)
+    if promised_s is not None and reached_s < promised_s - SLACK_S:
+        yield (
+            f"the header says {promised_s:.1f} s, frames and sound end after {reached_s:.1f} s: "
+            "another track lasts longer, or the file is truncated"
+        )
     audio_s = _audio_s(request, media)
     if audio is None:
         yield "no audio track that can be read" if media.info.audio_tracks else "no audio track"

@@ -98,7 +98,8 @@ def _parse_video(part: bytes, file_start_s: float, *, alone: bool) -> VideoTrack
     pixel_aspect = (
         int(aspect[1]) / int(aspect[2]) if aspect and int(aspect[1]) and int(aspect[2]) else 1.0
     )
-    if matrix and round(float(matrix[1]) / 90) % 2:
+    degrees = float(matrix[1]) if matrix else 0.0
+    if round(degrees / 90) % 2:
         pixel_aspect = 1 / pixel_aspect
     return VideoTrack(
         codec=codec[1].decode() if codec else "none",
@@ -111,4 +112,5 @@ def _parse_video(part: bytes, file_start_s: float, *, alone: bool) -> VideoTrack
         alone=alone,
         hdr=bool(re.search(rb"smpte2084|arib-std-b67", line)),
         interlaced=bool(re.search(rb"\b(top|bottom) (coded )?first", line)),
+        odd_turn=abs(degrees - 90 * round(degrees / 90)) > 1,
     )

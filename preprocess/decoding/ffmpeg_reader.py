@@ -37,6 +37,10 @@ from semanticmac.preprocess.decoding.timeline import usual_step_s
 
 # Their headers state when the first frame is shown.
 STATES_START = ("mov", "matroska")
+DAMAGE_NOTE = (
+    "ffmpeg met damaged data: frames predicted from damaged ones are not counted as damaged "
+    "(--decoder av counts them)"
+)
 WholeRun = subprocess.CompletedProcess[bytes]
 
 
@@ -70,10 +74,14 @@ def _hand_over(info: MediaInfo) -> None:
         raise HandOver("an Ogg file may hold several recordings")
     if info.container.startswith("matroska") and info.start_s > SLACK_S:
         raise HandOver("its header may state its end instead of its length")
+    if info.container == "mpeg":
+        raise HandOver("time stamps in an mpg file may name the wrong frames")
     if info.video_tracks > 1 or info.audio_tracks > 1:
         raise HandOver("it has several tracks of a kind")
     if video and video.hdr:
         raise HandOver("it is HDR")
+    if video and video.odd_turn:
+        raise HandOver("its display matrix turns by no quarter of a circle")
     if video and video.interlaced:
         raise HandOver("it is interlaced")
 
@@ -178,7 +186,8 @@ def _video(request: DecodeRequest, run: ffmpeg.PictureRun, frames: list[np.ndarr
     if not frames:  # the clip begins after the last frame, which stays
         raise HandOver("the segment begins after the last frame")
     lost_s = _lost_s(starts_s, run, request.segment.limit_s)
-    return Video(frames, float(starts_s[0]), end_s, lost_s, run.damaged)
+    notes = (DAMAGE_NOTE,) if run.damaged else ()
+    return Video(frames, float(starts_s[0]), end_s, lost_s, run.damaged, notes)
 
 
 def _lost_s(starts_s: np.ndarray, run: ffmpeg.PictureRun, limit_s: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from semanticmac.preprocess.clip import DecodeError
 from semanticmac.preprocess.decoding.request import Crop
 
 MAX_ASPECT = 10.0
+MAX_SKEW = 0.02  # of a display matrix; a degree
 # Nits of white in SDR, and of the reference white of an HDR film (ITU-R BT.2408).
 REFERENCE_WHITE_NITS = 203.0
 HLG_PEAK_NITS = 1000.0
@@ -86,6 +87,15 @@ def resize(picture: np.ndarray, high: int, wide: int) -> np.ndarray:
     """(H, W, 3) uint8 → (high, wide, 3) uint8, antialiased bicubic."""
     image = Image.fromarray(picture).resize((wide, high), Image.Resampling.BICUBIC)
     return np.asarray(image)
+
+
+def turns_by_quarters(matrix: Sequence[int]) -> bool:
+    """Whether a display matrix turns by 0, 90, 180 or 270 degrees, mirrored or not."""
+    a, b, _, c, d, *_ = map(abs, matrix)
+    straight, crossed = (a, d), (b, c)
+    if sum(crossed) > sum(straight):
+        straight, crossed = crossed, straight
+    return min(straight) > 0 and max(crossed) <= MAX_SKEW * min(straight)
 
 
 def upright(picture: np.ndarray, matrix: Iterable[int]) -> np.ndarray:

@@ -29,6 +29,7 @@ class VideoTrack:
     alone: bool  # no other video track and no cover art
     hdr: bool = False  # PQ or HLG
     interlaced: bool = False
+    odd_turn: bool = False  # by another angle than a quarter of a circle
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +27,7 @@ class PacketTable:
     hidden: np.ndarray  # (N,) bool: decoded, never shown (an edit list cut it off)
     complete: bool  # every packet has a pts of its own, and no two are equal
     jump_s: float | None = None  # where the order of decoding jumps back: the file was joined
+    evened: bool = False  # pts are not those of the packets: stamps named the wrong frames
 
     @classmethod
     def of(
@@ -68,6 +69,19 @@ class PacketTable:
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    def with_pts(self, pts: np.ndarray) -> PacketTable:
+        """The same packets at other times; itself where no time differs."""
+        if np.array_equal(pts, self.pts):
+            return self
+        return replace(self, pts=pts, complete=False, evened=True)
+
+    @cached_property
+    def displacement(self) -> int:
+        """By how many places a packet stands elsewhere in the file than in the order of times."""
+        in_file = np.sort(self.order)
+        places = np.searchsorted(in_file, self.order)
+        return int(np.abs(places - np.arange(len(places))).max(initial=0))
 
     @cached_property
     def order(self) -> np.ndarray:

@@ -11,6 +11,7 @@ import pytest
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.clip import Clip, DecodeError
 from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
+from semanticmac.preprocess.decoding import ffmpeg_reader
 from semanticmac.preprocess.decoding.decode import decode_clip
 from semanticmac.preprocess.decoding.request import Limits
 
@@ -107,8 +108,9 @@ def test_damage_that_the_codec_conceals_is_named(studio: Studio, name: str):
     assert decode(film).notes == ("no audio track",)
     hurt = broken(film, f"hurt-{name}", 1.0, (0.226, 0.2275))
     for decoder in ("av", "decord", "ffmpeg"):
-        damage, _ = decode(hurt, decoder=decoder).notes
+        *warnings, damage, _ = decode(hurt, decoder=decoder).notes
         assert re.fullmatch(r"0\.\d\d s of the pictures are damaged or missing", damage), decoder
+        assert warnings == ([] if decoder == "av" else [ffmpeg_reader.DAMAGE_NOTE])
     assert decode(hurt, 2.5, 4.0).notes == ("no audio track",)  # after the next key frame
 
 

@@ -11,7 +11,7 @@ from semanticmac.cache.keys import Sampling
 from semanticmac.cache.records import RawClip
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decoding import (
-    av_file,
+    av_packets,
     av_reader,
     decord_reader,
     ffmpeg_probe,
@@ -77,7 +77,7 @@ def test_a_file_whose_packets_are_not_kept_is_read_the_same(
 ):
     forget()
     kept = [record(decode(film, *window)) for window in [(0.0, None), *WINDOWS]]
-    monkeypatch.setattr(av_file, "KEEP_BYTES", 0)
+    monkeypatch.setattr(av_packets, "KEEP_BYTES", 0)
     forget()
     again = [record(decode(film, *window)) for window in [(0.0, None), *WINDOWS, *WINDOWS[::-1]]]
     assert again == kept + kept[:0:-1]
@@ -94,7 +94,7 @@ def test_other_containers_whose_packets_are_not_kept(
     studio.run("-i", talk, *codec.get(name[5:], ()), "-g", 60, name)
     windows = [(0.0, None), (7.3, 9.1), (2.0, 3.0), (3.5, 5.0)]
     kept = [record(decode(studio.folder / name, *window)) for window in windows]
-    monkeypatch.setattr(av_file, "KEEP_BYTES", 0)
+    monkeypatch.setattr(av_packets, "KEEP_BYTES", 0)
     forget()
     assert [record(decode(studio.folder / name, *window)) for window in windows] == kept
     forget()
