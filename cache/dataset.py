@@ -72,6 +72,10 @@ class ClipDataset(Dataset[Sample]):
                 f"{first} ({streams.describe()}). `{command}` adds what is missing."
             )
 
+    def with_rows(self, rows: Sequence[Row]) -> ClipDataset:
+        """Other clips of the same cache, without context."""
+        return ClipDataset(self._manifest, self._reader, rows)
+
     def with_context(self, context_clips: int) -> ClipDataset:
         """The same clips with at most this many clips of their dialogue before each; 0 = none."""
         return ClipDataset(self._manifest, self._reader, self.rows, context_clips)

@@ -151,12 +151,17 @@ def _clean_up(folder: Path, points: Sequence[Point], more_is_better: bool) -> No
         best = trial_folder(folder, by_score[0].number)
         write_text(folder / BEST, (best / "config.toml").read_text(encoding="utf-8"))
     for point in by_score[1:]:
-        _remove(trial_folder(folder, point.number), _WEIGHTS)
+        drop_weights(trial_folder(folder, point.number))
     for point in points:
         run = trial_folder(folder, point.number)
         if point.failure is not None and run.exists() and not (run / FAILURE).exists():
             _remove(run, (*_WEIGHTS, "checkpoint", "run.json", STEP_COST))
             write_text(run / FAILURE, point.failure + "\n")
+
+
+def drop_weights(run: Path) -> None:
+    """Removes what is needed only to use the model; `train --config RUN` trains it again."""
+    _remove(run, _WEIGHTS)
 
 
 def _remove(run: Path, names: Sequence[str]) -> None:

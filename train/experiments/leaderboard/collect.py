@@ -1,0 +1,247 @@
+"""The finished trials and seeds of a leaderboard as one Leaderboard record."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from semanticmac import __version__
+from semanticmac.eval.leaderboard.quotes import quotes_of
+from semanticmac.eval.leaderboard.result import Cost, Leaderboard, ModelRow, SeedResult
+from semanticmac.eval.leaderboard.significance import against_best, resample_means
+from semanticmac.eval.metrics.scores import Scores, score
+from semanticmac.eval.report.paper import quoted_clips
+from semanticmac.run.device import device_name
+from semanticmac.run.folder import FAILURE
+from semanticmac.run.metric import Metric, mean_and_std
+from semanticmac.run.notes import encoder_notes
+from semanticmac.train.config import DECIDED
+from semanticmac.train.data import TrainData, TrainError, resolve
+from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
+from semanticmac.train.experiments.leaderboard.run import (
+    SPLIT,
+    Request,
+    Tuned,
+    seed_config,
+    seed_folder,
+)
+from semanticmac.train.experiments.leaderboard.scored import FILE, ScoredSeed
+from semanticmac.train.experiments.leaderboard.svm import DEFAULTS
+from semanticmac.train.experiments.leaderboard.svm import SPACE as SVM_SPACE
+from semanticmac.train.experiments.search_space import plain
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A row, and the scored seeds that its numbers come from."""
+
+    row: ModelRow
+    scored: tuple[ScoredSeed, ...]
+
+
+def collect(
+    request: Request, every_tuned: Sequence[Tuned], data: TrainData, device: torch.device
+) -> Leaderboard:
+    """every_tuned: the trials of each entrant, as run_leaderboard returns them.
+
+    Raises TrainError if every seed of every model failed.
+    """
+    measured = []
+    for entrant, tuned in zip(request.entrants, every_tuned, strict=True):
+        measured.append(_measured(entrant, tuned, request, data))
+    scored = [each for part in measured for each in part.scored]
+    if not scored:
+        reasons = {seed.failure for part in measured for seed in part.row.seeds}
+        raise TrainError(f"no model of the leaderboard was trained: {'; '.join(map(str, reasons))}")
+    corpus, task = data.manifest.corpus, data.task
+    constants = _constants(scored[0], data)
+    main = constants.main
+    metrics = tuple(replace(metric, value=None) for metric in scored[0].metrics)
+    rows = [
+        ModelRow(
+            baseline.name,
+            "constant",
+            "the same prediction for every clip",
+            seeds=(SeedResult(0, metrics=_values(baseline.metrics)),),
+        )
+        for baseline in constants.baselines
+    ]
+    rows += _compared(measured, corpus, data, main, _higher_is_better(metrics, main))
+    return Leaderboard(
+        dataset=data.manifest.dataset,
+        corpus=corpus,
+        task=task.kind,
+        main=main,
+        metrics=metrics,
+        clips=_clips(data),
+        paper_clips=quoted_clips(corpus, SPLIT),
+        data=data.digest,
+        embeddings=data.manifest.fingerprint.encoder,
+        trials=request.trials,
+        seeds=request.seeds,
+        shared=_shared(request.entrants, data),
+        device=device_name(device),
+        versions={
+            "semanticmac": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        rows=tuple(rows),
+        notes=tuple(encoder_notes(data.manifest.fingerprint)),
+    )
+
+
+def _measured(entrant: Entrant, tuned: Tuned, request: Request, data: TrainData) -> _Measured:
+    summary, reference, notes = entrant.about()
+    scored: list[ScoredSeed] = []
+    seeds: list[SeedResult] = []
+    for seed in request.seeds:
+        folder = seed_folder(entrant, tuned, seed, request.folder)
+        if (folder / FILE).exists():
+            scored.append(ScoredSeed.read(folder))
+            seeds.append(scored[-1].result)
+        else:
+            seeds.append(SeedResult(seed, failure=_failure(folder)))
+    finished = [point for point in tuned.points if point.score is not None]
+    row = ModelRow(
+        entrant.name,
+        "fitted" if entrant.model == SVM else "trained",
+        summary,
+        reference,
+        entrant.streams,
+        _settings(entrant, tuned, request),
+        SVM_SPACE if entrant.model == SVM else plain(entrant.space),
+        trials=len(finished),
+        failed_trials=tuned.failed,
+        seeds=tuple(seeds),
+        cost=_cost(scored),
+        quotes=quotes_of(entrant.model, data.manifest.corpus),
+        notes=notes,
+    )
+    return _Measured(row, tuple(scored))
+
+
+def _failure(folder: Path) -> str:
+    path = folder / FAILURE
+    return path.read_text(encoding="utf-8").strip() if path.exists() else "not trained"
+
+
+def _settings(entrant: Entrant, tuned: Tuned, request: Request) -> dict[str, Any]:
+    """The settings of the seeds that differ between models, without the seed."""
+    if entrant.model == SVM:
+        return DEFAULTS | ({} if tuned.best is None else tuned.best.settings)
+    config = seed_config(entrant, tuned, request.seeds[0])
+    settings = {}
+    for key, value in config.flat().items():
+        if key not in DECIDED and key != "seed":
+            settings[key] = list(value) if isinstance(value, tuple) else value
+    return settings
+
+
+def _cost(scored: Sequence[ScoredSeed]) -> Cost:
+    """Parameters of the first seed, mean seconds, greatest peak."""
+    if not scored:
+        return Cost()
+    costs = [each.cost for each in scored]
+    seconds = [cost.seconds_per_epoch for cost in costs if cost.seconds_per_epoch is not None]
+    peaks = [cost.peak_memory_bytes for cost in costs if cost.peak_memory_bytes is not None]
+    return Cost(
+        costs[0].parameters,
+        costs[0].trained_parameters,
+        float(np.mean(seconds)) if seconds else None,
+        max(peaks, default=None),
+    )
+
+
+def _compared(
+    measured: Sequence[_Measured], corpus: str, data: TrainData, main: str, higher: bool
+) -> list[ModelRow]:
+    """The rows with rank and significance. Rows without a score of the main metric have neither."""
+    scores: dict[str, float] = {}
+    for part in measured:
+        mean = mean_and_std(part.row.values(main))[0] if part.scored else None
+        if mean is not None:
+            scores[part.row.name] = mean
+    order = sorted(scores, key=lambda name: -scores[name] if higher else scores[name])
+    against = {}
+    if len(order) > 1:
+        models = {}
+        for part in measured:
+            if part.row.name in scores:
+                models[part.row.name] = [each.for_bootstrap for each in part.scored]
+        truth = _same_truth(measured)
+        means = resample_means(corpus, data.task, truth, models, main)
+        against = against_best(means, scores, order[0])
+    rows = []
+    for part in measured:
+        name = part.row.name
+        rank = order.index(name) + 1 if name in scores else None
+        rows.append(replace(part.row, rank=rank, against=against.get(name)))
+    return rows
+
+
+def _same_truth(measured: Sequence[_Measured]) -> np.ndarray:
+    """The truth of the test clips, which every seed has in the same order."""
+    scored = [each for part in measured for each in part.scored]
+    first = scored[0]
+    for each in scored:
+        same = np.array_equal(each.truth, first.truth, equal_nan=True)
+        if each.clip_ids != first.clip_ids or not same:
+            raise TrainError(
+                "the seeds were scored on different test clips: the cache has changed since. "
+                "Start a new leaderboard in another --runs folder"
+            )
+    return first.truth
+
+
+def _constants(scored: ScoredSeed, data: TrainData) -> Scores:
+    """Scores that hold the constant baselines on the same clips."""
+    truth = data.train.labels(data.task.width).double().numpy()
+    return score(
+        data.manifest.corpus,
+        data.task,
+        scored.truth,
+        scored.prediction,
+        train_truth=truth[~np.isnan(truth).any(axis=1)],
+        valid=scored.valid,
+    )
+
+
+def _values(metrics: Sequence[Metric]) -> dict[str, float | None]:
+    return {metric.name: metric.value for metric in metrics}
+
+
+def _higher_is_better(metrics: Sequence[Metric], main: str) -> bool:
+    for metric in metrics:
+        if metric.name == main:
+            return metric.higher_is_better
+    raise ValueError(f"there is no metric {main!r}")
+
+
+def _clips(data: TrainData) -> dict[str, int]:
+    test = [row for row in data.manifest.split(SPLIT) if row.label is not None]
+    return {"train": len(data.train), "valid": len(data.valid), SPLIT: len(test)}
+
+
+def _shared(entrants: Sequence[Entrant], data: TrainData) -> dict[str, Any]:
+    """Settings that have one value in all models and that no model draws."""
+    flats: list[Mapping[str, Any]] = []
+    drawn: set[str] = set()
+    for entrant in entrants:
+        if entrant.model != SVM:
+            flats.append(resolve(entrant.config, data).flat())
+            drawn |= entrant.space.keys()
+    shared = {}
+    for key, value in flats[0].items() if flats else ():
+        same = all(key in flat and flat[key] == value for flat in flats)
+        if same and key not in drawn and key not in DECIDED and key != "seed":
+            shared[key] = list(value) if isinstance(value, tuple) else value
+    return shared

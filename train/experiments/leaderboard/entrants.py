@@ -1,0 +1,101 @@
+"""Which models a leaderboard compares, with which settings and search space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semanticmac.model.registry import SEMANTICMAC, UnknownModel, model_entry, model_names
+from semanticmac.train.config import ConfigError, TrainConfig, names, override, parse_settings
+from semanticmac.train.config_io import settings_for
+from semanticmac.train.experiments.search_space import Space, read_space
+
+SVM = "svm"
+SVM_SUMMARY = "SVM (rbf) over the means of all frames and the state of the text"
+SVM_REFERENCE = "Castro et al., Towards Multimodal Sarcasm Detection, ACL 2019"
+SVM_NOTES = ("language model frozen; no epochs; each seed is the same",)
+SEMANTICMAC_SUMMARY = "SemanticMAC: affective perceiver, SGFI, pseudo labels, contrast"
+SEMANTICMAC_REFERENCE = "Jiang et al., Robust Multimodal Sentiment Analysis, arXiv 2408.07694"
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One model on one choice of streams."""
+
+    model: str
+    streams: str  # as given, `vision=NAME,audio=NAME`; empty: the cache as it is
+    config: TrainConfig  # of SemanticMAC for the SVM, which reads the shared settings alone
+    space: Space  # empty: nothing is drawn
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} · {self.streams}" if self.streams else self.model
+
+    def folder(self, root: Path) -> Path:
+        """The folder of its trials and seeds."""
+        streams = "".join(c if c.isalnum() or c in "-_" else "-" for c in self.streams)
+        return root / (f"{self.model}@{streams}" if streams else self.model)
+
+    def about(self) -> tuple[str, str, tuple[str, ...]]:
+        """Summary, reference and notes."""
+        if self.model == SVM:
+            return SVM_SUMMARY, SVM_REFERENCE, SVM_NOTES
+        if self.model == SEMANTICMAC:
+            return SEMANTICMAC_SUMMARY, SEMANTICMAC_REFERENCE, ()
+        entry = model_entry(self.model)
+        return entry.summary, entry.reference, entry.notes
+
+
+def leaderboard_models() -> list[str]:
+    """All models in the order of the table: the text alone first."""
+    return [*model_names(), SVM]
+
+
+def entrants(
+    dataset: str,
+    corpus: str,
+    models: Sequence[str],
+    streams: Sequence[str],
+    changes: Mapping[str, Any],
+    trials: int,
+) -> list[Entrant]:
+    """The models on every choice of streams. changes: settings that are fixed for all of them.
+
+    Raises ConfigError for an unknown model, and for a setting that is not one of all models.
+    """
+    known = leaderboard_models()
+    for name in models:
+        if name not in known:
+            try:
+                model_entry(name)  # raises with the nearest names
+            except UnknownModel as error:
+                raise ConfigError(f"--models: {error}") from None
+    for key in changes:
+        for name in models:
+            if name != SVM and key not in names(name):
+                raise ConfigError(
+                    f"--set {key}: the model {name} has no such setting. A leaderboard fixes "
+                    "settings that all its models have, such as epochs or freeze_language"
+                )
+    chosen = []
+    for choice in streams or ("",):
+        of_streams = parse_settings(choice.split(",")) if choice else {}
+        for name in dict.fromkeys(models):
+            chosen.append(
+                _entrant(dataset, corpus, name, choice, {**changes, **of_streams}, trials)
+            )
+    return chosen
+
+
+def _entrant(
+    dataset: str, corpus: str, name: str, streams: str, fixed: Mapping[str, Any], trials: int
+) -> Entrant:
+    model = SEMANTICMAC if name == SVM else name
+    config = settings_for(dataset, corpus, {}, None, None, model)
+    config = override(config, fixed)
+    space: Space = {}
+    if trials and name != SVM:
+        space = read_space(None, config, fixed)
+    return Entrant(name, streams, config, space)

@@ -1,0 +1,232 @@
+"""leaderboard: tunes every model with the same budget, trains seeds, and scores them on test.
+
+LEADERBOARD/
+  MODEL/sweep/               its trials (train/experiments/sweep.py); the SVM: trials.json
+  MODEL/trial-0007-seed-1/   a seed with the settings of the best trial: scored.json, no weights
+  result.json                everything that the table shows
+
+Several processes may work on one folder: they share trials and seeds. A process that is killed
+holds no lock, so another one, or the same command again, goes on with its work. Trials and epochs
+are chosen on validation. The test split is read when a seed is finished, and nothing is chosen on
+it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from semanticmac.cache.atomic_io import write_text
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.run.folder import FAILURE, higher_is_better, is_finished
+from semanticmac.train.callbacks import Callbacks
+from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.data import TrainData, TrainError
+from semanticmac.train.experiments.leaderboard.cost import CostMeter
+from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
+from semanticmac.train.experiments.leaderboard.scored import (
+    FILE,
+    fit_svm_seed,
+    score_run,
+    search_svm,
+)
+from semanticmac.train.experiments.optuna_study import Point, try_lock
+from semanticmac.train.experiments.runs import PlannedRun, train_or_resume
+from semanticmac.train.experiments.sweep import Sweep, drop_weights, ranked, sweep
+
+SPLIT = "test"
+WAIT_S = 5.0  # between two looks at what other processes do
+
+
+@dataclass(frozen=True)
+class Request:
+    """The leaderboard that the user asks for."""
+
+    entrants: tuple[Entrant, ...]
+    trials: int  # of each model; 0: every model is trained with its own defaults
+    seeds: tuple[int, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The trials of one entrant."""
+
+    points: tuple[Point, ...]
+    best: Point | None  # None: there are no trials, or all of them failed
+
+    @property
+    def failed(self) -> int:
+        return sum(point.failure is not None for point in self.points)
+
+
+def run_leaderboard(
+    request: Request,
+    data: TrainData,
+    layout: CacheLayout,
+    device: torch.device,
+    callbacks: Callbacks,
+) -> list[Tuned]:
+    """Works until every trial and every seed is finished, by this process or by others.
+
+    Returns the trials of each entrant. Raises TrainError if the dataset has no test labels to score
+    with, ConfigError if a folder holds trials or runs with other settings.
+    """
+    require_test_labels(data)
+    while True:
+        is_waiting = worked = False
+        every_tuned = []
+        for entrant in request.entrants:
+            tuned = tune(entrant, request, data, device, callbacks)
+            if tuned is None:
+                is_waiting = True  # Other processes still train its trials.
+                continue
+            every_tuned.append(tuned)
+            for seed in request.seeds:
+                state = _run_seed(entrant, tuned, seed, request, data, layout, device, callbacks)
+                worked |= state == "worked"
+                is_waiting |= state == "taken"
+        if not is_waiting:
+            return every_tuned
+        if not worked:
+            time.sleep(WAIT_S)
+
+
+def tune(
+    entrant: Entrant, request: Request, data: TrainData, device: torch.device, callbacks: Callbacks
+) -> Tuned | None:
+    """Trains the trials that are left. None: another process still trains some of them."""
+    folder = entrant.folder(request.folder)
+    if not request.trials:
+        return Tuned((), None)
+    if entrant.model == SVM:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = try_lock(folder / ".search.lock")
+        if lock is None:
+            return None
+        with lock:
+            points = search_svm(entrant.config, request.trials, data, device, folder)
+    else:
+        asked = Sweep(entrant.config, entrant.space, "random", request.trials, folder / "sweep")
+        points = sweep(asked, data, device, named(callbacks, entrant.name))
+    return _tuned(points, data)
+
+
+def trainings_left(entrant: Entrant, request: Request) -> int:
+    """How many trials and seeds are not finished yet, by the files in the folder."""
+    folder = entrant.folder(request.folder)
+    finished = 0
+    for run in (folder / "sweep").glob("trial-*"):
+        finished += is_finished(run) or (run / FAILURE).exists()
+    left = max(0, request.trials - finished)
+    for seed in request.seeds:
+        left += not any(is_done(run) for run in folder.glob(f"*-seed-{seed}"))
+    return left
+
+
+def _tuned(points: Sequence[Point], data: TrainData) -> Tuned | None:
+    if any(point.score is None and point.failure is None for point in points):
+        return None
+    by_score = ranked(points, higher_is_better(data.task))
+    return Tuned(tuple(points), by_score[0] if by_score else None)
+
+
+def seed_folder(entrant: Entrant, tuned: Tuned, seed: int, root: Path) -> Path:
+    """The run folder of one seed. It names the trial whose settings it has."""
+    trial = "default" if tuned.best is None else f"trial-{tuned.best.number:04d}"
+    return entrant.folder(root) / f"{trial}-seed-{seed}"
+
+
+def seed_config(entrant: Entrant, tuned: Tuned, seed: int) -> TrainConfig:
+    """The settings of one seed: those of the best trial."""
+    config = replace(entrant.config, seed=seed)
+    if tuned.best is None or entrant.model == SVM:
+        return config
+    return override(config, tuned.best.settings)
+
+
+def is_done(folder: Path) -> bool:
+    return (folder / FILE).exists() or (folder / FAILURE).exists()
+
+
+def _run_seed(
+    entrant: Entrant,
+    tuned: Tuned,
+    seed: int,
+    request: Request,
+    data: TrainData,
+    layout: CacheLayout,
+    device: torch.device,
+    callbacks: Callbacks,
+) -> str:
+    """`done`: finished before; `taken`: another process trains it; `worked`: it was trained now."""
+    folder = seed_folder(entrant, tuned, seed, request.folder)
+    if is_done(folder):
+        return "done"
+    name = f"{entrant.name}, seed {seed}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = try_lock(folder.parent / f".seed-{seed}.lock")
+    if lock is None:
+        return "taken"
+    with lock:
+        if is_done(folder):
+            return "done"
+        if tuned.points and tuned.best is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / FAILURE, "all its trials failed\n")
+            return "worked"
+        callbacks.on_note(f"{name} → {folder}")
+        config = seed_config(entrant, tuned, seed)
+        if entrant.model == SVM:
+            settings = {} if tuned.best is None else tuned.best.settings
+            failure = fit_svm_seed(config, settings, data, device, folder)
+        else:
+            failure = _train_seed(name, config, data, layout, device, folder, callbacks)
+        if failure is not None:
+            write_text(folder / FAILURE, failure + "\n")
+            callbacks.on_note(f"{name} failed: {failure}")
+    return "worked"
+
+
+def _train_seed(
+    name: str,
+    config: TrainConfig,
+    data: TrainData,
+    layout: CacheLayout,
+    device: torch.device,
+    folder: Path,
+    callbacks: Callbacks,
+) -> str | None:
+    """Trains and scores one seed → why it failed, or None."""
+    meter = CostMeter(named(callbacks, name), device)
+
+    def score(run: Path) -> None:
+        score_run(run, meter.cost(), layout, SPLIT, device)
+        drop_weights(run)
+
+    run = PlannedRun(name, folder, config)
+    return train_or_resume(run, data, device, meter.callbacks, score).failure
+
+
+def named(callbacks: Callbacks, name: str) -> Callbacks:
+    """The same callbacks; notes begin with the name of the model."""
+
+    def on_note(note: str) -> None:
+        callbacks.on_note(f"{name}: {note}")
+
+    return replace(callbacks, on_note=on_note)
+
+
+def require_test_labels(data: TrainData) -> None:
+    """Raises TrainError if no test clip has a label."""
+    if any(row.label is not None for row in data.manifest.split(SPLIT)):
+        return
+    name = data.manifest.dataset
+    raise TrainError(
+        f"{name} has no labelled clips in its {SPLIT} split, and every row is scored on it: "
+        f"see `semanticmac inspect {name}`, and check the split column of its labels."
+    )

@@ -1,0 +1,205 @@
+"""scored.json: test predictions and scores of one seed, and what its training took."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from semanticmac.cache.atomic_io import write_text
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.core import MODALITIES, SUB_TASKS
+from semanticmac.eval.evaluate import evaluate
+from semanticmac.eval.leaderboard.result import Cost, SeedResult
+from semanticmac.eval.leaderboard.significance import SeedPrediction
+from semanticmac.eval.metrics.scores import Pair, score
+from semanticmac.run.metric import Metric
+from semanticmac.run.predictions import Predictions
+from semanticmac.run.weights import load_run
+from semanticmac.train.config import TrainConfig
+from semanticmac.train.data import TrainData, resolve
+from semanticmac.train.experiments.leaderboard.cost import count_parameters
+from semanticmac.train.experiments.leaderboard.svm import DEFAULTS, Pooler, draw, fit, outputs
+from semanticmac.train.experiments.optuna_study import Point
+from semanticmac.train.validation import validation_score
+
+FILE = "scored.json"
+SVM_TRIALS = "trials.json"
+
+
+@dataclass(frozen=True)
+class ScoredSeed:
+    """The content of scored.json."""
+
+    result: SeedResult
+    cost: Cost
+    metrics: tuple[Metric, ...]
+    clip_ids: tuple[str, ...]
+    truth: np.ndarray  # (N, K), NaN = not labelled
+    prediction: np.ndarray  # (N, K) scores or logits
+    valid: Pair | None  # of validation, for tasks that choose thresholds there
+
+    @property
+    def for_bootstrap(self) -> SeedPrediction:
+        return SeedPrediction(self.prediction, self.valid)
+
+    def write(self, folder: Path) -> None:
+        content: dict[str, Any] = {
+            "result": asdict(self.result),
+            "cost": asdict(self.cost),
+            "metrics": [asdict(metric) for metric in self.metrics],
+            "clip_ids": list(self.clip_ids),
+            "truth": _lists(self.truth),
+            "prediction": _lists(self.prediction),
+            "valid": None if self.valid is None else [_lists(side) for side in self.valid],
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / FILE, json.dumps(content, allow_nan=False) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> ScoredSeed:
+        content: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        metrics = []
+        for metric in content["metrics"]:
+            metrics.append(Metric(**{**metric, "paper_keys": tuple(metric["paper_keys"])}))
+        valid = None
+        if content["valid"] is not None:
+            valid = (_array(content["valid"][0]), _array(content["valid"][1]))
+        return cls(
+            SeedResult(**content["result"]),
+            Cost(**content["cost"]),
+            tuple(metrics),
+            tuple(content["clip_ids"]),
+            _array(content["truth"]),
+            _array(content["prediction"]),
+            valid,
+        )
+
+
+def score_run(run: Path, cost: Cost, layout: CacheLayout, split: str, device: torch.device) -> None:
+    """Scores a trained run and writes its eval-SPLIT.json and scored.json."""
+    trained = load_run(run, device)
+    evaluation = evaluate(trained, layout, split, device)
+    evaluation.write(run)
+    every, learned = count_parameters(trained.model)
+    info = trained.info
+    _write(
+        run,
+        SeedResult(info.seed, info.best_epoch, info.valid_score),
+        replace(cost, parameters=every, trained_parameters=learned),
+        evaluation.scores.metrics,
+        evaluation.predictions,
+        evaluation.valid,
+    )
+
+
+def search_svm(
+    config: TrainConfig, trials: int, data: TrainData, device: torch.device, folder: Path
+) -> list[Point]:
+    """Fits the trials and scores them on validation; they are kept in trials.json."""
+    path = folder / SVM_TRIALS
+    asked = {"trials": trials, "seed": config.seed, "data": data.digest}
+    if path.exists():
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        if saved["asked"] == asked:
+            return [Point(**point) for point in saved["points"]]
+    config = resolve(config, data, device)
+    pooler = Pooler(config.model, device)
+    train, valid = (pooler(split, data.task.width) for split in (data.train, data.valid))
+    points = []
+    for number in range(trials):
+        settings = draw(config.seed, number)
+        predicted = outputs(data.task, fit(data.task, train, settings), valid)
+        predictions = _predictions(valid.clip_ids, valid.truth, predicted)
+        value = validation_score(data.task, predictions, config.regression_loss).value
+        points.append(Point(number, settings, value))
+    content = {"asked": asked, "points": [asdict(point) for point in points]}
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return points
+
+
+def fit_svm_seed(
+    config: TrainConfig,
+    settings: dict[str, Any],
+    data: TrainData,
+    device: torch.device,
+    folder: Path,
+) -> str | None:
+    """Fits the SVM with these settings and scores it on test → why it failed, or None."""
+    config = resolve(config, data, device)
+    pooler, task = Pooler(config.model, device), data.task
+    test_clips = data.train.with_rows(data.manifest.split("test"))
+    train, valid = pooler(data.train, task.width), pooler(data.valid, task.width)
+    test = pooler(test_clips, task.width)
+    began = time.monotonic()
+    try:
+        model = fit(task, train, {**DEFAULTS, **settings})
+    except ValueError as error:  # one class alone in train, for example
+        return str(error)
+    seconds = time.monotonic() - began
+    of_valid = outputs(task, model, valid)
+    predictions = _predictions(valid.clip_ids, valid.truth, of_valid)
+    valid_score = validation_score(task, predictions, config.regression_loss).value
+
+    pair = (valid.truth, of_valid) if task.kind == "multi-label" else None
+    predicted = outputs(task, model, test)
+    train_truth = train.truth[~np.isnan(train.truth).any(axis=1)]
+    scores = score(
+        data.manifest.corpus, task, test.truth, predicted, train_truth=train_truth, valid=pair
+    )
+    language = pooler.language
+    every = 0 if language is None else count_parameters(language)[0]
+    _write(
+        folder,
+        SeedResult(config.seed, None, valid_score),
+        Cost(every, 0, seconds, None),
+        scores.metrics,
+        _predictions(test.clip_ids, test.truth, predicted),
+        pair,
+    )
+    return None
+
+
+def _write(
+    folder: Path,
+    result: SeedResult,
+    cost: Cost,
+    metrics: tuple[Metric, ...],
+    predictions: Predictions,
+    valid: Pair | None,
+) -> None:
+    values = {metric.name: metric.value for metric in metrics}
+    ScoredSeed(
+        replace(result, metrics=values),
+        cost,
+        metrics,
+        predictions.clip_ids,
+        predictions.truth,
+        predictions.multimodal,
+        valid,
+    ).write(folder)
+
+
+def _predictions(clip_ids: tuple[str, ...], truth: np.ndarray, logits: np.ndarray) -> Predictions:
+    """The SVM has the multimodal output alone."""
+    heads = np.full((len(logits), len(SUB_TASKS), logits.shape[1]), np.nan)
+    heads[:, 0] = logits
+    present = np.ones((len(logits), len(MODALITIES)), dtype=bool)
+    return Predictions(clip_ids, truth, heads, present)
+
+
+def _lists(array: np.ndarray) -> list[list[float | None]]:
+    """JSON has no NaN."""
+    rows = []
+    for row in array.tolist():
+        rows.append([None if value != value else value for value in row])
+    return rows
+
+
+def _array(rows: list[list[float | None]]) -> np.ndarray:
+    return np.array(rows, dtype=np.float64)
