@@ -21,6 +21,7 @@ from semanticmac.commands.eval import eval_
 from semanticmac.commands.export import export
 from semanticmac.commands.import_features import import_features
 from semanticmac.commands.inspect import inspect
+from semanticmac.commands.leaderboard import leaderboard
 from semanticmac.commands.options import SettingsCommand
 from semanticmac.commands.predict import predict
 from semanticmac.commands.probe import probe
@@ -64,6 +65,7 @@ app.command()(report)
 app.command()(export)
 app.command(cls=SettingsCommand)(ablate)
 app.command(cls=SettingsCommand)(sweep)
+app.command(cls=SettingsCommand)(leaderboard)
 app.command()(runs)
 app.command()(segment)
 app.command()(predict)

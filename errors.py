@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheBusy, CacheIncomplete, CacheNotWritable
     from semanticmac.cache.shard_format import ShardError
     from semanticmac.eval.analysis.figure import AnalysisError
+    from semanticmac.eval.leaderboard.result import ResultError
     from semanticmac.eval.report.results_file import ResultsFileError
     from semanticmac.eval.report.score_tables import ReportError
     from semanticmac.eval.stream_features import ProbeError
@@ -60,6 +61,7 @@ __all__ = [
     "RecognitionError",
     "RecordError",
     "ReportError",
+    "ResultError",
     "ResultsFileError",
     "RunError",
     "SettingsConflict",
@@ -97,6 +99,7 @@ _MODULES = {
     "RecordError": "cache.frame_codec",
     "ReportError": "eval.report.score_tables",
     "ResultsFileError": "eval.report.results_file",
+    "ResultError": "eval.leaderboard.result",
     "RunError": "run.folder",
     "SettingsConflict": "model.config",
     "ShardError": "cache.shard_format",

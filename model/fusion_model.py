@@ -17,6 +17,7 @@ from semanticmac.model.language.finetuning import (
     open_language_model,
     reads_segments,
 )
+from semanticmac.model.language.frozen_states import FrozenStates
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.pooling import pool
 from semanticmac.model.network import width_of
@@ -46,6 +47,9 @@ class FusionModel(nn.Module):
         entry = model_entry(config.name)
         self.fusion: Any = entry.network(config.method, self.widths, config.outputs)
         self.works_inside_language = hasattr(self.fusion, "encode_text")
+        self.frozen_states: FrozenStates | None = None
+        if config.freeze_language and not self.works_inside_language:
+            self.frozen_states = FrozenStates()
 
     def forward(self, batch: ModelInputs) -> FusionOutput:
         """A padded batch → FusionOutput with `present`."""
@@ -77,6 +81,9 @@ class FusionModel(nn.Module):
         if ids.shape[1] == 0:
             ids, mask = F.pad(ids, (0, 1)), F.pad(mask, (0, 1))
             types = None if types is None else F.pad(types, (0, 1))
+        if self.frozen_states is not None:
+            states = self.frozen_states(self.language, ids, mask, types, self.widths.text)
+            return states, mask
         # The gradient of a fusion inside the language model passes through frozen layers.
         learns = self.works_inside_language or not self.config.freeze_language
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):

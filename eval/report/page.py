@@ -104,6 +104,11 @@ def require_writable(path: Path) -> None:
 
 def write(page: Page, path: Path) -> None:
     """Renders the page; text of label files and file names is escaped."""
+    write_text(path, render_template("report.html", page))
+
+
+def render_template(name: str, page: object) -> str:
+    """A template of this folder, filled with the page."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError:
@@ -115,7 +120,7 @@ def write(page: Page, path: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    write_text(path, templates.get_template("report.html").render(page=page))
+    return templates.get_template(name).render(page=page)
 
 
 def page_figure(result: AnalysisResult) -> PageFigure:

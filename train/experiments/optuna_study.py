@@ -141,7 +141,7 @@ class Draws:
                 {name: _distribution(domain) for name, domain in self.space.items()}
             )
             assert trial.user_attrs["point"] == point
-            lock = try_lock(self._lock_of(trial.number))
+            lock = open_lock(self._lock_of(trial.number))
             assert lock is not None
             return Claim(point, dict(trial.params), trial, lock)
 
@@ -187,7 +187,7 @@ class Draws:
 
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             path = self._lock_of(trial.number)
-            if (lock := try_lock(path)) is not None:
+            if (lock := open_lock(path)) is not None:
                 self.study.tell(trial.number, state=TrialState.FAIL)
                 path.unlink()
                 lock.close()
@@ -250,7 +250,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def try_lock(path: Path) -> IO[str] | None:
+def open_lock(path: Path) -> IO[str] | None:
     """The lock, or None if a running process holds it."""
     file = path.open("a")
     if try_lock(file):

@@ -34,7 +34,7 @@ from semanticmac.train.experiments.leaderboard.scored import (
     score_run,
     search_svm,
 )
-from semanticmac.train.experiments.optuna_study import Point, try_lock
+from semanticmac.train.experiments.optuna_study import Point, open_lock
 from semanticmac.train.experiments.runs import PlannedRun, train_or_resume
 from semanticmac.train.experiments.sweep import Sweep, drop_weights, ranked, sweep
 
@@ -105,7 +105,7 @@ def tune(
         return Tuned((), None)
     if entrant.model == SVM:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = try_lock(folder / ".search.lock")
+        lock = open_lock(folder / ".search.lock")
         if lock is None:
             return None
         with lock:
@@ -169,7 +169,7 @@ def _run_seed(
         return "done"
     name = f"{entrant.name}, seed {seed}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = try_lock(folder.parent / f".seed-{seed}.lock")
+    lock = open_lock(folder.parent / f".seed-{seed}.lock")
     if lock is None:
         return "taken"
     with lock:
@@ -213,10 +213,13 @@ def _train_seed(
 
 
 def named(callbacks: Callbacks, name: str) -> Callbacks:
-    """The same callbacks; notes begin with the name of the model."""
+    """The same callbacks; notes begin with the name of the model, and none is repeated."""
+    seen: set[str] = set()
 
     def on_note(note: str) -> None:
-        callbacks.on_note(f"{name}: {note}")
+        if note not in seen:
+            seen.add(note)
+            callbacks.on_note(f"{name}: {note}")
 
     return replace(callbacks, on_note=on_note)
 

@@ -1,0 +1,136 @@
+"""The command leaderboard: every model with the same budget of trials and seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from semanticmac.commands.options import (
+    CACHE,
+    RUNS,
+    CacheDir,
+    Dataset,
+    Device,
+    FromCache,
+    RunsDir,
+    Settings,
+)
+from semanticmac.commands.ui.screen import (
+    CLIPS_FAILED,
+    echo,
+    err,
+    out,
+    print_notes,
+    print_uncropped,
+    set_resume_hint,
+)
+
+
+def leaderboard(
+    from_cache: FromCache = True,
+    dataset: Dataset = None,
+    models: Annotated[
+        str | None, typer.Option(help="Names with commas between. Default: all models.")
+    ] = None,
+    streams: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE,…",
+            help="Settings of the streams, such as vision=NAME,audio=NAME; repeat to compare.",
+        ),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds: their number (5) or a list (1,2,7).")] = "5",
+    trials: Annotated[
+        int, typer.Option(help="Random trials of each model; 0: its default settings.", min=0)
+    ] = 20,
+    set_: Settings = None,
+    cache: CacheDir = CACHE,
+    runs: RunsDir = RUNS,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the expected time and stop.")] = False,
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(help="Result files for --to; repeatable. Nothing is trained.", metavar="FILE"),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write the page docs/leaderboard.md from --results.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Compare models: tune each with the same number of trials, train seeds, score on test.
+
+    The same command resumes where it was stopped. Several of them at once share the work.
+    """
+    if results or to is not None:
+        _write_page(results or [], to)
+        return
+    from semanticmac.cache.layout import CacheLayout
+    from semanticmac.cache.manifest import Manifest
+    from semanticmac.commands.common import cached_dataset, changed_settings
+    from semanticmac.train.experiments.leaderboard.entrants import entrants, leaderboard_models
+    from semanticmac.train.experiments.seeds import parse_seeds
+
+    layout = CacheLayout(cache)
+    name = cached_dataset(layout, dataset)
+    corpus = Manifest.read(layout.manifest(name)).corpus
+    asked = leaderboard_models()
+    if models is not None:
+        asked = [model.strip() for model in models.split(",")]
+    chosen = entrants(name, corpus, asked, streams or (), changed_settings(set_, None), trials)
+
+    from semanticmac.commands.ui.epochs import EpochLines
+    from semanticmac.commands.ui.leaderboard import leaderboard_table, plan_table
+    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.eval.leaderboard.write import write_leaderboard
+    from semanticmac.run.device import pick_device
+    from semanticmac.run.notes import encoder_notes
+    from semanticmac.train.callbacks import Callbacks
+    from semanticmac.train.data import open_data
+    from semanticmac.train.experiments.leaderboard.collect import collect
+    from semanticmac.train.experiments.leaderboard.plan import plan_time
+    from semanticmac.train.experiments.leaderboard.run import (
+        Request,
+        require_test_labels,
+        run_leaderboard,
+        trainings_left,
+    )
+
+    data = open_data(layout, name)
+    require_test_labels(data)
+    print_notes(encoder_notes(data.manifest.fingerprint))
+    folder = runs / f"leaderboard-{name}"
+    request = Request(tuple(chosen), trials, tuple(parse_seeds(seeds, 1)), folder)
+    torch_device = pick_device(device)
+    left = [trainings_left(entrant, request) for entrant in chosen]
+    what = f", {len(chosen)} models, {len(request.seeds)} seeds, {trials} trials → {folder}"
+    echo(err, Text.assemble("leaderboard of ", (name, "bold"), what))
+    if any(left):
+        print_uncropped(err, plan_table(plan_time(chosen, left, data, torch_device)))
+    if plan:
+        return
+
+    set_resume_hint("the same command goes on")
+    with Screen(err) as screen:
+        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
+        every_tuned = run_leaderboard(request, data, layout, torch_device, callbacks)
+    set_resume_hint()
+    board = collect(request, every_tuned, data, torch_device)
+    print_uncropped(out, leaderboard_table(board))
+    for path in write_leaderboard(board, folder):
+        echo(err, f"written to {path}", "dim")
+    if any(seed.failure is not None for row in board.rows for seed in row.seeds):
+        raise typer.Exit(CLIPS_FAILED)
+
+
+def _write_page(results: list[Path], to: Path | None) -> None:
+    from semanticmac.cache.atomic_io import write_text
+    from semanticmac.eval.leaderboard.markdown import to_markdown
+    from semanticmac.eval.leaderboard.result import Leaderboard
+
+    if not results or to is None:
+        raise typer.BadParameter("--results and --to belong together: both name files")
+    boards = [Leaderboard.read(path) for path in results]
+    write_text(to, to_markdown(boards))
+    echo(err, f"written to {to}", "dim")

@@ -1,0 +1,69 @@
+"""The leaderboard in a terminal: the plan before it starts, and the table at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group
+
+from semanticmac.commands.ui.screen import Message
+from semanticmac.eval.leaderboard.result import Leaderboard
+from semanticmac.eval.leaderboard.tables import (
+    failure_notes,
+    headline_metrics,
+    reading_notes,
+    score_table,
+)
+from semanticmac.eval.report.results_table import Cell, Column, ResultsTable, Row, text_cell
+from semanticmac.eval.report.write_terminal import to_terminal
+from semanticmac.train.experiments.leaderboard.plan import PlannedTime
+
+_METRICS = 3  # in 80 columns
+
+
+def leaderboard_table(board: Leaderboard) -> Group:
+    """Print it with `print_uncropped`: the notes below may be wider than the table."""
+    table = score_table(board, headline_metrics(board, _METRICS))
+    messages = [Message(note, "bold red") for note in failure_notes(board)]
+    messages += [Message(note, "dim") for note in reading_notes(board)]
+    return Group(to_terminal(table, notes=False), *messages)
+
+
+def plan_table(planned: Sequence[PlannedTime]) -> Group:
+    """The expected time of every model that is left."""
+    rows = []
+    for model in planned:
+        cells = (
+            Cell(1000 * model.step_s, unit="number", digits=0),
+            Cell(model.epoch_s, unit="number", digits=1),
+            text_cell(model.trainings),
+            text_cell(model.epochs),
+            text_cell(duration(model.total_s)),
+        )
+        rows.append(Row(model.name, cells))
+    total = duration(sum(model.total_s for model in planned))
+    blank = text_cell("")
+    rows.append(Row("all", (blank, blank, blank, blank, text_cell(total)), style="strong"))
+    columns = (
+        Column("step, ms", "step\nms"),
+        Column("epoch, s", "epoch\ns"),
+        Column("trainings"),
+        Column("epochs"),
+        Column("time"),
+    )
+    table = ResultsTable("expected time", columns, tuple(rows), corner="model")
+    note = (
+        "measured on two steps of each model with its default settings; trials draw other widths "
+        "and batch sizes, and several processes share the work"
+    )
+    return Group(to_terminal(table), Message(note, "dim"))
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,31 @@
+"""Writes a leaderboard: result.json, leaderboard.csv, .tex and .html beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from semanticmac.cache.atomic_io import write_text
+from semanticmac.eval.leaderboard.page import leaderboard_html
+from semanticmac.eval.leaderboard.result import FILE, Leaderboard
+from semanticmac.eval.leaderboard.tables import headline_metrics, score_table
+from semanticmac.eval.report.write_csv import to_csv
+from semanticmac.eval.report.write_latex import to_latex
+
+LATEX_METRICS = 5  # columns of metrics that fit a page
+
+
+def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
+    """All four files → their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    board.write(folder / FILE)
+    latex = score_table(board, headline_metrics(board, LATEX_METRICS))
+    contents = {
+        "leaderboard.csv": to_csv(score_table(board)),
+        "leaderboard.tex": to_latex(latex),
+        "leaderboard.html": leaderboard_html(board),
+    }
+    written = [folder / FILE]
+    for name, text in contents.items():
+        write_text(folder / name, text)
+        written.append(folder / name)
+    return written
