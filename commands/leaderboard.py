@@ -85,7 +85,7 @@ def leaderboard(
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.eval.leaderboard.write import write_leaderboard
     from semanticmac.run.device import pick_device
-    from semanticmac.run.notes import encoder_notes
+    from semanticmac.run.notes import stream_notes
     from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.data import open_data
     from semanticmac.train.experiments.leaderboard.collect import collect
@@ -97,11 +97,15 @@ def leaderboard(
         trainings_left,
     )
 
-    data = open_data(layout, name)
-    require_test_labels(data)
-    print_notes(encoder_notes(data.manifest.fingerprint))
+    data = {}
+    for entrant in chosen:
+        if entrant.streams not in data:
+            config = entrant.config
+            data[entrant.streams] = open_data(layout, name, config.vision, config.audio)
+            require_test_labels(data[entrant.streams])
+            print_notes(stream_notes(data[entrant.streams].streams))
     folder = runs / f"leaderboard-{name}"
-    request = Request(tuple(chosen), trials, tuple(parse_seeds(seeds, 1)), folder)
+    request = Request(tuple(chosen), trials, tuple(parse_seeds(seeds, 1)), folder, data)
     torch_device = pick_device(device)
     left = [trainings_left(entrant, request) for entrant in chosen]
     what = f", {len(chosen)} models, {len(request.seeds)} seeds, {trials} trials → {folder}"
@@ -114,9 +118,9 @@ def leaderboard(
     set_resume_hint("the same command goes on")
     with Screen(err) as screen:
         callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
-        every_tuned = run_leaderboard(request, data, layout, torch_device, callbacks)
+        every_tuned = run_leaderboard(request, layout, torch_device, callbacks)
     set_resume_hint()
-    board = collect(request, every_tuned, data, torch_device)
+    board = collect(request, every_tuned, torch_device)
     print_uncropped(out, leaderboard_table(board))
     for path in write_leaderboard(board, folder):
         echo(err, f"written to {path}", "dim")

@@ -34,7 +34,7 @@ def _section(board: Leaderboard) -> str:
     parts = [
         f"## {board.dataset}",
         " ".join(summary(board)),
-        f"Clips: {clips}. Embeddings: {board.embeddings}. Seeds: {seeds}. "
+        f"Clips: {clips}. Embeddings: {'; '.join(board.embeddings.values())}. Seeds: {seeds}. "
         f"Trials of each model: {board.trials}. Machine: {board.device}.",
         _table(score_table(board, headline_metrics(board, TABLE_METRICS))),
         _sentence(reading_notes(board)),

@@ -79,7 +79,7 @@ def leaderboard_page(board: Leaderboard) -> LeaderboardPage:
     learned = [row for row in board.rows if row.kind != "constant"]
     return LeaderboardPage(
         title=f"Leaderboard · {board.dataset}",
-        subtitle=f"{board.embeddings}; {_versions(board)}",
+        subtitle=f"{'; '.join(board.embeddings.values())}; {_versions(board)}",
         warnings=failure_notes(board),
         facts=(
             ("models", str(len(learned))),

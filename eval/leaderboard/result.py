@@ -103,8 +103,9 @@ class Leaderboard:
     metrics: tuple[Metric, ...]  # name, unit and direction; their values are those of no row
     clips: dict[str, int]  # labelled clips of each split
     paper_clips: int | None  # of the test split in the papers that are quoted
-    data: str  # TrainData.digest of train and validation clips
-    embeddings: str  # encoders of the cache
+    # choice of streams (empty: the default) → TrainData.digest of train and validation clips
+    data: dict[str, str]
+    embeddings: dict[str, str]  # choice of streams → its encoders
     trials: int  # asked for, of each model
     seeds: tuple[int, ...]
     shared: dict[str, Any]  # settings that are the same for all models

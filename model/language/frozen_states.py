@@ -20,7 +20,7 @@ class FrozenStates:
         self.bytes = 0
         self._states: dict[tuple[object, ...], Tensor] = {}
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(
         self, language: nn.Module, ids: Tensor, mask: Tensor, types: Tensor | None, width: int
     ) -> Tensor:

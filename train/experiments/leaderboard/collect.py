@@ -21,7 +21,7 @@ from semanticmac.eval.report.paper import quoted_clips
 from semanticmac.run.device import device_name
 from semanticmac.run.folder import FAILURE
 from semanticmac.run.metric import Metric, mean_and_std
-from semanticmac.run.notes import encoder_notes
+from semanticmac.run.notes import stream_notes
 from semanticmac.train.config import DECIDED
 from semanticmac.train.data import TrainData, TrainError, resolve
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
@@ -46,16 +46,15 @@ class _Measured:
     scored: tuple[ScoredSeed, ...]
 
 
-def collect(
-    request: Request, every_tuned: Sequence[Tuned], data: TrainData, device: torch.device
-) -> Leaderboard:
+def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device) -> Leaderboard:
     """every_tuned: the trials of each entrant, as run_leaderboard returns them.
 
     Raises TrainError if every seed of every model failed.
     """
+    data = request.data_of(request.entrants[0])
     measured = []
     for entrant, tuned in zip(request.entrants, every_tuned, strict=True):
-        measured.append(_measured(entrant, tuned, request, data))
+        measured.append(_measured(entrant, tuned, request))
     scored = [each for part in measured for each in part.scored]
     if not scored:
         reasons = {seed.failure for part in measured for seed in part.row.seeds}
@@ -82,11 +81,11 @@ def collect(
         metrics=metrics,
         clips=_clips(data),
         paper_clips=quoted_clips(corpus, SPLIT),
-        data=data.digest,
-        embeddings=data.manifest.fingerprint.encoder,
+        data={name: each.digest for name, each in request.data.items()},
+        embeddings={name: each.streams.describe() for name, each in request.data.items()},
         trials=request.trials,
         seeds=request.seeds,
-        shared=_shared(request.entrants, data),
+        shared=_shared(request),
         device=device_name(device),
         versions={
             "semanticmac": __version__,
@@ -95,11 +94,11 @@ def collect(
             "transformers": transformers.__version__,
         },
         rows=tuple(rows),
-        notes=tuple(encoder_notes(data.manifest.fingerprint)),
+        notes=stream_notes(data.streams),
     )
 
 
-def _measured(entrant: Entrant, tuned: Tuned, request: Request, data: TrainData) -> _Measured:
+def _measured(entrant: Entrant, tuned: Tuned, request: Request) -> _Measured:
     summary, reference, notes = entrant.about()
     scored: list[ScoredSeed] = []
     seeds: list[SeedResult] = []
@@ -123,7 +122,7 @@ def _measured(entrant: Entrant, tuned: Tuned, request: Request, data: TrainData)
         failed_trials=tuned.failed,
         seeds=tuple(seeds),
         cost=_cost(scored),
-        quotes=quotes_of(entrant.model, data.manifest.corpus),
+        quotes=quotes_of(entrant.model, request.data_of(entrant).manifest.corpus),
         notes=notes,
     )
     return _Measured(row, tuple(scored))
@@ -231,13 +230,13 @@ def _clips(data: TrainData) -> dict[str, int]:
     return {"train": len(data.train), "valid": len(data.valid), SPLIT: len(test)}
 
 
-def _shared(entrants: Sequence[Entrant], data: TrainData) -> dict[str, Any]:
+def _shared(request: Request) -> dict[str, Any]:
     """Settings that have one value in all models and that no model draws."""
     flats: list[Mapping[str, Any]] = []
     drawn: set[str] = set()
-    for entrant in entrants:
+    for entrant in request.entrants:
         if entrant.model != SVM:
-            flats.append(resolve(entrant.config, data).flat())
+            flats.append(resolve(entrant.config, request.data_of(entrant)).flat())
             drawn |= entrant.space.keys()
     shared = {}
     for key, value in flats[0].items() if flats else ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -40,16 +40,21 @@ class PlannedTime:
 
 
 def plan_time(
-    entrants: Sequence[Entrant], trainings: Sequence[int], data: TrainData, device: torch.device
+    entrants: Sequence[Entrant],
+    trainings: Sequence[int],
+    data: Mapping[str, TrainData],
+    device: torch.device,
 ) -> list[PlannedTime]:
-    """trainings: how many trainings of each entrant are left. An entrant without any is left out.
+    """The expected time of every entrant with trainings left.
+
+    trainings: how many are left of each; data: by choice of streams.
 
     The trials draw other widths and batch sizes than the default, so the true time differs.
     """
     planned = []
     for entrant, count in zip(entrants, trainings, strict=True):
         if count and entrant.model != SVM:
-            planned.append(_measure(entrant, count, data, device))
+            planned.append(_measure(entrant, count, data[entrant.streams], device))
     return planned
 
 

@@ -14,7 +14,7 @@ it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +50,10 @@ class Request:
     trials: int  # of each model; 0: every model is trained with its own defaults
     seeds: tuple[int, ...]
     folder: Path
+    data: Mapping[str, TrainData]  # the clips with the embeddings of each choice of streams
+
+    def data_of(self, entrant: Entrant) -> TrainData:
+        return self.data[entrant.streams]
 
 
 @dataclass(frozen=True)
@@ -65,29 +69,26 @@ class Tuned:
 
 
 def run_leaderboard(
-    request: Request,
-    data: TrainData,
-    layout: CacheLayout,
-    device: torch.device,
-    callbacks: Callbacks,
+    request: Request, layout: CacheLayout, device: torch.device, callbacks: Callbacks
 ) -> list[Tuned]:
     """Works until every trial and every seed is finished, by this process or by others.
 
     Returns the trials of each entrant. Raises TrainError if the dataset has no test labels to score
     with, ConfigError if a folder holds trials or runs with other settings.
     """
-    require_test_labels(data)
+    for data in request.data.values():
+        require_test_labels(data)
     while True:
         is_waiting = worked = False
         every_tuned = []
         for entrant in request.entrants:
-            tuned = tune(entrant, request, data, device, callbacks)
+            tuned = tune(entrant, request, device, callbacks)
             if tuned is None:
                 is_waiting = True  # Other processes still train its trials.
                 continue
             every_tuned.append(tuned)
             for seed in request.seeds:
-                state = _run_seed(entrant, tuned, seed, request, data, layout, device, callbacks)
+                state = _run_seed(entrant, tuned, seed, request, layout, device, callbacks)
                 worked |= state == "worked"
                 is_waiting |= state == "taken"
         if not is_waiting:
@@ -97,10 +98,10 @@ def run_leaderboard(
 
 
 def tune(
-    entrant: Entrant, request: Request, data: TrainData, device: torch.device, callbacks: Callbacks
+    entrant: Entrant, request: Request, device: torch.device, callbacks: Callbacks
 ) -> Tuned | None:
     """Trains the trials that are left. None: another process still trains some of them."""
-    folder = entrant.folder(request.folder)
+    folder, data = entrant.folder(request.folder), request.data_of(entrant)
     if not request.trials:
         return Tuned((), None)
     if entrant.model == SVM:
@@ -158,7 +159,6 @@ def _run_seed(
     tuned: Tuned,
     seed: int,
     request: Request,
-    data: TrainData,
     layout: CacheLayout,
     device: torch.device,
     callbacks: Callbacks,
@@ -180,7 +180,7 @@ def _run_seed(
             write_text(folder / FAILURE, "all its trials failed\n")
             return "worked"
         callbacks.on_note(f"{name} → {folder}")
-        config = seed_config(entrant, tuned, seed)
+        config, data = seed_config(entrant, tuned, seed), request.data_of(entrant)
         if entrant.model == SVM:
             settings = {} if tuned.best is None else tuned.best.settings
             failure = fit_svm_seed(config, settings, data, device, folder)
