@@ -22,11 +22,15 @@ from semanticmac.commands.options import (
     Without,
     Workers,
 )
-from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, set_resume_hint
+from semanticmac.commands.ui.screen import CLIPS_FAILED, KEPT, echo, err, out, set_resume_hint
 
 if TYPE_CHECKING:
+    from semanticmac.cache.failures import Failure
     from semanticmac.inference import Prediction, Predictor
     from semanticmac.preprocess.clip import Clip
+    from semanticmac.run.folder import RunInfo
+
+SHOWN = 30  # predictions on the screen when a file holds all of them
 
 
 def predict(
@@ -43,6 +47,15 @@ def predict(
     vision: VisionEncoder = None,
     audio: AudioEncoder = None,
     as_json: AsJson = False,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write each result to a .csv, .jsonl or .xlsx as it is known; the same command "
+            "goes on after a stop.",
+        ),
+    ] = None,
     device: Device = "auto",
     workers: Workers = None,
     without: Without = None,
@@ -71,6 +84,11 @@ def predict(
     for video in videos:
         if not Path(video).exists():
             raise typer.BadParameter(f"{video}: there is no such file or folder")
+    if text is not None and len(videos) > 1:
+        raise typer.BadParameter(
+            f"--text is the transcript of one file, but {len(videos)} are given: write each text "
+            "into a .txt beside its file, or into a clips.csv"
+        )
     clips = clips_of(videos, text)
 
     # Imported here because they load torch: whatever is mistyped was refused before.
@@ -83,18 +101,29 @@ def predict(
 
     predictions: list[Prediction] = []
     failures: list[Failure] = []
+    file = None
+    if results is not None:
+        file = _Results(results, folder, info, absent)
+        clips = file.open(clips)
+        if not clips:
+            file.close()
+            return
     with Screen(err) as screen:
         asked = encoder_requests(info.streams, encoder, vision or (), audio or ())
         encoders = open_encoders(asked, device, screen.bytes, screen.line)
         predictor = load(folder, encoders=encoders, device=device)
-        results = predictor.predict_clips(clips, absent, workers or cores())
-        for done, result in enumerate(results, 1):
+        answers = predictor.predict_clips(clips, absent, workers or cores())
+        for done, (clip, result) in enumerate(zip(clips, answers, strict=True), 1):
+            if file is not None:
+                file.add(clip, result)
             if isinstance(result, Failure):
                 failures.append(result)
-            else:
+            elif file is None or len(predictions) < SHOWN:
                 predictions.append(result)
             screen.progress("predicting", done, len(clips), len(failures))
 
+    if file is not None:
+        file.close()
     transcripts = clips if text is None else []
     notes = _notes(predictor, absent, transcripts, videos)
     for prediction in predictions:
@@ -110,6 +139,47 @@ def predict(
             out.print(failures_table(failures))
     if failures:
         raise typer.Exit(CLIPS_FAILED)
+
+
+class _Results:
+    """The file that --out names, for the clips of one command."""
+
+    def __init__(self, path: Path, run: Path, info: RunInfo, absent: Sequence[str]) -> None:
+        from semanticmac.commands.ui.prediction_rows import result_columns
+        from semanticmac.eval.report.results_file import ResultsFile
+
+        self.task, self.run, self.absent = info.task, run, absent
+        self.modalities = info.model.modalities
+        self.file = ResultsFile(path, result_columns(info.task, self.modalities))
+        self.new = 0
+
+    def open(self, clips: Sequence[Clip]) -> list[Clip]:
+        """The clips whose result is not in the file yet; says how many are."""
+        from semanticmac.commands.ui.prediction_rows import result_key
+
+        waiting: list[Clip] = []
+        for clip in clips:
+            if result_key(self.run, clip, self.absent) not in self.file.done:
+                waiting.append(clip)
+        if len(waiting) < len(clips):
+            echo(err, f"{len(clips) - len(waiting)} results are in {self.file.path} already")
+        set_resume_hint("run the same command again to go on", state=KEPT)
+        return waiting
+
+    def add(self, clip: Clip, result: Prediction | Failure) -> None:
+        from semanticmac.cache.failures import Failure
+        from semanticmac.commands.ui.prediction_rows import failure_row, result_key, result_row
+
+        key = result_key(self.run, clip, self.absent)
+        if isinstance(result, Failure):
+            self.file.add(failure_row(self.file.columns, clip, key, result.reason))
+        else:
+            self.file.add(result_row(self.task, self.modalities, clip, key, result))
+        self.new += 1
+
+    def close(self) -> None:
+        self.file.close()
+        echo(out, f"{self.new} new results in {self.file.path}")
 
 
 def _notes(
