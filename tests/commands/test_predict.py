@@ -21,6 +21,12 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def no_encoders(monkeypatch):
+    opening = "semanticmac.preprocess.encoders.requests.open_encoders"
+    monkeypatch.setattr(opening, lambda *_, **__: ())
+
+
 def test_a_stopped_predict_does_not_claim_that_something_is_kept(video, monkeypatch):
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
