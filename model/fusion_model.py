@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticmac.model.config import ModelConfig
+from semanticmac.model.config import ModelConfig, SettingsConflict
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.inputs import ModelInputs
 from semanticmac.model.language.finetuning import (
@@ -47,6 +47,11 @@ class FusionModel(nn.Module):
         entry = model_entry(config.name)
         self.fusion: Any = entry.network(config.method, self.widths, config.outputs)
         self.works_inside_language = hasattr(self.fusion, "encode_text")
+        if self.works_inside_language and self.language is None:
+            raise SettingsConflict(
+                f"the model {config.name} works inside the language model, but modalities="
+                f"{','.join(config.modalities)} has no text: add it, or choose another model"
+            )
         self.frozen_states: FrozenStates | None = None
         if config.freeze_language and not self.works_inside_language:
             self.frozen_states = FrozenStates()

@@ -12,23 +12,16 @@ class MultiHeadAttention(nn.Module):
     """softmax(Q Kᵀ/√d_h) V in h heads, with linear maps around it."""
 
     def __init__(
-        self,
-        width: int,
-        heads: int,
-        head_width: int,
-        *,
-        bias: bool,
-        dropout: float = 0.0,
-        output_bias: bool = True,
+        self, width: int, heads: int, head_width: int, *, bias: bool, dropout: float = 0.0
     ) -> None:
-        """bias: whether the maps of queries, keys and values have one. dropout: of the weights."""
+        """bias: whether the maps of queries, keys and values have one; dropout: of the weights."""
         super().__init__()
         self.heads, self.dropout = heads, dropout
         inner = heads * head_width
         self.to_query = nn.Linear(width, inner, bias=bias)
         self.to_key = nn.Linear(width, inner, bias=bias)
         self.to_value = nn.Linear(width, inner, bias=bias)
-        self.to_output = nn.Linear(inner, width, bias=output_bias)
+        self.to_output = nn.Linear(inner, width)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, may_attend: Tensor) -> Tensor:
         """queries (B, T_q, d), keys and values (B, T_kv, d) → (B, T_q, d).

@@ -1,4 +1,4 @@
-"""Sequences of a fusion: absent modalities, alignment to the tokens, pooled vectors, LSTMs."""
+"""Sequences of a fusion: absent modalities, alignment to the tokens, LSTMs, vectors."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class RealSteps(nn.Module):
 
 
 class SubNet(nn.Module):
-    """norm, dropout, then three times a linear map and a ReLU: (B, width) → (B, hidden)."""
+    """A norm, a dropout, then three times a linear map and a ReLU: (B, width) → (B, hidden)."""
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()

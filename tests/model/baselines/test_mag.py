@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, XLNetConfig, XLNetModel
 
 from semanticmac.model.baselines.mag import MagGate, gate_position
+from semanticmac.model.config import ModelConfig, SettingsConflict
 from semanticmac.model.features import Features
+from semanticmac.model.fusion_model import FusionModel
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.pretrained import LanguageModelError
 
@@ -171,6 +173,12 @@ def test_refuses_language_models_without_layers_to_stand_between():
         gate_position(LanguageModel(shared))
     with pytest.raises(LanguageModelError, match="this one has 1 layer: use a deeper one"):
         gate_position(LanguageModel(xlnet(1)))
+
+
+def test_refuses_to_work_without_text():
+    config = ModelConfig(name="mag", modalities=("audio", "vision"))
+    with pytest.raises(SettingsConflict, match="mag works inside the language model"):
+        FusionModel(config)
 
 
 def test_refuses_texts_that_are_read_in_windows():
