@@ -106,6 +106,15 @@ class ModelConfig:
     )
     bridge_tokens: int = described(4, "b of eq. 7; 0: attention without bridge tokens", at_least=0)
     gated_relu: bool = described(True, "eq. 9")
+    separate_text: bool = described(
+        False, "audio and vision do not train the text path, which has a specific stack of its own"
+    )
+    head_mixture: bool = described(
+        False, "the prediction is a mixture of the heads by validation, led by the text"
+    )
+    frame_dropout: float = described(
+        0.0, "dropout on the numbers of the frame embeddings", at_least=0, below=1
+    )
 
     # Settings of a model other than SemanticMAC: its dataclass, made with its defaults where None.
     method: Any = None

@@ -37,6 +37,7 @@ class FusionModel(nn.Module):
         """language: as for SemanticMAC; None = the language model that `config` names."""
         super().__init__()
         self.config = config
+        self.mixture = None  # its prediction is not a mixture of heads
         self.language: nn.Module | None = None
         text_width = 1
         if "text" in config.modalities:

@@ -54,6 +54,20 @@ class SemanticInteraction(nn.Module):
         return masked_mean(specific[:, None], own), masked_mean(shared[:, None], own)
 
 
+class TextPath(nn.Module):
+    """The specific stack of the text alone, for `separate_text` (eq. 10 with m = t)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.stack = InteractionStack(config)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """X_t (B, L, d) and its mask (B, L) → pooled s_t (B, d), zero where there is no text."""
+        real = mask[:, None]  # (B, 1, L)
+        specific = self.stack(tokens, real, tokens, real)
+        return masked_mean(specific[:, None], real)[:, 0]
+
+
 class PooledMaps(nn.Module):
     """The ablation without SGFI: s_m and h_m are two linear maps of the pooled X_m."""
 

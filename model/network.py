@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from semanticmac.core import MODALITIES, SUB_TASKS
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.inputs import ModelInputs
-from semanticmac.model.interaction import PooledMaps, SemanticInteraction
+from semanticmac.model.head_mixture import HeadMixture
+from semanticmac.model.interaction import PooledMaps, SemanticInteraction, TextPath
 from semanticmac.model.language.finetuning import (
     limit_learning,
     open_language_model,
@@ -96,6 +97,12 @@ class SemanticMAC(nn.Module):
             fused_width = width_of(self.language)
         self.fuse = nn.Linear(fused_width, d)  # W_z
         self.heads = nn.ModuleDict({name: prediction_head(config) for name in SUB_TASKS})
+        self.text_path: TextPath | None = None
+        if config.separate_text and "text" in config.modalities:
+            self.text_path = TextPath(config)
+        self.mixture: HeadMixture | None = None
+        if config.head_mixture:
+            self.mixture = HeadMixture()
 
     def forward(self, batch: ModelInputs) -> Output:
         """A padded batch → Output.
@@ -119,17 +126,27 @@ class SemanticMAC(nn.Module):
         tokens = [self.mark("text", text), audio, vision]  # X_m (B, T_m, d)
         masks = [text_mask, audio_mask, vision_mask]  # (B, T_m)
 
+        alone = None
+        if self.text_path is not None:
+            alone = self.text_path(tokens[0], masks[0])  # s_t (B, d)
+            tokens[0] = tokens[0].detach()
         specific, shared = self.interaction(tokens, masks)  # s_m, h_m (B, 3, d), eq. 6-11
+        if alone is not None:
+            specific = torch.cat([alone.detach()[:, None], specific[:, 1:]], dim=1)
         present = torch.stack([mask.any(1) for mask in masks], dim=1)  # (B, 3)
         if readout is None:
             readout = torch.cat([specific.flatten(1), shared.flatten(1)], dim=1)  # (B, 6·d)
         fused = self.fuse(readout)  # z (B, d), eq. 12
 
         # One (B, d) for each sub-task.
-        inputs = (fused, mean_of_present(shared, present), *specific.unbind(1))
+        inputs = [fused, mean_of_present(shared, present), *specific.unbind(1)]
+        if alone is not None:
+            inputs[SUB_TASKS.index("text")] = alone
         predictions = []
         for name, x in zip(SUB_TASKS, inputs, strict=True):
             predictions.append(self.heads[name](x))  # (B, K), eq. 20
+        if self.mixture is not None and not self.training:
+            predictions[0] = self.mixture(torch.stack(predictions, dim=1), present)
         return Output(torch.stack(predictions, dim=1), specific, shared, fused, present)
 
     def encode_text(

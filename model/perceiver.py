@@ -94,6 +94,7 @@ class FrameEncoder(nn.Module):
         """width: E, width of the embeddings of this modality."""
         super().__init__()
         self.max_frames = config.max_frames
+        self.dropout = nn.Dropout(config.frame_dropout)
         self.position: nn.Parameter | None = None
         if config.frame_embedding:
             positions = torch.randn(config.max_frames, width)
@@ -124,6 +125,7 @@ class FrameEncoder(nn.Module):
             added = self.context[0] if context is None else self.context[context.long()]
             frames = frames + added
         frames, mask = compact_frames(frames, mask, self.max_frames)
+        frames = self.dropout(frames)
         if self.position is not None:
             frames = frames + self.position[: frames.shape[1]]
         if self.project is not None:

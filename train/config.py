@@ -37,7 +37,7 @@ DECIDED = {
 
 # Settings of SemanticMAC's objective. Another model has its own in ModelConfig.method.
 SEMANTICMAC_TRAINING = (
-    "multi_task", "pseudo_labels", "momentum", "neighbours", "start_epoch", "contrastive", "intra",
+    "multi_task", "pseudo_labels", "momentum", "neighbours", "start_epoch", "label_kernel", "contrastive", "intra",
     "inter", "intra_weight", "inter_weight", "intra_temperature", "inter_temperature",
 )  # fmt: skip
 
@@ -81,6 +81,11 @@ class TrainConfig:
     precision: Precision = described(  # noqa: RUF009  a field
         "auto", "of the model; auto: bfloat16 on a GPU that supports it, else float32"
     )
+    weight_average: float = described(
+        0.0,
+        "validated and kept: the moving average of the weights over so many epochs; 0: the last",
+        at_least=0,
+    )
     compile: bool = described(False, "torch.compile: minutes at the start, then faster steps")
     modality_dropout: float = described(
         0.0,
@@ -96,6 +101,9 @@ class TrainConfig:
     neighbours: int = described(10, "k of eq. 14, nearest clips of a pseudo label", at_least=1)
     start_epoch: int = described(
         1, "e of eq. 15: so many epochs are trained on the ground truth", at_least=1
+    )
+    label_kernel: Literal["paper", "median"] = described(
+        "paper", "width of the kernel of eq. 14: paper 1; median: the median neighbour distance"
     )
 
     # SCCL, eq. 16-19

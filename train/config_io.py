@@ -17,12 +17,36 @@ if TYPE_CHECKING:
     from semanticmac.train.data import TrainData
 
 
-def named_preset(name: str, dataset: str, model: str = SEMANTICMAC) -> TrainConfig:
+# The preset of the corpus as it is, and with the changes of tuned.toml.
+PAPER, TUNED = "paper", "tuned"
+
+
+def tuned_settings() -> dict[str, Any]:
+    """The changes of the preset `tuned`, as keys of `override`."""
+    text = (PRESETS / "variants" / "tuned.toml").read_text(encoding="utf-8")
+    settings: dict[str, Any] = tomllib.loads(text)
+    model: dict[str, Any] = settings.pop("model")
+    return settings | model
+
+
+def named_preset(
+    name: str, dataset: str, corpus: str = "", model: str = SEMANTICMAC
+) -> TrainConfig:
     """The settings of a model for one corpus, for training on another dataset.
 
-    Raises ConfigError if there are none.
+    `paper` is the preset of the dataset's own corpus; `tuned` is the same with the changes of
+    SemanticMAC that docs/evidence.md measures. Raises ConfigError if there is no such preset.
     """
-    known = sorted(path.stem for path in PRESETS.glob("*.toml"))
+    if name == PAPER:
+        return preset(corpus, dataset, model)
+    if name == TUNED:
+        if model != SEMANTICMAC:
+            raise ConfigError(
+                f"the preset tuned has settings of semanticmac, but the model is {model}: "
+                "leave --preset out"
+            )
+        return override(preset(corpus, dataset), tuned_settings())
+    known = sorted([PAPER, TUNED, *(path.stem for path in PRESETS.glob("*.toml"))])
     if name not in known:
         near = difflib.get_close_matches(name, known, n=2)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
@@ -92,5 +116,5 @@ def settings_for(
         return override(begin_with, changes)
     chosen = model or SEMANTICMAC
     if preset_name is not None:
-        return override(named_preset(preset_name, dataset, chosen), changes)
+        return override(named_preset(preset_name, dataset, corpus, chosen), changes)
     return override(preset(corpus, dataset, chosen), changes)

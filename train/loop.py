@@ -30,6 +30,7 @@ from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
 from semanticmac.train.input_report import InputReport, report_inputs
 from semanticmac.train.interrupts import deferred_sigint
 from semanticmac.train.language import open_language
+from semanticmac.train.mixture_fit import fit_on
 from semanticmac.train.logger import GPU_BUFFERED_STEPS, EpochLog, RunLog, read_epochs
 from semanticmac.train.resume import is_trained
 from semanticmac.train.seeding import deterministic, seed_everything
@@ -81,11 +82,12 @@ def train(
                 session.checkpointer.after_step(trainer, session.log)
 
             session.write_pseudo_labels(epoch)
-            score = validate(trainer, reader)
-            result = trainer.finish_epoch(score)
-            session.log.epoch(result)
-            if result.best:
-                session.save_best(result)
+            with trainer.kept_weights():
+                score = validate(trainer, reader)
+                result = trainer.finish_epoch(score)
+                session.log.epoch(result)
+                if result.best:
+                    session.save_best(result)
             callbacks.on_epoch(result)
             if epoch < config.epochs:
                 session.checkpointer.after_epoch(trainer, session.log)
@@ -95,14 +97,19 @@ def train(
 def validate(trainer: Trainer, reader: BatchReader) -> Score:
     """Scores all validation clips. Each process predicts a part of them.
 
-    Raises TrainError if a prediction is not finite.
+    A mixture of the heads is fitted on them first. Raises TrainError if a prediction is not finite.
     """
+    mixture = trainer.model.mixture
+    if mixture is not None:
+        mixture.reset()
     part = None
     if trainer.distributed.part(len(reader.data.valid)):
         part = predict(trainer.model, reader.validation(), trainer.device)
     parts = trainer.distributed.all_gather(part)
     predictions = join_predictions([part for part in parts if part is not None])
     require_finite(predictions, trainer.epoch)
+    if mixture is not None:
+        predictions = fit_on(mixture, predictions, reader.data.task.kind, trainer.config)
     return validation_score(reader.data.task, predictions, trainer.config.regression_loss)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +18,10 @@ BLOCK_DISTANCES = 1 << 23  # in one block: 32 MiB in float32
 FACTOR_ROUNDING = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
 
 
+# paper: exp(−D²); median: exp(−(D/σ)²) with σ the median distance of a clip to its neighbours.
+LabelKernel = Literal["paper", "median"]
+
+
 @dataclass(frozen=True)
 class PseudoLabelConfig:
     """Settings of the label generation."""
@@ -25,6 +30,7 @@ class PseudoLabelConfig:
     momentum: bool = True  # off: ŷ = y + Δ, without history
     neighbours: int = 10  # k of eq. 14
     start_epoch: int = 1  # e of eq. 15: up to and including this epoch ŷ = y
+    kernel: LabelKernel = "paper"  # of eq. 14
 
     def __post_init__(self) -> None:
         if self.neighbours < 1:
@@ -89,7 +95,7 @@ class PseudoLabels:
         history = (epoch - 1) / (epoch + 1) if self.config.momentum else 0.0
         for labels, bank, present in zip(self.labels, self.banks, self.present, strict=True):
             moved = self.truth + movement(
-                bank, self.truth, present & self.labelled, self.config.neighbours
+                bank, self.truth, present & self.labelled, self.config.neighbours, self.config.kernel
             )
             labels.copy_(moved.lerp(labels, history) if history else moved)
 
@@ -125,7 +131,9 @@ class PseudoLabels:
         self.epoch = int(state["epoch"])
 
 
-def movement(bank: Tensor, truth: Tensor, valid: Tensor, k: int) -> Tensor:
+def movement(
+    bank: Tensor, truth: Tensor, valid: Tensor, k: int, kernel: LabelKernel = "paper"
+) -> Tensor:
     """Δ of eq. 14: bank (N, d), truth y (N, K), valid (N,) → (N, K).
 
     valid: True = the clip has a representation and a label.
@@ -137,8 +145,11 @@ def movement(bank: Tensor, truth: Tensor, valid: Tensor, k: int) -> Tensor:
     indices, distances = neighbours(bank, k, valid)
     if indices.shape[1] == 0:
         return torch.zeros_like(truth)
-    kernel = distances.square().neg().exp()[..., None]  # (N, k, 1)
-    moved = (kernel * (truth[indices] - truth[:, None])).mean(1)  # (N, K)
+    if kernel == "median":
+        # A distance of 0 to every neighbour leaves a kernel of 1.
+        distances = distances / distances[valid].median().clamp(min=1e-12)
+    closeness = distances.square().neg().exp()[..., None]  # (N, k, 1)
+    moved = (closeness * (truth[indices] - truth[:, None])).mean(1)  # (N, K)
     return moved.masked_fill(~valid[:, None], 0.0)
 
 

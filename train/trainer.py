@@ -21,6 +21,7 @@ from semanticmac.train.objectives.registry import make_objective
 from semanticmac.train.optim import make_optimizer, parameter_groups, rate_factor, set_rates
 from semanticmac.train.seeding import seed_everything
 from semanticmac.train.validation import Score
+from semanticmac.train.weight_average import WeightAverage
 
 
 class Trainer:
@@ -48,6 +49,10 @@ class Trainer:
         self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
         rates = (config.lr_language, config.lr_rest, config.weight_decay)
         self.optimizer = make_optimizer(parameter_groups(model, model.language, *rates))
+        self.average: WeightAverage | None = None
+        if config.weight_average:
+            span = config.weight_average * steps_per_epoch
+            self.average = WeightAverage(self.trainable, span)
         self.truth = truth
         self.objective = make_objective(config, kind, truth)
         self.loss_names: tuple[str, ...] = ()  # the terms of the objective
@@ -86,6 +91,8 @@ class Trainer:
                 losses.append(self._backward(batch, len(batches)))
         norm = nn.utils.clip_grad_norm_(self.trainable, config.clip_norm or float("inf"))
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.step_count)
 
         values = torch.cat([torch.stack(losses).mean(0), norm.detach()[None]])
         self.loss_sums = self.loss_sums + values
@@ -117,6 +124,9 @@ class Trainer:
                 tensors[f"optimizer.{index}.{name}"] = tensor
         for name, tensor in self.objective.state_dict().items():
             tensors[f"labels.{name}"] = tensor
+        if self.average is not None:
+            for index, tensor in enumerate(self.average.weights):
+                tensors[f"average.{index}"] = tensor
         tensors["step"] = torch.tensor(self.step_count)
         tensors["sums"] = self.loss_sums
         return tensors
@@ -128,7 +138,9 @@ class Trainer:
 
         Raises ValueError or RuntimeError for the state of another model or other data.
         """
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "labels": {}}
+        parts: dict[str, dict[str, Tensor]] = {}
+        for part in ("model", "optimizer", "labels", "average"):
+            parts[part] = {}
         for name, tensor in tensors.items():
             part, dot, rest = name.partition(".")
             if dot:
@@ -142,9 +154,15 @@ class Trainer:
         load_kept_tensors(self.model, parts["model"])
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.objective.load_state_dict(parts["labels"])
+        if self.average is not None:
+            self.average.load(parts["average"])
         self.step_count = int(tensors["step"])
         self.loss_sums = tensors["sums"].to(self.device)
         self.epoch, self.epoch_steps, self.best = epoch, epoch_steps, best
+
+    def kept_weights(self) -> AbstractContextManager[None]:
+        """Inside the block the model has the weights that are validated and kept."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     def _backward(self, batch: TrainBatch, batches: int) -> Tensor:
         """Adds the gradients of one batch out of `batches` → the terms of its loss."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semanticmac.core import Task
+from semanticmac.core import MODALITIES, SUB_TASKS, Task
 from semanticmac.eval.metrics import functions as metrics
 from semanticmac.run.folder import higher_is_better
 from semanticmac.run.predictions import Predictions
@@ -42,6 +42,23 @@ def require_finite(predictions: Predictions, epoch: int) -> None:
     )
 
 
+def head_scores(task: Task, predictions: Predictions, regression_loss: str) -> dict[str, float]:
+    """Sub-task → the score of its head. A head that the model lacks is left out.
+
+    The head of a modality is scored on the clips that have the modality.
+    """
+    scores = {}
+    for number, name in enumerate(SUB_TASKS):
+        usable = np.isfinite(predictions.outputs[:, number]).all(axis=1)
+        usable &= ~np.isnan(predictions.truth).any(axis=1)
+        if name in MODALITIES:
+            usable &= predictions.present[:, MODALITIES.index(name)]
+        if usable.any():
+            truth, outputs = predictions.truth[usable], predictions.outputs[usable, number]
+            scores[name] = _score(task, truth, outputs, regression_loss)
+    return scores
+
+
 def validation_score(task: Task, predictions: Predictions, regression_loss: str) -> Score:
     """Multimodal loss for regression, weighted F1 for classes (multi-label: mean over classes).
 
@@ -50,12 +67,19 @@ def validation_score(task: Task, predictions: Predictions, regression_loss: str)
     """
     labelled = ~np.isnan(predictions.truth).any(axis=1)
     truth, logits = predictions.truth[labelled], predictions.multimodal[labelled]  # (N, K)
+    name = "validation weighted F1"
+    if task.kind == "regression":
+        name = f"validation {regression_loss.upper()} loss"
+    return Score(name, _score(task, truth, logits, regression_loss), higher_is_better(task))
+
+
+def _score(task: Task, truth: np.ndarray, logits: np.ndarray, regression_loss: str) -> float:
+    """truth and logits (N, K), all clips labelled."""
     if task.kind == "regression":
         error = np.abs(logits - truth)
         if regression_loss == "mse":
             error = error**2
-        name = f"validation {regression_loss.upper()} loss"
-        return Score(name, float(error.mean()), higher_is_better(task))
+        return float(error.mean())
 
     if task.kind == "single-label":
         confusions = [metrics.confusion_matrix(truth.argmax(1), logits.argmax(1), task.width)]
@@ -63,5 +87,4 @@ def validation_score(task: Task, predictions: Predictions, regression_loss: str)
         confusions = []
         for k in range(task.width):
             confusions.append(metrics.confusion_matrix(truth[:, k] > 0.5, logits[:, k] > 0, 2))
-    f1_scores = [metrics.weighted_f1(confusion) or 0.0 for confusion in confusions]
-    return Score("validation weighted F1", float(np.mean(f1_scores)), higher_is_better(task))
+    return float(np.mean([metrics.weighted_f1(confusion) or 0.0 for confusion in confusions]))

@@ -45,7 +45,11 @@ class SemanticCentric:
     ) -> None:
         self.config, self.kind = config, kind
         labels = PseudoLabelConfig(
-            config.pseudo_labels, config.momentum, config.neighbours, config.start_epoch
+            config.pseudo_labels,
+            config.momentum,
+            config.neighbours,
+            config.start_epoch,
+            config.label_kernel,
         )
         self.labels = PseudoLabels(truth, settings.d_model, labels)
         self.class_weights: Tensor | None = None

@@ -1,0 +1,188 @@
+"""Does a weak modality ever hurt? Trains `paper`, `tuned` and single changes on planted corpora.
+
+python -m benchmarks.fusion --data DIR     # trains what is not in benchmarks/results/fusion.jsonl
+python -m benchmarks.fusion --page         # writes the tables of docs/evidence.md from that file
+
+DIR holds meld/ and mustard/ with their label files; without it only `sentiment` is trained. The
+corpora are described in benchmarks/planted_fusion.py. All rows have a small model and a frozen
+language model, so that a run takes half a minute on one core and every row reads the same text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.fusion_page import write_page
+from benchmarks.frozen_states import frozen_states
+from benchmarks.planted_fusion import TEXTS, Worth, write_corpus
+from semanticmac.cache.dataset import ClipDataset, make_dataloader
+from semanticmac.cache.embedding_store import EmbeddingReader
+from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.manifest import Manifest
+from semanticmac.eval.predict import predict
+from semanticmac.run.weights import TrainedModel, load_run
+from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config_io import tuned_settings
+from semanticmac.train.data import open_data
+from semanticmac.train.loop import train
+from semanticmac.train.validation import head_scores
+
+NAME = "planted"
+CPU = torch.device("cpu")
+RESULTS = Path(__file__).parent / "results" / "fusion.jsonl"
+
+SMALL: dict[str, Any] = {
+    "epochs": 8,
+    "batch_size": 32,
+    "lr_rest": 5e-4,
+    "language": "all-minilm-l6-v2",
+    "freeze_language": True,
+    "max_tokens": 48,
+    "d_model": 64,
+    "heads": 4,
+    "perceiver_tokens": 4,
+    "perceiver_layers": 1,
+    "sgfi_layers": 1,
+}
+TUNED = tuned_settings()
+# Each change by itself, on the paper's form.
+CHANGES: dict[str, dict[str, Any]] = {
+    "separate text path": {"separate_text": True},
+    "mixture of the heads": {"head_mixture": True},
+    "average of the weights": {"weight_average": 1.0},
+    "cosine schedule": {"schedule": "cosine"},
+    "dropout 0.3": {"dropout": 0.3},
+    "dropout of the embeddings 0.3": {"frame_dropout": 0.3},
+    "dropout 0.5": {"dropout": 0.5},
+    "weight decay 0.05": {"weight_decay": 0.05},
+    "rate of the rest 1e-4": {"lr_rest": 1e-4},
+    "modality dropout 0.3": {"modality_dropout": 0.3},
+    "width 16": {"d_model": 16},
+    "without contrastive losses": {"contrastive": False},
+    "without pseudo labels": {"pseudo_labels": False},
+    "kernel of median width": {"label_kernel": "median"},
+}
+ROWS: dict[str, dict[str, Any]] = {
+    "text only": {"modalities": ["text"]},
+    "paper": {},
+    "tuned": TUNED,
+    **CHANGES,
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run: the scores of each head on validation and test."""
+
+    text: str
+    worth: str
+    row: str
+    seed: int
+    metric: str  # MAE (lower is better) or weighted F1 (higher is better)
+    best_epoch: int
+    valid: dict[str, float]  # head → score
+    test: dict[str, float]
+    # validation score of the multimodal head after each epoch
+    epochs: list[float]
+    mixture: list[float] | None  # weights in the order of SUB_TASKS
+
+
+def measure(text: str, worth: Worth, row: str, seed: int, data: Path, folder: Path) -> Result:
+    """Trains one row on one corpus."""
+    layout = CacheLayout(folder / f"{text}-{worth}-{seed}")
+    if not layout.manifest(NAME).exists():
+        task, clips = TEXTS[text](seed, data)
+        write_corpus(layout, NAME, task, clips, worth, seed)
+
+    config = override(TrainConfig(NAME), SMALL | ROWS[row] | {"seed": seed})
+    with tempfile.TemporaryDirectory() as run, frozen_states():
+        train(config, open_data(layout, NAME), Path(run), CPU)
+        trained = load_run(Path(run), CPU)
+        log = (Path(run) / "log.jsonl").read_text().splitlines()
+    epochs = [line["valid"] for line in map(json.loads, log) if "valid" in line]
+    mixture = trained.model.mixture
+    return Result(
+        text=text,
+        worth=worth,
+        row=row,
+        seed=seed,
+        metric="MAE" if trained.info.task.kind == "regression" else "weighted F1",
+        best_epoch=trained.info.best_epoch,
+        valid=scores(trained, layout, "valid"),
+        test=scores(trained, layout, "test"),
+        epochs=epochs,
+        mixture=None if mixture is None else mixture.weights.tolist(),
+    )
+
+
+def scores(trained: TrainedModel, layout: CacheLayout, split: str) -> dict[str, float]:
+    """Head → MAE or weighted F1 on one split."""
+    manifest = Manifest.read(layout.manifest(NAME))
+    reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), manifest.fingerprint)
+    clips = ClipDataset(manifest, reader, manifest.split(split))
+    assert manifest.task is not None
+    batches = make_dataloader(clips, 64, trained.tokenize, manifest.task.width)
+    predictions = predict(trained.model, batches, CPU)
+    return head_scores(manifest.task, predictions, "l1")
+
+
+def plan(seeds: int, ablation_seeds: int, texts: list[str]) -> Iterator[tuple[str, Worth, str, int]]:
+    """All runs, the most important ones first: (text, worth, row, seed)."""
+    for seed in range(1, seeds + 1):
+        for text in texts:
+            worths: tuple[Worth, ...] = ("noise", "weak", "shortcut")
+            if text == "sentiment":
+                worths = ("noise", "weak", "honest", "shortcut")
+            # Texts and labels do not depend on the worth of the other modalities.
+            yield text, "noise", "text only", seed
+            for worth in worths:
+                yield text, worth, "paper", seed
+                yield text, worth, "tuned", seed
+        if seed <= ablation_seeds:
+            for row in CHANGES:
+                for worth in ("noise", "honest", "shortcut"):
+                    yield "sentiment", worth, row, seed
+
+
+def read_results(path: Path = RESULTS) -> list[Result]:
+    """All runs that were measured."""
+    if not path.exists():
+        return []
+    return [Result(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder with meld/ and mustard/")
+    parser.add_argument("--folder", type=Path, default=Path("data/fusion"), help="caches")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--ablation-seeds", type=int, default=2)
+    parser.add_argument("--page", action="store_true", help="write docs/evidence.md only")
+    options = parser.parse_args()
+
+    if not options.page:
+        texts = ["sentiment"] if options.data is None else list(TEXTS)
+        done = {(r.text, r.worth, r.row, r.seed) for r in read_results()}
+        RESULTS.parent.mkdir(exist_ok=True)
+        for text, worth, row, seed in plan(options.seeds, options.ablation_seeds, texts):
+            if (text, worth, row, seed) in done:
+                continue
+            result = measure(text, worth, row, seed, options.data, options.folder)
+            with RESULTS.open("a") as file:
+                file.write(json.dumps(asdict(result)) + "\n")
+            shown = {name: round(score, 3) for name, score in result.test.items()}
+            print(text, worth, row, seed, f"epoch {result.best_epoch}", shown, flush=True)
+    write_page([asdict(result) for result in read_results()])
+
+
+if __name__ == "__main__":
+    main()
