@@ -135,6 +135,10 @@ class ModelConfig:
                 "is trained"
             )
         self._check_language()
+        if self.separate_text and (self.fusion == "prefix" or not self.sgfi):
+            raise SettingsConflict(
+                "separate_text=true needs fusion=sgfi and sgfi=true: its text path is an SGFI stack"
+            )
         unknown = [name for name in self.modalities if name not in MODALITIES]
         if unknown or not self.modalities:
             raise ValueError(
