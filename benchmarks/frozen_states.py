@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 from unittest.mock import patch
 
 import torch
@@ -17,8 +18,8 @@ from semanticmac.model.language.language_model import LanguageModel
 class FrozenStates(nn.Module):
     """The hidden states of a frozen language model, remembered for each text of this process."""
 
-    _encoders: dict[str, LanguageModel] = {}
-    _states: dict[tuple[str, bytes], Tensor] = {}
+    _encoders: ClassVar[dict[str, LanguageModel]] = {}
+    _states: ClassVar[dict[tuple[str, bytes], Tensor]] = {}
 
     def __init__(self, name: str) -> None:
         super().__init__()

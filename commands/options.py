@@ -113,7 +113,10 @@ Model = Annotated[
     ),
 ]
 Preset = Annotated[
-    str | None, typer.Option(help="Start from the preset of another corpus: mosi, meld …")
+    str | None,
+    typer.Option(
+        help="Start from another preset: paper (default), tuned, or that of a corpus: mosi …"
+    ),
 ]
 Config = Annotated[
     Path | None,

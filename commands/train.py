@@ -147,6 +147,7 @@ def _train_one(
     from semanticmac.run.folder import is_finished
     from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.curves import Curves
+    from semanticmac.train.head_report import head_report
     from semanticmac.train.loop import train
 
     torch_device = distributed.device(pick_device(device))
@@ -186,6 +187,11 @@ def _train_one(
         )
     set_resume_hint()
     echo(err, f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}")
+    if distributed.is_main:
+        report = head_report(folder, settings, data, torch_device)
+        first, *warnings = report.lines()
+        echo(err, first)
+        print_notes(warnings)
     _print_next(folder)
     return folder
 

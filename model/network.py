@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from semanticmac.core import MODALITIES, SUB_TASKS
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.inputs import ModelInputs
 from semanticmac.model.head_mixture import HeadMixture
+from semanticmac.model.inputs import ModelInputs
 from semanticmac.model.interaction import PooledMaps, SemanticInteraction, TextPath
 from semanticmac.model.language.finetuning import (
     limit_learning,

@@ -37,8 +37,9 @@ DECIDED = {
 
 # Settings of SemanticMAC's objective. Another model has its own in ModelConfig.method.
 SEMANTICMAC_TRAINING = (
-    "multi_task", "pseudo_labels", "momentum", "neighbours", "start_epoch", "label_kernel", "contrastive", "intra",
-    "inter", "intra_weight", "inter_weight", "intra_temperature", "inter_temperature",
+    "multi_task", "pseudo_labels", "momentum", "neighbours", "start_epoch", "label_kernel",
+    "contrastive", "intra", "inter", "intra_weight", "inter_weight", "intra_temperature",
+    "inter_temperature",
 )  # fmt: skip
 
 

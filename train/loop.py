@@ -30,8 +30,8 @@ from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
 from semanticmac.train.input_report import InputReport, report_inputs
 from semanticmac.train.interrupts import deferred_sigint
 from semanticmac.train.language import open_language
-from semanticmac.train.mixture_fit import fit_on
 from semanticmac.train.logger import GPU_BUFFERED_STEPS, EpochLog, RunLog, read_epochs
+from semanticmac.train.mixture_fit import fit_on
 from semanticmac.train.resume import is_trained
 from semanticmac.train.seeding import deterministic, seed_everything
 from semanticmac.train.step_cost import measure_step

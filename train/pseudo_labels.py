@@ -95,7 +95,11 @@ class PseudoLabels:
         history = (epoch - 1) / (epoch + 1) if self.config.momentum else 0.0
         for labels, bank, present in zip(self.labels, self.banks, self.present, strict=True):
             moved = self.truth + movement(
-                bank, self.truth, present & self.labelled, self.config.neighbours, self.config.kernel
+                bank,
+                self.truth,
+                present & self.labelled,
+                self.config.neighbours,
+                self.config.kernel,
             )
             labels.copy_(moved.lerp(labels, history) if history else moved)
 

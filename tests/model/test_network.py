@@ -50,7 +50,14 @@ clip = st.tuples(*[st.integers(min_value=0, max_value=9)] * 3)
 
 
 @pytest.mark.parametrize(
-    "switches", [{}, {"perceiver": False}, {"sgfi": False}, {"bridge_tokens": 0}]
+    "switches",
+    [
+        {},
+        {"perceiver": False},
+        {"sgfi": False},
+        {"bridge_tokens": 0},
+        {"separate_text": True, "head_mixture": True},
+    ],
 )
 def test_padding_and_batch_mates_change_nothing(
     switches: dict[str, Any], batch_of: Callable[..., Any], small_model: Callable[..., SemanticMAC]
@@ -204,3 +211,51 @@ def test_interaction_reads_the_others_and_only_them(
     evidence = [output.fused[0], *output.representations[0]]
     for s, name in enumerate(SUB_TASKS):
         torch.testing.assert_close(output.predictions[0, s], model.heads[name](evidence[s]))
+
+
+def test_audio_and_vision_do_not_train_a_separate_text_path(
+    batch_of: Callable[..., Any], small_model: Callable[..., SemanticMAC]
+) -> None:
+    model = small_model(separate_text=True)
+    batch = double(batch_of([4, 2, 3], [5, 3, 1], [2, 6, 4]))
+    text = [model.project_text, model.text_path, model.heads["text"], model.language]
+
+    def gradient(head: int) -> float:
+        model.zero_grad()
+        output = model(batch)
+        others = output.fused.sum() + output.shared.sum() + output.specific.sum()
+        (output.predictions[:, head].square().sum() + (head > 2) * others).backward()
+        total = 0.0
+        for module in text:
+            for weight in module.parameters():
+                total += 0.0 if weight.grad is None else float(weight.grad.abs().sum())
+        return total
+
+    assert gradient(SUB_TASKS.index("text")) > 0
+    for name in ("multimodal", "shared", "audio", "vision"):
+        assert gradient(SUB_TASKS.index(name)) == 0, name
+
+
+def test_the_text_head_of_a_separate_path_never_reads_another_modality(
+    batch_of: Callable[..., Any], small_model: Callable[..., SemanticMAC]
+) -> None:
+    model = small_model(separate_text=True)
+    batch = double(batch_of([4, 2], [5, 3], [2, 6]))
+    other = replace(batch, audio=batch.audio + 1, vision_mask=~batch.vision_mask)
+    at = SUB_TASKS.index("text")
+    assert torch.equal(model(batch).predictions[:, at], model(other).predictions[:, at])
+
+
+def test_the_papers_form_has_the_weights_that_it_had_before_the_tuned_parts() -> None:
+    """Parts of `tuned` are made last: the others are drawn from the same random numbers."""
+    settings = {"d_model": 16, "heads": 4, "modalities": ("audio", "vision", "text")}
+    drawn = []
+    for switches in ({}, {"separate_text": True, "head_mixture": True}):
+        torch.manual_seed(5)
+        language = torch.nn.Embedding(3, 12)
+        language.width = 12  # type: ignore[assignment]
+        drawn.append(SemanticMAC(ModelConfig(**settings, **switches), language).state_dict())
+    paper, tuned = drawn
+    added = {name.split(".")[0] for name in tuned.keys() - paper.keys()}
+    assert added == {"text_path", "mixture"}
+    assert all(torch.equal(paper[name], tuned[name]) for name in paper)

@@ -1,0 +1,173 @@
+"""What each head and each modality is worth on validation clips, for the person who trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from semanticmac.cache.manifest import Row
+from semanticmac.core import MODALITIES, SUB_TASKS, Task
+from semanticmac.eval.predict import predict
+from semanticmac.run.folder import higher_is_better
+from semanticmac.run.predictions import Predictions
+from semanticmac.run.weights import load_run
+from semanticmac.train.batches import BatchReader
+from semanticmac.train.config import TrainConfig
+from semanticmac.train.data import TrainData, resolve, with_dialogue
+from semanticmac.train.distributed import SINGLE_PROCESS
+from semanticmac.train.validation import head_scores
+
+# An audio or vision head with so small a share of the text head's error is doubtful.
+DOUBTFUL_SHARE = 0.6
+MULTIMODAL, TEXT = SUB_TASKS[0], MODALITIES[0]
+
+
+@dataclass(frozen=True)
+class GroupScore:
+    """Mean error of clips, |ŷ − y| or a wrong class, by whether their group is in train."""
+
+    group: str  # speaker or video
+    seen: float
+    unseen: float
+    deviation: float  # standard error of their difference
+    clips: int  # unseen ones
+
+
+@dataclass(frozen=True)
+class HeadReport:
+    """Validation scores of the kept model."""
+
+    metric: str
+    higher_is_better: bool
+    heads: Mapping[str, float]  # sub-task → score of its head
+    without: Mapping[str, float]  # modality → score of the prediction without it
+    groups: Sequence[GroupScore] = ()
+
+    def lines(self) -> list[str]:
+        """Sentences for a terminal: the scores first, then what is wrong with them."""
+        scores = ", ".join(f"{name} {score:.4f}" for name, score in self.heads.items())
+        return [f"{self.metric} of each head: {scores}", *self.warnings()]
+
+    def warnings(self) -> list[str]:
+        """What a person should know before this model is used."""
+        notes = self._best_head() + self._costs() + self._doubtful()
+        for group in self.groups:
+            if abs(group.unseen - group.seen) > 2 * group.deviation:
+                notes.append(
+                    f"the error is {group.unseen:.3f} on the {group.clips} validation clips of a "
+                    f"{group.group} that is not in train, and {group.seen:.3f} on the others: "
+                    f"expect the first for a new {group.group}, and split by {group.group}"
+                )
+        return notes
+
+    def _better(self, first: float, second: float) -> bool:
+        return first > second if self.higher_is_better else first < second
+
+    def _best_head(self) -> list[str]:
+        if MULTIMODAL not in self.heads:
+            return []
+        fused = self.heads[MULTIMODAL]
+        best, score = MULTIMODAL, fused
+        for name in MODALITIES:
+            if name in self.heads and self._better(self.heads[name], score):
+                best, score = name, self.heads[name]
+        if best == MULTIMODAL or len(self.without) < 2:
+            return []
+        others = " and ".join(name for name in self.without if name != best)
+        return [
+            f"the {best} head alone scores {score:.4f}, the multimodal prediction {fused:.4f}: "
+            f"{others} cost more than they bring. Train with --preset tuned, or with "
+            f"--set modalities={best}"
+        ]
+
+    def _costs(self) -> list[str]:
+        notes = []
+        for name, score in self.without.items():
+            fused = self.heads[MULTIMODAL]
+            if len(self.without) > 1 and self._better(score, fused):
+                notes.append(
+                    f"without {name} this model scores {score:.4f}, with it {fused:.4f}: "
+                    f"{name} costs more than it brings"
+                )
+        return notes
+
+    def _doubtful(self) -> list[str]:
+        notes = []
+        for name in MODALITIES[1:]:
+            if TEXT not in self.heads or name not in self.heads:
+                continue
+            error, text_error = self.heads[name], self.heads[TEXT]
+            if self.higher_is_better:
+                error, text_error = 1 - error, 1 - text_error
+            if error <= DOUBTFUL_SHARE * text_error:
+                notes.append(
+                    f"the {name} head is far better than the text head ({self.heads[name]:.4f} "
+                    f"against {self.heads[TEXT]:.4f}): make sure that the {name} embeddings were "
+                    "not made with these labels. A shortcut that validation shares with train does "
+                    "not show in any score here"
+                )
+        return notes
+
+
+def head_report(
+    run: Path, config: TrainConfig, data: TrainData, device: torch.device
+) -> HeadReport:
+    """Predicts the validation clips of a finished run as they are, and without each modality."""
+    trained = load_run(run, device)
+    config = resolve(config, data, device)
+    data = with_dialogue(data, config.model.clips_before)
+    reader = BatchReader(config, data, trained.tokenize, SINGLE_PROCESS, pin_memory=False)
+    task, loss = reader.data.task, reader.config.regression_loss
+    predictions = predict(trained.model, reader.validation(), device)
+    modalities = trained.info.model.modalities
+    without = {}
+    for name in modalities:
+        if len(modalities) > 1:
+            partial = predict(trained.model, reader.validation(), device, (name,))
+            without[name] = head_scores(task, partial, loss)[MULTIMODAL]
+    return HeadReport(
+        metric=trained.info.valid_metric,
+        higher_is_better=higher_is_better(task),
+        heads=head_scores(task, predictions, loss),
+        without=without,
+        groups=group_scores(task, predictions, reader.data.train.rows, reader.data.valid.rows),
+    )
+
+
+def group_scores(
+    task: Task, predictions: Predictions, train: Sequence[Row], valid: Sequence[Row]
+) -> list[GroupScore]:
+    """Errors by group, where validation has at least ten labelled clips of either sort."""
+    errors = _errors(task, predictions)
+    scores = []
+    for group in ("speaker", "video"):
+        known = {getattr(row, group) for row in train}
+        names = [getattr(row, group) for row in valid]
+        is_seen = np.array([name in known for name in names])
+        counted = np.array([bool(name) for name in names]) & ~np.isnan(errors)
+        seen, unseen = errors[counted & is_seen], errors[counted & ~is_seen]
+        if min(len(seen), len(unseen)) >= 10:
+            variance = seen.var(ddof=1) / len(seen) + unseen.var(ddof=1) / len(unseen)
+            deviation = float(np.sqrt(variance))
+            scores.append(
+                GroupScore(group, float(seen.mean()), float(unseen.mean()), deviation, len(unseen))
+            )
+    return scores
+
+
+def _errors(task: Task, predictions: Predictions) -> np.ndarray:
+    """(N,) NaN where a clip has no label: |ŷ − y|, or the share of wrong classes."""
+    outputs, truth = predictions.multimodal, predictions.truth
+    if task.kind == "regression":
+        wrong = np.abs(outputs - truth)
+    elif task.kind == "single-label":
+        wrong = (outputs.argmax(1) != truth.argmax(1)).astype(float)[:, None]
+    else:
+        wrong = ((outputs > 0) != (truth > 0.5)).astype(float)
+    errors: np.ndarray = wrong.mean(axis=1)
+    errors[np.isnan(truth).any(axis=1)] = np.nan
+    return errors
