@@ -87,3 +87,11 @@ class Task:
         if self.kind == "binary":
             return [float(self.classes.index(str(names[0])))]
         return [1.0 if name in names else 0.0 for name in self.classes]
+
+
+def counted(count: int, noun: str, verb: str = "") -> str:
+    """`1 clip`, `2 clips`; with the verb `are` or `have`: `1 clip is`, `2 clips are`."""
+    if count == 1:
+        verb = {"are": "is", "have": "has"}.get(verb, verb)
+        return f"1 {noun} {verb}".strip()
+    return f"{count} {noun}s {verb}".strip()

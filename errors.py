@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from semanticmac.cache.frame_store import StoreDamaged, StoreUnavailable
     from semanticmac.cache.layout import CacheBusy, CacheIncomplete, CacheNotWritable
     from semanticmac.cache.shard_format import ShardError
-    from semanticmac.eval.analysis.figure import AnalysisError
+    from semanticmac.eval.analysis.catalogue import AnalysisError
     from semanticmac.eval.leaderboard.result import ResultError
     from semanticmac.eval.report.results_file import ResultsFileError
     from semanticmac.eval.report.score_tables import ReportError
     from semanticmac.eval.stream_features import ProbeError
     from semanticmac.inference import PredictError
     from semanticmac.model.config import SettingsConflict
-    from semanticmac.model.language.pretrained import LanguageModelError
+    from semanticmac.model.language.source import LanguageModelError
     from semanticmac.model.registry import UnknownModel
     from semanticmac.preprocess.clip import CorpusError, DecodeError
     from semanticmac.preprocess.cluster.placement import ClusterError
     from semanticmac.preprocess.decoding.ffmpeg_program import ProgramError
     from semanticmac.preprocess.embed import EncoderMismatch
-    from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError
     from semanticmac.preprocess.encoders.imagebind.download import DownloadError
+    from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
     from semanticmac.preprocess.encoders.protocol import EncodeError
     from semanticmac.preprocess.encoders.spec import EncoderNotFound
     from semanticmac.preprocess.process_pool import WorkerError
@@ -75,11 +75,11 @@ __all__ = [
 
 _MODULES = {
     "ActivityError": "preprocess.speech.activity",
-    "AnalysisError": "eval.analysis.figure",
+    "AnalysisError": "eval.analysis.catalogue",
     "CacheBusy": "cache.layout",
     "CacheIncomplete": "cache.layout",
     "CacheNotWritable": "cache.layout",
-    "CheckpointError": "preprocess.encoders.imagebind.checkpoint",
+    "CheckpointError": "preprocess.encoders.imagebind.names",
     "ChecksumMismatch": "cache.atomic_io",
     "ClusterError": "preprocess.cluster.placement",
     "ConfigError": "train.config",
@@ -91,7 +91,7 @@ _MODULES = {
     "EncodeError": "preprocess.encoders.protocol",
     "EncoderMismatch": "preprocess.embed",
     "EncoderNotFound": "preprocess.encoders.spec",
-    "LanguageModelError": "model.language.pretrained",
+    "LanguageModelError": "model.language.source",
     "PredictError": "inference",
     "ProbeError": "eval.stream_features",
     "ProgramError": "preprocess.decoding.ffmpeg_program",

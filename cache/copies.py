@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from semanticmac.cache.manifest import Row
+from semanticmac.core import counted
 
 MOST_NAMES = 3  # pairs of copies named in the note
 
@@ -36,7 +37,7 @@ def copies_notes(rows: Iterable[Row]) -> list[str]:
     if len(copies) > MOST_NAMES:
         names.append("…")
     return [
-        f"{len(copies)} clips have a copy in another split, so a score there is not one on unseen "
-        f"clips: {', '.join(names)}. Leave the copies out with `--exclude`, or put them in one "
-        "split with `--splits`, when you cache the dataset"
+        f"{counted(len(copies), 'clip', 'have')} a copy in another split, so a score there is not "
+        f"one on unseen clips: {', '.join(names)}. Leave the copies out with `--exclude`, or put "
+        "them in one split with `--splits`, when you cache the dataset"
     ]

@@ -38,7 +38,12 @@ def ablate(
     Finished runs are kept: the same command resumes where it was stopped.
     """
     from semanticmac.commands.common import changed_settings, read_request
+    from semanticmac.train.experiments.ablation_rows import ROWS, require_rows
 
+    row_names = list(ROWS)
+    if rows:
+        row_names = [row.strip() for row in rows.split(",")]
+    require_rows(row_names)
     request = read_request(cache, dataset, None, None, changed_settings(set_, None))
     layout, name = request.layout, request.settings.dataset
 
@@ -49,14 +54,11 @@ def ablate(
     from semanticmac.run.device import pick_device
     from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.data import open_data
-    from semanticmac.train.experiments.ablation import ROWS, ablate, plan
+    from semanticmac.train.experiments.ablation import ablate, plan
     from semanticmac.train.experiments.ablation_results import by_row, write_results
 
     data = open_data(layout, name)
     folder = runs / f"ablation-{name}"
-    row_names = list(ROWS)
-    if rows:
-        row_names = [row.strip() for row in rows.split(",")]
     planned = plan(request.settings, row_names, seeds, folder)
     torch_device = pick_device(device)
     with Screen(err) as screen:

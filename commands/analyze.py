@@ -36,22 +36,28 @@ def analyze(
     """
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.common import require_run
+    from semanticmac.eval.analysis.catalogue import (
+        ANALYSES,
+        AnalysisError,
+        analysis,
+        require_analyses,
+    )
     from semanticmac.run.folder import newest_run
 
+    everything = names == ["all"]
+    if not everything:
+        require_analyses(names)
     folder = run or newest_run(runs)
     layout = CacheLayout(cache)
     require_run(folder, layout)
 
     # Imported here because they load torch: a mistyped path was refused before.
     from semanticmac.commands.ui.progress import Screen
-    from semanticmac.eval.analysis.catalogue import ANALYSES, analysis
-    from semanticmac.eval.analysis.figure import AnalysisError
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.run.device import pick_device
     from semanticmac.run.notes import stream_notes
     from semanticmac.run.weights import load_run
 
-    everything = names == ["all"]
     asked = {name: analysis(name) for name in (ANALYSES if everything else names)}
     torch_device = pick_device(device)
     data = EvalData.open(load_run(folder, torch_device), layout, torch_device)
@@ -72,7 +78,6 @@ def analyze(
                 written.append(f"{name}: {', '.join(map(str, files))}")
             screen.progress("analyses", len(asked), len(asked), 0)
     finally:
-        for (
-            line
-        ) in written:  # when the bars are gone: they are redrawn over whatever else is printed
+        # When the bars are gone: they are redrawn over whatever else is printed.
+        for line in written:
             echo(out, line)

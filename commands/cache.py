@@ -26,6 +26,7 @@ from semanticmac.commands.options import (
     Workers,
 )
 from semanticmac.commands.ui.screen import CLIPS_FAILED, echo, err, out, print_notes
+from semanticmac.core import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,7 +131,7 @@ def cache(
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.preprocess.corpora import read_corpus, require_name, require_root
     from semanticmac.preprocess.decoding.request import Decoder
-    from semanticmac.preprocess.previous_build import continued_sampling
+    from semanticmac.preprocess.encoders.requests import requests, require_encoders
 
     if only not in (None, "frames", "embeddings"):
         raise typer.BadParameter(f"--only {only}: expected `frames` or `embeddings`")
@@ -141,6 +142,8 @@ def cache(
     root = root or Path("data") / dataset
     require_name(dataset)
     require_root(dataset, root)
+    if encoder or vision or audio:
+        require_encoders(requests(encoder, vision or [], audio or []))
     corpus = read_corpus(dataset, root, corpus_options(splits, exclude, labels, split_by, fold))
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
@@ -157,9 +160,10 @@ def cache(
     if ray is None:
         _require_device_and_ffmpeg(device, cast(Steps | None, only))
 
-    # Imported here because it loads torch: whatever is mistyped was refused before.
+    # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.preprocess.build import BuildOptions, build
     from semanticmac.preprocess.encoders.requests import open_encoders
+    from semanticmac.preprocess.previous_build import continued_sampling
 
     if not repair:
         requested, sampling = sampling, continued_sampling(layout, corpus.dataset, sampling)
@@ -261,18 +265,18 @@ def print_report(report: BuildReport, failures: Path) -> None:
     from semanticmac.commands.ui.failures import print_failures
 
     if report.nothing_to_do:
-        text = f"all {report.cached} clips are cached already, nothing to do"
+        text = f"{counted(report.cached, 'clip', 'are')} cached already, nothing to do"
     else:
         text = (
-            f"{report.cached} of {report.clips} clips are cached "
+            f"{report.cached} of {counted(report.clips, 'clip', 'are')} cached "
             f"({report.decoded} decoded, {report.encoded} encoded now)"
         )
     out.print(f"{report.dataset}: {text}", highlight=False)
     if report.replaced:
         print_notes(
             [
-                f"until now {report.dataset} was {report.replaced} clips of other videos, which "
-                "stay encoded: cache them with another --name to keep both"
+                f"until now {report.dataset} was {counted(report.replaced, 'clip')} of other "
+                "videos. They stay encoded: cache them with another --name to keep both"
             ]
         )
     print_notes(report.copies)

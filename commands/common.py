@@ -7,11 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import typer
 
 from semanticmac.core import FRAME_MODALITIES, MODALITIES
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheLayout
@@ -25,6 +27,13 @@ def check_name(name: str | None) -> None:
     """Raises BadParameter for a --name that cannot be the name of a folder in the cache."""
     if name is not None and not re.fullmatch(r"[\w-]+", name):
         raise typer.BadParameter(f"--name {name}: expected letters, digits, - and _")
+
+
+def given_once(argument: T | None, option: T | None, name: str) -> T | None:
+    """A value that may be given by its position or by its option. Raises BadParameter for both."""
+    if argument is not None and option is not None and argument != option:
+        raise typer.BadParameter(f"{argument} and {name} {option}: give one of them")
+    return option if argument is None else argument
 
 
 def without_modalities(words: Sequence[str] | None) -> tuple[str, ...]:
@@ -101,6 +110,7 @@ def read_request(
     """Checks names, paths and settings. Loads no torch, so that a typo is answered at once."""
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.manifest import Manifest
+    from semanticmac.model.language.source import require_source
     from semanticmac.train.config_io import read_config, settings_for
 
     layout = CacheLayout(cache)
@@ -112,6 +122,8 @@ def read_request(
     name = cached_dataset(layout, dataset)
     corpus = Manifest.read(layout.manifest(name)).corpus
     settings = settings_for(name, corpus, changes, preset, base, model)
+    if "text" in settings.model.modalities:
+        require_source(settings.model.language)
     return TrainRequest(layout, settings, config, resume)
 
 

@@ -11,11 +11,19 @@ from semanticmac.commands.ui.screen import echo, out
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="[RUN] DIR", help="Run folder (or --run), and the folder to make."),
+    ],
+    run: Annotated[Path | None, typer.Option("--run", help="Run folder.")] = None,
 ) -> None:
     """Write a folder with weights, settings, preprocessing and a card, for `predict --run DIR`."""
     from semanticmac.run.export import export_run
 
-    for path in export_run(run, folder):
+    *runs, folder = [*folders] if run is None else [run, *folders]
+    if len(runs) != 1:
+        raise typer.BadParameter(
+            "expected one run and the folder to make: semanticmac export RUN DIR"
+        )
+    for path in export_run(runs[0], folder):
         echo(out, str(path))

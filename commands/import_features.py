@@ -10,6 +10,7 @@ import typer
 from semanticmac.commands.common import check_name
 from semanticmac.commands.options import CACHE, CacheDir, NameInCache
 from semanticmac.commands.ui.screen import CLIPS_FAILED, err, out, print_notes
+from semanticmac.core import counted
 
 
 def import_features(
@@ -40,7 +41,10 @@ def import_features(
         report = import_features(file, dataset, layout, screen.progress, name, zero_infinite)
     print_notes(report.notes)
     imported = report.clips - report.failed
-    out.print(f"{report.dataset}: {imported} of {report.clips} clips are imported", highlight=False)
+    out.print(
+        f"{report.dataset}: {imported} of {counted(report.clips, 'clip', 'are')} imported",
+        highlight=False,
+    )
     print_failures(layout.failures(report.dataset))
     if report.failed:
         raise typer.Exit(CLIPS_FAILED)

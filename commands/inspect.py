@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from semanticmac.commands.common import cached_dataset
-from semanticmac.commands.options import CACHE, CachedDataset, CacheDir
+from semanticmac.commands.common import cached_dataset, given_once
+from semanticmac.commands.options import CACHE, CachedDataset, CacheDir, Dataset
 from semanticmac.commands.ui.screen import out, print_notes
 
 
-def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
+def inspect(name: CachedDataset = None, dataset: Dataset = None, cache: CacheDir = CACHE) -> None:
     """Show a cached dataset: clips per split, labels, lengths, streams, sizes, failures."""
     from semanticmac.cache.copies import copies_notes
     from semanticmac.cache.layout import CacheLayout
@@ -17,7 +17,7 @@ def inspect(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     from semanticmac.commands.ui.failures import print_failures
 
     layout = CacheLayout(cache)
-    name = cached_dataset(layout, dataset)
+    name = cached_dataset(layout, given_once(name, dataset, "--dataset"))
     manifest = Manifest.read(layout.manifest(name))
     out.print(splits_table(manifest))
     labels = labels_table(manifest)

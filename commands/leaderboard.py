@@ -70,8 +70,9 @@ def leaderboard(
     from semanticmac.cache.manifest import Manifest
     from semanticmac.commands.common import cached_dataset, changed_settings
     from semanticmac.train.experiments.leaderboard.entrants import entrants, leaderboard_models
-    from semanticmac.train.experiments.seeds import parse_seeds
+    from semanticmac.train.experiments.seed_list import parse_seeds
 
+    seed_list = tuple(parse_seeds(seeds, 1))
     layout = CacheLayout(cache)
     name = cached_dataset(layout, dataset)
     corpus = Manifest.read(layout.manifest(name)).corpus
@@ -105,7 +106,7 @@ def leaderboard(
             require_test_labels(data[entrant.streams])
             print_notes(stream_notes(data[entrant.streams].streams))
     folder = runs / f"leaderboard-{name}"
-    request = Request(tuple(chosen), trials, tuple(parse_seeds(seeds, 1)), folder, data)
+    request = Request(tuple(chosen), trials, seed_list, folder, data)
     torch_device = pick_device(device)
     left = [trainings_left(entrant, request) for entrant in chosen]
     what = f", {len(chosen)} models, {len(request.seeds)} seeds, {trials} trials → {folder}"

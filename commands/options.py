@@ -88,7 +88,10 @@ FromCache = Annotated[
     bool, typer.Option("--from-cache", help="Read the feature cache; this is always so.")
 ]
 CachedDataset = Annotated[
-    str | None, typer.Argument(help="Name in the cache. Default: the dataset cached last.")
+    str | None, typer.Argument(metavar="DATASET", help="Name in the cache, as --dataset.")
+]
+RunArgument = Annotated[
+    Path | None, typer.Argument(metavar="RUN", help="Run folder, as --run.", show_default=False)
 ]
 Dataset = Annotated[
     str | None, typer.Option(help="Name in the cache. Default: the dataset cached last.")

@@ -66,6 +66,7 @@ def predict(
     """
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
     from semanticmac.preprocess.embed import clips_of
+    from semanticmac.preprocess.encoders.requests import requests, require_encoders
     from semanticmac.run.folder import (
         RunInfo,
         absent_modalities,
@@ -76,6 +77,7 @@ def predict(
 
     set_resume_hint("run the same command again", state="No prediction was written")
     require_program()
+    require_encoders(requests(encoder, vision or (), audio or ()))
     folder = run or newest_run(runs)
     info = RunInfo.read(folder)
     absent = absent_modalities(info, without_modalities(without))

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.commands.options import CACHE, RUNS, CacheDir, Device, RunsDir
+from semanticmac.commands.options import CACHE, RUNS, CacheDir, Device, Run, RunArgument, RunsDir
 from semanticmac.commands.ui.screen import echo, err, out, print_notes
 
 
 def report(
-    run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="Default: the one trained last.")
-    ] = None,
+    folder: RunArgument = None,
+    run: Run = None,
     runs: RunsDir = RUNS,
     cache: CacheDir = CACHE,
     split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
@@ -28,10 +27,10 @@ def report(
     It needs no network.
     """
     from semanticmac.cache.layout import CacheLayout
-    from semanticmac.commands.common import require_run
+    from semanticmac.commands.common import given_once, require_run
     from semanticmac.run.folder import newest_run
 
-    folder = run or newest_run(runs)
+    folder = given_once(folder, run, "--run") or newest_run(runs)
     layout = CacheLayout(cache)
     require_run(folder, layout)
 

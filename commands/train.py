@@ -31,6 +31,7 @@ from semanticmac.commands.ui.screen import (
     print_notes,
     set_resume_hint,
 )
+from semanticmac.core import counted
 
 if TYPE_CHECKING:
     from semanticmac.train.config import TrainConfig
@@ -74,6 +75,7 @@ def train(
     """
     from semanticmac.commands.common import changed_settings, open_training, read_request
     from semanticmac.run.folder import drop_empty, new_run
+    from semanticmac.train.experiments.seed_list import parse_seeds
 
     if resume is not None:
         changed = (
@@ -87,6 +89,7 @@ def train(
     changes = changed_settings(set_, seed)
     request = read_request(cache, dataset, preset, config, changes, model, resume)
     settings = request.settings
+    seed_list = [] if seeds is None else parse_seeds(seeds, settings.seed)
     if run is not None and seeds is None:
         new_run(runs, settings.dataset, run)  # refuses a folder that holds a run
 
@@ -104,7 +107,7 @@ def train(
                 )
             folder = run or new_run(runs, settings.dataset, suffix="-seeds")
             with drop_empty(folder):
-                return _train_seeds(seeds, settings, data, folder, device)
+                return _train_seeds(seed_list, settings, data, folder, device)
 
         folder = resume or Path()
         if resume is None:
@@ -145,6 +148,7 @@ def _train_one(
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.run.device import pick_device
     from semanticmac.run.folder import is_finished
+    from semanticmac.run.metric import format_validation
     from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.curves import Curves
     from semanticmac.train.head_report import head_report
@@ -186,7 +190,8 @@ def _train_one(
             distributed=distributed,
         )
     set_resume_hint()
-    echo(err, f"best epoch {info.best_epoch}: {info.valid_metric} {info.valid_score:.4f}")
+    score = format_validation(info.valid_metric, info.valid_score)
+    echo(err, f"best epoch {info.best_epoch}: {info.valid_metric} {score}")
     if distributed.is_main:
         report = head_report(folder, settings, data, torch_device)
         first, *warnings = report.lines()
@@ -197,21 +202,21 @@ def _train_one(
 
 
 def _train_seeds(
-    seeds: str, settings: TrainConfig, data: TrainData, folder: Path, device: str
+    seeds: list[int], settings: TrainConfig, data: TrainData, folder: Path, device: str
 ) -> Path:
     from semanticmac.commands.ui.epochs import EpochLines
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.commands.ui.trainings import seeds_table
     from semanticmac.run.device import pick_device
     from semanticmac.train.callbacks import Callbacks
-    from semanticmac.train.experiments.seeds import parse_seeds, train_seeds
+    from semanticmac.train.experiments.seeds import train_seeds
 
-    asked, torch_device = parse_seeds(seeds, settings.seed), pick_device(device)
-    _print_start(settings, data, f", {len(asked)} seeds → {folder}")
+    torch_device = pick_device(device)
+    _print_start(settings, data, f", {counted(len(seeds), 'seed')} → {folder}")
     set_resume_hint(f"the same command goes on with `--run {folder}`")
     with Screen(err) as screen:
         callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
-        results = train_seeds(settings, asked, data, folder, torch_device, callbacks)
+        results = train_seeds(settings, seeds, data, folder, torch_device, callbacks)
     out.print(seeds_table(settings.dataset, results))
     _print_next(folder)
     if any(run.failure is not None for run in results):
@@ -222,7 +227,7 @@ def _train_seeds(
 def _print_start(settings: TrainConfig, data: TrainData, target: str) -> None:
     from semanticmac.model.registry import SEMANTICMAC
 
-    clips = f"{len(data.train)} clips, validated on {len(data.valid)}"
+    clips = f"{counted(len(data.train), 'clip')}, validated on {len(data.valid)}"
     start = "training on "
     if settings.model.name != SEMANTICMAC:
         start = f"training {settings.model.name} on "

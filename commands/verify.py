@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from semanticmac.commands.common import cached_dataset
-from semanticmac.commands.options import CACHE, CachedDataset, CacheDir
+from semanticmac.commands.common import cached_dataset, given_once
+from semanticmac.commands.options import CACHE, CachedDataset, CacheDir, Dataset
 from semanticmac.commands.ui.screen import DAMAGED, echo, err, out
+from semanticmac.core import counted
 
 
-def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
+def verify(name: CachedDataset = None, dataset: Dataset = None, cache: CacheDir = CACHE) -> None:
     """Read and check every byte of a cached dataset. Damage is listed; the exit code is then 1."""
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.manifest import Manifest
@@ -18,7 +19,7 @@ def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     from semanticmac.commands.ui.progress import Screen
 
     layout = CacheLayout(cache)
-    name = cached_dataset(layout, dataset)
+    name = cached_dataset(layout, given_once(name, dataset, "--dataset"))
 
     # Imported here because it loads lmdb: a mistyped name was refused before.
     from semanticmac.cache.verify import verify
@@ -27,10 +28,8 @@ def verify(dataset: CachedDataset = None, cache: CacheDir = CACHE) -> None:
     with Screen(err) as screen:
         damage = verify(layout, manifest, screen.progress)
     if not damage:
-        clips = len(manifest.rows)
-        out.print(
-            f"{name} is whole: {clips} clips, every shard and every frame record read and checked"
-        )
+        clips = counted(len(manifest.rows), "clip")
+        out.print(f"{name} is whole: {clips}, every shard and every frame record read and checked")
         return
 
     for item in damage:

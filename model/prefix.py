@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.language_model import LanguageModel
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 
 _SAMPLED_EMBEDDINGS = 1024
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from semanticmac.cache.atomic_io import atomic_write, write_text
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.streams import Streams
+from semanticmac.core import counted
 from semanticmac.run.folder import RunError, RunInfo, check_files, require_weights
 from semanticmac.run.metric import Metric, digits_of, format_number
 from semanticmac.run.notes import stream_notes
@@ -130,7 +131,12 @@ def score_lines(run: Path) -> list[str]:
     scores = read_scores(run, "test")
     if scores is None:
         return ["None: the run was exported before `semanticmac eval`."]
-    lines = [f"On {scores.clips} clips of test, one run:", "", "| metric | |", "| --- | ---: |"]
+    lines = [
+        f"On {counted(scores.clips, 'clip')} of test, one run:",
+        "",
+        "| metric | |",
+        "| --- | ---: |",
+    ]
     for metric in scores.metrics:
         lines.append(f"| {markdown_text(metric.name)} | {_value(metric)} |")
     return lines

@@ -9,7 +9,7 @@ from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.base import BASE_FILE, read_base
 from semanticmac.model.language.finetuning import open_language_model
 from semanticmac.model.language.language_model import LanguageModel
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import RunError
 

@@ -63,11 +63,25 @@ def paper_key(metric: str, class_name: str = "") -> str:
     return f"{metric}:{class_name[:3]}" if class_name else metric
 
 
+def validation_label(name: str) -> str:
+    """The short name of a validation metric, where "validation" is said already."""
+    metric = VALIDATION_METRICS.get(name)
+    return name if metric is None else metric.label
+
+
+def format_validation(name: str, value: float) -> str:
+    """A validation score in the unit of its metric: a percentage, or a loss with four digits."""
+    metric = VALIDATION_METRICS.get(name)
+    if metric is None or metric.unit == "number":
+        return format_number(value, "number", 4)
+    return format_number(value, "percent", 2)
+
+
 def format_number(value: float, unit: Unit, digits: int) -> str:
     """The value in its unit, with so many digits after the point; zero has no sign."""
     scaled = 100 * value if unit == "percent" else value
     text = f"{scaled:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def digits_of(unit: Unit, percent_digits: int = 1) -> int:

@@ -14,7 +14,7 @@ from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.stream_catalogue import CachedStream
 from semanticmac.cache.streams import Streams
 from semanticmac.commands.ui.safe_console import plain_text
-from semanticmac.core import MODALITIES, SPLITS, Task
+from semanticmac.core import MODALITIES, SPLITS, Task, counted
 
 _BARS = "▁▂▃▄▅▆▇█"
 _BINS = 14  # of the histogram of a score
@@ -22,7 +22,7 @@ _BINS = 14  # of the histogram of a score
 
 def splits_table(manifest: Manifest) -> Table:
     """One row per split: number of clips, clips with labels and with each modality, lengths."""
-    table = _table(f"{manifest.dataset}: {len(manifest.rows)} clips")
+    table = _table(f"{manifest.dataset}: {counted(len(manifest.rows), 'clip')}")
     table.add_column("split")
     for name in ("clips", "labelled", *MODALITIES, "frames", "seconds"):
         table.add_column(name, justify="right")
@@ -42,7 +42,7 @@ def labels_table(manifest: Manifest) -> Table | None:
         return None
     title, columns = f"labels: {task.kind}", task.classes
     if task.kind == "regression":
-        title += f", {task.low:g} … {task.high:g}"
+        title += f", {task.low:g} … {task.high:g}".replace("-", "−")
         columns = ("mean", "spread", "least", "most", "histogram")
 
     table = _table(title)
@@ -152,12 +152,18 @@ def _label_cells(task: Task, labels: np.ndarray) -> list[str]:
     """labels (N, K) → the cells of labels_table after the name of the split."""
     if task.kind == "regression":
         scores = labels[:, 0]
-        numbers = (scores.mean(), scores.std(), scores.min(), scores.max())
-        return [*(f"{number:+.2f}" for number in numbers), _histogram(task, scores)]
+        mean, least, most = (
+            _signed(score) for score in (scores.mean(), scores.min(), scores.max())
+        )
+        return [mean, f"{scores.std():.2f}", least, most, _histogram(task, scores)]
     if task.kind == "binary":
         positive = int(labels[:, 0].sum())
         return [str(len(labels) - positive), str(positive)]
     return [str(int(count)) for count in labels.sum(axis=0)]
+
+
+def _signed(score: float) -> str:
+    return f"{score:+.2f}".replace("-", "−")
 
 
 def _histogram(task: Task, scores: np.ndarray) -> str:

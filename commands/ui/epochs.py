@@ -5,8 +5,10 @@ from __future__ import annotations
 from rich.table import Table
 
 from semanticmac.commands.ui.progress import Screen
+from semanticmac.run.metric import format_validation, validation_label
 from semanticmac.train.logger import EpochLog
 
+_WIDTH = len("99.999")
 _SHOWN = 10  # epochs in the live table; log.jsonl holds all of them
 
 
@@ -29,11 +31,12 @@ class EpochLines:
     def _print(self, line: EpochLog) -> None:
         losses = {"loss": line.loss, **line.sub_tasks, **line.terms}
         if line.epoch == 1:
-            names = " ".join(f"{name:>7}" for name in losses)
-            self._screen.line(f"epoch {names}   {line.valid_metric}")
-        numbers = " ".join(f"{loss:{max(len(name), 7)}.3f}" for name, loss in losses.items())
+            names = " ".join(f"{name:>{_WIDTH}}" for name in losses)
+            self._screen.line(f"epoch {names}   {validation_label(line.valid_metric)}")
+        numbers = " ".join(f"{loss:{max(len(name), _WIDTH)}.3f}" for name, loss in losses.items())
+        score = format_validation(line.valid_metric, line.valid)
         mark = " ★" if line.best else ""
-        self._screen.line(f"{line.epoch:5d} {numbers}   {line.valid:.4f}{mark}")
+        self._screen.line(f"{line.epoch:5d} {numbers}   {score}{mark}")
 
 
 def epochs_table(epochs: list[EpochLog]) -> Table:
@@ -44,7 +47,7 @@ def epochs_table(epochs: list[EpochLog]) -> Table:
         shown = [best, *shown[1:]]
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     for name in ("epoch", "loss", *shown[-1].sub_tasks, *shown[-1].terms):
-        width = len("epoch") if name == "epoch" else len("99.999")
+        width = len("epoch") if name == "epoch" else _WIDTH
         table.add_column(
             name.replace("multimodal", "multi-\nmodal"), justify="right", min_width=width
         )
@@ -54,6 +57,6 @@ def epochs_table(epochs: list[EpochLog]) -> Table:
         losses = [line.loss, *line.sub_tasks.values(), *line.terms.values()]
         # A loss of 0 is one that is not trained.
         cells = [f"{loss:.3f}" if loss else "–" for loss in losses]
-        cells += [f"{line.valid:.4f}", "★" if line is best else ""]
+        cells += [format_validation(line.valid_metric, line.valid), "★" if line is best else ""]
         table.add_row(str(line.epoch), *cells, style="bold green" if line is best else "")
     return table

@@ -11,6 +11,7 @@ from rich.text import Text
 from semanticmac.cache.failures import Failure, read_failures
 from semanticmac.commands.ui.safe_console import plain_text
 from semanticmac.commands.ui.screen import echo, out
+from semanticmac.core import counted
 
 SHOWN_REASONS = 30
 SHOWN_CLIPS = 3  # of one reason
@@ -23,7 +24,7 @@ def print_failures(file: Path) -> None:
         return
     cached = sum(failure.cached for failure in failures)
     failed = len(failures) - cached
-    echo(out, f"{failed} clips failed, {cached} are cached with a remark:")
+    echo(out, f"{counted(failed, 'clip')} failed, {cached} cached with a remark:")
     out.print(failures_table(failures))
     echo(out, f"each of them is listed in {file}")
 
@@ -47,5 +48,5 @@ def failures_table(failures: Sequence[Failure]) -> Table:
             shown += f" … {len(clips)} in all"
         table.add_row(state, plain_text(shown), plain_text(reason))
     if len(reasons) > SHOWN_REASONS:
-        table.add_row("", f"… {len(reasons) - SHOWN_REASONS} more reasons", "")
+        table.add_row("", f"… {counted(len(reasons) - SHOWN_REASONS, 'more reason')}", "")
     return table

@@ -12,11 +12,12 @@ from rich.text import Text
 
 from semanticmac.commands.ui.safe_console import plain_text
 from semanticmac.commands.ui.screen import Message
+from semanticmac.core import counted
 from semanticmac.eval.report.results_table import Cell, format_cell
 from semanticmac.run.listing import RunLine, State
 from semanticmac.run.metric import VALIDATION_METRICS, Unit, digits_of
 
-_COUNTED = {"seeds": "seeds", "sweep": "trials"}
+_COUNTED = {"seeds": "seed", "sweep": "trial"}
 _STYLES: dict[State, str] = {
     "finished": "",
     "unfinished": "yellow",
@@ -63,7 +64,7 @@ def _title(root: Path, line: RunLine) -> Text:
 def _count(line: RunLine) -> str:
     """The seed of a run, or how many runs a folder of runs has."""
     if line.kind != "run":
-        return f"{line.runs} {_COUNTED.get(line.kind, 'runs')}"
+        return counted(line.runs, _COUNTED.get(line.kind, "run"))
     return "" if line.seed is None else str(line.seed)
 
 

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from semanticmac.commands.ui.safe_console import plain_text
+from semanticmac.core import counted
 from semanticmac.eval.report.results_table import (
     Cell,
     Column,
@@ -18,18 +19,17 @@ from semanticmac.eval.report.results_table import (
     text_row,
 )
 from semanticmac.eval.report.write_terminal import to_terminal
-from semanticmac.run.metric import mean_and_std
+from semanticmac.run.metric import VALIDATION_METRICS, mean_and_std
 from semanticmac.train.experiments.optuna_study import Point
 from semanticmac.train.experiments.seeds import SeedRun
 from semanticmac.train.experiments.sweep import short
 
 _BEST = 5  # trials of a sweep, side by side in 80 columns
-_DIGITS = 4  # of a validation score
 
 
 def seeds_table(dataset: str, runs: Sequence[SeedRun]) -> Group:
     """One row for each seed, then mean and spread; failures with their reasons below."""
-    title = Text(f"{dataset} · {len(runs)} seeds", "italic")
+    title = Text(f"{dataset} · {counted(len(runs), 'seed')}", "italic")
     below = []
     for run in runs:
         if run.failure is not None:
@@ -46,14 +46,14 @@ def seed_results(runs: Sequence[SeedRun]) -> ResultsTable:
     header = metrics[0] if metrics else "validation"
     rows = []
     for run in runs:
-        score = _score(run.valid_score)
+        score = _score(header, run.valid_score)
         if run.valid_score is None:
             score = text_cell("failed", "bad")
         rows.append(Row(str(run.seed), (text_cell(run.best_epoch or ""), score)))
     notes: tuple[str, ...] = ()
     if len(finished) > 1:
         mean, std = mean_and_std([run.valid_score for run in finished])
-        rows.append(Row("", (text_cell(""), _score(mean, std)), style="strong"))
+        rows.append(Row("", (text_cell(""), _score(header, mean, std)), style="strong"))
         notes = ("mean ± sample standard deviation; nothing is chosen between seeds",)
     columns = (Column("best epoch"), Column(header))
     return ResultsTable("", columns, tuple(rows), corner="seed", names_right=True, notes=notes)
@@ -64,7 +64,7 @@ def sweep_table(
 ) -> Group:
     """The best trials side by side, the best first; failures with their reasons below."""
     best = by_score[:_BEST]
-    words = f"{dataset} · {len(points)} trials"
+    words = f"{dataset} · {counted(len(points), 'trial')}"
     if best:
         words += f", the best {len(best)}"
     views: list[object] = [Text(words, "italic")]
@@ -83,7 +83,7 @@ def sweep_table(
 def sweep_results(best: Sequence[Point], metric: str) -> ResultsTable:
     """One column for each trial: its score, its best epoch and its settings."""
     rows = [
-        Row(metric, tuple(_score(point.score) for point in best), style="strong"),
+        Row(metric, tuple(_score(metric, point.score) for point in best), style="strong"),
         text_row("best epoch", *(point.best_epoch for point in best)),
     ]
     for name in best[0].settings:
@@ -92,5 +92,8 @@ def sweep_results(best: Sequence[Point], metric: str) -> ResultsTable:
     return ResultsTable("", columns, tuple(rows))
 
 
-def _score(value: float | None, spread: float | None = None) -> Cell:
-    return Cell(value, spread, unit="number", digits=_DIGITS)
+def _score(name: str, value: float | None, spread: float | None = None) -> Cell:
+    metric = VALIDATION_METRICS.get(name)
+    if metric is not None and metric.unit == "percent":
+        return Cell(value, spread, unit="percent", digits=2)
+    return Cell(value, spread, unit="number", digits=4)

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from semanticmac.cache.batch import Batch
 from semanticmac.cache.manifest import Row
+from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.analysis.figure import (
     INK,
     QUIET,
-    AnalysisError,
     AnalysisResult,
     Axes,
     Figure,

@@ -16,8 +16,8 @@ from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
 from semanticmac.core import MODALITIES
+from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.analysis.figure import (
-    AnalysisError,
     AnalysisResult,
     Figure,
     NumberTable,

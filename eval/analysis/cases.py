@@ -12,10 +12,10 @@ from scipy.special import expit, softmax
 
 from semanticmac.cache.manifest import Row
 from semanticmac.core import MODALITIES, PSEUDO_SUB_TASKS, SUB_TASKS, Task
+from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.analysis.figure import (
     INK,
     QUIET,
-    AnalysisError,
     AnalysisResult,
     Axes,
     Figure,

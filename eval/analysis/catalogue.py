@@ -1,15 +1,20 @@
-"""All analyses by name, in the order of a report."""
+"""All analyses by name, in the order of a report.
+
+This file loads neither torch nor matplotlib, so that a wrong name is answered at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from semanticmac.eval.analysis.figure import AnalysisError, AnalysisResult, styled
-from semanticmac.eval.eval_data import EvalData
+if TYPE_CHECKING:
+    from semanticmac.eval.analysis.figure import AnalysisResult
+    from semanticmac.eval.eval_data import EvalData
 
-AnalysisFn = Callable[[EvalData, Path, str], AnalysisResult]
+    AnalysisFn = Callable[[EvalData, Path, str], AnalysisResult]
 
 # Name of the analysis → module of its function `analyse`, imported when it is needed.
 ANALYSES = {
@@ -25,10 +30,24 @@ ANALYSES = {
 }
 
 
+class AnalysisError(Exception):
+    """An analysis that this run or cache does not support; the message says what it needs."""
+
+
+def require_analyses(names: Iterable[str]) -> None:
+    """Raises AnalysisError for an unknown name."""
+    for name in names:
+        if name not in ANALYSES:
+            raise AnalysisError(
+                f"there is no analysis {name!r}: expected all, {', '.join(ANALYSES)}"
+            )
+
+
 def analysis(name: str) -> AnalysisFn:
     """The function of an analysis; raises AnalysisError for an unknown name."""
-    if name not in ANALYSES:
-        raise AnalysisError(f"there is no analysis {name!r}: expected all, {', '.join(ANALYSES)}")
+    require_analyses([name])
+    from semanticmac.eval.analysis.figure import styled
+
     module = import_module(f"semanticmac.eval.analysis.{ANALYSES[name]}")
     analyse: AnalysisFn = module.analyse
 

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.manifold import TSNE
 
 from semanticmac.core import MODALITIES, Task
+from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.analysis.figure import (
-    AnalysisError,
     AnalysisResult,
     Axes,
     Figure,

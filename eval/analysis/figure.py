@@ -23,7 +23,6 @@ except ImportError:
     raise ImportError("figures need matplotlib: pip install 'semanticmac[report]'") from None
 
 __all__ = [
-    "AnalysisError",
     "AnalysisResult",
     "Axes",
     "Figure",
@@ -74,10 +73,6 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "semanticmac",
     "svg.fonttype": "none",
 }
-
-
-class AnalysisError(Exception):
-    """An analysis that this run or cache does not support; the message says what it needs."""
 
 
 @dataclass(frozen=True)

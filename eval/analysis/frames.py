@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from semanticmac.cache.batch import Batch
+from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.analysis.figure import (
     SERIES,
-    AnalysisError,
     AnalysisResult,
     Figure,
     NumberTable,

@@ -8,8 +8,8 @@ import numpy as np
 
 from semanticmac.cache.manifest import Row
 from semanticmac.core import MODALITIES, PSEUDO_SUB_TASKS
+from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.analysis.figure import (
-    AnalysisError,
     AnalysisResult,
     Axes,
     Figure,

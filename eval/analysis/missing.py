@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.analysis.figure import (
     COLOURS,
     QUIET,
     RULE,
     SERIES,
-    AnalysisError,
     AnalysisResult,
     Axes,
     Figure,

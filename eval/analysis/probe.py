@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from semanticmac.core import MODALITIES, Task
+from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.analysis.figure import (
-    AnalysisError,
     AnalysisResult,
     Axes,
     Figure,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semanticmac.cache.batch import Batch
 from semanticmac.cache.manifest import Row
-from semanticmac.eval.analysis.figure import AnalysisError
+from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.model.attention import masked_mean
 from semanticmac.model.network import SemanticMAC

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from semanticmac.core import counted
 from semanticmac.eval.calibration import Agreement, Bin, Calibration
 from semanticmac.eval.compare import Comparison
 from semanticmac.eval.corruption import CorruptionScores, SubsetScores
@@ -49,7 +50,7 @@ def comparison_table(comparison: Comparison) -> ResultsTable:
         tuple(rows),
         warnings=comparison.warnings,
         notes=(
-            f"{comparison.clips} clips{left_out}; "
+            f"{counted(comparison.clips, 'clip')}{left_out}; "
             "both models on the same resampled clips, 1000 times.",
             "Better or worse: the interval excludes 0. The variation of training is not included: "
             "compare seeds too.",

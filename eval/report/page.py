@@ -9,8 +9,8 @@ from pathlib import Path
 from semanticmac import __version__
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.core import ProgressFn
-from semanticmac.eval.analysis.catalogue import ANALYSES, analysis
-from semanticmac.eval.analysis.figure import AnalysisError, AnalysisResult, render
+from semanticmac.eval.analysis.catalogue import ANALYSES, AnalysisError, analysis
+from semanticmac.eval.analysis.figure import AnalysisResult, render
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation, evaluate
 from semanticmac.eval.report.mistakes import Mistake, data_uri, mistakes

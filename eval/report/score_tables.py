@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from semanticmac.core import counted
 from semanticmac.eval.metrics.bootstrap import Interval
 from semanticmac.eval.metrics.scores import Baseline, Scores, find
 from semanticmac.eval.report.paper import (
@@ -285,7 +286,7 @@ def _sizes(corpus: str, split: str, clips: int) -> str:
     if paper_clips is None or (split == "test" and clips == paper_clips):
         return ""
     of_test = "" if split == "test" else " of test"
-    return f"{clips} clips here, {paper_clips}{of_test} in the paper"
+    return f"{counted(clips, 'clip')} here, {paper_clips}{of_test} in the paper"
 
 
 def _quoted_cell(number: Quoted | None) -> Cell | None:
@@ -362,7 +363,7 @@ def _collapse(runs: Sequence[Scores]) -> list[str]:
 
 def _remarks(runs: Sequence[Scores]) -> list[str]:
     """How many clips were scored, what the numbers are, and the notes of the metrics."""
-    clips = f"{runs[0].scored} clips scored"
+    clips = f"{counted(runs[0].scored, 'clip')} scored"
     if runs[0].unlabelled:
         clips += f", {runs[0].unlabelled} without a label left out"
     remarks = [f"{clips}; judged by {runs[0].main}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from semanticmac.core import counted
 from semanticmac.eval.calibration import agreement, calibration
 from semanticmac.eval.corruption import score_subsets
 from semanticmac.eval.eval_data import EvalData
@@ -33,7 +34,8 @@ def score_sentence(result: Evaluation) -> str:
     """The main metric with its interval, and the best constant prediction."""
     scores = result.scores
     main = scores[scores.main]
-    text = f"On {scores.scored} clips the model reaches {main.name} {_printed(main, main.value)}"
+    clips = counted(scores.scored, "clip")
+    text = f"On {clips} the model reaches {main.name} {_printed(main, main.value)}"
     for interval in result.intervals:
         if interval.name == main.name:
             text += f" (95 % interval {_interval(main, interval.low, interval.high)})"

@@ -58,7 +58,8 @@ def _latex(cell: Cell | None) -> str:
         return "--"
     if cell.text and not _is_number(cell.text):
         return _escaped(cell.text)
-    return "$" + format_cell(cell, plus_minus=r" \pm ") + "$"
+    number = format_cell(cell, plus_minus=r" \pm ").replace("−", "-")
+    return f"${number}$"
 
 
 def _escaped(text: str) -> str:

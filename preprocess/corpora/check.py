@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.core import SPLITS, Label
+from semanticmac.core import SPLITS, Label, counted
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there
 from semanticmac.preprocess.corpora import OFFICIAL, Options, known_bad_note, read_lists
 from semanticmac.preprocess.corpora.cards import CARDS, CorpusCard
@@ -149,7 +149,7 @@ def _check_unlabelled(corpus: Corpus) -> list[Finding]:
     bare = _ids(clip for clip in corpus.clips if clip.split and "multimodal" not in clip.labels)
     if not bare:
         return []
-    message = f"{len(bare)} clips have a split but no label: {preview(bare)}"
+    message = f"{counted(len(bare), 'clip', 'have')} a split but no label: {preview(bare)}"
     return [Finding("unlabelled", message, problem=True, ids=bare)]
 
 
@@ -187,7 +187,8 @@ def _check_unusable(corpus: Corpus) -> list[Finding]:
     unusable = [clip for clip in corpus.clips if clip.problem]
     if not unusable:
         return []
-    message = f"{len(unusable)} clips cannot be used: {preview(clip.problem for clip in unusable)}"
+    problems = preview(clip.problem for clip in unusable)
+    message = f"{counted(len(unusable), 'clip')} cannot be used: {problems}"
     return [Finding("unusable", message, problem=True, ids=_ids(unusable))]
 
 

@@ -86,7 +86,7 @@ def _repeated_clips(table: Table, clips: Sequence[Clip]) -> list[str]:
                     f"{clips[index].video.name} has other labels than in line "
                     f"{table.rows[first].line}, where the same clip stands; keep one of the two"
                 )
-    return count_note("clips are the same part of the same file as another clip", repeated)
+    return count_note("clip", "are", "the same part of the same file as another clip", repeated)
 
 
 def _find_columns(table: Table) -> _Columns:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from semanticmac.core import counted
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there, leads_out
 from semanticmac.preprocess.corpora.clips_table import file_ids, read_clips_table
 from semanticmac.preprocess.corpora.notes import count_note, preview
@@ -102,10 +103,12 @@ def _passed_over(root: Path, media: Sequence[Path], others: Sequence[Path]) -> l
             suffixes[path.suffix.lower() or "no suffix"] += 1
             names.append(name)
 
-    notes = count_note("links that lead to no file are passed over", links)
+    notes = count_note("link", "are", "passed over, because no file is there", links)
     if names:
         counts = ", ".join(f"{suffix} {count}" for suffix, count in suffixes.most_common())
-        notes.append(f"{len(names)} files are passed over ({counts}): {preview(names)}")
+        notes.append(
+            f"{counted(len(names), 'file', 'are')} passed over ({counts}): {preview(names)}"
+        )
     return notes
 
 

@@ -74,7 +74,7 @@ def read(root: Path, options: Options) -> Corpus:
     if dropped:
         counts = ", ".join(f"{count} {label}" for label, count in sorted(dropped.items()))
         notes.append(f"{dropped.total()} utterances of other classes are left out: {counts}")
-    notes += count_note("utterances have no line in dialog/transcriptions", no_text)
+    notes += count_note("utterance", "have", "no line in dialog/transcriptions", no_text)
     return Corpus("iemocap", TASK, tuple(clips), tuple(notes))
 
 

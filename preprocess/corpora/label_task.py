@@ -147,7 +147,8 @@ def _classes(labels: Sequence[Cell]) -> tuple[Task, list[str]]:
         classes.append(usual)
         if len(counts) > 1:
             others = sorted(counts.keys() - {usual})
-            notes.append(f"{', '.join(map(repr, others))} is read as the class {usual!r}")
+            verb = "is" if len(others) == 1 else "are"
+            notes.append(f"{', '.join(map(repr, others))} {verb} read as the class {usual!r}")
     classes.sort()
 
     if len(classes) < 2:

@@ -85,4 +85,4 @@ def _clip_number(clip: Clip) -> tuple[int, str]:
 def unlabelled_note(clips: list[Clip]) -> list[str]:
     """A note on the clips without a multimodal label; none if there are no such clips."""
     unlabelled = [clip.clip_id for clip in clips if "multimodal" not in clip.labels]
-    return count_note("clips have no label and so no split", unlabelled)
+    return count_note("clip", "have", "no label and so no split", unlabelled)

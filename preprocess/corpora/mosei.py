@@ -85,8 +85,10 @@ def _read_official(name: str, root: Path, task: Task, options: Options) -> Corpu
 
     clips = [_clip(root, base, line, labels) for line in lines.values()]
     unused = [clip_id for clip_id in labels if clip_id not in lines]
-    notes = count_note("labels have no transcript and are left out", unused)
-    notes += count_note(f"transcript lines are not `{TRANSCRIPT_LINE}`", transcripts.unreadable)
+    notes = count_note("label", "have", "no transcript; left out", unused)
+    notes += count_note(
+        "transcript line", "are", f"not `{TRANSCRIPT_LINE}`", transcripts.unreadable
+    )
     corpus = Corpus(name, task, tuple(with_positions(clips)), tuple(notes))
     corpus = complete_from_root(corpus, root, options, "Labels/*.csv")
     return replace(corpus, notes=(*corpus.notes, *unlabelled_note(list(corpus.clips))))

@@ -59,7 +59,7 @@ def _read_official(root: Path, base: Path, options: Options) -> Corpus:
                 clip = replace(clip, labels={"multimodal": labels.pop(clip_id)})
             clips.append(clip)
 
-    notes = count_note("labels have no transcript and are left out", labels)
+    notes = count_note("label", "have", "no transcript; left out", labels)
     corpus = Corpus("mosi", TASK, tuple(with_positions(clips)), tuple(notes))
     corpus = complete_from_root(corpus, root, options, LABEL_FILE)
     return replace(corpus, notes=(*corpus.notes, *unlabelled_note(list(corpus.clips))))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from semanticmac.core import counted
+
 SHOWN = 5  # ids that a message prints before "and N more"
 
 
@@ -16,7 +18,12 @@ def preview(ids: Iterable[str]) -> str:
     return text
 
 
-def count_note(what: str, ids: Iterable[str]) -> list[str]:
-    """A note that counts and names the ids, `3 clips have no text: a, b, c`; none without ids."""
+def count_note(noun: str, verb: str, rest: str, ids: Iterable[str]) -> list[str]:
+    """A note that counts and names the ids; none without ids.
+
+    `clip`, `have`, `no text` → `1 clip has no text: a`, `3 clips have no text: a, b, c`.
+    """
     names = list(ids)
-    return [f"{len(names)} {what}: {preview(names)}"] if names else []
+    if not names:
+        return []
+    return [f"{counted(len(names), noun, verb)} {rest}: {preview(names)}"]

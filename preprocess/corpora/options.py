@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.core import SPLITS
+from semanticmac.core import SPLITS, counted
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora.labels import read_labels
 from semanticmac.preprocess.corpora.notes import count_note, preview
@@ -121,7 +121,7 @@ def apply_splits(corpus: Corpus, path: Path) -> Corpus:
         )
     notes = [f"splits are read from {path}"]
     notes += _unknown_note(corpus, path, split_of, names)
-    notes += count_note(f"clips are not in {path.name} and have no split", unlisted)
+    notes += count_note("clip", "are", f"not in {path.name}, without a split", unlisted)
     return _changed(corpus, clips, notes)
 
 
@@ -131,7 +131,7 @@ def apply_exclude(corpus: Corpus, path: Path) -> Corpus:
     clips = [clip for clip in corpus.clips if clip.clip_id not in excluded]
     if not clips:
         raise CorpusError(f"{path} excludes every clip of {corpus.name}")
-    notes = [f"{len(corpus.clips) - len(clips)} clips are left out by {path}"]
+    notes = [f"{counted(len(corpus.clips) - len(clips), 'clip', 'are')} left out by {path}"]
     notes += _unknown_note(corpus, path, excluded, _ids(corpus))
     return _changed(corpus, clips, notes)
 
@@ -155,7 +155,7 @@ def apply_labels(corpus: Corpus, path: Path) -> Corpus:
         relabelled += clip.clip_id in labels
         clips.append(replace(clip, labels=labels.get(clip.clip_id, clip.labels)))
 
-    notes = [f"the labels of {relabelled} clips are read from {path}"]
+    notes = [f"labels of {counted(relabelled, 'clip')} are read from {path}"]
     notes += _unknown_note(corpus, path, labels, _ids(corpus))
     return _changed(corpus, clips, notes)
 
@@ -207,4 +207,4 @@ def _unknown_note(
 ) -> list[str]:
     known = set(known)
     unknown = [name for name in ids if name not in known]
-    return count_note(f"ids of {path.name} are not in {corpus.name}", unknown)
+    return count_note("id", "are", f"in {path.name} and not in {corpus.name}", unknown)

@@ -46,9 +46,9 @@ def read(root: Path, options: Options) -> Corpus:
             no_text.append(clip.clip_id)
     no_label = [clip_id for clip_id in split_of if clip_id not in labels]
     notes = [
-        *count_note("labelled excerpts are in no fold and have no split", no_split),
-        *count_note("excerpts of the folds have no label and are left out", no_label),
-        *count_note("labelled excerpts have no text", no_text),
+        *count_note("labelled excerpt", "are", "in no fold, so without a split", no_split),
+        *count_note("excerpt", "have", "a fold but no label; left out", no_label),
+        *count_note("labelled excerpt", "have", "no text", no_text),
     ]
     return Corpus("urfunny", TASK, tuple(clips), tuple(notes))
 

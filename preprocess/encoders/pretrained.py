@@ -22,8 +22,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
-from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError
 from semanticmac.preprocess.encoders.imagebind.download import recorded_digest
+from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 
 # In the order in which they are looked for: one file, or the index of several.
 WEIGHT_FILES = (

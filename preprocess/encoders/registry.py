@@ -59,6 +59,16 @@ def open_encoder(
     return _open_installed(spec, modality, device)
 
 
+def require_kind(text: str, modality: FrameModality) -> None:
+    """Raises EncoderNotFound if no encoder, of ours or installed, has this name."""
+    kind = parse_spec(text).kind
+    if kind in PRETRAINED or kind in BY_HAND or entry_points(group=ENTRY_POINTS, name=kind):
+        return
+    raise EncoderNotFound(
+        f"there is no encoder {text!r} for {modality}: expected {', '.join(known_names(modality))}"
+    )
+
+
 def known_names(modality: FrameModality) -> list[str]:
     """The names that `open_encoder` understands for a modality."""
     names = ["imagebind-huge", "imagebind-tiny"]
@@ -102,13 +112,8 @@ def _open_by_hand(spec: EncoderSpec, modality: FrameModality, notice: NoticeFn) 
 
 def _open_installed(spec: EncoderSpec, modality: FrameModality, device: str) -> Encoder:
     """An encoder of another package, by its entry point."""
-    points = list(entry_points(group=ENTRY_POINTS, name=spec.kind))
-    if not points:
-        raise EncoderNotFound(
-            f"there is no encoder {spec.text!r} for {modality}: expected "
-            f"{', '.join(known_names(modality))}"
-        )
-    point = points[0]
+    require_kind(spec.text, modality)
+    point = next(iter(entry_points(group=ENTRY_POINTS, name=spec.kind)))
     open_own = _loaded(point)
     _, _, source = spec.text.partition(":")
     encoder = open_own(source, device)

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from semanticmac.core import FRAME_MODALITIES, FrameModality
 from semanticmac.preprocess.encoders.imagebind.download import DownloadProgressFn
+from semanticmac.preprocess.encoders.imagebind.names import ENCODERS, SUFFIXES, weight_file
 from semanticmac.preprocess.encoders.protocol import BF16, Encoder
-
-_IMAGEBIND = ("imagebind-tiny", "imagebind-huge")
-_WEIGHT_FILES = (".pth", ".pt", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,22 @@ def _absolute(spec: str) -> str:
         plain, ending = spec, ""
     kind, colon, source = plain.partition(":")
     path = Path(source if colon else plain).expanduser()
-    if not path.exists() or (not colon and path.suffix not in _WEIGHT_FILES):
+    if not path.exists() or (not colon and path.suffix not in SUFFIXES):
         return spec
     prefix = f"{kind}:" if colon else ""
     return f"{prefix}{path.absolute()}{at}{ending}"
+
+
+def require_encoders(asked: Sequence[EncoderRequest]) -> None:
+    """Raises EncoderNotFound or CheckpointError for a name that no encoder has. Loads no torch."""
+    from semanticmac.preprocess.encoders.registry import require_kind
+
+    for request in asked:
+        name = request.spec.removesuffix(BF16)
+        if not _is_imagebind(request.spec):
+            require_kind(request.spec, request.modality)
+        elif name not in ENCODERS:
+            weight_file(name)
 
 
 def open_encoders(
@@ -79,7 +89,7 @@ def needs_huge_weights(asked: Sequence[EncoderRequest]) -> bool:
 
 def _is_imagebind(spec: str) -> bool:
     name = spec.removesuffix(BF16)
-    return name in _IMAGEBIND or (":" not in name and name.endswith(_WEIGHT_FILES))
+    return name in ENCODERS or (":" not in name and name.endswith(SUFFIXES))
 
 
 def _open_imagebind(

@@ -18,7 +18,7 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
 from semanticmac.preprocess.encoders.identity import Identity, digest_of
-from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError
+from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.pretrained import (
     LayerOutput,
     class_for,

@@ -15,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from semanticmac.core import Task
+from semanticmac.core import Task, counted
 from semanticmac.preprocess.clip import Clip, CorpusError
 from semanticmac.preprocess.corpora.labels import read_labels
 from semanticmac.preprocess.corpora.notes import preview
@@ -41,7 +41,7 @@ def read_feature_arrays(path: Path, task: Task, zero_infinite: bool) -> Features
     without_features = [name for name in rows if name not in ids]
     if without_features:
         raise CorpusError(
-            f"{len(without_features)} clips of {table} have no features in {path}: "
+            f"{counted(len(without_features), 'clip')} of {table} without features in {path}: "
             f"{preview(without_features)}"
         )
 
@@ -59,7 +59,8 @@ def read_feature_arrays(path: Path, task: Task, zero_infinite: bool) -> Features
     notes = []
     if left_out:
         notes.append(
-            f"{len(left_out)} clips of {path.name} are not in {table.name} and are left out: "
+            f"{counted(len(left_out), 'clip', 'are')} in {path.name} and not in {table.name}; "
+            f"left out: "
             f"{preview(left_out)}"
         )
     return Features.of(path, selected, notes)

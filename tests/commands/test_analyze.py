@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from semanticmac.commands import analyze as verb
-from semanticmac.eval.analysis.figure import AnalysisError
+from semanticmac.eval.analysis.catalogue import AnalysisError
 
 
 def test_results_stand_on_lines_of_their_own_below_the_bars(walks, tmp_path, monkeypatch):

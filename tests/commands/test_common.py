@@ -14,6 +14,8 @@ RUN = "runs/finished"
 CASES = [
     (("cache", "mozi"), "did you mean mosi"),
     (("cache", "mosi", "--root", "nope", "--device", "cuda"), "nope is not a folder"),
+    (("cache", "folder", "--root", "films", "--encoder", "imagbind"), "no encoder 'imagbind'"),
+    (("cache", "folder", "--root", "films", "--encoder", "no.pth"), "there is no file no.pth"),
     (("inspect", "plantd", "--cache", "planted-cache"), "did you mean planted?"),
     (("verify", "--cache", "nope"), "nope does not hold a dataset"),
     (("train", "--cache", "nope"), "nope does not hold a dataset"),
@@ -24,21 +26,33 @@ CASES = [
     (("train", *CACHED, "--preset", "mozi"), "did you mean mosi"),
     (("train", *CACHED, "--config", "nope"), "nope is not there"),
     (("train", *CACHED, "--run", RUN), "holds a run already"),
+    (("train", *CACHED, "--seeds", "many"), "expected how many, as 5, or which"),
+    (("train", *CACHED, "--set", "language=./nope"), "there is no such folder"),
+    (("train", *CACHED, "--set", "language=nope/nope"), "is not on this machine, and HF_HUB_OFF"),
     (("train", "--cache", "planted-cache", "--resume", "nope"), "no training was started"),
     (("sweep", *CACHED, "--set", "epoch=1"), "did you mean epochs"),
     (("sweep", *CACHED, "--space", "nope.toml"), "nope.toml"),
     (("ablate", *CACHED, "--set", "epoch=1"), "did you mean epochs"),
+    (("ablate", *CACHED, "--rows", "full,sgif"), "there is no ablation row 'sgif'"),
     (("eval", "nope"), "nope does not exist"),
     (("eval", RUN, "--cache", "nope"), "nope does not hold the dataset 'planted'"),
     (("eval", RUN, "--split", "tset"), "--split tset"),
     (("report", "nope"), "nope does not exist"),
     (("report", RUN, "--cache", "nope"), "nope does not hold the dataset 'planted'"),
     (("analyze", "labels", "--run", "nope"), "nope does not exist"),
+    (("analyze", "lables", "--run", RUN), "there is no analysis 'lables'"),
     (("analyze", "labels", "--run", RUN, "--cache", "nope"), "nope does not hold"),
     (("predict", "nope.mp4", "--run", RUN), "nope.mp4: there is no such file or folder"),
     (("predict", "films/one.mp4", "--run", "nope"), "nope does not exist"),
     (("predict", "films/one.mp4", "--run", RUN, "--without", "tetx"), "--without tetx"),
+    (("predict", "films/one.mp4", "--run", RUN, "--encoder", "huge"), "there is no encoder 'huge'"),
     (("export", "nope", "model"), "nope does not exist"),
+    (("export", "--run", "nope", "model"), "nope does not exist"),
+    (("export", RUN), "expected one run and the folder to make"),
+    (("report", "--run", "nope"), "nope does not exist"),
+    (("report", RUN, "--run", "nope"), "give one of them"),
+    (("inspect", "--dataset", "plantd", "--cache", "planted-cache"), "did you mean planted?"),
+    (("verify", "planted", "--dataset", "other", "--cache", "planted-cache"), "give one of them"),
 ]
 # One process for all cases: each line of its output is what one of them loaded, and its message.
 MAIN = """
@@ -54,7 +68,7 @@ for words in json.loads(sys.argv[1]):
             cli.main()
         except SystemExit as exit_:
             assert exit_.code == 2, (words, exit_.code, message.getvalue())
-    heavy = {"torch", "transformers", "lmdb"} & (set(sys.modules) - before)
+    heavy = {"torch", "transformers", "lmdb", "matplotlib"} & (set(sys.modules) - before)
     print(json.dumps([sorted(heavy), message.getvalue()]))
 """
 
@@ -66,7 +80,7 @@ def answers() -> dict[tuple[str, ...], tuple[list[str], str]]:
     done = subprocess.run(
         [sys.executable, "-c", MAIN, json.dumps(lines)],
         cwd=DATA,
-        env=os.environ | {"COLUMNS": "300"},
+        env=os.environ | {"COLUMNS": "300", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
     )

@@ -124,7 +124,7 @@ def test_lists_reach_the_corpus(run, sims, tmp_path):
     code, text = run("cache", "sims", *lists, "--encoder", "imagebind-tiny", "--only", "frames")
     assert code == 3  # the films of the miniature are empty
     assert "splits are read from splits.csv" in flat(text)
-    assert "the labels of 1 clips are read from labels.csv" in flat(text)
+    assert "labels of 1 clip are read from labels.csv" in flat(text)
 
 
 def part(first: int, count: int) -> dict[str, object]:

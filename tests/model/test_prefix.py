@@ -11,7 +11,7 @@ from semanticmac.core import SUB_TASKS
 from semanticmac.model.config import ModelConfig, SettingsConflict
 from semanticmac.model.language.finetuning import open_language_model
 from semanticmac.model.language.language_model import LanguageModel
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.network import SemanticMAC
 from semanticmac.model.prefix import embedding_norm
 

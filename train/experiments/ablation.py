@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,30 +15,11 @@ from semanticmac.run.metric import Metric
 from semanticmac.run.scores import read_scores, scores_path
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import TrainData, TrainError
+from semanticmac.train.experiments.ablation_rows import ROWS, require_rows
 from semanticmac.train.experiments.runs import PlannedRun, check_runs, train_all
 
-# Row → the settings that it changes. Rows of the paper's table have the names of
-# eval/report/paper/ablation_mosei.csv.
-ROWS: dict[str, dict[str, Any]] = {
-    "full": {},
-    "frame_embedding": {"frame_embedding": False},
-    "perceiver": {"perceiver": False},
-    "perceiver_layer_norm": {"perceiver_layer_norm": False},
-    "perceiver_residual": {"perceiver_residual": False},
-    "modality_embedding": {"modality_embedding": False},
-    "sgfi": {"sgfi": False},
-    "multi_query": {"multi_query": False},
-    "bridge_tokens": {"bridge_tokens": 0},
-    "gated_relu": {"gated_relu": False},
-    "momentum": {"momentum": False},
-    "pseudo_labels": {"pseudo_labels": False},
-    "multi_task": {"multi_task": False},
-    "intra": {"intra": False},
-    "inter": {"inter": False},
-    "contrastive": {"contrastive": False},
-}
 SPLIT = "test"  # scored; the best epoch is chosen on validation
 
 
@@ -69,9 +49,7 @@ def plan(config: TrainConfig, rows: Sequence[str], seeds: int, folder: Path) -> 
     Every row is trained with the first seed, then with the next one: an ablation that is stopped
     has all its rows. Raises ConfigError for a row that does not exist.
     """
-    for row in rows:
-        if row not in ROWS:
-            raise ConfigError(f"there is no ablation row {row!r}; rows: {', '.join(ROWS)}")
+    require_rows(rows)
     asked = []
     for seed in range(config.seed, config.seed + seeds):
         for row in dict.fromkeys(rows):

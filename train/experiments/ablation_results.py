@@ -12,7 +12,8 @@ from semanticmac.cache.atomic_io import write_text
 from semanticmac.eval.report.csv_text import csv_text
 from semanticmac.eval.report.paper import ARXIV, quoted_ablation
 from semanticmac.run.metric import Metric, mean_and_std
-from semanticmac.train.experiments.ablation import ROWS, SPLIT, AblationResult
+from semanticmac.train.experiments.ablation import SPLIT, AblationResult
+from semanticmac.train.experiments.ablation_rows import ROWS
 
 # The paper's table is on MOSEI. A dataset with this metric is scored like MOSEI.
 MOSEI_METRIC = "Acc-7"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.run.folder import RunError, RunInfo
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig

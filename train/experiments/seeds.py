@@ -14,7 +14,7 @@ from semanticmac.cache.atomic_io import write_text
 from semanticmac.run.folder import SEEDS, RunError, RunInfo, is_finished, seed_runs
 from semanticmac.run.metric import mean_and_std
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import ConfigError, TrainConfig
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData
 from semanticmac.train.experiments.runs import PlannedRun, check_runs, train_all
 
@@ -28,21 +28,6 @@ class SeedRun:
     valid_metric: str | None = None
     valid_score: float | None = None
     failure: str | None = None
-
-
-def parse_seeds(text: str, first: int) -> list[int]:
-    """`5`: five seeds, starting with `first`; `1,2,7` (or `7,`): these seeds."""
-    try:
-        seeds = [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        seeds = []
-    if seeds and "," not in text:
-        seeds = list(range(first, first + seeds[0]))
-    if not seeds or min(seeds) < 0:
-        raise ConfigError(f"--seeds {text}: expected how many, as 5, or which, as 1,2,7")
-    if len(set(seeds)) < len(seeds):
-        raise ConfigError(f"--seeds {text} names a seed twice: each is trained once")
-    return seeds
 
 
 def train_seeds(

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.imagebind.network import (
     HUGE,
     PATCH_PX,
@@ -30,7 +31,6 @@ from semanticmac.preprocess.encoders.imagebind.network import (
     TowerConfig,
 )
 
-SUFFIXES = (".pth", ".pt", ".safetensors")
 # Ample for ViT-G; more would take minutes to build before it is refused.
 MAX_BLOCKS, MAX_WIDTH = 256, 16_384
 _VISION_KERNEL = "modality_preprocessors.vision.rgbt_stem.proj.1.weight"
@@ -48,10 +48,6 @@ _OFFICIAL = (
     (r"blocks\.(\d+)\.fc", r"modality_trunks.{m}.blocks.\1.mlp.fc"),
     (r"blocks\.(\d+)\.", r"modality_trunks.{m}.blocks.\1."),
 )
-
-
-class CheckpointError(Exception):
-    """A weight file that cannot be used; the message says why and what to do."""
 
 
 def official_name(name: str) -> str:

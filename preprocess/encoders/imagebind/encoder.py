@@ -17,11 +17,7 @@ from torch import Tensor
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.core import FRAME_MODALITIES, FrameModality
 from semanticmac.preprocess.clip import RawClip
-from semanticmac.preprocess.encoders.imagebind.checkpoint import (
-    SUFFIXES,
-    CheckpointError,
-    read_checkpoint,
-)
+from semanticmac.preprocess.encoders.imagebind.checkpoint import read_checkpoint
 from semanticmac.preprocess.encoders.imagebind.download import (
     IMAGEBIND_URL,
     LICENCE,
@@ -31,10 +27,10 @@ from semanticmac.preprocess.encoders.imagebind.download import (
     recorded_digest,
 )
 from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram, windows_at
+from semanticmac.preprocess.encoders.imagebind.names import CheckpointError, weight_file
 from semanticmac.preprocess.encoders.imagebind.network import TINY, ImageBind, Tower, draw_weights
 from semanticmac.preprocess.encoders.protocol import BF16, EncodeError, require_content, row_count
 
-ENCODERS = ("imagebind-tiny", "imagebind-huge")
 PACKAGED_TINY = Path(__file__).parent / "weights" / "imagebind-tiny.safetensors"
 # Identifies the untrained "imagebind-tiny": another seed is another encoder.
 TINY_SEED = 20_240_807
@@ -213,7 +209,7 @@ def load_encoders(
             notice(LICENCE)
             download(IMAGEBIND_URL, path, progress)
     else:
-        path = _weight_file(plain)
+        path = weight_file(plain)
         name, spec = path.stem, name_or_path
     # Before the file is read: a file that changed since it was recorded is not even opened.
     digest = recorded_digest(path)
@@ -237,16 +233,6 @@ def _of_modalities(
             ImageBindEncoder(model, modality, name, weights, trained, device, bf16, spec)
         )
     return tuple(encoders)
-
-
-def _weight_file(path_as_given: str) -> Path:
-    path = Path(path_as_given).expanduser()
-    choices = f"choose {', '.join(ENCODERS)} or a {' / '.join(SUFFIXES)} file"
-    if path.suffix not in SUFFIXES:
-        raise CheckpointError(f"no encoder is called {path_as_given!r}: {choices}")
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path}: {choices}")
-    return path
 
 
 def weights_digest(model: ImageBind) -> str:

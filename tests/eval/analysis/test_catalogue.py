@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from semanticmac.cli import app
 from semanticmac.eval.analysis import labels
-from semanticmac.eval.analysis.catalogue import ANALYSES, analysis
-from semanticmac.eval.analysis.figure import AnalysisError, thinned
+from semanticmac.eval.analysis.catalogue import ANALYSES, AnalysisError, analysis
+from semanticmac.eval.analysis.figure import thinned
 
 
 @pytest.mark.parametrize("kind", ["regression", "single-label", "multi-label", "binary"])

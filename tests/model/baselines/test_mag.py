@@ -18,7 +18,7 @@ from semanticmac.model.config import ModelConfig, SettingsConflict
 from semanticmac.model.features import Features
 from semanticmac.model.fusion_model import FusionModel
 from semanticmac.model.language.language_model import LanguageModel
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 
 GATE = [
     (r"W_hv\.(.*)", r"vision_gate.\1"),

@@ -12,7 +12,7 @@ from transformers import BartConfig, BertConfig
 
 from semanticmac.model.language.family import family_of
 from semanticmac.model.language.language_model import LanguageModel
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.language.tokenizer import Tokenizer
 
 TEXTS = ["i love the film", "", "hate", "we really love a b c d e f g the film but they hate it"]

@@ -16,7 +16,7 @@ from semanticmac.eval.predict import predict
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.finetuning import transformer_layers
 from semanticmac.model.language.language_model import LanguageModel, save_language
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
 from semanticmac.run.folder import RunInfo

@@ -11,7 +11,7 @@ from transformers import AutoModel, BertConfig, T5Config
 
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.language_model import LanguageModel, save_language
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
 

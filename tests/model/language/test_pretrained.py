@@ -14,8 +14,8 @@ from transformers import BertConfig
 
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.language_model import LanguageModel
-from semanticmac.model.language.pretrained import LanguageModelError
 from semanticmac.model.language.report import language_notes
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.language.tokenizer import Tokenizer
 
 

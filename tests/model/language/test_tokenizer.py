@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.language import FAMILIES, TEXTS
 
 from semanticmac.model.language.language_model import LanguageModel
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.language.tokenizer import Tokenizer
 
 

@@ -95,7 +95,7 @@ def test_a_split_without_a_label_and_a_class_without_training_are_problems(write
     )
     assert not report.complete
     assert report.card is None
-    assert findings(report)["unlabelled"] == "1 clips have a split but no label: c"
+    assert findings(report)["unlabelled"] == "1 clip has a split but no label: c"
     assert findings(report)["absent-class"] == "no training clip is glad"
     assert report.labels == "glad 1, sad 2"
 

@@ -159,7 +159,7 @@ def test_the_same_clip_with_two_labels_is_an_error(write):
 def test_the_same_clip_with_the_same_label_is_told(write):
     table = "file,start_s,label\na.mp4,0,0\nb.mp4,0,1\na.mp4,0,0\n"
     corpus = read_corpus("folder", write({**FILES, "clips.csv": table}))
-    note = "1 clips are the same part of the same file as another clip: a#2"
+    note = "1 clip is the same part of the same file as another clip: a#2"
     assert note in corpus.notes
 
 

@@ -48,7 +48,7 @@ def test_links_that_lead_to_no_file_are_named(write, tmp_path):
     (root / "broken.mp4").symlink_to("nowhere.mp4")
     (tmp_path / "other").mkdir()
     (root / "other").symlink_to(tmp_path / "other")
-    note = "2 links that lead to no file are passed over: broken.mp4, other"
+    note = "2 links are passed over, because no file is there: broken.mp4, other"
     assert read_corpus("folder", root).notes[1:] == (note,)
 
 

@@ -68,7 +68,7 @@ def test_case_and_blanks_do_not_make_classes():
     task, notes = find_task(cells(*values))
     assert task == Task("single-label", ("Very  sad", "angry", "happy"))
     assert notes == [
-        "'HAPPY', 'Happy' is read as the class 'happy'",
+        "'HAPPY', 'Happy' are read as the class 'happy'",
         "'very sad' is read as the class 'Very  sad'",
     ]
     assert labels_of(task, *values) == [*["happy"] * 4, *["Very  sad"] * 2, "angry"]

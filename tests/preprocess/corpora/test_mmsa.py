@@ -60,7 +60,7 @@ def test_a_clip_without_a_label_is_noted_and_has_no_split(write):
         "sims", write({"label.csv": HEADER + "v,1,a,,0.2,,,,train\nv,2,b,1,,,,,train\n"})
     )
     assert [clip.split for clip in corpus.clips] == [None, "train"]
-    assert "1 clips have no label and so no split: v_1" in corpus.notes
+    assert "1 clip has no label and so no split: v_1" in corpus.notes
 
 
 @pytest.mark.parametrize(

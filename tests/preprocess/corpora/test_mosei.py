@@ -35,7 +35,7 @@ def test_sentiment_is_the_mean_over_annotators(write):
     assert [clip.labels["multimodal"] for clip in corpus.clips] == [1.5, -1.0, 0.0]
     assert [clip.split for clip in corpus.clips] == ["train", "valid", "test"]
     assert corpus.clips[0].text == "Good, I ___ think"
-    assert "1 labels have no transcript and are left out: c_0" in corpus.notes
+    assert "1 label has no transcript; left out: c_0" in corpus.notes
     assert any(
         "2 transcript lines are not" in note and "b.txt:2, b.txt:3" in note for note in corpus.notes
     )

@@ -41,7 +41,7 @@ def test_labels_by_clip_where_the_label_file_is_absent(write):
     }
     corpus = read_corpus("mosi", write(TRANSCRIPTS | labels | SPLITS))
     assert corpus.clips[1].labels == {"multimodal": 1.0, "text": 2.0}
-    assert any("1 ids of labels.csv are not in mosi: x_1" in note for note in corpus.notes)
+    assert any("1 id is in labels.csv and not in mosi: x_1" in note for note in corpus.notes)
 
 
 def test_without_a_split_it_asks_for_one(write):

@@ -26,9 +26,9 @@ def test_a_list_of_clips_replaces_the_split_and_the_rest_has_none(write):
         "v0_0": "test",
         "v0_1": "valid",
     }
-    assert "1 ids of own.csv are not in sims: v9_9" in corpus.notes
+    assert "1 id is in own.csv and not in sims: v9_9" in corpus.notes
     assert any(
-        note.startswith("37 clips are not in own.csv and have no split: v0_3, v1_0,")
+        note.startswith("37 clips are not in own.csv, without a split: v0_3, v1_0,")
         for note in corpus.notes
     )
 
@@ -43,8 +43,8 @@ def test_excluded_clips_are_gone(write):
     root = write(SIMS | {"out.csv": "clip_id,why\nv0_0,corrupt\nv9_9,absent\n"})
     corpus = read_corpus("sims", root, Options(exclude=root / "out.csv"))
     assert len(corpus.clips) == 39
-    assert any(note.startswith("1 clips are left out by") for note in corpus.notes)
-    assert "1 ids of out.csv are not in sims: v9_9" in corpus.notes
+    assert any(note.startswith("1 clip is left out by") for note in corpus.notes)
+    assert "1 id is in out.csv and not in sims: v9_9" in corpus.notes
 
 
 def test_labels_are_replaced_and_checked(write):

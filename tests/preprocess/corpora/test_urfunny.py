@@ -49,9 +49,9 @@ def test_ids_texts_labels_and_folds(write):
     assert (third.text, third.split) == ("", None)
     assert corpus.notes == (
         "2 of 3 video files are missing: 12, 99",
-        "1 labelled excerpts are in no fold and have no split: 99",
-        "1 excerpts of the folds have no label and are left out: 1000",
-        "1 labelled excerpts have no text: 99",
+        "1 labelled excerpt is in no fold, so without a split: 99",
+        "1 excerpt has a fold but no label; left out: 1000",
+        "1 labelled excerpt has no text: 99",
     )
 
 

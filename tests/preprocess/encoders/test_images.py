@@ -11,7 +11,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
-from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError
+from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.images import prepare_images, read_image_settings
 from semanticmac.preprocess.encoders.transformers_vision import naflex_prepare, naflex_settings
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from support.tiny_encoders import clip_with, save_encoder
 
 from semanticmac.cache.keys import Sampling
-from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError
+from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.registry import open_encoder
 
 

@@ -12,7 +12,7 @@ from support.tiny_encoders import KIND_OF, VISION_KINDS, clip_with, save_encoder
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.records import RawClip
-from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError
+from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.protocol import EncodeError
 from semanticmac.preprocess.encoders.registry import open_encoder
 from semanticmac.preprocess.encoders.transformers_vision import CHUNK_ROWS, TransformersVision

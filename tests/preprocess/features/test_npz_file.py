@@ -30,15 +30,14 @@ def test_clips_of_the_table_are_imported_from_plain_arrays(tmp_path):
     assert reader.get(manifest.rows[1].key).audio.shape == (2, AUDIO)
     assert reader.get(manifest.rows[1].key).vision is None
     assert any(
-        "1 clips of own.npz are not in own.csv and are left out: c" in note
-        for note in manifest.notes
+        "1 clip is in own.npz and not in own.csv; left out: c" in note for note in manifest.notes
     )
 
 
 @pytest.mark.parametrize(
     ("arrays", "rows", "message"),
     [
-        ({"id": ["a"]}, "b,train,0\n", r"1 clips of .*own\.csv have no features in .*own\.npz: b"),
+        ({"id": ["a"]}, "b,train,0\n", r"1 clip of .*own\.csv without features in .*own\.npz: b"),
         ({"id": ["a", "a"]}, "a,train,0\n", r"own\.npz: the id 'a' appears twice"),
         ({"id": [["a"]]}, "a,train,0\n", r"own\.npz: expected `id` \(N,\), the name of each clip"),
         (

@@ -25,8 +25,9 @@ from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.experiments import runs as module
-from semanticmac.train.experiments.ablation import ROWS, AblationResult, ablate, plan
+from semanticmac.train.experiments.ablation import AblationResult, ablate, plan
 from semanticmac.train.experiments.ablation_results import by_row, write_results
+from semanticmac.train.experiments.ablation_rows import ROWS
 from semanticmac.train.loop import train
 
 PAPER = Path(__file__).parents[4] / "shared" / "data" / "paper" / "ablation_mosei.csv"

@@ -24,7 +24,8 @@ from semanticmac.train.callbacks import SILENT
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.experiments import runs as module
-from semanticmac.train.experiments.seeds import SeedRun, parse_seeds, train_seeds
+from semanticmac.train.experiments.seed_list import parse_seeds
+from semanticmac.train.experiments.seeds import SeedRun, train_seeds
 from semanticmac.train.loop import train
 
 CPU = torch.device("cpu")

@@ -24,7 +24,7 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.commands.sweep import sweep as sweep_verb
 from semanticmac.commands.ui.trainings import sweep_table
-from semanticmac.model.language.pretrained import LanguageModelError
+from semanticmac.model.language.source import LanguageModelError
 from semanticmac.run.folder import FAILURE, RunError, RunInfo
 from semanticmac.run.listing import run_line
 from semanticmac.run.weights import load_run

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from semanticmac.preprocess.encoders.imagebind import checkpoint
 from semanticmac.preprocess.encoders.imagebind.checkpoint import (
-    CheckpointError,
     official_name,
     read_checkpoint,
     write_checkpoint,
 )
 from semanticmac.preprocess.encoders.imagebind.encoder import weights_digest
+from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.imagebind.network import (
     HUGE,
     ImageBind,

@@ -17,12 +17,13 @@ from semanticmac.cache.records import Embeddings
 from semanticmac.core import FRAME_MODALITIES, FrameModality
 from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.encoders.imagebind import encoder as module
-from semanticmac.preprocess.encoders.imagebind.checkpoint import CheckpointError, write_checkpoint
+from semanticmac.preprocess.encoders.imagebind.checkpoint import write_checkpoint
 from semanticmac.preprocess.encoders.imagebind.encoder import (
     ImageBindEncoder,
     load_encoders,
     prepare_frames,
 )
+from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.imagebind.network import (
     ImageBind,
     ImageBindConfig,
