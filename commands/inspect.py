@@ -12,9 +12,10 @@ def inspect(name: CachedDataset = None, dataset: Dataset = None, cache: CacheDir
     from semanticmac.cache.copies import copies_notes
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.manifest import Manifest
-    from semanticmac.cache.stream_catalogue import cached_streams, last_streams
+    from semanticmac.cache.stream_catalogue import cached_streams, dataset_streams, last_streams
     from semanticmac.commands.ui.cache import frames_line, labels_table, splits_table, streams_table
     from semanticmac.commands.ui.failures import print_failures
+    from semanticmac.run.notes import stream_notes
 
     layout = CacheLayout(cache)
     name = cached_dataset(layout, given_once(name, dataset, "--dataset"))
@@ -27,6 +28,7 @@ def inspect(name: CachedDataset = None, dataset: Dataset = None, cache: CacheDir
         streams = cached_streams(layout)
         out.print(streams_table(manifest, streams, last_streams(layout, name)))
         out.print(frames_line(manifest, layout), highlight=False)
+        print_notes(stream_notes(dataset_streams(layout, manifest)))
     else:
         out.print("no frames and no embeddings: the clips are texts alone", highlight=False)
     print_notes(manifest.notes)

@@ -102,7 +102,7 @@ def build(
         damaged: list[str] = []
         if options.repair:
             damaged = drop_damaged(layout, streams, progress)
-        statuses = plan(corpus, layout, options, progress)
+        statuses = plan(corpus, layout, options, progress, previous)
         pipeline = run(statuses, layout, streams, backend, progress)
         if streams:
             retain(statuses, embedded_rows(previous, layout))
@@ -117,13 +117,17 @@ def build(
 
 
 def plan(
-    corpus: Corpus, layout: CacheLayout, options: BuildOptions, progress: ProgressFn
+    corpus: Corpus,
+    layout: CacheLayout,
+    options: BuildOptions,
+    progress: ProgressFn,
+    previous: Manifest | None = None,
 ) -> dict[str, ClipStatus]:
     """The status of each clip by clip id: new, cached, missing or failed.
 
     Raises CorpusError if no video exists and the cache knows none of them.
     """
-    statuses = read_content_keys(corpus.clips, layout, options.sampling, progress)
+    statuses = read_content_keys(corpus.clips, layout, options.sampling, progress, previous)
     if all(not status.key and status.reason == NO_FILE for status in statuses.values()):
         raise CorpusError(
             f"{corpus.name}: none of the {len(corpus.clips)} video files exists; the first is "

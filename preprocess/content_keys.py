@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from semanticmac.cache.file_hashes import FileHashes
 from semanticmac.cache.keys import Sampling, content_key
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.core import ProgressFn
 from semanticmac.preprocess.clip import Clip, ClipStatus
 
@@ -14,19 +15,29 @@ NO_FILE = "no such file"
 
 
 def read_content_keys(
-    clips: Sequence[Clip], layout: CacheLayout, sampling: Sampling, progress: ProgressFn
+    clips: Sequence[Clip],
+    layout: CacheLayout,
+    sampling: Sampling,
+    progress: ProgressFn,
+    previous: Manifest | None = None,
 ) -> dict[str, ClipStatus]:
     """The status of each clip by clip id; clips with the same content key share one status.
 
     A status is "new" if a file of it exists and "missing" if none does. For a missing file, the
-    hash from the last build counts. A clip without any hash has the empty key and a reason.
+    hash from the last build counts, else the key in the previous manifest: a cache may have been
+    moved without its videos. A clip without any of these has the empty key and a reason.
     """
     hashes = FileHashes(layout.file_hashes)
+    earlier: dict[str, Row] = {}
+    if previous is not None and previous.sampling == sampling:
+        earlier = {row.clip_id: row for row in previous.rows}
     by_key: dict[str, ClipStatus] = {}
     statuses: dict[str, ClipStatus] = {}
     failed = 0
     for done, clip in enumerate(clips, 1):
         status = _status(clip, hashes, sampling)
+        if status.state == "missing" and not status.key:
+            status.key = _earlier_key(clip, earlier.get(clip.clip_id))
         if status.key:
             status = _merge(by_key.setdefault(status.key, status), status)
         else:
@@ -55,6 +66,13 @@ def _status(clip: Clip, hashes: FileHashes, sampling: Sampling) -> ClipStatus:
     if digest is not None:
         status.key = content_key(digest, clip.start_s, clip.end_s, sampling, clip.crop)
     return status
+
+
+def _earlier_key(clip: Clip, row: Row | None) -> str:
+    """The key of the same segment in the previous manifest; empty if there is none."""
+    if row is None or (row.start_s, row.end_s) != (clip.start_s, clip.end_s):
+        return ""
+    return row.key
 
 
 def _merge(first: ClipStatus, other: ClipStatus) -> ClipStatus:

@@ -60,7 +60,7 @@ def labels_table(manifest: Manifest) -> Table | None:
 def streams_table(manifest: Manifest, streams: Sequence[CachedStream], last: Streams) -> Table:
     """One row per stream of embeddings that holds clips of the dataset."""
     table = _table("embeddings")
-    for name in ("", "encoder", "width", "clips", "size", "weights", "folder"):
+    for name in ("", "encoder", "width", "clips", "size", "weights", "fingerprint"):
         justify: Literal["left", "right"] = "left"
         if name in ("width", "clips", "size"):
             justify = "right"
@@ -78,9 +78,9 @@ def streams_table(manifest: Manifest, streams: Sequence[CachedStream], last: Str
             f"{clips} of {len(manifest.rows)}",
             size(stream.bytes),
             _weights(fingerprint),
-            plain_text(fingerprint.name),
+            fingerprint.name[-12:],
         )
-    table.caption = "* cached last: read by `train` unless --set vision=, audio= name others"
+    table.caption = "* cached last: train reads it unless --set vision= or audio= names another"
     table.caption_justify = "left"
     return table
 
@@ -121,8 +121,8 @@ def _weights(fingerprint: Fingerprint) -> str:
     if fingerprint.imported:
         return "imported"
     if fingerprint.demo_only:
-        return "trained on drawn faces and synthetic voices only: useless on real people"
-    return "trained" if fingerprint.trained else "random: untrained"
+        return "demo only"
+    return "trained" if fingerprint.trained else "random"
 
 
 def _table(title: str) -> Table:
