@@ -283,5 +283,8 @@ def print_report(report: BuildReport, failures: Path) -> None:
     for sentence in report.incomplete:
         echo(out, sentence, "bold red")
     print_failures(failures)
-    if report.failed:
+    if report.refused:
+        sentence = f"{report.refused} cached clips could not be encoded now (see the remarks)"
+        echo(out, sentence, "bold red")
+    if report.failed or report.refused:
         raise typer.Exit(CLIPS_FAILED)

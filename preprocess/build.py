@@ -64,13 +64,16 @@ class BuildReport:
     incomplete: tuple[str, ...] = ()
     # Clips of other videos that had this dataset name before.
     replaced: int = 0
+    # Clips that an encoder refused now and that other streams hold.
+    refused: int = 0
     # A note about clips whose content stands in two splits; empty if there are none.
     copies: tuple[str, ...] = ()
 
     @property
     def nothing_to_do(self) -> bool:
         """True if every clip was cached before and nothing changed."""
-        return not (self.decoded or self.encoded or self.failed or self.manifest_written)
+        changed = self.decoded or self.encoded or self.manifest_written
+        return not (changed or self.failed or self.refused)
 
 
 def build(
@@ -201,6 +204,7 @@ def publish(
             written = manifest.write(layout.manifest(corpus.dataset))
             layout.mark_built(corpus.dataset)
             copies = copies_notes(rows)
+        refused = sum(_refused(statuses[clip.clip_id], store) for clip in cached)
         remarks = _remarks(cached, statuses, store)
         write_failures(layout.failures(corpus.dataset), [*failures, *remarks])
         if options.repair:
@@ -210,6 +214,7 @@ def publish(
         clips=len(corpus.clips),
         cached=len(cached),
         failed=len(failures),
+        refused=refused,
         manifest_written=written,
         incomplete=tuple(incomplete),
         copies=tuple(copies),
@@ -270,16 +275,17 @@ def _remarks(
         notes = list(store.summary(status.key).notes) if status.key in store else []
         if clip.clip_id in status.without_file:
             notes.append(VIDEO_MISSING)
-        elif status.state == "retained":
-            notes.append(_kept_note(status, store))
+        if _refused(status, store):
+            notes.append(f"not encoded now: {status.reason}; its other embeddings are kept")
+        elif status.state == "retained" and clip.clip_id not in status.without_file:
+            notes.append(f"it has no frames ({status.reason}); its embeddings are kept")
         if notes:
             yield Failure(clip.clip_id, str(clip.video), "; ".join(notes), cached=True)
 
 
-def _kept_note(status: ClipStatus, store: FrameStore) -> str:
-    if status.key in store:
-        return f"not encoded now ({status.reason}); its other embeddings are kept"
-    return f"it has no frames ({status.reason}); its embeddings are kept"
+def _refused(status: ClipStatus, store: FrameStore) -> bool:
+    """Whether an encoder refused the frames of a clip that other streams hold."""
+    return status.state == "retained" and status.key in store
 
 
 def label_targets(corpus: Corpus, clip: Clip) -> Targets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,9 @@ def write_corpus(
 ) -> CacheLayout:
     """A whole cache of these clips: shards, index and manifest, as stage 1 leaves them."""
     layout = CacheLayout(root)
-    streams = streams_of(vision=WIDTH, audio=WIDTH)
+    streams = streams_of(
+        vision=_width(clip.vision for clip in clips), audio=_width(clip.audio for clip in clips)
+    )
     writer = StreamWriters(layout, streams)
     rows = []
     for i, clip in enumerate(clips):
@@ -99,6 +101,14 @@ def write_corpus(
     record_last(layout, name, streams.all)
     Manifest(name, task, Sampling(), tuple(rows)).write(layout.manifest(name))
     return layout
+
+
+def _width(sides: Iterable[np.ndarray | None]) -> int:
+    """The width of one modality."""
+    for side in sides:
+        if side is not None:
+            return side.shape[1]
+    return WIDTH
 
 
 def planted_clips(

@@ -20,6 +20,7 @@ from typing import Any, cast
 import pytest
 import torch
 from safetensors import SafetensorError
+from support.planted import planted_clips
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.run.folder import RunError, RunInfo
@@ -44,7 +45,12 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def layout(planted: Callable[..., CacheLayout]) -> CacheLayout:
-    return planted()
+    """Vision and audio of other widths, 8 and 5."""
+    clips = []
+    for clip in planted_clips("regression"):
+        assert clip.audio is not None
+        clips.append(replace(clip, audio=clip.audio[:, :5]))
+    return planted(clips=clips)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +141,8 @@ def test_a_run_has_moments_of_every_kind(
     undisturbed: tuple[Path, int], config: TrainConfig
 ) -> None:
     run, moments = undisturbed
+    model = RunInfo.read(run).model
+    assert (model.vision_width, model.audio_width) == (8, 5)
     steps = config.epochs * 3  # 24 clips, batches of 4, two a step
     assert moments > steps * 3  # a step, its checkpoint written aside and renamed
     assert not (run / "checkpoint").exists()
