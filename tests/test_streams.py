@@ -1,5 +1,6 @@
 """A second encoder is added to a cache without its videos, trained on, and used for predictions."""
 
+import json
 import shutil
 from pathlib import Path
 
