@@ -93,7 +93,7 @@ class AudioSource:
         self, start_s: float, length_s: float, rate_hz: int
     ) -> tuple[np.ndarray, tuple[str, ...]]:
         origin_s = start_s + self.file.info.zero_s
-        if self.ends_exactly and len(self.table):
+        if self.ends_exactly and len(self.table.order):
             length_s = min(length_s, max(0.0, self.table.end_s - origin_s))
         runs = list(self._runs(origin_s, length_s, rate_hz))
         samples, cancelled = assemble(runs, round(length_s * rate_hz))

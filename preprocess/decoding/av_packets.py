@@ -39,7 +39,8 @@ class PacketReader:
         self._places: dict[int, list[int]] = {stream.index: [] for stream in streams}
         self._sizes: dict[int, list[int]] = {stream.index: [] for stream in streams}
         self._whole: set[int] = set()  # video packets that are marked as corrupt and are whole
-        self._read(streams)
+        if streams:
+            self._read(streams)
 
     def packets(self, stream: Any, first: int) -> Iterator[tuple[int, Any]]:
         """(number, packet) of one track from packet `first` on."""
@@ -61,7 +62,7 @@ class PacketReader:
         for stream in container.streams:
             if stream.index not in rows:
                 stream.discard = Discard.all
-        types: list[int] = []  # of MPEG-1 and MPEG-2 video in an mpg file
+        heads: list[mpeg_clock.FrameHead] = []  # of MPEG-1 and MPEG-2 video in an mpg file
         marked: list[int] = []  # video packets that are marked as corrupt
         video = self.file.video
         counted = video is not None and _is_counted(container, video)
@@ -76,7 +77,7 @@ class PacketReader:
                     if is_video and packet.is_corrupt:
                         marked.append(len(rows[index]))
                     if is_video and counted:
-                        types.append(mpeg_clock.picture_type(bytes(packet)))
+                        heads.append(mpeg_clock.frame_head(bytes(packet)))
                     if located:
                         self._places[index].append(-1 if packet.pos is None else packet.pos)
                         self._sizes[index].append(packet.size)
@@ -90,8 +91,9 @@ class PacketReader:
                 log.lines.append(str(error))
         for stream in streams:
             table = PacketTable.of(rows[stream.index], float(stream.time_base or 0) or 1e-6)
-            if stream is video and types and table.jump_s is None:
-                times = mpeg_clock.even_times(table.pts, table.duration, types)
+            if stream is video and heads and table.jump_s is None:
+                rate = round(stream.guessed_rate or stream.average_rate or 25)
+                times = mpeg_clock.even_times(table.pts, table.duration, heads, rate)
                 table = table.with_pts(times)
             self.tables[stream.index] = table
         if marked and container.format.name == "mpegts":

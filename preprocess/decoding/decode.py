@@ -95,6 +95,11 @@ def _duration(request: DecodeRequest, media: Media) -> float:
     segment, video = request.segment, media.video
     audio_s = _audio_s(request, media)
     end_s = _end_s(request, media)
+    if end_s <= 0 and segment.start_s == 0:
+        raise DecodeError(
+            "no frame and no sound of the file could be read: it is truncated or damaged, "
+            "or its codecs are not known"
+        )
     if end_s <= 0:
         raise DecodeError(starts_past_end(segment.start_s, segment.start_s + end_s))
     _refuse_damage(request, media, end_s, audio_s)
