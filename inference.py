@@ -13,7 +13,7 @@ import torch
 from semanticmac.cache.failures import Failure
 from semanticmac.cache.streams import Streams
 from semanticmac.core import FRAME_MODALITIES, MODALITIES, SUB_TASKS, Task
-from semanticmac.eval.evaluate import predict_clip
+from semanticmac.eval.evaluate import predict_clip, text_notes
 from semanticmac.eval.report.formatting import class_probabilities, prediction_text
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
@@ -125,6 +125,7 @@ class Predictor:
             reads_text = "text" in self.trained.info.model.modalities and "text" not in absent
             if reads_text and not clip.text.strip():
                 notes = (*notes, NO_TRANSCRIPT)
+            notes = (*notes, *text_notes(self.trained, [clip.text], absent))
             yield replace(prediction, notes=notes)
 
 

@@ -147,6 +147,7 @@ def cache(
     corpus = read_corpus(dataset, root, corpus_options(splits, exclude, labels, split_by, fold))
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
+    print_notes(long_text_notes(dataset, [clip.text for clip in corpus.clips]))
 
     layout = CacheLayout(cache)
     if corpus.texts_only:
@@ -194,6 +195,27 @@ def _cache_texts(corpus: Corpus, layout: CacheLayout) -> None:
     from semanticmac.preprocess.build_texts import build_texts
 
     print_report(build_texts(corpus, layout), layout.failures(corpus.dataset))
+
+
+def long_text_notes(corpus: str, texts: Sequence[str]) -> list[str]:
+    """A warning where training will cut texts with its usual settings.
+
+    A word or a Chinese character is one token or more, so a text is counted only if it is surely
+    too long. Training counts the tokens of its language model.
+    """
+    from semanticmac.train.config import preset
+
+    limit = preset(corpus).model.max_tokens
+    long = 0
+    for text in texts:
+        chinese = sum("\u4e00" <= character <= "\u9fff" for character in text)
+        long += len(text.split()) + chinese > limit
+    if not long:
+        return []
+    return [
+        f"{long} of {len(texts)} texts have more than {limit} words: training cuts them, unless it "
+        "is given a greater max_tokens, or a text_window (docs/language-models.md)"
+    ]
 
 
 def _requests(

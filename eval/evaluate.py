@@ -18,11 +18,14 @@ from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.scores import Pair, Scores, score
 from semanticmac.eval.predict import predict
 from semanticmac.eval.report.score_tables import scores_json
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import absent_modalities
-from semanticmac.run.notes import stream_notes, unfinished_notes
+from semanticmac.run.notes import cut_text_notes, stream_notes, unfinished_notes
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.scores import scores_path
 from semanticmac.run.weights import TrainedModel
+
+_TEXTS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ def evaluate(
         notes=(
             *stream_notes(trained.info.streams),
             *data.notes,
+            *text_notes(trained, [row.text for row in data.rows(split)], absent),
             *unfinished_notes(trained.finished, trained.info.best_epoch),
             *absent_notes(absent),
         ),
@@ -137,6 +141,18 @@ def predict_clip(
     widths = FrameWidths(info.model.vision_width, info.model.audio_width)
     batch = collate([sample], trained.tokenize, info.task.width, widths)
     return predict(trained.model, [batch], device, absent_modalities(trained.info, without))
+
+
+def text_notes(
+    trained: TrainedModel, texts: Sequence[str], without: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """A warning where texts are longer than what the model reads of them."""
+    if not isinstance(trained.tokenize, Tokenizer) or "text" in without:
+        return ()
+    cut = 0
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        cut += trained.tokenize(texts[start : start + _TEXTS_AT_ONCE]).cut
+    return cut_text_notes(cut, len(texts), trained.tokenize.max_tokens)
 
 
 def absent_notes(without: Sequence[str]) -> tuple[str, ...]:

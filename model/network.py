@@ -171,9 +171,10 @@ class SemanticMAC(nn.Module):
     def project_states(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden states (B, L, width), mask (B, L) → X_t (B, L, d) and its mask.
 
-        Without SGFI one state of the text is enough: (B, 1, d), pooled as the language model wants.
+        Without SGFI, and in a prefix, X_t is one token: the text's states, pooled.
         """
-        if not self.config.sgfi and isinstance(self.language, LanguageModel):
+        one_state = not self.config.sgfi or self.prefix is not None
+        if one_state and isinstance(self.language, LanguageModel):
             pooled = pool(hidden, mask, self.language.pooling, self.language.window)
             hidden, mask = pooled[:, None], mask.any(1, keepdim=True)
         return self.project_text(hidden), mask

@@ -38,6 +38,13 @@ def unfinished_notes(finished: bool, best_epoch: int) -> tuple[str, ...]:
     return (f"training is not finished: epoch {best_epoch} is scored, the best so far",)
 
 
+def cut_text_notes(cut: int, clips: int, max_tokens: int) -> tuple[str, ...]:
+    """A warning where texts were longer than what the language model reads of them."""
+    if not cut:
+        return ()
+    return (f"longer than max_tokens={max_tokens}: {cut} of {clips} texts lost their end",)
+
+
 def notes_of_runs(runs: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
     """(name of a run, its notes) → all notes once; the name before a note that others lack."""
     notes: dict[str, None] = {}

@@ -6,10 +6,11 @@ import shutil
 from dataclasses import replace
 
 import torch
+from support.planted import Walk
 
 from semanticmac.cache.manifest import Manifest
 from semanticmac.core import Task
-from semanticmac.eval.evaluate import evaluate
+from semanticmac.eval.evaluate import evaluate, text_notes
 from semanticmac.run.weights import load_run
 from semanticmac.train.config import preset
 
@@ -28,3 +29,13 @@ def test_rules_and_settings_follow_the_corpus_not_its_name_in_the_cache(walks, t
     assert [metric.name for metric in result.scores.metrics][:3] == ["Acc-2", "F1", "Acc-3"]
     assert (result.dataset, result.corpus) == ("planted", "sims")
     assert preset("sims", "sims-new") == replace(preset("sims"), dataset="sims-new")
+
+
+def test_texts_that_lose_their_end_are_said(walks: dict[str, Walk]) -> None:
+    trained = walks["regression"].open().trained
+    long = "i love the film " * 40
+    assert text_notes(trained, ["i love", ""]) == ()
+    assert text_notes(trained, ["i love", long], without=["text"]) == ()
+    assert text_notes(trained, ["i love", long]) == (
+        "longer than max_tokens=64: 1 of 2 texts lost their end",
+    )
