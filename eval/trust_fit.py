@@ -1,0 +1,156 @@
+"""Fits what a run knows of its own reliability, and keeps it in the run folder (trust.safetensors).
+
+Train clips give the density of features, validation clips the intervals and the temperature.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from semanticmac.cache.atomic_io import atomic_write
+from semanticmac.cache.manifest import Row
+from semanticmac.cache.records import Embeddings
+from semanticmac.core import FRAME_MODALITIES
+from semanticmac.eval.calibration import fit_temperature
+from semanticmac.eval.eval_data import EvalData
+from semanticmac.eval.metrics.functions import Floats
+from semanticmac.eval.metrics.scores import labelled
+from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage, pooled
+from semanticmac.run.digests import WEIGHTS
+from semanticmac.run.folder import RunInfo
+from semanticmac.run.predictions import Predictions
+
+FILE = "trust.safetensors"
+# More train clips do not make the density better, and take memory.
+MAX_CLIPS = 4096
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a run knows of its own reliability."""
+
+    weights: str  # SHA-256 of the weights that it belongs to
+    # Half the width of a 90 % interval, for scores; None: classes, or too few validation clips.
+    half_width: float | None
+    temperature: float  # logits / temperature are calibrated; 1 for scores
+    densities: dict[str, FeatureDensity]  # by modality, of the modalities with enough clips
+
+    def unusual(self, embeddings: Embeddings) -> tuple[str, ...]:
+        """The modalities in which a clip is unlike the train clips."""
+        names: list[str] = []
+        for modality, density in self.densities.items():
+            rows = getattr(embeddings, modality)
+            if rows is not None and density.is_unusual(pooled(rows)):
+                names.append(modality)
+        return tuple(names)
+
+
+@dataclass(frozen=True)
+class TrustReport:
+    """How the promises hold on the labelled clips of one split."""
+
+    half_width: float | None
+    covered: float | None  # share of the truths inside their 90 % interval
+    unusual: float | None  # share of the clips that are flagged; None: there is no density
+
+
+def fit_trust(data: EvalData, valid: Predictions) -> Trust:
+    """valid: the predictions of the validation clips."""
+    task = data.trained.info.task
+    half_width, temperature = None, 1.0
+    truth, outputs = labelled(task, valid.truth, valid.multimodal, "valid")
+    if task.kind == "regression":
+        width = conformal_half_width(np.abs(truth[:, 0] - outputs[:, 0]))
+        half_width = width if np.isfinite(width) else None
+    else:
+        temperature = fit_temperature(task, truth, outputs)
+    densities: dict[str, FeatureDensity] = {}
+    for modality in FRAME_MODALITIES:
+        if modality not in data.trained.info.model.modalities:
+            continue
+        train = _features(data, data.manifest.split("train"), modality)
+        held_out = _features(data, data.manifest.split("valid"), modality)
+        if len(train) >= 2 and len(held_out):
+            densities[modality] = FeatureDensity.fit(train, held_out)
+    return Trust(data.trained.info.files.get(WEIGHTS, ""), half_width, temperature, densities)
+
+
+def report_trust(data: EvalData, trust: Trust, split: str, predictions: Predictions) -> TrustReport:
+    """How the intervals and flags hold on a split, whose labels were not used to fit them."""
+    covered = None
+    if trust.half_width is not None:
+        task = data.trained.info.task
+        covered = coverage(
+            task, predictions.truth[:, 0], predictions.multimodal[:, 0], trust.half_width
+        )
+    flagged: list[bool] = []
+    for row in data.manifest.split(split):
+        if row.has_vision or row.has_audio:
+            flagged.append(bool(trust.unusual(data.reader.get(row.key))))
+    share = float(np.mean(flagged)) if flagged and trust.densities else None
+    return TrustReport(trust.half_width, covered, share)
+
+
+def _features(data: EvalData, rows: Sequence[Row], modality: str) -> Floats:
+    """(N, 2·E) pooled features of the clips that have a modality, at most MAX_CLIPS of them."""
+    step = max(1, -(-len(rows) // MAX_CLIPS))
+    features: list[Floats] = []
+    for row in rows[::step]:
+        if not (row.has_vision or row.has_audio):
+            continue
+        frames = getattr(data.reader.get(row.key), modality)
+        if frames is not None:
+            features.append(pooled(frames))
+    return np.array(features)
+
+
+def write_trust(folder: Path, trust: Trust) -> None:
+    """Writes trust.safetensors into a run folder."""
+    tensors: dict[str, np.ndarray] = {}
+    numbers: dict[str, object] = {
+        "weights": trust.weights,
+        "half_width": trust.half_width,
+        "temperature": trust.temperature,
+        "densities": {},
+    }
+    scalars: dict[str, dict[str, float]] = {}
+    for modality, density in trust.densities.items():
+        for name in ("mean", "deviation", "directions", "variances"):
+            tensors[f"{modality}.{name}"] = np.ascontiguousarray(getattr(density, name))
+        scalars[modality] = {"rest": density.rest, "threshold": density.threshold}
+    numbers["densities"] = scalars
+    with atomic_write(folder / FILE) as temporary:
+        save_file(tensors, temporary, {"trust": json.dumps(numbers)})
+
+
+def read_trust(folder: Path, info: RunInfo) -> Trust | None:
+    """The trust of a run; None where `eval` has not written it, or wrote it for other weights."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="np") as file:
+            numbers = json.loads(file.metadata()["trust"])
+            densities: dict[str, FeatureDensity] = {}
+            for modality, scalars in numbers["densities"].items():
+                densities[modality] = FeatureDensity(
+                    file.get_tensor(f"{modality}.mean"),
+                    file.get_tensor(f"{modality}.deviation"),
+                    file.get_tensor(f"{modality}.directions"),
+                    file.get_tensor(f"{modality}.variances"),
+                    scalars["rest"],
+                    scalars["threshold"],
+                )
+        trust = Trust(
+            numbers["weights"], numbers["half_width"], numbers["temperature"], densities
+        )
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return None
+    return trust if trust.weights == info.files.get(WEIGHTS, "") else None
