@@ -11,10 +11,13 @@ import numpy as np
 import torch
 
 from semanticmac.cache.failures import Failure
+from semanticmac.cache.records import Embeddings
 from semanticmac.cache.streams import Streams
 from semanticmac.core import FRAME_MODALITIES, MODALITIES, SUB_TASKS, Task
 from semanticmac.eval.evaluate import predict_clip, text_notes
 from semanticmac.eval.report.formatting import class_probabilities, prediction_text
+from semanticmac.eval.trust import interval
+from semanticmac.eval.trust_fit import Trust, read_trust
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoders.protocol import Encoder
@@ -42,6 +45,15 @@ class Prediction:
     """
     notes: tuple[str, ...] = ()
     """Remarks on the video, such as damaged frames or no audio track."""
+    interval: tuple[float, float] | None = None
+    """Holds the true score of nine clips in ten that are like those of validation.
+
+    None for classes, for a clip that lacks a modality, and for a run that `eval` has not scored.
+    """
+    unusual: tuple[str, ...] = ()
+    """Modalities in which the clip is unlike the train clips, so that no promise holds."""
+    temperature: float = 1.0
+    """The logits are divided by it before they become probabilities."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -64,14 +76,18 @@ class Prediction:
     def probabilities(self) -> dict[str, list[float] | None]:
         """Sub-task → one probability per class, in the order of `classes`.
 
-        Softmax of the logits; for multi-label sigmoid, so that they do not sum to 1. Empty for a
-        score.
+        Softmax of the logits; for multi-label sigmoid, so that they do not sum to 1. The logits are
+        divided by `temperature` first. Empty for a score.
         """
         if self.task.kind == "regression":
             return {}
         found: dict[str, list[float] | None] = {}
         for sub_task, output in self.outputs.items():
-            found[sub_task] = None if output is None else class_probabilities(self.task, output)
+            if output is None:
+                found[sub_task] = None
+            else:
+                logits = [logit / self.temperature for logit in output]
+                found[sub_task] = class_probabilities(self.task, logits)
         return found
 
     def describe(self, sub_task: str) -> str:
@@ -89,6 +105,7 @@ class Predictor:
     trained: TrainedModel
     encoders: Sequence[Encoder]
     device: torch.device
+    trust: Trust | None = None  # None: `eval` has not scored this run
 
     def predict(self, video: str | Path, text: str = "", without: Sequence[str] = ()) -> Prediction:
         """Predicts one video file.
@@ -121,14 +138,35 @@ class Predictor:
                 self.trained, clip.text, embedded.embeddings, self.device, absent
             )
             prediction = _prediction(clip.clip_id, self.trained.info.task, predicted)
+            prediction = self._with_trust(prediction, embedded.embeddings)
             notes = embedded.remarks
             reads_text = "text" in self.trained.info.model.modalities and "text" not in absent
             if reads_text and not clip.text.strip():
                 notes = (*notes, NO_TRANSCRIPT)
             notes = (*notes, *text_notes(self.trained, [clip.text], absent))
+            if prediction.unusual:
+                names = " and ".join(prediction.unusual)
+                notes = (*notes, UNUSUAL.format(names))
             yield replace(prediction, notes=notes)
 
+    def _with_trust(self, prediction: Prediction, embeddings: Embeddings) -> Prediction:
+        """The prediction with its interval, and with the modalities that are unusual."""
+        if self.trust is None:
+            return prediction
+        bounds = None
+        # Validation clips are complete, and an interval holds for clips like them.
+        complete = all(output is not None for output in prediction.outputs.values())
+        if self.trust.half_width is not None and complete:
+            bounds = interval(prediction.task, prediction.score[0], self.trust.half_width)
+        return replace(
+            prediction,
+            interval=bounds,
+            unusual=self.trust.unusual(embeddings),
+            temperature=self.trust.temperature,
+        )
 
+
+UNUSUAL = "its {} is unlike that of the train clips: the prediction may mean nothing"
 NO_TRANSCRIPT = "there is no transcript: the text is absent"
 
 
@@ -163,7 +201,8 @@ def load(
         asked = encoder_requests(streams, None if encoder is None else str(encoder))
         encoders = open_encoders(asked, device, on_download, on_note)
     require_same(encoders, streams)
-    return Predictor(trained, encoders, torch_device)
+    trust = read_trust(Path(folder), trained.info)
+    return Predictor(trained, encoders, torch_device, trust)
 
 
 def encoder_requests(

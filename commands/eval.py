@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.eval.evaluate import Evaluation
     from semanticmac.eval.report.results_table import ResultsTable
+    from semanticmac.eval.trust_fit import TrustReport
     from semanticmac.run.weights import TrainedModel
 
 _MORE = "More than the score table"
@@ -122,6 +123,7 @@ def eval_(
         else:
             if not compare:
                 _print_scores(results, paper)
+                _print_trust(results)
             _print_tables(found.tables)
         _write_files(results, paper, csv, latex)
 
@@ -133,6 +135,7 @@ class ScoredRun:
     folder: Path
     trained: TrainedModel
     result: Evaluation
+    trust: TrustReport | None = None  # None: a modality was left out
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,9 @@ def _score(
 ) -> ScoredRun:
     """Scores one run and writes the files of its scores."""
     from semanticmac.cache.manifest import Manifest
+    from semanticmac.eval.eval_data import EvalData
     from semanticmac.eval.evaluate import evaluate
+    from semanticmac.eval.trust_fit import update_trust
     from semanticmac.run.predictions import write_predictions
     from semanticmac.run.weights import load_run
 
@@ -207,6 +212,8 @@ def _score(
     if not result.without:  # predictions.parquet is of complete clips
         rows = Manifest.read(layout.manifest(result.dataset)).split(split)
         write_predictions(folder, split, rows, result.predictions, trained.info.best_epoch)
+        trust = update_trust(folder, EvalData.open(trained, layout, device), result)
+        return ScoredRun(folder, trained, result, trust)
     return ScoredRun(folder, trained, result)
 
 
@@ -355,6 +362,28 @@ def _print_scores(results: list[ScoredRun], paper: str) -> None:
         _print_tables(paper_tables(_results_table(results, paper)))
 
 
+def _print_trust(results: list[ScoredRun]) -> None:
+    """How the intervals and flags of `predict` hold on this split."""
+    from semanticmac.eval.report.formatting import percent
+
+    for run in results:
+        if run.trust is None:
+            continue
+        sentences: list[str] = []
+        if run.trust.half_width is not None and run.trust.covered is not None:
+            sentences.append(
+                f"90 % intervals of ± {run.trust.half_width:.2f} hold "
+                f"{percent(run.trust.covered)} of the {run.result.split} truths"
+            )
+        if run.trust.unusual is not None:
+            sentences.append(
+                f"{percent(run.trust.unusual)} of the clips are unlike the train clips (5 % of "
+                "validation, by definition)"
+            )
+        if sentences:
+            echo(out, "; ".join(sentences))
+
+
 def _print_tables(tables: Sequence[ResultsTable]) -> None:
     from semanticmac.eval.report.write_terminal import to_terminal
 
@@ -378,5 +407,5 @@ def _write_files(
         result = run.result
         files = scores_path(run.folder, result.split, result.without).name
         if not result.without:
-            files += ", predictions.parquet"
+            files += ", predictions.parquet, trust.safetensors"
         echo(err, f"written to {run.folder}: {files}", "dim")

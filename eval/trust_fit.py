@@ -20,6 +20,7 @@ from semanticmac.cache.records import Embeddings
 from semanticmac.core import FRAME_MODALITIES
 from semanticmac.eval.calibration import fit_temperature
 from semanticmac.eval.eval_data import EvalData
+from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.metrics.functions import Floats
 from semanticmac.eval.metrics.scores import labelled
 from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage, pooled
@@ -59,6 +60,15 @@ class TrustReport:
     half_width: float | None
     covered: float | None  # share of the truths inside their 90 % interval
     unusual: float | None  # share of the clips that are flagged; None: there is no density
+
+
+def update_trust(folder: Path, data: EvalData, result: Evaluation) -> TrustReport:
+    """Fits the trust of a run where it is not there yet, and reports how it holds on a split."""
+    trust = read_trust(folder, data.trained.info)
+    if trust is None:
+        trust = fit_trust(data, data.predict(data.rows("valid")))
+        write_trust(folder, trust)
+    return report_trust(data, trust, result.split, result.predictions)
 
 
 def fit_trust(data: EvalData, valid: Predictions) -> Trust:
@@ -148,9 +158,7 @@ def read_trust(folder: Path, info: RunInfo) -> Trust | None:
                     scalars["rest"],
                     scalars["threshold"],
                 )
-        trust = Trust(
-            numbers["weights"], numbers["half_width"], numbers["temperature"], densities
-        )
+        trust = Trust(numbers["weights"], numbers["half_width"], numbers["temperature"], densities)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return None
     return trust if trust.weights == info.files.get(WEIGHTS, "") else None

@@ -45,6 +45,8 @@ def export_run(run: Path, folder: Path) -> list[Path]:
             shutil.copyfile(run / name, temporary)
     if (run / "language").is_dir():
         shutil.copytree(run / "language", folder / "language")
+    if (run / "trust.safetensors").exists():
+        shutil.copyfile(run / "trust.safetensors", folder / "trust.safetensors")
     write_text(folder / "preprocessing.json", preprocessing_json(info.streams))
     write_text(folder / "README.md", card(run, info))
     replace(info, streams=without_specs(info.streams)).write(folder)

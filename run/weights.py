@@ -30,7 +30,8 @@ class TrainedModel:
 
 def save_best(folder: Path, model: Network, info: RunInfo) -> None:
     """Writes model.safetensors and run.json; removes the scores of earlier weights."""
-    for outdated in (*folder.glob("eval-*.json"), folder / "predictions.parquet"):
+    of_these_weights = (folder / "predictions.parquet", folder / "trust.safetensors")
+    for outdated in (*folder.glob("eval-*.json"), *of_these_weights):
         outdated.unlink(missing_ok=True)
     tensors = {name: tensor.contiguous() for name, tensor in kept_tensors(model).items()}
     with atomic_write(folder / "model.safetensors") as temporary:

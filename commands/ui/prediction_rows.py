@@ -19,7 +19,7 @@ FAILED = "failed"
 def result_columns(task: Task, modalities: Sequence[str]) -> list[str]:
     """The columns of a file: the clip, its multimodal output, each modality alone, remarks."""
     columns = ["clip", "file", "start_s", "end_s", "text", "prediction"]
-    columns += [f"probability {name}" for name in task.classes] or ["score"]
+    columns += [f"probability {name}" for name in task.classes] or ["score", "low", "high"]
     for modality in modalities:
         columns += _columns_alone(task, modality)
     return [*columns, "notes", STATUS, KEY]
@@ -42,6 +42,8 @@ def result_row(
         outputs = prediction.probabilities
     multimodal_columns = [f"probability {name}" for name in task.classes] or ["score"]
     row.update(_output_cells(multimodal_columns, outputs["multimodal"]))
+    if not task.classes:
+        row["low"], row["high"] = prediction.interval or (None, None)
     for modality in modalities:
         row.update(_output_cells(_columns_alone(task, modality), outputs.get(modality)))
     row.update({"notes": "; ".join(prediction.notes), STATUS: DONE, KEY: key})

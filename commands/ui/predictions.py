@@ -9,6 +9,7 @@ from rich.table import Table
 from semanticmac.cache.failures import Failure
 from semanticmac.commands.ui.safe_console import plain_text
 from semanticmac.core import Task
+from semanticmac.eval.report.formatting import plain
 from semanticmac.inference import Prediction
 
 
@@ -30,15 +31,28 @@ def predictions_table(
     for prediction in predictions:
         heads |= prediction.outputs.keys()
     modalities = [name for name in modalities if name in heads]
+    with_interval = any(prediction.interval for prediction in predictions)
+    if with_interval:
+        table.add_column("90 % interval")
     for name in modalities:
         table.add_column(f"{name} alone")
     for prediction in predictions:
+        bounds = [interval_text(prediction.interval)] if with_interval else []
         table.add_row(
             plain_text(prediction.clip_id),
             plain_text(prediction.summary),
+            *bounds,
             *(plain_text(prediction.describe(name)) for name in modalities),
         )
     return table
+
+
+def interval_text(bounds: tuple[float, float] | None) -> str:
+    """An interval for a person; a dash where there is none."""
+    if bounds is None:
+        return "–"
+    low, high = bounds
+    return f"{plain(low, sign=True)} to {plain(high, sign=True)}"
 
 
 def predictions_json(
@@ -51,7 +65,8 @@ def predictions_json(
     """The outputs of every video by sub-task; null for a modality that the video lacks.
 
     `scores` are the outputs of the model: a score, or one logit per class. `probabilities` has one
-    probability per class and is empty for a regression task.
+    probability per class, calibrated on validation where the run was scored by `eval`, and is empty
+    for a regression task. `interval` holds nine true scores in ten; null where it is not known.
     """
     return {
         "run": run,
@@ -64,6 +79,8 @@ def predictions_json(
                 "prediction": each.summary,
                 "scores": each.outputs,
                 "probabilities": each.probabilities,
+                "interval": each.interval,
+                "unusual": list(each.unusual),
                 "notes": list(each.notes),
             }
             for each in predictions

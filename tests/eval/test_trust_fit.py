@@ -1,0 +1,94 @@
+"""The trust of a run: fitted once, kept with the weights it belongs to, shown by eval."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from support.program import semanticmac
+
+from semanticmac.cache.records import Embeddings
+from semanticmac.eval.calibration import fit_temperature
+from semanticmac.eval.eval_data import EvalData
+from semanticmac.eval.evaluate import evaluate
+from semanticmac.eval.metrics.scores import labelled
+from semanticmac.eval.trust_fit import (
+    FILE,
+    fit_trust,
+    read_trust,
+    report_trust,
+    update_trust,
+    write_trust,
+)
+from semanticmac.run.weights import load_run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["regression", "single-label"])
+def data(request, walks, tmp_path):
+    walk = walks[request.param]
+    run = shutil.copytree(walk.run, tmp_path / "run")
+    return run, EvalData.open(load_run(run, CPU), walk.layout, CPU)
+
+
+def test_it_is_fitted_on_validation_and_read_again(data):
+    run, opened = data
+    valid = opened.predict(opened.rows("valid"))
+    trust = fit_trust(opened, valid)
+    task = opened.trained.info.task
+    truth, outputs = labelled(task, valid.truth, valid.multimodal, "valid")
+    if task.kind == "regression":
+        # Eight validation clips are too few for nine in ten.
+        assert (trust.half_width, trust.temperature) == (None, 1.0)
+    else:
+        assert trust.temperature == pytest.approx(fit_temperature(task, truth, outputs))
+        assert trust.half_width is None
+    assert set(trust.densities) == {"vision", "audio"}
+
+    write_trust(run, trust)
+    again = read_trust(run, opened.trained.info)
+    assert again is not None
+    key = opened.manifest.rows[0].key
+    assert again.unusual(opened.reader.get(key)) == trust.unusual(opened.reader.get(key))
+    strange = Embeddings(np.full((3, 8), 60.0, np.float16), None)
+    assert again.unusual(strange) == ("vision",)
+
+
+def test_of_other_weights_or_damaged_it_is_fitted_again(data):
+    run, opened = data
+    result = evaluate(opened.trained, opened.layout, "test", CPU)
+    report = update_trust(run, opened, result)
+    assert 0 <= report.unusual <= 1
+    info = opened.trained.info
+    other = replace(info, files={**info.files, "model.safetensors": "0" * 64})
+    assert read_trust(run, other) is None
+    good = (run / FILE).read_bytes()
+    for damaged in (b"", good[: len(good) // 2], b"{}" * 50):
+        (run / FILE).write_bytes(damaged)
+        assert read_trust(run, info) is None
+        assert update_trust(run, opened, result) == report
+        assert (run / FILE).read_bytes() == good
+
+
+def test_the_report_counts_what_holds(data):
+    _, opened = data
+    if opened.trained.info.task.kind != "regression":
+        pytest.skip("scores have intervals")
+    trust = replace(fit_trust(opened, opened.predict(opened.rows("valid"))), half_width=0.3)
+    predictions = opened.predict(opened.rows("test"))
+    errors = np.abs(predictions.truth[:, 0] - predictions.multimodal[:, 0])
+    low, high = opened.trained.info.task.low, opened.trained.info.task.high
+    inside = errors <= 0.3
+    assert (np.abs(predictions.multimodal) < min(-low, high)).all()
+    report = report_trust(opened, trust, "test", predictions)
+    assert report.covered == pytest.approx(inside.mean())
+
+
+def test_eval_writes_and_says_it(data):
+    run, opened = data
+    answer = semanticmac(run.parent, "eval", "--run", run, "--cache", opened.layout.root)
+    assert "of the clips are unlike the train clips" in answer.stdout
+    assert "trust.safetensors" in answer.stderr
+    assert (run / FILE).exists()
