@@ -46,7 +46,7 @@ tiny: setup
 	$(BIN)/python -m semanticmac.preprocess.demo.training.contrastive
 
 bench: setup
-	for each in frames embeddings 'memory --seconds 120' fuzz \
+	for each in frames embeddings 'memory --seconds 120' fuzz fuzz_files \
 	    read loader train_step 'pseudo_labels --many 0' ablation; do $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 lint: setup

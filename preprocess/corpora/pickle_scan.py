@@ -7,9 +7,11 @@ number is larger than the file itself.
 
 from __future__ import annotations
 
+import mmap
 import pickle
 import pickletools
 from pathlib import Path
+from typing import Any
 
 # Opcodes whose argument is an index into the memo table.
 MEMO_OPCODES = {"PUT", "BINPUT", "LONG_BINPUT"}
@@ -21,9 +23,11 @@ def check_opcodes(path: Path) -> None:
     Nothing is loaded. The file may hold several pickles; only the first is read, as by `load`.
     """
     size = path.stat().st_size
-    with path.open("rb") as stream:
+    with path.open("rb") as file:
         try:
-            for opcode, argument, position in pickletools.genops(stream):
+            # A file would reserve the length that the pickle names; a mapped one never does.
+            content: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            for opcode, argument, position in pickletools.genops(content):
                 if opcode.name not in MEMO_OPCODES or not isinstance(argument, int):
                     continue
                 if not 0 <= argument <= size:

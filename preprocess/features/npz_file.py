@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -80,7 +81,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             return {key: file[key] for key in KEYS if key in file.files}
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise CorpusError(f"{path} is no .npz of plain arrays: {error}") from error
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise CorpusError(f"{path} is no .npz of plain arrays: {error}") from error
 
 

@@ -210,10 +210,14 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
             "code from the file, so it is refused. Save its state dict alone: "
             "torch.save(model.state_dict(), …)."
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:
+        # The reader of a damaged file can raise nearly anything: RuntimeError, KeyError, TypeError.
+        first_line, *_ = [*str(error).splitlines(), ""]
         raise CheckpointError(
             f"{path} ends too early or is damaged ({path.stat().st_size:,} bytes): "
-            f"{str(error).splitlines()[0]}. Delete it and get it again."
+            f"{type(error).__name__}: {first_line}. Delete it and get it again."
         ) from error
     if not isinstance(loaded, dict):
         raise CheckpointError(

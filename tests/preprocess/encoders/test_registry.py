@@ -59,7 +59,11 @@ def test_an_encoder_of_another_package(installed):
         ("half", "vision", "an encoder of audio, asked for as --vision: give it as --audio"),
         ("bare", "audio", "has no `modality`"),
         ("broken", "audio", "cannot be imported"),
-        ("nothing", "audio", "expected hubert:FOLDER, .*logmel-stats, egemaps, bare, broken, half"),
+        (
+            "nothing",
+            "audio",
+            "expected imagebind-huge, .*hubert:FOLDER, .*logmel-stats, egemaps, bare, broken, half",
+        ),
         ("clip", "vision", "write clip:FOLDER or clip:HUB-NAME"),
         ("clip:x", "audio", "an encoder of vision, asked for as --audio"),
         ("logmel-stats", "vision", "give it as --audio"),
