@@ -9,10 +9,11 @@ import pytest
 from semanticmac.model.registry import BUILT_IN, model_entry
 from semanticmac.train.config import PRESETS, preset, setting_parts
 
-FILES = sorted(PRESETS.glob("*/*.toml"))
+VARIANTS = PRESETS / "variants"  # presets of SemanticMAC under names of their own
+FILES = [file for file in sorted(PRESETS.glob("*/*.toml")) if file.parent != VARIANTS]
 
 
-def test_every_folder_of_presets_is_a_model():
+def test_every_other_folder_of_presets_is_a_model():
     assert {file.parent.name for file in FILES} <= set(BUILT_IN)
     assert len(FILES) >= 30
 
