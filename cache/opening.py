@@ -10,6 +10,7 @@ from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.records import Embeddings, concatenate
 from semanticmac.cache.stream_catalogue import choose_streams, last_streams, open_reader
 from semanticmac.cache.streams import Streams
+from semanticmac.core import counted
 
 MOST_NAMES = 3  # clips named in a note
 
@@ -114,5 +115,5 @@ def _open(layout: CacheLayout, manifest: Manifest, streams: Streams) -> OpenedDa
         return OpenedDataset(manifest, reader, ())
     names = ", ".join(refused[:MOST_NAMES])
     more = " …" if len(refused) > MOST_NAMES else ""
-    note = f"{len(refused)} clips are left out, because an encoder could not encode them: "
+    note = f"{counted(len(refused), 'clip', 'are')} left out, because a stream lacks them: "
     return OpenedDataset(replace(manifest, rows=tuple(rows)), reader, (note + names + more,))

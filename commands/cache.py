@@ -306,7 +306,7 @@ def print_report(report: BuildReport, failures: Path) -> None:
         echo(out, sentence, "bold red")
     print_failures(failures)
     if report.refused:
-        sentence = f"{report.refused} cached clips could not be encoded now (see the remarks)"
+        sentence = f"{counted(report.refused, 'cached clip')} could not be encoded now"
         echo(out, sentence, "bold red")
     if report.failed or report.refused:
         raise typer.Exit(CLIPS_FAILED)

@@ -159,7 +159,7 @@ def test_a_clip_that_an_encoder_refuses_stays_for_the_others(
         patch.setattr(TransformersVision, "encode", refuse_the_second)
         answer = semanticmac(copy, *OTHER, expect=3)
     shown = " ".join(answer.stdout.split())
-    assert "1 cached clips could not be encoded now" in shown
+    assert "1 cached clip could not be encoded now" in shown
     failures = read_failures(copy / "data/cache/datasets/folder/failures.jsonl")
     reasons = {failure.clip_id: failure.reason for failure in failures}
     assert "not encoded now: vision clip-large: not finite" in reasons["1"]

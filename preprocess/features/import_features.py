@@ -19,6 +19,7 @@ from semanticmac.cache.stream_catalogue import open_writer, record_last
 from semanticmac.cache.verify import damaged_shards
 from semanticmac.core import MODALITIES, FrameModality, ProgressFn, Task
 from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.features.beside_videos import add_features
 from semanticmac.preprocess.features.npz_file import read_feature_arrays
 from semanticmac.preprocess.features.pickle_file import read_feature_pickle
 from semanticmac.preprocess.features.records import FeatureClip, Features
@@ -46,7 +47,7 @@ class ImportReport:
     """What one import did."""
 
     dataset: str
-    clips: int  # clips in the file
+    clips: int  # clips in the file, or in the dataset that they were added to
     failed: int  # clips without any features
     audio_width: int
     vision_width: int
@@ -74,8 +75,9 @@ def import_features(
 ) -> ImportReport:
     """Caches the features of one file as the dataset `name` (default: the corpus).
 
-    Audio and vision become two streams of their own widths. Raises CorpusError for a wrong file,
-    and if the cache holds a dataset of that name that was made from raw videos.
+    Audio and vision become two streams of their own widths. If the cache holds a dataset of that
+    name that was made from raw videos, they are added to it (beside_videos.py). Raises CorpusError
+    for a wrong file.
     """
     task = task_of(corpus)
     name = name or corpus
@@ -85,11 +87,18 @@ def import_features(
     if not path.is_file():
         raise _wrong_file(path, "is not a file")
 
-    _refuse_to_hide_raw(layout, name)
+    raw = _raw_dataset(layout, name)
     features = reader(path, task, zero_infinite)
-    streams = _streams(features, name, zero_infinite)
+    # Several files may be added to one dataset, so their streams have the names of the files.
+    streams = _streams(features, name if raw is None else path.stem, zero_infinite)
     if not streams:
         raise CorpusError(f"{path}: no clip has audio or vision")
+    widths = (features.audio_width, features.vision_width)
+    if raw is not None:
+        with layout.build_lock():
+            added = add_features(features, raw, layout, streams, progress)
+        notes = (*_notes(features, streams[0], zero_infinite), *features.notes, *added.notes)
+        return ImportReport(name, added.clips, added.failed, *widths, notes)
     with layout.build_lock():
         cached, failed = _write(features, layout, streams, progress)
         notes = (*_notes(features, streams[0], zero_infinite), *features.notes)
@@ -98,29 +107,23 @@ def import_features(
         Manifest(name, task, None, rows, notes, corpus).write(layout.manifest(name))
         layout.mark_built(name)
         _write_failures(layout.failures(name), failed, path)
-    return ImportReport(
-        name, len(features.clips), len(failed), features.audio_width, features.vision_width, notes
-    )
+    return ImportReport(name, len(features.clips), len(failed), *widths, notes)
 
 
 def _wrong_file(path: Path, problem: str) -> CorpusError:
     return CorpusError(f"{path} {problem}; expected a feature file: {', '.join(READERS)}")
 
 
-def _refuse_to_hide_raw(layout: CacheLayout, name: str) -> None:
-    """Raises CorpusError if the cache holds a dataset of that name made from raw videos."""
+def _raw_dataset(layout: CacheLayout, name: str) -> Manifest | None:
+    """The dataset of that name if it was made from raw videos; None: the import makes it."""
     if not layout.manifest(name).exists():
-        return
+        return None
     try:
         manifest = Manifest.read(layout.manifest(name))
     except CacheIncomplete:
         # The import replaces a manifest that nobody can read.
-        return
-    if not manifest.imported:
-        raise CorpusError(
-            f"{layout.root} holds {name} made from raw videos, and the import would hide it; "
-            "give the import another --name, or another --cache"
-        )
+        return None
+    return None if manifest.imported else manifest
 
 
 def _write_failures(file: Path, failed: list[FeatureClip], path: Path) -> None:

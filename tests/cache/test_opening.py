@@ -76,7 +76,7 @@ def test_a_clip_that_an_encoder_refused_is_left_out_and_named(layout: CacheLayou
     opened = open_cached(layout, "some", vision="third")
     assert [row.clip_id for row in opened.manifest.rows] == ["a", "c"]
     [note] = opened.notes
-    assert note.startswith("1 clips are left out") and "b (third: not finite)" in note
+    assert note.startswith("1 clip is left out") and "b (third: not finite)" in note
     assert open_cached(layout, "some").notes == ()
 
 

@@ -20,7 +20,7 @@ from typing import Any, cast
 import pytest
 import torch
 from safetensors import SafetensorError
-from support.planted import planted_clips
+from support.planted import Planted, planted_clips
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.run.folder import RunError, RunInfo
@@ -43,14 +43,18 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def layout(planted: Callable[..., CacheLayout]) -> CacheLayout:
-    """Vision and audio of other widths, 8 and 5."""
+def clips_of_two_widths() -> list[Planted]:
+    """Vision is 8 wide, audio 5."""
     clips = []
     for clip in planted_clips("regression"):
         assert clip.audio is not None
         clips.append(replace(clip, audio=clip.audio[:, :5]))
-    return planted(clips=clips)
+    return clips
+
+
+@pytest.fixture(scope="module")
+def layout(planted: Callable[..., CacheLayout]) -> CacheLayout:
+    return planted(clips=clips_of_two_widths())
 
 
 @pytest.fixture(scope="module")
@@ -247,8 +251,7 @@ def test_other_settings_data_or_processes_are_refused(
 
     with pytest.raises(ConfigError, match=r"was trained with lr_rest=0\.01, asked for is 0\.02"):
         go_on(override(config, {"lr_rest": 0.02}), data)
-    layout = planted()
-    other = open_data(layout, "planted")
+    other = open_data(planted(clips=clips_of_two_widths()), "planted")
     row = replace(other.train.rows[0], text="another text")
     other.train.rows = (row, *other.train.rows[1:])
     with pytest.raises(TrainError, match="have changed in the cache"):

@@ -1,7 +1,5 @@
 """The dataset that an import writes, and the imports that are refused."""
 
-from dataclasses import replace
-
 import pytest
 from support.feature_files import (
     AUDIO,
@@ -12,8 +10,6 @@ from support.feature_files import (
     save_pickle,
 )
 
-from semanticmac.cache.keys import Sampling
-from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.verify import verify
 from semanticmac.preprocess.build import BuildOptions, build
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
@@ -57,17 +53,6 @@ def test_an_import_replaces_a_damaged_manifest(tmp_path):
     layout.manifest("mosi").write_bytes(before[:-9])
     import_file(path)
     assert layout.manifest("mosi").read_bytes() == before
-
-
-def test_an_import_does_not_hide_a_dataset_of_raw_videos(tmp_path):
-    path = save_pickle(feature_pickle(), tmp_path)
-    _, layout = import_file(path)
-    manifest = Manifest.read(layout.manifest("mosi"))
-    raw = replace(manifest, sampling=Sampling())
-    raw.write(layout.manifest("mosi"))
-    with pytest.raises(CorpusError, match="holds mosi made from raw videos"):
-        import_file(path)
-    assert Manifest.read(layout.manifest("mosi")) == raw
 
 
 def test_raw_videos_do_not_hide_an_imported_dataset(tmp_path):
