@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from semanticmac.commands.options import CACHE, RUNS, CacheDir, Device, Run, RunsDir
 from semanticmac.commands.ui.screen import echo, err, out, print_notes
+
+if TYPE_CHECKING:
+    from semanticmac.cache.layout import CacheLayout
 
 
 def analyze(
@@ -26,6 +29,14 @@ def analyze(
     split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
     to: Annotated[
         Path | None, typer.Option(help="Folder for the files. Default: RUN/analysis.")
+    ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RUN",
+            help="balance: another run in the same picture, such as one on other embeddings; "
+            "repeatable.",
+        ),
     ] = None,
     device: Device = "auto",
 ) -> None:
@@ -45,11 +56,14 @@ def analyze(
     from semanticmac.run.folder import newest_run
 
     everything = names == ["all"]
+    if beside and names != ["balance"]:
+        raise typer.BadParameter("--beside puts runs beside each other in `analyze balance` alone")
     if not everything:
         require_analyses(names)
     folder = run or newest_run(runs)
     layout = CacheLayout(cache)
-    require_run(folder, layout)
+    for path in (folder, *(beside or ())):
+        require_run(path, layout)
 
     # Imported here because they load torch: a mistyped path was refused before.
     from semanticmac.commands.ui.progress import Screen
@@ -58,6 +72,9 @@ def analyze(
     from semanticmac.run.notes import stream_notes
     from semanticmac.run.weights import load_run
 
+    if beside:
+        _write_beside([folder, *beside], layout, split, device, to or folder / "analysis")
+        return
     asked = {name: analysis(name) for name in (ANALYSES if everything else names)}
     torch_device = pick_device(device)
     data = EvalData.open(load_run(folder, torch_device), layout, torch_device)
@@ -81,3 +98,21 @@ def analyze(
         # When the bars are gone: they are redrawn over whatever else is printed.
         for line in written:
             echo(out, line)
+
+
+def _write_beside(runs: list[Path], layout: CacheLayout, split: str, device: str, to: Path) -> None:
+    """The balance of several runs in one picture and one table."""
+    from semanticmac.eval.analysis.balance import analyse_beside
+    from semanticmac.eval.eval_data import EvalData
+    from semanticmac.run.device import pick_device
+    from semanticmac.run.notes import stream_notes
+    from semanticmac.run.weights import load_run
+
+    torch_device = pick_device(device)
+    opened = []
+    for run in runs:
+        data = EvalData.open(load_run(run, torch_device), layout, torch_device)
+        print_notes([*stream_notes(data.streams), *data.notes])
+        opened.append((run.name, data))
+    files = analyse_beside(opened, split).write(to)
+    echo(out, f"balance: {', '.join(map(str, files))}")

@@ -5,6 +5,15 @@ members is an encoder of one modality (preprocess/encoders/protocol.py).
 
     semanticmac demo
     python examples/own_encoder.py
+
+A package of yours can give encoders names, so that every command opens them. Its pyproject.toml
+names the functions at the end of the classes:
+
+    [project.entry-points."semanticmac.encoders"]
+    colour = "own_encoder:open_colour"
+    loudness = "own_encoder:open_loudness"
+
+    semanticmac cache demo --root data/demo --vision colour --audio loudness
 """
 
 from __future__ import annotations
@@ -79,6 +88,15 @@ def fingerprint(encoder: Encoder, version: str, sampling: Sampling) -> Fingerpri
     return Fingerprint(
         encoder.modality, encoder.name, digest, digest, True, encoder.width, sampling
     )
+
+
+def open_colour(source: str, device: str) -> Encoder:
+    """source: what follows `colour:` on the command line; device: auto, cpu, cuda …"""
+    return Colour()
+
+
+def open_loudness(source: str, device: str) -> Encoder:
+    return Loudness()
 
 
 def show_nothing(stage: str, done: int, total: int, failed: int) -> None:

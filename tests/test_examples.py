@@ -26,8 +26,12 @@ def code_cells(notebook: Path) -> str:
     return code
 
 
-def run_python(folder: Path, *arguments: str) -> str:
+def run_python(folder: Path, *arguments: str, path: Path | None = None) -> str:
+    """path: a folder in which Python finds more packages."""
     environment = os.environ | {"MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1"}
+    if path is not None:
+        paths = [str(path), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     done = subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True
     )
@@ -65,6 +69,24 @@ def test_own_encoder(after_quickstart: tuple[Path, str]) -> None:
     folder, _ = after_quickstart
     printed = run_python(folder, str(EXAMPLES / "own_encoder.py"), "--epochs", "1")
     assert "32 of 32 clips are cached, 32 encoded now" in printed and "MAE" in printed
+
+
+def test_own_encoder_by_its_entry_point(after_quickstart: tuple[Path, str], tmp_path: Path) -> None:
+    """The example as a package that pip installed, with the entry points in its docstring."""
+    folder, _ = after_quickstart
+    source = (EXAMPLES / "own_encoder.py").read_text(encoding="utf-8")
+    (tmp_path / "own_encoder.py").write_text(source)
+    points = re.findall(r'^    (\w+) = "(own_encoder:\w+)"$', source, re.MULTILINE)
+    assert [name for name, _ in points] == ["colour", "loudness"]
+    info = tmp_path / "own_encoder-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-encoder\nVersion: 1.0\n")
+    lines = ["[semanticmac.encoders]", *(f"{name} = {value}" for name, value in points)]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    words = ["cache", "demo", "--root", "data/demo", "--cache", str(tmp_path / "cache")]
+    words += ["--vision", "colour", "--audio", "loudness", "--workers", "1"]
+    printed = run_python(folder, "-m", "semanticmac.cli", *words, path=tmp_path)
+    assert "32 of 32 clips are cached (32 decoded, 32 encoded now)" in printed
 
 
 def test_the_python_block_of_the_readme_runs(after_quickstart: tuple[Path, str]) -> None:

@@ -8,6 +8,7 @@ cover.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from semanticmac.core import MODALITIES
 from semanticmac.eval.analysis.catalogue import AnalysisError
 from semanticmac.eval.analysis.figure import (
     AnalysisResult,
-    Figure,
+    Axes,
     NumberTable,
     axes,
     colour_of,
     figure,
+    styled,
 )
 from semanticmac.eval.analysis.represent import (
     Representations,
@@ -35,6 +37,7 @@ from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.report.formatting import percent
 from semanticmac.model.network import SemanticMAC
 
+TITLE = "Balance of the modalities"
 NEIGHBOURS = 3  # k, as in the article
 COLUMNS = ("modality", "representation", "clips", "precision", "recall", "share_of_spread")
 EXPLANATION = (
@@ -60,6 +63,37 @@ class Balance:
 
 def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
     """The part of each modality in z; the table has its specific and shared representations too."""
+    rows = measure(data, split)
+    table = NumberTable(COLUMNS, tuple(tuple(vars(row).values()) for row in rows))
+    picture = figure(4.6, 3.9)
+    [ax] = axes(picture)
+    _draw(ax, rows)
+    return AnalysisResult("balance", TITLE, EXPLANATION, {"": picture}, {"": table})
+
+
+def analyse_beside(runs: Sequence[tuple[str, EvalData]], split: str) -> AnalysisResult:
+    """Several runs side by side, such as one on ImageBind and one on features made by hand.
+
+    runs: the name of each run and its data. Files are called balance-beside.
+    """
+    with styled():
+        picture = figure(4.2 * len(runs), 4.1)
+        panels = axes(picture, 1, len(runs), sharey=True)
+    lines: list[tuple[object, ...]] = []
+    for ax, (name, data) in zip(panels, runs, strict=True):
+        rows = measure(data, split)
+        embeddings = data.streams.describe()
+        for row in rows:
+            lines.append((name, embeddings, *vars(row).values()))
+        _draw(ax, rows)
+        ax.set_title(embeddings.replace(", ", "\n"), fontsize=8, pad=24)
+    table = NumberTable(("run", "embeddings", *COLUMNS), tuple(lines))
+    explanation = f"{EXPLANATION} Each panel is one run, titled by its embeddings."
+    return AnalysisResult("balance", TITLE, explanation, {"beside": picture}, {"beside": table})
+
+
+def measure(data: EvalData, split: str) -> list[Balance]:
+    """Precision and recall of every modality, for one run and split."""
     found = represent(data, data.rows(split))
     parts = contributions(require_semanticmac(data), found)
     spread = parts.var(axis=0).sum(axis=1)  # (3,)
@@ -86,9 +120,7 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
             f"balance needs more than {NEIGHBOURS} clips with a modality in {split}: "
             "give another --split"
         )
-    table = NumberTable(COLUMNS, tuple(tuple(vars(row).values()) for row in rows))
-    title = "Balance of the modalities"
-    return AnalysisResult("balance", title, EXPLANATION, {"": _draw(rows)}, {"": table})
+    return rows
 
 
 def contributions(model: SemanticMAC, found: Representations) -> np.ndarray:
@@ -135,9 +167,7 @@ def inside(points: np.ndarray, centres: np.ndarray, radius: np.ndarray) -> np.nd
     return np.concatenate([(distances <= radius).any(axis=1) for distances in chunks])
 
 
-def _draw(rows: list[Balance]) -> Figure:
-    picture = figure(4.6, 3.9)
-    [ax] = axes(picture)
+def _draw(ax: Axes, rows: list[Balance]) -> None:
     for row in rows:
         if row.share_of_spread is None:
             continue
@@ -153,4 +183,3 @@ def _draw(rows: list[Balance]) -> Figure:
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="precision", ylabel="recall")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3, handletextpad=0.1)
     ax.grid(True)
-    return picture

@@ -137,7 +137,7 @@ def _draw(scores: list[ProbeScore]) -> Figure:
         ax.set_title(name)
         ax.set_xticks(range(2), FRAME_MODALITIES)
         ax.grid(True, axis="y")
-    picture.supxlabel("pale: ImageBind embeddings · full: after the perceiver", fontsize=8)
+    picture.supxlabel("pale: cached embeddings · full: after the perceiver", fontsize=8)
     return picture
 
 

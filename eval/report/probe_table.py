@@ -40,7 +40,10 @@ def probe_table(report: ProbeReport) -> ResultsTable:
         if metric.name in with_interval:
             header = f"95 % interval of {metric.name}"
             columns.append(Column(header, "95 %\ninterval"))
-    columns += [Column("width"), Column("clips without", "clips\nwithout")]
+    if any(stream.lacking for stream in report.streams):
+        columns.append(Column("clips without", "clips\nwithout"))
+    else:  # A terminal has no space to spare.
+        rows = [replace(row, cells=row.cells[:-1]) for row in rows]
     plan = report.plan
     scored = "speaker left out" if len(plan.folds) > 1 else plan.split
     return ResultsTable(
@@ -76,6 +79,7 @@ def probe_json(report: ProbeReport) -> dict[str, object]:
                 "name": stream.name,
                 "modality": stream.modality,
                 "folder": "" if stream.stream is None else stream.stream.name,
+                "width": None if stream.stream is None else stream.stream.width,
                 "clips_without": stream.lacking,
                 "strengths": list(stream.strengths),
                 "metrics": {metric.name: metric.value for metric in stream.metrics},
@@ -103,10 +107,8 @@ def _row(stream: StreamScore, metrics: list[Metric], with_interval: list[str]) -
             number = Cell(unit=metric.unit, digits=digits_of(metric.unit))
             cells.append(replace(number, low=interval.low, high=interval.high))
     if stream.stream is None:
-        return Row(
-            stream.name, (*cells, text_cell(""), text_cell("")), origin="constant", style="quiet"
-        )
-    cells += [text_cell(stream.stream.width), text_cell(stream.lacking or "")]
+        return Row(stream.name, (*cells, text_cell("")), origin="constant", style="quiet")
+    cells.append(text_cell(stream.lacking or ""))
     return Row(stream.name, tuple(cells), origin="measured")
 
 
@@ -124,5 +126,5 @@ def _quoted_rows(metrics: list[Metric], with_interval: list[str]) -> list[Row]:
             if metric.name in with_interval:
                 cells.append(None)
         name = f"{feature} (paper)"
-        rows.append(Row(name, (*cells, None, None), origin="quoted", style="quiet"))
+        rows.append(Row(name, (*cells, None), origin="quoted", style="quiet"))
     return rows

@@ -205,3 +205,17 @@ def test_groups(tmp_path):
     assert group_names(alone) == [f"train{i}" for i in range(8)]
     with_speakers = [replace(row, speaker=str(i % 2)) for i, row in enumerate(rows)]
     assert group_names(with_speakers) == ["0", "1"] * 4
+
+
+def test_the_table_of_mosei_has_the_numbers_of_the_paper(tmp_path):
+    clips = planted_clips("regression", (24, 12, 8))
+    layout = write_corpus(tmp_path, TASKS["regression"], clips)
+    replace(read(layout), corpus="mosei").write(layout.manifest("planted"))
+    table = probe_table(probed(layout))
+    headers = [column.header for column in table.columns]
+    quoted = {(row.name, row.cells[0].text): row.cells for row in table.rows[3:]}
+    assert all(len(row.cells) == len(headers) for row in table.rows)
+    manual = quoted[("manual (paper)", "audio")]
+    assert manual[headers.index("Acc-3")].text == "42.3"
+    assert manual[headers.index("MAE")].text == "0.824"
+    assert len(quoted) == 6

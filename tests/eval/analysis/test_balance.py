@@ -42,3 +42,14 @@ def test_what_the_modalities_add_is_z(walks):
     bias = data.trained.model.fuse.bias.detach().double().numpy()
     added = balance.contributions(data.trained.model, found)
     np.testing.assert_allclose(added.sum(axis=1) + bias, found.fused, atol=1e-5)
+
+
+def test_runs_stand_beside_each_other(walks):
+    data = walks["regression"].open()
+    alone = balance.analyse(data, walks["regression"].run, "test").tables[""]
+    beside = balance.analyse_beside([("a", data), ("b", data)], "test")
+    rows = beside.tables["beside"].rows
+    assert beside.tables["beside"].columns[:2] == ("run", "embeddings")
+    assert [row[0] for row in rows] == ["a"] * len(alone.rows) + ["b"] * len(alone.rows)
+    assert tuple(row[2:] for row in rows) == alone.rows * 2
+    assert {row[1] for row in rows} == {data.streams.describe()}
