@@ -166,7 +166,7 @@ class Predictor:
         )
 
 
-UNUSUAL = "its {} is unlike that of the train clips: the prediction may mean nothing"
+UNUSUAL = "{}: unlike the train clips, so the prediction may mean nothing"
 NO_TRANSCRIPT = "there is no transcript: the text is absent"
 
 

@@ -31,6 +31,8 @@ from semanticmac.run.predictions import Predictions
 FILE = "trust.safetensors"
 # More train clips do not make the density better, and take memory.
 MAX_CLIPS = 4096
+# Of train and of validation: with fewer, the farthest twentieth of them is less than one clip.
+MIN_CLIPS = 20
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def fit_trust(data: EvalData, valid: Predictions) -> Trust:
             continue
         train = _features(data, data.manifest.split("train"), modality)
         held_out = _features(data, data.manifest.split("valid"), modality)
-        if len(train) >= 2 and len(held_out):
+        if len(train) >= MIN_CLIPS and len(held_out) >= MIN_CLIPS:
             densities[modality] = FeatureDensity.fit(train, held_out)
     return Trust(data.trained.info.files.get(WEIGHTS, ""), half_width, temperature, densities)
 

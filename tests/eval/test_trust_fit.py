@@ -9,6 +9,7 @@ import torch
 from support.program import semanticmac
 
 from semanticmac.cache.records import Embeddings
+from semanticmac.eval import trust_fit
 from semanticmac.eval.calibration import fit_temperature
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import evaluate
@@ -27,7 +28,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(params=["regression", "single-label"])
-def data(request, walks, tmp_path):
+def data(request, walks, tmp_path, monkeypatch):
+    monkeypatch.setattr(trust_fit, "MIN_CLIPS", 8)
     walk = walks[request.param]
     run = shutil.copytree(walk.run, tmp_path / "run")
     return run, EvalData.open(load_run(run, CPU), walk.layout, CPU)
@@ -84,6 +86,14 @@ def test_the_report_counts_what_holds(data):
     assert (np.abs(predictions.multimodal) < min(-low, high)).all()
     report = report_trust(opened, trust, "test", predictions)
     assert report.covered == pytest.approx(inside.mean())
+
+
+def test_few_clips_have_no_density(data, monkeypatch):
+    _, opened = data
+    monkeypatch.setattr(trust_fit, "MIN_CLIPS", 9)
+    valid = opened.predict(opened.rows("valid"))
+    assert len(opened.rows("valid")) == 8
+    assert fit_trust(opened, valid).densities == {}
 
 
 def test_eval_writes_and_says_it(data):
