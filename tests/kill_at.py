@@ -22,7 +22,7 @@ import semanticmac.preprocess.pipeline as stages
 from semanticmac import cli
 
 WATCHED = {"open", "os.rename", "os.remove", "os.utime", "os.mkdir"}
-SHARD_BYTES = 6_000  # a few clips of the tiny encoder
+SHARD_BYTES = 3_000  # two clips or three of each stream
 WRITE_CLIPS = 3
 
 

@@ -172,8 +172,8 @@ def test_one_machine_and_a_cluster_continue_each_other(
     ray_cluster, corpus, expected, tiny, tmp_path
 ):
     for name, first, second in (
-        ("a", {"encoder": tiny}, {"cluster": ray_cluster}),
-        ("b", {"cluster": ray_cluster}, {"encoder": tiny}),
+        ("a", {"encoders": tiny}, {"cluster": ray_cluster}),
+        ("b", {"cluster": ray_cluster}, {"encoders": tiny}),
     ):
         made(corpus, tmp_path / name, 5, **first)
         report = made(corpus, tmp_path / name, **second)
