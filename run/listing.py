@@ -25,6 +25,7 @@ class RunLine:
     kind: str = "run"  # or a folder of runs: seeds, sweep, ablation, folder
     runs: int = 1  # finished ones in a folder of runs
     dataset: str | None = None
+    streams: str | None = None  # the encoders of its embeddings
     seed: int | None = None
     best_epoch: int | None = None
     valid_metric: str | None = None
@@ -141,6 +142,7 @@ def _with_training(line: RunLine, folder: Path) -> RunLine:
     return replace(
         line,
         dataset=info.dataset,
+        streams=info.streams.describe(),
         seed=info.seed,
         best_epoch=info.best_epoch,
         valid_metric=info.valid_metric,

@@ -37,8 +37,13 @@ def runs_table(root: Path, lines: Sequence[RunLine]) -> Group:
     for header in ("seed", "best\nepoch", "validation", "test"):
         table.add_column(header, justify="right", no_wrap=True)
     notes = []
+    # Encoders are shown where the runs differ in them.
+    differ = len({line.streams for line in lines if line.streams}) > 1
     for line in lines:
-        texts = (line.dataset or "", _count(line), str(line.best_epoch or ""))
+        dataset = line.dataset or ""
+        if differ and line.streams:
+            dataset += "\n" + line.streams.replace(", ", "\n")
+        texts = (dataset, _count(line), str(line.best_epoch or ""))
         scores = (_validation(line), _test(line))
         table.add_row(_title(root, line), *map(plain_text, (*texts, *scores)))
         if line.note:
