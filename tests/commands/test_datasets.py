@@ -141,7 +141,7 @@ def test_imported_features_are_inspected_verified_trained_on_and_scored(run, tmp
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(data))
     code, text = run("import-features", "a.pkl", "--dataset", "mosi", "--name", "mine")
     assert (code, "mine: 20 of 20 clips are imported" in text) == (0, True)
-    assert "unknown: the features were imported" in run("inspect")[1]
+    assert "frames: none, the features were imported" in run("inspect")[1]
     assert "mine is whole: 20 clips" in run("verify")[1]
     small = ("epochs=1", "d_model=16", "heads=2", "neighbours=2", 'modalities=["audio", "vision"]')
     assert run("train", *(word for setting in small for word in ("--set", setting)))[0] == 0
