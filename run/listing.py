@@ -26,6 +26,7 @@ class RunLine:
     runs: int = 1  # finished ones in a folder of runs
     dataset: str | None = None
     streams: str | None = None  # the encoders of its embeddings
+    model: str | None = None  # by its name in model/registry.py; None in a folder of runs
     seed: int | None = None
     best_epoch: int | None = None
     valid_metric: str | None = None
@@ -143,6 +144,7 @@ def _with_training(line: RunLine, folder: Path) -> RunLine:
         line,
         dataset=info.dataset,
         streams=info.streams.describe(),
+        model=info.model.name,
         seed=info.seed,
         best_epoch=info.best_epoch,
         valid_metric=info.valid_metric,

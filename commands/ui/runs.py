@@ -14,6 +14,7 @@ from semanticmac.commands.ui.safe_console import plain_text
 from semanticmac.commands.ui.screen import Message
 from semanticmac.core import counted
 from semanticmac.eval.report.results_table import Cell, format_cell
+from semanticmac.model.registry import SEMANTICMAC
 from semanticmac.run.listing import RunLine, State
 from semanticmac.run.metric import VALIDATION_METRICS, Unit, digits_of
 
@@ -40,7 +41,7 @@ def runs_table(root: Path, lines: Sequence[RunLine]) -> Group:
     # Encoders are shown where the runs differ in them.
     differ = len({line.streams for line in lines if line.streams}) > 1
     for line in lines:
-        dataset = line.dataset or ""
+        dataset = _dataset(line)
         if differ and line.streams:
             dataset += "\n" + line.streams.replace(", ", "\n")
         texts = (dataset, _count(line), str(line.best_epoch or ""))
@@ -64,6 +65,13 @@ def _title(root: Path, line: RunLine) -> Text:
         date, _, _ = line.trained.partition("T")
         title.append(f"\n{indent}{date}", "dim")
     return title
+
+
+def _dataset(line: RunLine) -> str:
+    """The dataset, and below it the model if it is not SemanticMAC."""
+    if line.model in (None, SEMANTICMAC):
+        return line.dataset or ""
+    return f"{line.dataset or ''}\n{line.model}"
 
 
 def _count(line: RunLine) -> str:

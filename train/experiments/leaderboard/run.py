@@ -30,6 +30,7 @@ from semanticmac.train.experiments.leaderboard.cost import CostMeter
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
 from semanticmac.train.experiments.leaderboard.scored import (
     FILE,
+    SVM_TRIALS,
     fit_svm_seed,
     score_run,
     search_svm,
@@ -123,6 +124,8 @@ def trainings_left(entrant: Entrant, request: Request) -> int:
     finished = 0
     for run in (folder / "sweep").glob("trial-*"):
         finished += is_finished(run) or (run / FAILURE).exists()
+    if (folder / SVM_TRIALS).exists():
+        finished = request.trials
     left = max(0, request.trials - finished)
     for seed in request.seeds:
         left += not any(is_done(run) for run in folder.glob(f"*-seed-{seed}"))

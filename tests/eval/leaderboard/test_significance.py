@@ -1,0 +1,59 @@
+"""The correction after Holm, and the paired bootstrap over clips and seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from semanticmac.core import Task
+from semanticmac.eval.leaderboard.significance import (
+    SeedPrediction,
+    against_best,
+    holm,
+    resample_means,
+)
+
+TASK = Task("regression")
+
+
+def test_holm_is_the_step_down_rule() -> None:
+    # By hand: sorted 0.01·4, 0.02·3, 0.03·2, 0.5·1, each at least as great as the one before.
+    assert holm([0.03, 0.5, 0.01, 0.02]) == pytest.approx([0.06, 0.5, 0.04, 0.06])
+    assert holm([0.4, 0.6]) == pytest.approx([0.8, 0.8])
+    assert holm([0.9]) == pytest.approx([0.9])
+    assert holm([]) == []
+
+
+def predictions(error: float, seeds: int) -> tuple[np.ndarray, list[SeedPrediction]]:
+    draw = np.random.default_rng(0)
+    truth = draw.normal(size=(80, 1))
+    made = [SeedPrediction(truth + error * draw.normal(size=truth.shape)) for _ in range(seeds)]
+    return truth, made
+
+
+def test_a_resample_has_the_same_clips_for_all_models_and_the_mean_over_seeds() -> None:
+    truth, good = predictions(0.3, 2)
+    means = resample_means("mosi", TASK, truth, {"a": good, "b": good[:1]}, "MAE", resamples=20)
+    draw = np.random.default_rng(0)
+    for number in range(20):
+        picked = draw.integers(len(truth), size=len(truth))
+        errors = [np.abs(each.prediction - truth)[picked].mean() for each in good]
+        assert means["a"][number] == pytest.approx(np.mean(errors))
+        assert means["b"][number] == pytest.approx(errors[0])
+
+
+def test_a_clearly_worse_model_has_a_small_p_and_an_equal_one_has_none() -> None:
+    truth, good = predictions(0.3, 2)
+    worse = [SeedPrediction(truth + 4 * (each.prediction - truth)) for each in good]
+    models = {"best": good, "same": good, "worse": worse}
+    means = resample_means("mosi", TASK, truth, models, "MAE", resamples=200)
+    scores = {}
+    for name, seeds in models.items():
+        scores[name] = float(np.mean([np.abs(each.prediction - truth).mean() for each in seeds]))
+    against = against_best(means, scores, "best")
+    assert set(against) == {"same", "worse"}
+    assert against["same"].p == 1.0 and against["same"].difference == 0.0
+    assert against["worse"].p == pytest.approx(2 / 201)
+    assert against["worse"].p_holm == pytest.approx(4 / 201)
+    low, high = against["worse"].low, against["worse"].high
+    assert low is not None and high is not None and 0 < low < against["worse"].difference < high

@@ -1,0 +1,56 @@
+"""Tables of a leaderboard: what each row shows, what failed, what papers print."""
+
+from __future__ import annotations
+
+from support.leaderboards import board
+
+from semanticmac.eval.leaderboard.tables import (
+    cost_table,
+    failure_notes,
+    headline_metrics,
+    paper_table,
+    score_table,
+)
+from semanticmac.eval.report.results_table import format_cell
+from semanticmac.eval.report.write_csv import to_csv
+from semanticmac.eval.report.write_latex import to_latex
+
+
+def test_a_row_has_rank_spread_and_its_distance_from_the_best() -> None:
+    table = score_table(board(), headline_metrics(board(), 2))
+    texts = {row.name: [format_cell(cell) for cell in row.cells] for row in table.rows}
+    assert texts["train median"] == ["", "0.900", "50.0", "", ""]
+    assert texts["text"] == ["3", "0.925 ± 0.035", "61.0 ± 1.4", "+0.325", "<0.01*"]
+    assert texts["mult"] == ["1", "0.600 ± 0.000", "81.0 ± 1.4", "best", ""]
+    assert texts["misa"] == ["2", "0.700", "70.0", "+0.100", "0.40"]
+    assert list(texts) == ["train median", "text", "mult", "misa"]
+
+
+def test_failures_are_said() -> None:
+    assert failure_notes(board()) == (
+        "misa, seed 2 failed: the loss became nan",
+        "misa: 1 of 4 trials failed",
+    )
+
+
+def test_costs_and_papers() -> None:
+    first = cost_table(board()).rows[0]
+    assert [format_cell(cell) for cell in first.cells] == ["2.00", "1.00", "1.50", "3", "4", ""]
+    papers = paper_table(board())
+    assert papers is not None and [row.name for row in papers.rows] == ["mult"]
+    assert "the papers score 686 test clips, here 5 are scored" in papers.notes
+
+
+def test_the_latex_table_is_well_formed() -> None:
+    latex = to_latex(score_table(board()))
+    lines = latex.splitlines()
+    columns = lines[lines.index(r"\toprule") - 1].count("r") - len([r"\begin{tabula", r"}"]) + 1
+    body = [line for line in lines if line.endswith(r"\\")]
+    assert len({line.count(" & ") for line in body}) == 1 and columns > 0
+    assert latex.count("{") == latex.count("}")
+    assert r"\begin{table}" in latex and r"\end{table}" in latex
+
+
+def test_the_csv_has_full_precision() -> None:
+    text = to_csv(score_table(board()))
+    assert "demo,test,text,,measured,MAE,2,0.925," in text
