@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,10 @@ def leaderboard(
     cache: CacheDir = CACHE,
     runs: RunsDir = RUNS,
     plan: Annotated[bool, typer.Option("--plan", help="Print the expected time and stop.")] = False,
+    note: Annotated[
+        list[str] | None,
+        typer.Option(help="A remark for the tables and the result file; repeatable."),
+    ] = None,
     results: Annotated[
         list[Path] | None,
         typer.Option(help="Result files for --to; repeatable. Nothing is trained.", metavar="FILE"),
@@ -122,6 +127,7 @@ def leaderboard(
         every_tuned = run_leaderboard(request, layout, torch_device, callbacks)
     set_resume_hint()
     board = collect(request, every_tuned, torch_device)
+    board = replace(board, notes=(*board.notes, *(note or ())))
     print_uncropped(out, leaderboard_table(board))
     for path in write_leaderboard(board, folder):
         echo(err, f"written to {path}", "dim")
