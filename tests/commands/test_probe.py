@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from support.planted import TASKS, planted_clips, write_corpus
 from support.program import semanticmac
+
+RAVDESS = Path(__file__).parents[3] / "shared/data/ravdess"
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +48,26 @@ def test_json(folder):
 def test_what_is_refused(folder, words, message):
     answer = semanticmac(folder, "probe", *words, expect=2)
     assert message in " ".join(answer.stderr.split())
+
+
+@pytest.mark.skipif(not RAVDESS.is_dir(), reason="../shared/data/ravdess is not there")
+def test_logmel_stats_read_emotions_of_real_voices(tmp_path):
+    """docs/encoders.md: 0.49 with one speaker left out, where chance is 0.125."""
+    clips = shutil.copytree(RAVDESS, tmp_path / "clips", copy_function=shutil.copyfile)
+    clips.chmod(0o755)
+    with (RAVDESS / "clips.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    with (clips / "clips.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "speaker", "text", "emotion", "split"])
+        for row in rows:
+            line = [row["file"], row["speaker"], row["transcript"], row["emotion"], "train"]
+            writer.writerow(line)
+    words = ("--root", clips, "--name", "ravdess", "--audio", "logmel-stats")
+    semanticmac(tmp_path, "cache", "folder", *words)
+    found = json.loads(semanticmac(tmp_path, "probe", "--leave-out", "speaker", "--json").stdout)
+    constant, stream = found["streams"]
+    low, high = stream["intervals"]["Accuracy"]
+    assert constant["metrics"]["Accuracy"] == pytest.approx(0.125)
+    assert stream["name"] == "logmel-stats" and stream["metrics"]["Accuracy"] >= 0.48
+    assert 0.125 < low < 0.48 < high
