@@ -19,15 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from benchmarks.frozen_states import frozen_states
+from benchmarks.frozen_states import build_with_frozen_states, frozen_states
 from benchmarks.fusion_page import write_page
 from benchmarks.planted_fusion import TEXTS, Worth, write_corpus
-from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.cache.manifest import Manifest
-from semanticmac.eval.predict import predict
+from semanticmac.eval.eval_data import EvalData
 from semanticmac.run.weights import TrainedModel, load_run
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.config_io import tuned_settings
@@ -78,6 +76,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "paper": {},
     "tuned": TUNED,
     "tuned, cosine, dropout 0.3": TUNED | {"schedule": "cosine", "dropout": 0.3},
+    "tuned, pseudo labels for the text head": TUNED | {"text_target": "pseudo"},
+    "tuned, ground truth for the text head": TUNED | {"text_target": "truth"},
     **CHANGES,
 }
 
@@ -129,13 +129,9 @@ def measure(text: str, worth: Worth, row: str, seed: int, data: Path, folder: Pa
 
 def scores(trained: TrainedModel, layout: CacheLayout, split: str) -> dict[str, float]:
     """Head → MAE or weighted F1 on one split."""
-    manifest = Manifest.read(layout.manifest(NAME))
-    reader = EmbeddingReader(layout.embeddings(manifest.fingerprint), manifest.fingerprint)
-    clips = ClipDataset(manifest, reader, manifest.split(split))
-    assert manifest.task is not None
-    batches = make_dataloader(clips, 64, trained.tokenize, manifest.task.width)
-    predictions = predict(trained.model, batches, CPU)
-    return head_scores(manifest.task, predictions, "l1")
+    data = EvalData.open(trained, layout, CPU)
+    predictions = data.predict(data.rows(split))
+    return head_scores(trained.info.task, predictions, "l1")
 
 
 def plan(
@@ -161,6 +157,13 @@ def _comparison(text: str, seed: int) -> Iterator[tuple[str, Worth, str, int]]:
     for worth in worths:
         yield text, worth, "paper", seed
         yield text, worth, "tuned", seed
+
+
+def parameters(row: str) -> int:
+    """Trained weights of a row beside its language model."""
+    config = override(TrainConfig(NAME), SMALL | ROWS[row])
+    network = build_with_frozen_states(config.model, nn.Identity())
+    return sum(weight.numel() for weight in network.parameters())
 
 
 def read_results(path: Path = RESULTS) -> list[Result]:
@@ -191,7 +194,8 @@ def main() -> None:
                 file.write(json.dumps(asdict(result)) + "\n")
             shown = {name: round(score, 3) for name, score in result.test.items()}
             print(text, worth, row, seed, f"epoch {result.best_epoch}", shown, flush=True)
-    write_page([asdict(result) for result in read_results()])
+    counts = {row: parameters(row) for row in ("paper", "width 16", "text only")}
+    write_page([asdict(result) for result in read_results()], counts)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ from typing import Literal
 
 import numpy as np
 
-from semanticmac.cache.embedding_store import EmbeddingWriter
-from semanticmac.cache.keys import Fingerprint, Sampling
+from benchmarks.streams import StreamWriters, made_up
+from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.records import Embeddings
+from semanticmac.cache.stream_catalogue import record_last
 from semanticmac.core import SPLITS, Task
 from semanticmac.preprocess.corpora import meld, mustard
 from semanticmac.preprocess.demo.plan import DemoSpec, plan
@@ -105,16 +105,8 @@ def write_corpus(
     layout: CacheLayout, name: str, task: Task, clips: Sequence[TextClip], worth: Worth, seed: int
 ) -> Manifest:
     """Writes the clips as a cached dataset, with audio and vision of this worth."""
-    fingerprint = Fingerprint(
-        "both",
-        "planted",
-        f"{name} seed {seed}",
-        "none",
-        trained=True,
-        width=WIDTH,
-        sampling=Sampling(),
-    )
-    writer = EmbeddingWriter(layout.embeddings(fingerprint), fingerprint)
+    streams = made_up("planted", WIDTH, f"{name} seed {seed}")
+    writer = StreamWriters(layout, streams)
     draw = _Embeddings(task, seed)
     shown = {modality: _shown(clips, modality, worth, seed) for modality in ("audio", "vision")}
     rows = []
@@ -127,7 +119,7 @@ def write_corpus(
                 modality, shown[modality][number], strength, clip.speaker, rng, count
             )
         key = f"{name}-{seed}-{number:06d}"
-        writer.add(key, Embeddings(sides["vision"], sides["audio"]))
+        writer.add(key, sides["vision"], sides["audio"])
         rows.append(
             Row(
                 clip_id=f"clip_{number:04d}",
@@ -146,7 +138,8 @@ def write_corpus(
             )
         )
     writer.finish()
-    manifest = Manifest(name, task, fingerprint, tuple(rows))
+    manifest = Manifest(name, task, Sampling(), tuple(rows))
+    record_last(layout, name, streams.all)
     manifest.write(layout.manifest(name))
     return manifest
 

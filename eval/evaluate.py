@@ -18,6 +18,7 @@ from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.scores import Pair, Scores, score
 from semanticmac.eval.predict import predict
 from semanticmac.eval.report.score_tables import scores_json
+from semanticmac.model.build import Network
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import absent_modalities
 from semanticmac.run.notes import cut_text_notes, stream_notes, unfinished_notes
@@ -26,6 +27,8 @@ from semanticmac.run.scores import scores_path
 from semanticmac.run.weights import TrainedModel
 
 _TEXTS_AT_ONCE = 256
+# Share of clips beyond the limits of the mixture that is reported; in validation up to 0.15 are.
+UNLIKE_VALIDATION = 0.3
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def evaluate(
             *text_notes(trained, [row.text for row in data.rows(split)], absent),
             *unfinished_notes(trained.finished, trained.info.best_epoch),
             *absent_notes(absent),
+            *disagreement_notes(trained.model, predictions),
         ),
         without=absent,
         corpus=data.manifest.corpus,
@@ -153,6 +157,22 @@ def text_notes(
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         cut += trained.tokenize(texts[start : start + _TEXTS_AT_ONCE]).cut
     return cut_text_notes(cut, len(texts), trained.tokenize.max_tokens)
+
+
+def disagreement_notes(model: Network, predictions: Predictions) -> tuple[str, ...]:
+    """A sentence if the heads of many clips disagree more than those of validation did."""
+    if model.mixture is None or not model.mixture.fitted or not len(predictions.outputs):
+        return ()
+    outputs = torch.from_numpy(predictions.outputs).to(model.mixture.limits.device)
+    present = torch.from_numpy(predictions.present).to(outputs.device)
+    share = model.mixture.share_beyond_limits(outputs, present)
+    if share < UNLIKE_VALIDATION:
+        return ()
+    return (
+        f"the heads of {share:.0%} of the clips disagree more than 95 % of validation did, and "
+        "their prediction goes back to the text: audio or vision may have learnt a shortcut that "
+        "these clips lack, such as a speaker or labels that the encoder has seen",
+    )
 
 
 def absent_notes(without: Sequence[str]) -> tuple[str, ...]:

@@ -20,13 +20,14 @@ class HeadMixture(nn.Module):
 
     w_h ≥ 0 with Σ_h w_h = 1 over the five heads. γ = min over pairs of modalities of
     min(1, (limit / disagreement)²): where the heads of a clip disagree more than they did in
-    validation, the prediction goes back to the text head. Weights, limits and the kind of the task
-    are buffers, saved with the model.
+    validation, the prediction goes back to the text head. For classes each
+    head is first calibrated by a factor of its logits. All of this is saved with the model.
     Before `set` the mixture is the multimodal head.
     """
 
     weights: Tensor  # (5,) in the order of SUB_TASKS
     limits: Tensor  # (3,) in the order of PAIRS
+    scales: Tensor  # (5,) factors of the logits, 1 for a regression
     kind_number: Tensor  # position in KINDS; −1 before `set`
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class HeadMixture(nn.Module):
         self.register_buffer("kind_number", torch.tensor(-1))
         self.register_buffer("weights", torch.zeros(len(SUB_TASKS)))
         self.register_buffer("limits", torch.zeros(len(PAIRS)))
+        self.register_buffer("scales", torch.ones(len(SUB_TASKS)))
         self.reset()
 
     def reset(self) -> None:
@@ -41,6 +43,7 @@ class HeadMixture(nn.Module):
         self.weights.zero_()
         self.weights[MULTIMODAL] = 1.0
         self.limits.fill_(torch.inf)
+        self.scales.fill_(1.0)
         self.kind_number.fill_(-1)
 
     @property
@@ -51,11 +54,18 @@ class HeadMixture(nn.Module):
     def kind(self) -> Kind:
         return KINDS[int(self.kind_number)]
 
-    def set(self, weights: Tensor, limits: Tensor, kind: Kind) -> None:
-        """Takes fitted weights (5,) and limits (3,) for a task of this kind."""
+    def set(self, weights: Tensor, limits: Tensor, scales: Tensor, kind: Kind) -> None:
+        """Takes fitted weights (5,), limits (3,) and scales (5,) for a task of this kind."""
+        self.scales.copy_(scales)
         self.kind_number.fill_(KINDS.index(kind))
         self.weights.copy_(weights)
         self.limits.copy_(limits)
+
+    def share_beyond_limits(self, predictions: Tensor, present: Tensor) -> float:
+        """The share of clips in which two modalities disagree more than their limit."""
+        heads = normalised(predictions, self.scales, self.kind)
+        trust = agreement(heads, present, self.kind, self.limits.to(heads))
+        return float((trust < 1).float().mean())
 
     def forward(self, predictions: Tensor, present: Tensor) -> Tensor:
         """predictions (B, 5, K), present (B, 3) bool in the order of MODALITIES → ŷ (B, K).
@@ -66,16 +76,17 @@ class HeadMixture(nn.Module):
         if not self.fitted:
             return predictions[:, MULTIMODAL]
         kind = self.kind
-        heads = normalised(predictions, kind)
+        heads = normalised(predictions, self.scales, kind)
         shift = shifts(heads, present)  # (B, 5, K)
         moved = (self.weights.to(heads)[:, None] * shift).sum(1)  # (B, K)
         trust = agreement(heads, present, kind, self.limits.to(heads))  # (B,)
         return leading(heads, present) + trust[:, None] * moved
 
 
-def normalised(predictions: Tensor, kind: Kind) -> Tensor:
-    """Outputs that can be averaged: log-probabilities of classes, else the outputs themselves."""
-    return F.log_softmax(predictions, dim=-1) if kind == "single-label" else predictions
+def normalised(predictions: Tensor, scales: Tensor, kind: Kind) -> Tensor:
+    """Outputs (B, 5, K) that can be averaged: calibrated by scales (5,); log-probabilities."""
+    scaled = predictions * scales.to(predictions)[:, None]
+    return F.log_softmax(scaled, dim=-1) if kind == "single-label" else scaled
 
 
 def leading(heads: Tensor, present: Tensor) -> Tensor:

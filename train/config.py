@@ -37,7 +37,8 @@ DECIDED = {
 
 # Settings of SemanticMAC's objective. Another model has its own in ModelConfig.method.
 SEMANTICMAC_TRAINING = (
-    "multi_task", "pseudo_labels", "momentum", "neighbours", "start_epoch", "label_kernel",
+    "multi_task", "pseudo_labels", "momentum", "neighbours", "start_epoch", "text_target",
+    "label_kernel",
     "contrastive", "intra", "inter", "intra_weight", "inter_weight", "intra_temperature",
     "inter_temperature",
 )  # fmt: skip
@@ -102,6 +103,9 @@ class TrainConfig:
     neighbours: int = described(10, "k of eq. 14, nearest clips of a pseudo label", at_least=1)
     start_epoch: int = described(
         1, "e of eq. 15: so many epochs are trained on the ground truth", at_least=1
+    )
+    text_target: Literal["pseudo", "truth", "both"] = described(
+        "pseudo", "target of the text head: pseudo label, ground truth, or their mean"
     )
     label_kernel: Literal["paper", "median"] = described(
         "paper", "width of the kernel of eq. 14: paper 1; median: the median neighbour distance"

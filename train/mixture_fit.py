@@ -25,6 +25,7 @@ from semanticmac.train.losses import RegressionLoss, clip_losses
 # A head gets weight only if a step towards it lowers the loss by so many standard errors.
 CAUTION = 1.0
 STEP = 0.05  # grid of the weights
+SCALES = tuple(0.1 * step for step in range(1, 16))  # grid of the factors of logits
 # Share of the validation clips of which a pair of heads may disagree more than its limit.
 BEYOND_LIMIT = 0.05
 
@@ -51,8 +52,8 @@ def fit_mixture(
     present: Tensor,
     kind: Kind,
     regression: RegressionLoss = "l1",
-) -> tuple[Tensor, Tensor]:
-    """Outputs (N, 5, K), labels (N, K) and present (N, 3) of N validation clips → weights, limits.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Outputs (N, 5, K), labels (N, K), present (N, 3) of validation → weights, limits, scales.
 
     The weights (5,) minimise mean loss + CAUTION · Σ_h w_h · e_h over w ≥ 0, Σ w = 1, with e_h the
     standard error of the loss's slope towards head h: a head that is not surely useful gets no
@@ -61,13 +62,14 @@ def fit_mixture(
     the multimodal head has all the weight.
     """
     labelled = ~truth.isnan().any(1) & present.any(1)
-    heads = normalised(predictions[labelled], kind)
-    truth, present = truth[labelled], present[labelled]
+    predictions, truth, present = predictions[labelled], truth[labelled], present[labelled]
+    scales = _scales(predictions, truth, kind)
+    heads = normalised(predictions, scales, kind)
     weights = torch.zeros(len(SUB_TASKS), dtype=predictions.dtype)
     limits = torch.full((len(PAIRS),), torch.inf, dtype=predictions.dtype)
     if len(heads) < 2:
         weights[MULTIMODAL] = 1.0
-        return weights, limits
+        return weights, limits, scales
 
     lead, shift = leading(heads, present), shifts(heads, present)
 
@@ -96,7 +98,24 @@ def fit_mixture(
     for number, column in enumerate(disagreements(heads, present, kind).unbind(1)):
         if column.any():
             limits[number] = column.quantile(1 - BEYOND_LIMIT)
-    return weights, limits
+    return weights, limits, scales
+
+
+def _scales(predictions: Tensor, truth: Tensor, kind: Kind) -> Tensor:
+    """(5,): for each head the factor of its logits with the least loss on these clips.
+
+    Without it a head that knows nothing would get weight, only because it softens another one that
+    is too sure. 1 for a regression, and for a head without finite outputs.
+    """
+    scales = torch.ones(predictions.shape[1], dtype=predictions.dtype)
+    if kind == "regression" or not len(predictions):
+        return scales
+    for head in range(predictions.shape[1]):
+        losses = []
+        for scale in SCALES:
+            losses.append(float(clip_losses(scale * predictions[:, head], truth, kind).mean()))
+        scales[head] = SCALES[min(range(len(SCALES)), key=losses.__getitem__)]
+    return scales
 
 
 def _penalised(losses: Tensor, weights: Tensor, penalty: Tensor) -> float:

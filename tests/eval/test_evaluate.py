@@ -10,7 +10,9 @@ from support.planted import Walk
 
 from semanticmac.cache.manifest import Manifest
 from semanticmac.core import Task
-from semanticmac.eval.evaluate import evaluate, text_notes
+from semanticmac.eval.eval_data import EvalData
+from semanticmac.eval.evaluate import disagreement_notes, evaluate, text_notes
+from semanticmac.model.head_mixture import HeadMixture
 from semanticmac.run.weights import load_run
 from semanticmac.train.config import preset
 
@@ -39,3 +41,19 @@ def test_texts_that_lose_their_end_are_said(walks: dict[str, Walk]) -> None:
     assert text_notes(trained, ["i love", long]) == (
         "longer than max_tokens=64: 1 of 2 texts lost their end",
     )
+
+
+def test_clips_whose_heads_disagree_are_reported(walks: dict[str, Walk]) -> None:
+    """A mixture with limits of 0 is beyond them everywhere; without limits nowhere."""
+    walk = walks["regression"]
+    model = load_run(walk.run, CPU).model
+    model.mixture = HeadMixture()
+    predictions = EvalData.open(load_run(walk.run, CPU), walk.layout, CPU)
+    outputs = predictions.predict(predictions.rows("test"))
+    assert disagreement_notes(model, outputs) == ()
+    weights = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0])
+    model.mixture.set(weights, torch.full((3,), torch.inf), torch.ones(5), "regression")
+    assert disagreement_notes(model, outputs) == ()
+    model.mixture.set(weights, torch.zeros(3), torch.ones(5), "regression")
+    [note] = disagreement_notes(model, outputs)
+    assert "100% of the clips" in note and "shortcut" in note

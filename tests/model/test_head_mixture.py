@@ -11,19 +11,20 @@ from semanticmac.model.head_mixture import KINDS, PAIRS, HeadMixture
 
 WEIGHTS = torch.tensor([0.5, 0.1, 0.2, 0.2, 0.0])
 LIMITS = torch.tensor([0.4, 0.3, 0.2])
+SCALES = torch.tensor([0.5, 1.0, 0.8, 1.2, 1.0])
 
 
 def fitted(kind: Kind) -> HeadMixture:
     mixture = HeadMixture()
-    mixture.set(WEIGHTS, LIMITS, kind)
+    mixture.set(WEIGHTS, LIMITS, SCALES, kind)
     return mixture
 
 
 def slow(predictions: Tensor, present: Tensor, kind: Kind) -> Tensor:
     """ŷ of one clip: predictions (5, K), present (3,)."""
-    heads = predictions
+    heads = predictions * SCALES[:, None]
     if kind == "single-label":
-        heads = predictions - predictions.exp().sum(-1, keepdim=True).log()
+        heads = heads - heads.exp().sum(-1, keepdim=True).log()
     lead = heads[2] if present[0] else heads[0]
     has_head = [bool(present.any())] * 2 + present.tolist()
     moved = torch.zeros_like(lead)
@@ -68,7 +69,9 @@ def test_disagreement_leads_back_to_the_text() -> None:
     predictions = torch.tensor([[[2.0], [2.0], [1.0], [2.0], [2.0]]])
     present = torch.ones(1, 3).bool()
     mixture = HeadMixture()
-    mixture.set(torch.tensor([1.0, 0, 0, 0, 0]), torch.tensor([5.0, 5.0, 0.1]), "regression")
+    mixture.set(
+        torch.tensor([1.0, 0, 0, 0, 0]), torch.tensor([5.0, 5.0, 0.1]), torch.ones(5), "regression"
+    )
     assert mixture(predictions, present).item() == 2.0
     predictions[0, 3] = -30.0  # Audio and vision now tell different stories.
     assert mixture(predictions, present).item() == pytest.approx(1.0, abs=0.01)

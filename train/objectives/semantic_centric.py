@@ -37,6 +37,9 @@ class Losses:
         return named | dict(zip(SUB_TASKS, self.sub_tasks.unbind(), strict=True))
 
 
+TEXT = SUB_TASKS.index("text")
+
+
 class SemanticCentric:
     """The Objective of SemanticMAC. It remembers representations and pseudo labels of all clips."""
 
@@ -59,6 +62,10 @@ class SemanticCentric:
     def loss(self, output: Output, rows: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """L and its parts; the pseudo labels of `rows` are the targets of the sub-tasks."""
         pseudo = self.labels.targets(rows)
+        if self.config.text_target == "truth":
+            pseudo[:, TEXT] = targets
+        elif self.config.text_target == "both":
+            pseudo[:, TEXT] = (pseudo[:, TEXT] + targets) / 2
         return objective(self.config, self.kind, output, pseudo, self.class_weights).terms()
 
     def after_backward(self, output: Output, rows: Tensor) -> None:
