@@ -75,7 +75,6 @@ ROWS: dict[str, dict[str, Any]] = {
     "text only": {"modalities": ["text"]},
     "paper": {},
     "tuned": TUNED,
-    "tuned, cosine, dropout 0.3": TUNED | {"schedule": "cosine", "dropout": 0.3},
     "tuned, pseudo labels for the text head": TUNED | {"text_target": "pseudo"},
     "tuned, ground truth for the text head": TUNED | {"text_target": "truth"},
     **CHANGES,
