@@ -85,7 +85,9 @@ def probe(
 def _names(words: list[str] | None) -> list[str]:
     names = []
     for word in words or ():
-        names += [name.strip() for name in word.split(",") if name.strip()]
+        for name in word.split(","):
+            if name.strip():
+                names.append(name.strip())
     return names
 
 

@@ -49,6 +49,11 @@ class ProbePlan:
         """Indices of all scored clips, in the order of the folds."""
         return np.concatenate([fold.scored for fold in self.folds])
 
+    @property
+    def fitted(self) -> np.ndarray:
+        """Indices of the clips that are fitted on; several times with several folds."""
+        return np.concatenate([fold.train for fold in self.folds])
+
 
 @dataclass(frozen=True)
 class StreamScore:
@@ -183,7 +188,7 @@ def _score_constant(plan: ProbePlan) -> StreamScore:
     name = constants(plan.task, plan.truth)[0][0]
     valid = None
     if plan.task.kind == "multi-label":
-        train = np.concatenate([fold.train for fold in plan.folds])
+        train = plan.fitted
         valid = (
             plan.truth[train],
             np.broadcast_to(outputs[plan.scored[0]], (len(train), plan.task.width)),
@@ -202,7 +207,7 @@ def _scored(
     valid: tuple[np.ndarray, np.ndarray] | None,
 ) -> StreamScore:
     truth, prediction = plan.truth[plan.scored], outputs[plan.scored]
-    train = np.concatenate([fold.train for fold in plan.folds])
+    train = plan.fitted
     corpus = plan.manifest.corpus
     scores = score(corpus, plan.task, truth, prediction, train_truth=plan.truth[train], valid=valid)
     intervals = bootstrap(corpus, plan.task, truth, prediction, valid=valid)
@@ -240,7 +245,7 @@ def _constant_outputs(plan: ProbePlan) -> np.ndarray:
 
 def _by_speaker(points: np.ndarray, present: np.ndarray, rows: Sequence[Row]) -> np.ndarray:
     """The features of each speaker with mean 0 and deviation 1 over that speaker's clips."""
-    speakers = np.array([row.speaker for row in rows])
+    speakers = _speakers(rows)
     standardised = points.copy()
     for speaker in set(speakers):
         own = present & (speakers == speaker)
@@ -248,6 +253,10 @@ def _by_speaker(points: np.ndarray, present: np.ndarray, rows: Sequence[Row]) ->
             spread = np.maximum(points[own].std(axis=0), DEVIATION_FLOOR)
             standardised[own] = (points[own] - points[own].mean(axis=0)) / spread
     return standardised
+
+
+def _speakers(rows: Sequence[Row]) -> np.ndarray:
+    return np.array([row.speaker for row in rows])
 
 
 def _require_speakers(dataset: str, rows: Sequence[Row]) -> None:
@@ -261,7 +270,7 @@ def _require_speakers(dataset: str, rows: Sequence[Row]) -> None:
 
 def _speaker_folds(dataset: str, rows: Sequence[Row]) -> tuple[Fold, ...]:
     _require_speakers(dataset, rows)
-    speakers = np.array([row.speaker for row in rows])
+    speakers = _speakers(rows)
     names = sorted(set(speakers))
     if len(names) < LEAST_SPEAKERS:
         raise ProbeError(

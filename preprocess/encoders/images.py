@@ -45,10 +45,10 @@ class ImageSettings:
     @property
     def input_px(self) -> int:
         """The shorter side of the picture that the model reads."""
-        sizes = [size for size in (self.crop, self.size) if size is not None]
-        if sizes:
-            return min(sizes[0])
-        return self.short_side or 0
+        size = self.crop or self.size
+        if size is None:
+            return self.short_side or 0
+        return min(size)
 
 
 # What a preprocessor_config.json may leave out, by the `model_type` of the model.

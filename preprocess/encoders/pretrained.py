@@ -106,10 +106,10 @@ def class_for(kind: str, checkpoint: Checkpoint, classes: dict[str, dict[str, st
     model_type = str(checkpoint.config.get("model_type"))
     if model_type in classes[kind]:
         return classes[kind][model_type]
-    fitting = [other for other, types in classes.items() if model_type in types]
     advice = f"expected {' or '.join(classes[kind])}"
-    if fitting:
-        advice += f"; write {fitting[0]}:FOLDER"
+    for other, types in classes.items():
+        if model_type in types:
+            advice += f"; write {other}:FOLDER"
     raise CheckpointError(
         f"{checkpoint.folder} holds a model of type {model_type!r}, which is no {kind}: {advice}"
     )

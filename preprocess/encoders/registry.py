@@ -78,7 +78,7 @@ def known_names(modality: FrameModality) -> list[str]:
     for kind, (of, _) in BY_HAND.items():
         if of == modality:
             names.append(kind)
-    return [*names, *sorted(point.name for point in entry_points(group=ENTRY_POINTS))]
+    return [*names, *sorted(entry_points(group=ENTRY_POINTS).names)]
 
 
 def _open_pretrained(
