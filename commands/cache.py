@@ -48,8 +48,6 @@ OLDER_CACHE = (
     "anew"
 )
 
-Steps = Literal["frames", "embeddings"]
-
 
 class CacheCommand(TyperCommand):
     """The command cache, whose option --ray may stand without a value."""
@@ -130,6 +128,7 @@ def cache(
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.preprocess.corpora import read_corpus, require_name, require_root
+    from semanticmac.preprocess.decoding.ffmpeg_program import require_program
     from semanticmac.preprocess.decoding.request import Decoder
     from semanticmac.preprocess.encoders.requests import requests, require_encoders
 
@@ -144,6 +143,8 @@ def cache(
     require_root(dataset, root)
     if encoder or vision or audio:
         require_encoders(requests(encoder, vision or [], audio or []))
+    if ray is None and only != "frames":
+        _require_device(device)
     corpus = read_corpus(dataset, root, corpus_options(splits, exclude, labels, split_by, fold))
     corpus = replace(corpus, cached_as=name, clips=corpus.clips[:limit])
     print_notes(corpus.notes)
@@ -158,8 +159,8 @@ def cache(
             )
         _cache_texts(corpus, layout)
         return
-    if ray is None:
-        _require_device_and_ffmpeg(device, cast(Steps | None, only))
+    if ray is None and only != "embeddings":
+        require_program()
 
     # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.preprocess.build import BuildOptions, build
@@ -242,17 +243,13 @@ def _sampling(picture: str, length: str) -> Sampling:
         raise typer.BadParameter(f"--picture {picture}: {error}") from None
 
 
-def _require_device_and_ffmpeg(device: str, only: Steps | None) -> None:
-    """Raises RunError or ProgramError if this machine lacks what the build needs."""
-    from semanticmac.preprocess.decoding.ffmpeg_program import require_program
-
-    if only != "frames" and device != "auto":
+def _require_device(device: str) -> None:
+    """Raises RunError if this machine lacks the device."""
+    if device != "auto":
         # Imported here because it loads torch.
         from semanticmac.run.device import pick_device
 
         pick_device(device)
-    if only != "embeddings":
-        require_program()
 
 
 def _open_cluster(

@@ -185,9 +185,10 @@ def test_predict_names_what_it_cannot_read_and_answers_the_rest(clips, walked, t
 
 
 def test_inspect_and_verify_a_whole_cache(walked):
-    shown = semanticmac(walked, "inspect").stdout
+    answer = semanticmac(walked, "inspect")
+    shown = answer.stdout
     assert "folder: 12 clips" in shown
-    assert "drawn faces and synthetic voices only" in " ".join(shown.split())
+    assert "drawn faces and synthetic voices only" in " ".join(answer.stderr.split())
     assert "is whole: 12 clips" in semanticmac(walked, "verify").stdout
 
 
@@ -234,7 +235,7 @@ def test_what_verify_and_train_advise_makes_a_cache_with_a_name_whole_again(clip
     )  # of many clips the same is wrong
     broadcast = semanticmac(tmp_path, "verify", "mine", expect=1).stdout.splitlines()
     assert [line for line in broadcast if "missing" in line] == [
-        "12 clips (00, 01, 02, 03, 04 …): its embeddings are missing"
+        "12 clips (00, 01, 02, 03, 04 …): the embeddings of vision imagebind-tiny are missing"
     ]
     semanticmac(
         tmp_path,
