@@ -34,6 +34,8 @@ class FrozenStates(nn.Module):
         hidden = torch.zeros(*ids.shape, self.width)
         for row in range(len(ids)):
             real = ids[row][mask[row]]
+            if not len(real):
+                continue
             key = (self._name, real.numpy().tobytes())
             if key not in self._states:
                 alone = self._encoders[self._name](real[None], torch.ones_like(real[None]).bool())
