@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,11 +13,20 @@ from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.stream_catalogue import open_writer
+from semanticmac.eval import linear_probe, stream_probe
+from semanticmac.eval.metrics.bootstrap import bootstrap
 from semanticmac.eval.report.probe_table import probe_json, probe_table
 from semanticmac.eval.stream_features import ProbeError, choose_features
 from semanticmac.eval.stream_probe import ProbeReport, group_names, plan_probe, run_probe
 
 SIZES = (60, 24, 24)
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few resamples and penalties, for speed; other tests check the intervals and the choice."""
+    monkeypatch.setattr(stream_probe, "bootstrap", partial(bootstrap, resamples=20))
+    monkeypatch.setattr(linear_probe, "STRENGTHS", (1.0, 100.0))
 
 
 def add_stream(layout: CacheLayout, name: str, rows: dict[str, np.ndarray]) -> Fingerprint:
