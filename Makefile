@@ -2,7 +2,7 @@
 # make cache DATASET=mosi ROOT=…    stage 1
 # make train DATASET=mosi           stage 2
 # make eval  DATASET=mosi
-# make test
+# make test                         in two processes; JOBS=4 for more
 # make bench                        what both stages claim, measured, a quarter of an hour (benchmarks/README.md)
 # make tiny                         train imagebind-tiny's weights (docs/imagebind-tiny.md)
 
@@ -10,6 +10,7 @@ PYTHON  ?= python3
 VENV    ?= .venv
 BIN     := $(VENV)/bin
 DATASET ?= demo
+JOBS    ?= 2
 READY   := $(VENV)/.ready
 
 .PHONY: tiny help setup demo cache train eval test bench lint clean
@@ -40,7 +41,7 @@ eval: setup
 	$(BIN)/semanticmac eval --split test --dataset $(DATASET)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 tiny: setup
 	$(BIN)/python -m semanticmac.preprocess.demo.training.contrastive

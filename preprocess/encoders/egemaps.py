@@ -88,7 +88,7 @@ class Egemaps:
 def open_by_hand(notice: Callable[[str], None]) -> Egemaps:
     """The encoder; shows the licence first. Raises EncoderNotFound where opensmile is missing."""
     try:
-        import opensmile
+        import opensmile  # pyright: ignore[reportMissingImports]  an optional extra
     except ImportError:
         raise EncoderNotFound(
             "egemaps needs openSMILE, whose licence allows research only: "

@@ -102,9 +102,9 @@ def test_a_typo_is_refused_before_a_heavy_library_is_imported(words, message, an
 def test_a_build_on_the_cpu_imports_no_transformers():
     code = (
         "import sys\n"
-        "from semanticmac.commands.cache import _require_device_and_ffmpeg\n"
+        "from semanticmac.commands.cache import _require_device\n"
         "import semanticmac.preprocess.build, semanticmac.preprocess.encoders.imagebind.encoder\n"
-        "_require_device_and_ffmpeg('cpu', None)\n"
+        "_require_device('cpu')\n"
         "assert 'transformers' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

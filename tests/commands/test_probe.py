@@ -25,10 +25,13 @@ def folder(tmp_path_factory):
 def test_a_table_and_a_picture(folder):
     answer = semanticmac(folder, "probe")
     assert "planted · linear probes · valid" in answer.stdout
-    assert "train mean" in answer.stdout and answer.stdout.count("tiny") == 2
     assert "fitted on 40 train clips, scored on 16 of valid" in answer.stdout
     written = sorted(path.name for path in (folder / "data/probe/planted").iterdir())
     assert written == ["probe.csv", "probe.png", "probe.svg"]
+    with (folder / "data/probe/planted/probe.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[1][0] == "train mean"
+    assert {row[0] for row in rows[1:]} == {"train mean", "tiny"}
 
 
 def test_json(folder):
