@@ -12,6 +12,7 @@ from semanticmac.eval.leaderboard.tables import (
     LEVEL,
     cost_table,
     failure_notes,
+    headline_metrics,
     paper_table,
     reading_notes,
     score_table,
@@ -22,6 +23,7 @@ from semanticmac.run.metric import Metric, digits_of, format_number
 
 LEFT, WIDTH, ROW = 190.0, 760.0, 24.0  # of the chart, in units of its view box
 _TICKS = 5
+METRICS = 5  # columns that fit the page beside rank and p; the CSV has all metrics
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def leaderboard_page(board: Leaderboard) -> LeaderboardPage:
         ),
         summary=summary(board),
         chart=chart(board),
-        scores=to_html(score_table(board)),
+        scores=to_html(score_table(board, headline_metrics(board, METRICS))),
         notes=reading_notes(board),
         cost=to_html(cost_table(board)),
         device=board.device,
