@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from semanticmac.model.language.source import LanguageModelError, is_offline, locate
+from semanticmac.hub import is_offline
+from semanticmac.model.language.source import LanguageModelError, locate
 
 # Without this, transformers asks the hub to convert a .bin checkpoint, in a thread of its own.
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")

