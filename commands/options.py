@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,7 +18,16 @@ RunsDir = Annotated[
     Path, typer.Option("--runs", envvar="SEMANTICMAC_RUNS", help="Folder that holds the runs.")
 ]
 Run = Annotated[Path | None, typer.Option("--run", help="Run folder. Default: the newest run.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
+
+
+def _check_device(name: str) -> str:
+    """Refuses what is no name of a device before torch is loaded."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise typer.BadParameter(f"{name!r}: expected auto, cpu, cuda or cuda:N")
+    return name
+
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …", callback=_check_device)]
 Without = Annotated[
     list[str] | None,
     typer.Option(

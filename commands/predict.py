@@ -100,7 +100,9 @@ def predict(
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.inference import encoder_requests, load
     from semanticmac.preprocess.encoders.requests import open_encoders
+    from semanticmac.run.device import pick_device
 
+    pick_device(device)
     predictions: list[Prediction] = []
     failures: list[Failure] = []
     file = None

@@ -20,6 +20,7 @@ from semanticmac.eval.predict import predict
 from semanticmac.eval.report.score_tables import scores_json
 from semanticmac.model.build import Network
 from semanticmac.model.language.tokenizer import Tokenizer
+from semanticmac.model.language.unknown import UNKNOWN_SHARE, count_unknown
 from semanticmac.run.folder import absent_modalities
 from semanticmac.run.notes import cut_text_notes, stream_notes, unfinished_notes
 from semanticmac.run.predictions import Predictions
@@ -150,13 +151,21 @@ def predict_clip(
 def text_notes(
     trained: TrainedModel, texts: Sequence[str], without: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """A warning where texts are longer than what the model reads of them."""
+    """Warnings where texts are longer than what the model reads, or made of unknown tokens."""
     if not isinstance(trained.tokenize, Tokenizer) or "text" in without:
         return ()
-    cut = 0
+    cut = unknown = total = 0
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        cut += trained.tokenize(texts[start : start + _TEXTS_AT_ONCE]).cut
-    return cut_text_notes(cut, len(texts), trained.tokenize.max_tokens)
+        tokens = trained.tokenize(texts[start : start + _TEXTS_AT_ONCE])
+        cut += tokens.cut
+        unknown_here, total_here = count_unknown(trained.tokenize, tokens)
+        unknown += unknown_here
+        total += total_here
+    notes = cut_text_notes(cut, len(texts), trained.tokenize.max_tokens)
+    if unknown > UNKNOWN_SHARE * total:
+        language = trained.info.model.language
+        notes += (f"{unknown} of {total} text tokens are unknown to language={language}",)
+    return notes
 
 
 def disagreement_notes(model: Network, predictions: Predictions) -> tuple[str, ...]:

@@ -5,8 +5,10 @@ Train clips give the density of features, validation clips the intervals and the
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from semanticmac.eval.metrics.functions import Floats
 from semanticmac.eval.metrics.scores import labelled
 from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage, pooled
 from semanticmac.run.digests import WEIGHTS
-from semanticmac.run.folder import RunInfo
+from semanticmac.run.folder import RunError, RunInfo
 from semanticmac.run.predictions import Predictions
 
 FILE = "trust.safetensors"
@@ -66,7 +68,9 @@ class TrustReport:
 
 def update_trust(folder: Path, data: EvalData, result: Evaluation) -> TrustReport:
     """Fits the trust of a run where it is not there yet, and reports how it holds on a split."""
-    trust = read_trust(folder, data.trained.info)
+    trust = None
+    with suppress(RunError):  # a damaged file is written again
+        trust = read_trust(folder, data.trained.info)
     if trust is None:
         trust = fit_trust(data, data.predict(data.rows("valid")))
         write_trust(folder, trust)
@@ -138,29 +142,48 @@ def write_trust(folder: Path, trust: Trust) -> None:
             tensors[f"{modality}.{name}"] = np.ascontiguousarray(getattr(density, name))
         scalars[modality] = {"rest": density.rest, "threshold": density.threshold}
     numbers["densities"] = scalars
+    text = json.dumps(numbers)
+    # One entry: safetensors writes several in any order.
+    metadata = {"trust": f"{_checksum(text, tensors)} {text}"}
     with atomic_write(folder / FILE) as temporary:
-        save_file(tensors, temporary, {"trust": json.dumps(numbers)})
+        save_file(tensors, temporary, metadata)
 
 
 def read_trust(folder: Path, info: RunInfo) -> Trust | None:
-    """The trust of a run; None where `eval` has not written it, or wrote it for other weights."""
+    """The trust of a run; None where `eval` has not written it, or wrote it for other weights.
+
+    Raises RunError where the file is damaged or was changed.
+    """
     path = folder / FILE
     if not path.exists():
         return None
+    damaged = f"{path} is damaged or was changed: `semanticmac eval --run {folder}` writes it again"
     try:
         with safe_open(path, framework="np") as file:
-            numbers = json.loads(file.metadata()["trust"])
+            checksum, _, text = file.metadata()["trust"].partition(" ")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if checksum != _checksum(text, tensors):
+                raise RunError(damaged)
+            numbers = json.loads(text)
             densities: dict[str, FeatureDensity] = {}
             for modality, scalars in numbers["densities"].items():
                 densities[modality] = FeatureDensity(
-                    file.get_tensor(f"{modality}.mean"),
-                    file.get_tensor(f"{modality}.deviation"),
-                    file.get_tensor(f"{modality}.directions"),
-                    file.get_tensor(f"{modality}.variances"),
+                    tensors[f"{modality}.mean"],
+                    tensors[f"{modality}.deviation"],
+                    tensors[f"{modality}.directions"],
+                    tensors[f"{modality}.variances"],
                     scalars["rest"],
                     scalars["threshold"],
                 )
         trust = Trust(numbers["weights"], numbers["half_width"], numbers["temperature"], densities)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
-        return None
+        raise RunError(damaged) from None
     return trust if trust.weights == info.files.get(WEIGHTS, "") else None
+
+
+def _checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 (hex) of all numbers in the file."""
+    sha = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        sha.update(name.encode() + tensors[name].tobytes())
+    return sha.hexdigest()

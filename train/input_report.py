@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
-
 from semanticmac.cache.batch import Sample, Tokenize
 from semanticmac.cache.dataset import ClipDataset
 from semanticmac.cache.dialogue import ContextClip
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.language.tokenizer import Tokenizer, Tokens
+from semanticmac.model.language.tokenizer import Tokenizer
+from semanticmac.model.language.unknown import UNKNOWN_SHARE, count_unknown
 
-UNKNOWN_SHARE = 0.05  # A larger share of unknown tokens is reported before training.
 _TEXTS_AT_ONCE = 256
 
 
@@ -80,33 +78,6 @@ def report_inputs(
             total += total_here
         unknown_tokens[name] = unknown / max(1, total)
     return InputReport(cut, unknown_tokens, frames)
-
-
-def count_unknown(tokenize: Tokenizer, tokens: Tokens) -> tuple[int, int]:
-    """Number of unknown tokens, and of all tokens that stand for text.
-
-    Tokens that mark the start or end of a text are not counted. A tokenizer of bytes knows all.
-    """
-    unknown_id = tokenize.tokenizer.unk_token_id
-    special = torch.tensor(tokenize.tokenizer.all_special_ids, dtype=torch.int64)
-    ids = tokens.ids[tokens.mask]
-    total = int((~torch.isin(ids, special)).sum())
-    if unknown_id is None or _marks_texts(tokenize, unknown_id):
-        return 0, total
-    unknown = int((ids == unknown_id).sum())
-    return unknown, total + unknown
-
-
-def _marks_texts(tokenize: Tokenizer, token_id: int) -> bool:
-    """True if the token also starts or ends texts, as in GPT-2."""
-    tokenizer = tokenize.tokenizer
-    marks = (
-        tokenizer.bos_token_id,
-        tokenizer.eos_token_id,
-        tokenizer.cls_token_id,
-        tokenizer.sep_token_id,
-    )
-    return token_id in marks
 
 
 def _count_subsampled(config: ModelConfig, splits: Mapping[str, ClipDataset]) -> dict[str, int]:

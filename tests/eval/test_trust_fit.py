@@ -22,6 +22,7 @@ from semanticmac.eval.trust_fit import (
     update_trust,
     write_trust,
 )
+from semanticmac.run.folder import RunError
 from semanticmac.run.weights import load_run
 
 CPU = torch.device("cpu")
@@ -67,9 +68,14 @@ def test_of_other_weights_or_damaged_it_is_fitted_again(data):
     other = replace(info, files={**info.files, "model.safetensors": "0" * 64})
     assert read_trust(run, other) is None
     good = (run / FILE).read_bytes()
-    for damaged in (b"", good[: len(good) // 2], b"{}" * 50):
+    flipped = bytearray(good)
+    flipped[-5] ^= 1
+    changed = good.replace(b'temperature\\": ', b'temperature\\":1')
+    assert changed != good
+    for damaged in (b"", good[: len(good) // 2], b"{}" * 50, bytes(flipped), changed):
         (run / FILE).write_bytes(damaged)
-        assert read_trust(run, info) is None
+        with pytest.raises(RunError, match="is damaged or was changed"):
+            read_trust(run, info)
         assert update_trust(run, opened, result) == report
         assert (run / FILE).read_bytes() == good
 

@@ -15,11 +15,12 @@ from transformers import GPT2TokenizerFast
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.language.tokenizer import Tokenizer
+from semanticmac.model.language.unknown import count_unknown
 from semanticmac.run.folder import RunInfo
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import open_data, with_dialogue
-from semanticmac.train.input_report import InputReport, count_unknown, report_inputs
+from semanticmac.train.input_report import InputReport, report_inputs
 from semanticmac.train.loop import train
 
 CPU = torch.device("cpu")
