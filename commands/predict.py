@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,7 +95,7 @@ def predict(
     # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.cache.failures import Failure
     from semanticmac.commands.ui.failures import failures_table
-    from semanticmac.commands.ui.predictions import predictions_json, predictions_table
+    from semanticmac.commands.ui.predictions import json_text, predictions_json, predictions_table
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.inference import encoder_requests, load
     from semanticmac.preprocess.encoders.requests import open_encoders
@@ -134,7 +133,7 @@ def predict(
         notes += [f"{prediction.clip_id}: {note}" for note in prediction.notes]
     if as_json:
         report = predictions_json(folder.name, info.task, predictions, failures, notes)
-        print(json.dumps(report, indent=1, ensure_ascii=False))
+        print(json_text(report))
     else:
         echo(out, f"run {folder}, trained on {info.dataset}")
         if predictions:

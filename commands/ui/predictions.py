@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from rich.table import Table
 
 from semanticmac.cache.failures import Failure
-from semanticmac.commands.ui.safe_console import plain_text
+from semanticmac.commands.ui.safe_console import plain_text, printable_json
 from semanticmac.core import Task
 from semanticmac.eval.report.formatting import plain
 from semanticmac.inference import Prediction
@@ -53,6 +54,11 @@ def interval_text(bounds: tuple[float, float] | None) -> str:
         return "–"
     low, high = bounds
     return f"{plain(low, sign=True)} to {plain(high, sign=True)}"
+
+
+def json_text(report: dict[str, object]) -> str:
+    """A report as JSON that a terminal only shows; texts in any script stay readable."""
+    return printable_json(json.dumps(report, indent=1, ensure_ascii=False))
 
 
 def predictions_json(

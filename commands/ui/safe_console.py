@@ -27,6 +27,15 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+def printable_json(text: str) -> str:
+    """JSON text with the same characters as JSON escapes: `\\u001b`. Its content stays equal."""
+    return _UNSAFE.sub(_json_escape, text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
 def plain_text(name: str, style: str | Style = "") -> Text:
     """A string from a file as a part of a table or message, where `[red]` is no markup."""
     return Text(printable(name), style)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import get_args
 
 from semanticmac.core import FrameModality
@@ -60,8 +61,12 @@ def open_encoder(
 
 
 def require_kind(text: str, modality: FrameModality) -> None:
-    """Raises EncoderNotFound if no encoder, of ours or installed, has this name."""
-    kind = parse_spec(text).kind
+    """Raises EncoderNotFound if no encoder, of ours or installed, has this name or folder."""
+    spec = parse_spec(text)
+    kind = spec.kind
+    looks_like_path = spec.source.startswith(("~", ".", "/")) or spec.source.count("/") > 1
+    if kind in PRETRAINED and looks_like_path and not Path(spec.source).expanduser().is_dir():
+        raise EncoderNotFound(f"{text}: there is no folder {spec.source}")
     if kind in PRETRAINED or kind in BY_HAND or entry_points(group=ENTRY_POINTS, name=kind):
         return
     raise EncoderNotFound(

@@ -15,6 +15,8 @@ CASES = [
     (("cache", "mozi"), "did you mean mosi"),
     (("cache", "mosi", "--root", "nope", "--device", "cuda"), "nope is not a folder"),
     (("cache", "folder", "--root", "films", "--encoder", "imagbind"), "no encoder 'imagbind'"),
+    (("cache", "folder", "--root", "films", "--vision", "clip:/nope"), "there is no folder /nope"),
+    (("predict", "films/one.mp4", "--run", RUN, "--device", "cpux"), "expected auto, cpu, cuda or"),
     (("cache", "folder", "--root", "films", "--encoder", "no.pth"), "there is no file no.pth"),
     (("inspect", "plantd", "--cache", "planted-cache"), "did you mean planted?"),
     (("verify", "--cache", "nope"), "nope does not hold a dataset"),

@@ -1,6 +1,7 @@
 """Names from files are shown and never acted on, wherever on the screen they stand."""
 
 import io
+import json
 
 import pytest
 from rich.panel import Panel
@@ -13,6 +14,7 @@ from semanticmac.cache.keys import Sampling
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.commands.ui.cache import labels_table
 from semanticmac.commands.ui.failures import failures_table
+from semanticmac.commands.ui.predictions import json_text
 from semanticmac.commands.ui.safe_console import SafeConsole, plain_text, printable
 from semanticmac.commands.ui.screen import Message, err, out
 from semanticmac.core import Task
@@ -116,3 +118,10 @@ def test_colours_stay():
 
 def test_the_program_prints_with_it():
     assert isinstance(out, SafeConsole) and isinstance(err, SafeConsole)
+
+
+def test_json_shows_no_control_character_and_keeps_its_content():
+    report = {"clip": "a\u202eb\x9bc\x1bd 你好", "n": [1]}
+    text = json_text(report)
+    assert json.loads(text) == report
+    assert "你好" in text and not set(text) & set("\u202e\x9b\x1b")
