@@ -23,7 +23,7 @@ Run = Annotated[Path | None, typer.Option("--run", help="Run folder. Default: th
 def _check_device(name: str) -> str:
     """Refuses what is no name of a device before torch is loaded."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        raise typer.BadParameter(f"{name!r}: expected auto, cpu, cuda or cuda:N")
+        raise typer.BadParameter(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
     return name
 
 
