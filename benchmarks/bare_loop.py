@@ -151,7 +151,7 @@ class BareModel(nn.Module):
     def __init__(self, outputs: int) -> None:
         super().__init__()
         with quiet():
-            self.encoder = AutoModel.from_pretrained(locate(LANGUAGE))
+            self.encoder = AutoModel.from_pretrained(locate(LANGUAGE), trust_remote_code=False)
         self.dropout = nn.Dropout(DROPOUT)
         self.head = nn.Linear(self.encoder.config.hidden_size, outputs)
 
@@ -165,7 +165,7 @@ class BareModel(nn.Module):
 def bare_scores(sentences: Sentences, seed: int, epochs: int) -> tuple[float, float]:
     """Validation and test score of the epoch that is the best on validation."""
     torch.manual_seed(seed)
-    tokenizer = AutoTokenizer.from_pretrained(locate(LANGUAGE))
+    tokenizer = AutoTokenizer.from_pretrained(locate(LANGUAGE), trust_remote_code=False)
     model = BareModel(sentences.task.width)
     optimizer = torch.optim.AdamW(bare_groups(model), fused=True)
     texts, labels = sentences.of("train")

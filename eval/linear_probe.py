@@ -117,12 +117,6 @@ def scaled_loss(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float:
     return float(log_losses(task, truth, outputs / temperature).mean())
 
 
-def pool_rows(rows: np.ndarray) -> np.ndarray:
-    """rows (F, E) → (2·E,) float64: their mean and their deviation over time."""
-    wide = rows.astype(np.float64)
-    return np.concatenate([wide.mean(axis=0), wide.std(axis=0)])
-
-
 def _logistic(strength: float) -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(C=1 / strength, max_iter=1000))
 

@@ -12,7 +12,7 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.stream_catalogue import dataset_streams, open_reader
 from semanticmac.core import FrameModality
-from semanticmac.eval.linear_probe import pool_rows
+from semanticmac.eval.pooling import pool_rows
 
 
 class ProbeError(Exception):

@@ -114,9 +114,3 @@ class FeatureDensity:
     def is_unusual(self, features: Floats) -> bool:
         """Whether one clip, (E,), is farther away than all but 5 % of the validation clips."""
         return bool(self.distances(features[None])[0] > self.threshold)
-
-
-def pooled(rows: Floats) -> Floats:
-    """(F, E) embeddings of one clip → (2·E,): their mean and deviation over time."""
-    values = np.asarray(rows, dtype=np.float64)
-    return np.concatenate([values.mean(0), values.std(0)])

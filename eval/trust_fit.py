@@ -25,7 +25,8 @@ from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.metrics.functions import Floats
 from semanticmac.eval.metrics.scores import labelled
-from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage, pooled
+from semanticmac.eval.pooling import pool_rows
+from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage
 from semanticmac.run.digests import WEIGHTS
 from semanticmac.run.folder import RunError, RunInfo
 from semanticmac.run.predictions import Predictions
@@ -52,7 +53,7 @@ class Trust:
         names: list[str] = []
         for modality, density in self.densities.items():
             rows = getattr(embeddings, modality)
-            if rows is not None and density.is_unusual(pooled(rows)):
+            if rows is not None and density.is_unusual(pool_rows(rows)):
                 names.append(modality)
         return tuple(names)
 
@@ -123,7 +124,7 @@ def _features(data: EvalData, rows: Sequence[Row], modality: str) -> Floats:
             continue
         frames = getattr(data.reader.get(row.key), modality)
         if frames is not None:
-            features.append(pooled(frames))
+            features.append(pool_rows(frames))
     return np.array(features)
 
 

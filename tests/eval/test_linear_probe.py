@@ -92,10 +92,3 @@ def test_outputs_for_train_clips_come_from_other_groups():
 def test_one_group_chooses_nothing():
     probe = lp.choose_probe(TASKS["regression"], POINTS, SIGNAL[:, None], ["a"] * 120)
     assert probe.strength == lp.DEFAULT_STRENGTH
-
-
-def test_pooling():
-    rows = DRAW.normal(size=(7, 3)).astype(np.float16)
-    expected = np.concatenate([rows.astype(float).mean(0), rows.astype(float).std(0)])
-    np.testing.assert_array_equal(lp.pool_rows(rows), expected)
-    assert (lp.pool_rows(rows[:1])[3:] == 0).all()

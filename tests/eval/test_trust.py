@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from semanticmac.core import Task
-from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage, interval, pooled
+from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage, interval
 
 SCORE = Task("regression", low=-3.0, high=3.0)
 
@@ -88,8 +88,3 @@ def test_a_constant_feature_is_no_division_by_zero():
 def test_too_few_clips_are_refused():
     with pytest.raises(ValueError, match="1 train and 3 validation clips are too few"):
         FeatureDensity.fit(np.ones((1, 4)), np.ones((3, 4)))
-
-
-def test_pooled_features_are_mean_and_deviation():
-    rows = np.array([[1.0, 5.0], [3.0, 5.0]], np.float16)
-    assert pooled(rows).tolist() == [2.0, 5.0, 1.0, 0.0]
