@@ -1,0 +1,120 @@
+"""More than the score table of the command eval: comparisons, missing input and calibration."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from semanticmac.commands.scored_runs import ScoredRun
+from semanticmac.commands.ui.screen import err
+
+if TYPE_CHECKING:
+    from semanticmac.cache.layout import CacheLayout
+    from semanticmac.core import ProgressFn
+    from semanticmac.eval.corruption import CorruptionScores
+    from semanticmac.eval.eval_data import EvalData
+    from semanticmac.eval.evaluate import Evaluation
+    from semanticmac.eval.report.results_table import ResultsTable
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Options for more than the score table."""
+
+    compare: bool
+    subsets: bool
+    drop_rate: bool
+    calibration: bool
+
+    @property
+    def need_model(self) -> bool:
+        """True where the model must run again."""
+        return self.subsets or self.drop_rate or self.calibration
+
+
+@dataclass
+class ExtraResults:
+    """Results of the extras, for JSON and for the terminal."""
+
+    json: dict[str, Any] = field(default_factory=dict)
+    tables: list[ResultsTable] = field(default_factory=list)
+
+
+def run_extras(
+    results: list[ScoredRun], layout: CacheLayout, split: str, device: str, extras: Extras
+) -> ExtraResults:
+    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.eval.eval_data import EvalData
+    from semanticmac.run.device import pick_device
+
+    added = ExtraResults()
+    if extras.compare:
+        _add_comparisons(added, results)
+    if not extras.need_model:
+        return added
+    first = results[0]
+    data = EvalData.open(first.trained, layout, pick_device(device))
+    with Screen(err) as screen:
+        if extras.subsets:
+            _add_subsets(added, data, split, screen.progress)
+        if extras.drop_rate:
+            _add_corruption(added, data, split, screen.progress)
+    if extras.calibration:
+        _add_calibration(added, data, first.result)
+    return added
+
+
+def _add_comparisons(added: ExtraResults, results: list[ScoredRun]) -> None:
+    from semanticmac.eval.compare import compare
+    from semanticmac.eval.report.analysis_tables import comparison_table
+
+    evaluations = [(str(run.folder), run.result) for run in results]
+    comparisons = compare(results[0].trained.info.task, evaluations)
+    added.json["comparisons"] = [asdict(comparison) for comparison in comparisons]
+    added.tables += [comparison_table(comparison) for comparison in comparisons]
+
+
+def _add_subsets(added: ExtraResults, data: EvalData, split: str, progress: ProgressFn) -> None:
+    from semanticmac.eval.corruption import score_subsets
+    from semanticmac.eval.report.analysis_tables import subsets_table
+
+    def report(done: int, total: int) -> None:
+        progress("subsets", done, total, 0)
+
+    subsets = score_subsets(data, split, report)
+    added.json["subsets"] = [asdict(subset) for subset in subsets]
+    added.tables.append(subsets_table(data.trained.info.dataset, split, subsets))
+
+
+def _add_corruption(added: ExtraResults, data: EvalData, split: str, progress: ProgressFn) -> None:
+    from semanticmac.eval.corruption import score_corruption
+    from semanticmac.eval.report.analysis_tables import corruption_table
+
+    def report(done: int, total: int) -> None:
+        progress("drop rates", done, total, 0)
+
+    corrupted = score_corruption(data, split, report)
+    added.json["losses"] = [_corruption_json(result) for result in corrupted]
+    added.tables.append(corruption_table(data.trained.info.dataset, split, corrupted))
+
+
+def _corruption_json(result: CorruptionScores) -> dict[str, Any]:
+    """The keys of version 0.1."""
+    return {"loss": result.kind, "rate": result.rate, "scores": asdict(result.scores)}
+
+
+def _add_calibration(added: ExtraResults, data: EvalData, result: Evaluation) -> None:
+    from semanticmac.eval.calibration import agreement, calibration
+    from semanticmac.eval.report.analysis_tables import agreement_table, calibration_table
+
+    task = data.trained.info.task
+    truth, prediction = result.predictions.truth, result.predictions.multimodal
+    if task.kind == "regression":
+        agreed = agreement(task, truth, prediction)
+        added.json["agreement"] = asdict(agreed)
+        added.tables.append(agreement_table(agreed))
+        return
+    valid = data.predict(data.rows("valid"), result.without)
+    calibrated = calibration(task, (truth, prediction), (valid.truth, valid.multimodal))
+    added.json["calibration"] = asdict(calibrated)
+    added.tables.append(calibration_table(calibrated))
