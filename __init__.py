@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from semanticmac.api import CachedDataset, TrainedRun, evaluate_model, open_dataset, train_model
     from semanticmac.eval.evaluate import Evaluation
-    from semanticmac.inference import Prediction, Predictor, load
+    from semanticmac.eval.prediction import Prediction
+    from semanticmac.inference import Predictor, load
 
 __version__ = "0.2.0.dev0"
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 _MODULES = {
     "CachedDataset": "semanticmac.api",
     "Evaluation": "semanticmac.eval.evaluate",
-    "Prediction": "semanticmac.inference",
+    "Prediction": "semanticmac.eval.prediction",
     "Predictor": "semanticmac.inference",
     "TrainedRun": "semanticmac.api",
     "evaluate_model": "semanticmac.api",

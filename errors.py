@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from semanticmac.eval.report.results_file import ResultsFileError
     from semanticmac.eval.report.score_tables import ReportError
     from semanticmac.eval.stream_features import ProbeError
+    from semanticmac.eval.timeline import TimelineError
     from semanticmac.inference import PredictError
     from semanticmac.model.config import SettingsConflict
     from semanticmac.model.language.source import LanguageModelError
@@ -68,6 +69,7 @@ __all__ = [
     "ShardError",
     "StoreDamaged",
     "StoreUnavailable",
+    "TimelineError",
     "TrainError",
     "UnknownModel",
     "WorkerError",
@@ -105,6 +107,7 @@ _MODULES = {
     "ShardError": "cache.shard_format",
     "StoreDamaged": "cache.frame_store",
     "StoreUnavailable": "cache.frame_store",
+    "TimelineError": "eval.timeline",
     "TrainError": "train.data",
     "UnknownModel": "model.registry",
     "WorkerError": "preprocess.process_pool",

@@ -25,7 +25,8 @@ from semanticmac.commands.ui.screen import CLIPS_FAILED, KEPT, echo, err, out, s
 
 if TYPE_CHECKING:
     from semanticmac.cache.failures import Failure
-    from semanticmac.inference import Prediction, Predictor
+    from semanticmac.eval.prediction import Prediction
+    from semanticmac.inference import Predictor
     from semanticmac.preprocess.clip import Clip
     from semanticmac.run.folder import RunInfo
 

@@ -19,7 +19,7 @@ from semanticmac.cache.streams import Streams
 from semanticmac.commands.ui.predictions import predictions_json
 from semanticmac.core import SUB_TASKS, Task
 from semanticmac.errors import EncoderMismatch, PredictError
-from semanticmac.inference import Prediction
+from semanticmac.eval.prediction import Prediction
 from semanticmac.run.folder import RunInfo
 
 

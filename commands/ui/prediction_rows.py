@@ -9,8 +9,8 @@ from pathlib import Path
 
 from semanticmac.cache.atomic_io import as_text
 from semanticmac.core import Task
+from semanticmac.eval.prediction import Prediction
 from semanticmac.eval.report.results_file import DONE, KEY, STATUS, Cell
-from semanticmac.inference import Prediction
 from semanticmac.preprocess.clip import Clip
 
 FAILED = "failed"

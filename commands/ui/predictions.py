@@ -10,8 +10,8 @@ from rich.table import Table
 from semanticmac.cache.failures import Failure
 from semanticmac.commands.ui.safe_console import plain_text, printable_json
 from semanticmac.core import Task
+from semanticmac.eval.prediction import Prediction
 from semanticmac.eval.report.formatting import plain
-from semanticmac.inference import Prediction
 
 
 def predictions_table(

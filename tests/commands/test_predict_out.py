@@ -14,7 +14,7 @@ from semanticmac import inference
 from semanticmac.cache.failures import Failure
 from semanticmac.commands.ui.prediction_rows import failure_row, result_columns, result_row
 from semanticmac.core import MODALITIES, SUB_TASKS
-from semanticmac.inference import Prediction
+from semanticmac.eval.prediction import Prediction
 from semanticmac.preprocess.clip import Clip
 from semanticmac.run.folder import RunInfo
 
