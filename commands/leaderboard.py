@@ -83,8 +83,11 @@ def leaderboard(
     corpus = Manifest.read(layout.manifest(name)).corpus
     asked = leaderboard_models()
     if models is not None:
-        asked = [model.strip() for model in models.split(",")]
+        asked = [model.strip() for model in models.split(",") if model.strip()]
+        if not asked:
+            raise typer.BadParameter("--models names no model: leave it out for all of them")
     chosen = entrants(name, corpus, asked, streams or (), changed_settings(set_, None), trials)
+    folder = runs / f"leaderboard-{name}"
 
     from semanticmac.commands.ui.epochs import EpochLines
     from semanticmac.commands.ui.leaderboard import leaderboard_table, plan_table
@@ -94,6 +97,10 @@ def leaderboard(
     from semanticmac.run.notes import stream_notes
     from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.data import open_data
+    from semanticmac.train.experiments.leaderboard.chosen_streams import (
+        with_chosen_streams,
+        write_chosen_streams,
+    )
     from semanticmac.train.experiments.leaderboard.collect import collect
     from semanticmac.train.experiments.leaderboard.plan import plan_time
     from semanticmac.train.experiments.leaderboard.run import (
@@ -104,13 +111,14 @@ def leaderboard(
     )
 
     data = {}
+    chosen = with_chosen_streams(chosen, folder)
     for entrant in chosen:
         if entrant.streams not in data:
             config = entrant.config
             data[entrant.streams] = open_data(layout, name, config.vision, config.audio)
             require_test_labels(data[entrant.streams])
-            print_notes(stream_notes(data[entrant.streams].streams))
-    folder = runs / f"leaderboard-{name}"
+            read = data[entrant.streams].streams
+            print_notes([f"embeddings: {read.describe()}", *stream_notes(read)])
     request = Request(tuple(chosen), trials, seed_list, folder, data)
     torch_device = pick_device(device)
     left = [trainings_left(entrant, request) for entrant in chosen]
@@ -121,6 +129,7 @@ def leaderboard(
     if plan:
         return
 
+    write_chosen_streams({choice: opened.streams for choice, opened in data.items()}, folder)
     set_resume_hint("the same command goes on")
     with Screen(err) as screen:
         callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)

@@ -176,6 +176,11 @@ def _model_of(args: list[str]) -> str:
             name = argument.partition("=")[2]
     if name == SEMANTICMAC:
         return name
+    if name == "svm":
+        raise typer.BadParameter(
+            "--model: svm is a row of the leaderboard and has no epochs to train: "
+            "semanticmac leaderboard --models svm"
+        )
     try:
         return model_entry(name).name
     except UnknownModel as error:

@@ -44,12 +44,19 @@ class ModelConfig:
         "all-minilm-l6-v2", "language model: a folder, the packaged one, or a name on the hub"
     )
     max_tokens: int = described(
-        128, "a longer text is cut; two special tokens are included", at_least=3
+        128,
+        "tokens of the language model, two special ones included; a longer text is cut",
+        at_least=3,
     )
     text_window: int = described(
-        0, "a longer text is read in overlapping windows of so many tokens; 0: at once", at_least=0
+        0,
+        "the language model reads a longer text in overlapping windows of so many tokens; "
+        "0: at once",
+        at_least=0,
     )
-    prompt: str = described("", "stands around each text, at the place of its {text}; empty: none")
+    prompt: str = described(
+        "", "for the language model: words around each text, which stands at {text}; empty: none"
+    )
     pooling: Literal["auto", "mean", "first", "last"] = described(
         "auto", "one state of a text where a model needs it; auto: the language model decides"
     )
@@ -58,7 +65,7 @@ class ModelConfig:
     )
     freeze_language: bool = described(False, "the language model is not trained, without dropout")
     train_layers: int = described(
-        0, "only the last so many transformer layers are trained; 0: all", at_least=0
+        0, "only the last so many layers of the language model are trained; 0: all", at_least=0
     )
     lora_rank: int = described(
         0, "rank of low-rank updates (LoRA) of the language model; 0: none", at_least=0

@@ -8,7 +8,7 @@ another package names its own under the entry-point group `semanticmac.models`, 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -107,10 +107,14 @@ def model_entry(name: str) -> ModelEntry:
         return _loaded(EntryPoint(name, BUILT_IN[name], GROUP))
     for point in entry_points(group=GROUP, name=name):
         return _loaded(point)
-    known = model_names()
+    raise UnknownModel(unknown_model(name, model_names()))
+
+
+def unknown_model(name: str, known: Sequence[str]) -> str:
+    """The message for a name that is none of the known ones: the nearest of them, or all."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"models: {', '.join(known)}"
-    raise UnknownModel(f"there is no model {name!r}; {hint}")
+    return f"there is no model {name!r}; {hint}"
 
 
 def _loaded(point: EntryPoint) -> ModelEntry:

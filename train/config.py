@@ -88,7 +88,7 @@ class TrainConfig:
         "validated and kept: the moving average of the weights over so many epochs; 0: the last",
         at_least=0,
     )
-    compile: bool = described(False, "torch.compile: minutes at the start, then faster steps")
+    compile: bool = described(False, "compiled by torch: minutes at the start, then faster steps")
     modality_dropout: float = described(
         0.0,
         "probability that a modality of a clip is absent in an epoch; one always stays",

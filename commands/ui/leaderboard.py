@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Group
 
@@ -23,10 +24,28 @@ _METRICS = 3  # in 80 columns
 
 def leaderboard_table(board: Leaderboard) -> Group:
     """Print it with `print_uncropped`: the notes below may be wider than the table."""
-    table = score_table(board, headline_metrics(board, _METRICS))
-    messages = [Message(note, "bold red") for note in failure_notes(board)]
+    letters = stream_letters(board)
+    table = score_table(with_letters(board, letters), headline_metrics(board, _METRICS))
+    messages = [Message(f"{letter}: {choice}") for choice, letter in letters.items()]
+    messages += [Message(note, "bold red") for note in failure_notes(board)]
     messages += [Message(note, "dim") for note in reading_notes(board)]
     return Group(to_terminal(table, notes=False), *messages)
+
+
+def stream_letters(board: Leaderboard) -> dict[str, str]:
+    """Choice of streams → A, B, …: the choices themselves are too wide for 80 columns."""
+    choices = dict.fromkeys(row.streams for row in board.rows if row.streams)
+    return {choice: chr(ord("A") + place) for place, choice in enumerate(choices)}
+
+
+def with_letters(board: Leaderboard, letters: Mapping[str, str]) -> Leaderboard:
+    """The same rows, with the letter of a choice of streams in each name."""
+    rows = []
+    for row in board.rows:
+        if row.streams:
+            row = replace(row, name=row.name.replace(row.streams, letters[row.streams]))
+        rows.append(row)
+    return replace(board, rows=tuple(rows))
 
 
 def plan_table(planned: Sequence[PlannedTime]) -> Group:

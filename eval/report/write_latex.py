@@ -15,18 +15,30 @@ _ESCAPES = str.maketrans(
         # After the end of a line, a bracket or a star would be read as its argument.
         "[": "{[}",
         "*": "{*}",
+        # Characters that pdfLaTeX does not set in text.
+        "−": "$-$",
+        "→": r"$\rightarrow$",
+        "≤": r"$\leq$",
+        "≥": r"$\geq$",
+        "≈": r"$\approx$",
+        "α": r"$\alpha$",
+        "β": r"$\beta$",
     }
 )
+
+_MOST_COLUMNS = 4  # at the size of the text; a table with more is shrunk to its width
 
 
 def to_latex(results: ResultsTable) -> str:
     """The columns that the paper has, or all where it has none; a missing number is a dash."""
     if results.quoted_places:
         results = results.select(results.quoted_places)
+    is_wide = len(results.columns) > _MOST_COLUMNS
     lines = [
-        "% needs \\usepackage{booktabs}",
+        "% needs \\usepackage{booktabs,graphicx}",
         r"\begin{table}",
         r"\centering",
+        *([r"\resizebox{\textwidth}{!}{%"] if is_wide else []),
         r"\begin{tabular}{l" + "r" * len(results.columns) + "}",
         r"\toprule",
         _line("", [_escaped(column.header) for column in results.columns]),
@@ -41,7 +53,7 @@ def to_latex(results: ResultsTable) -> str:
         previous = row
     lines += [
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}" + ("}" if is_wide else ""),
         rf"\caption{{{_escaped(results.caption)}}}",
         r"\end{table}",
         "",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
 from support.leaderboards import board
 
 from semanticmac.eval.leaderboard.tables import (
@@ -54,3 +59,15 @@ def test_the_latex_table_is_well_formed() -> None:
 def test_the_csv_has_full_precision() -> None:
     text = to_csv(score_table(board()))
     assert "demo,test,text,,measured,MAE,2,0.925," in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_the_latex_table_compiles(tmp_path: Path) -> None:
+    table = to_latex(score_table(board()))
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    page = f"{head}{table}\\end{{document}}"
+    (tmp_path / "table.tex").write_text(page, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout[-2000:]
+    assert "Overfull" not in answer.stdout

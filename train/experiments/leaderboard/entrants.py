@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semanticmac.model.registry import SEMANTICMAC, UnknownModel, model_entry, model_names
+from semanticmac.model.registry import SEMANTICMAC, model_entry, model_names, unknown_model
 from semanticmac.train.config import ConfigError, TrainConfig, names, override, parse_settings
 from semanticmac.train.config_io import settings_for
 from semanticmac.train.experiments.search_space import Space, read_space
@@ -68,10 +68,7 @@ def entrants(
     known = leaderboard_models()
     for name in models:
         if name not in known:
-            try:
-                model_entry(name)  # raises with the nearest names
-            except UnknownModel as error:
-                raise ConfigError(f"--models: {error}") from None
+            raise ConfigError(f"--models: {unknown_model(name, known)}")
     for key in changes:
         for name in models:
             if name != SVM and key not in names(name):

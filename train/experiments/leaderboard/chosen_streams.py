@@ -1,0 +1,49 @@
+"""The streams of a leaderboard, written to its folder when it starts.
+
+Without `--streams` a leaderboard reads what was cached last. A stream that is cached later must not
+change the models that are trained when the same command goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from semanticmac.cache.atomic_io import write_text
+from semanticmac.cache.keys import LAST
+from semanticmac.cache.streams import Streams
+from semanticmac.core import FRAME_MODALITIES
+from semanticmac.train.experiments.leaderboard.entrants import Entrant
+
+FILE = "streams.json"
+
+
+def with_chosen_streams(entrants: Sequence[Entrant], folder: Path) -> list[Entrant]:
+    """The entrants with the streams that this leaderboard started with, where they name none."""
+    path = folder / FILE
+    if not path.exists():
+        return list(entrants)
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    chosen = []
+    for entrant in entrants:
+        config = entrant.config
+        for modality, encoder in saved.get(entrant.streams, {}).items():
+            if getattr(config, modality) == LAST:
+                config = replace(config, **{modality: encoder})
+        chosen.append(replace(entrant, config=config))
+    return chosen
+
+
+def write_chosen_streams(streams: Mapping[str, Streams], folder: Path) -> None:
+    """streams: of each choice, as given with `--streams`. Those of earlier choices are kept."""
+    path = folder / FILE
+    saved = {}
+    if path.exists():
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    for choice, read in streams.items():
+        encoders = {name: read.encoder(name) for name in FRAME_MODALITIES if read.of(name)}
+        saved.setdefault(choice, encoders)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(saved, indent=1) + "\n")
