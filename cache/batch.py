@@ -61,8 +61,33 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class DialogueLayout:
+    """Where each of the U utterances of a batch stands: they are rows of `Batch`, in order."""
+
+    dialogues: int  # D
+    longest: int  # N, utterances of the longest dialogue
+    dialogue: Tensor  # (U,) int64 number of its dialogue
+    position: Tensor  # (U,) int64 from 0 in its dialogue, without gaps
+    speaker: Tensor  # (U,) int64 number of its speaker, by first appearance in the dialogue
+    scored: Tensor  # (U,) bool, False = input alone
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> DialogueLayout:
+        """The same layout with a function applied to every tensor."""
+        return replace(
+            self,
+            dialogue=function(self.dialogue),
+            position=function(self.position),
+            speaker=function(self.speaker),
+            scored=function(self.scored),
+        )
+
+
+@dataclass(frozen=True)
 class Batch:
     """B clips. A modality is absent in a clip if its whole mask row is False.
+
+    Where `dialogues` is given, the clips are the utterances of whole dialogues. A model then
+    predicts those that are scored.
 
     In the conversation setting each row also holds the clips before the target: their text as the
     first part of a pair, their frames before those of the target. A modality is then absent if
@@ -82,9 +107,17 @@ class Batch:
     token_types: Tensor | None = None
     # (B, F) bool, in the conversation setting, True = frame of a clip before the target
     frame_context: Tensor | None = None
+    dialogues: DialogueLayout | None = None  # of batches whose rows are dialogues
 
     def __len__(self) -> int:
         return len(self.clip_ids)
+
+    def scored_clips(self) -> list[int]:
+        """The positions of the clips that a model predicts; without dialogues all of them."""
+        if self.dialogues is None:
+            return list(range(len(self)))
+        positions: list[int] = self.dialogues.scored.nonzero()[:, 0].tolist()
+        return positions
 
     def to(self, device: torch.device) -> Batch:
         """The same batch with every tensor on another device."""
@@ -101,6 +134,8 @@ class Batch:
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
                 changed[field.name] = function(value)
+            elif isinstance(value, DialogueLayout):
+                changed[field.name] = value.map(function)
         return replace(self, **changed)
 
     def keep(self, kept: Tensor) -> Batch:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from semanticmac.cache.batch import Sample, Tokenize, collate, label_matrix
+from semanticmac.cache.batch import Batch, Sample, Tokenize, collate, label_matrix
 from semanticmac.cache.dialogue import ContextClip, context_text, preceding_rows
 from semanticmac.cache.layout import CacheIncomplete
 from semanticmac.cache.manifest import Manifest, Row
@@ -23,6 +23,8 @@ from semanticmac.cache.streams import Streams
 
 if TYPE_CHECKING:
     import pandas
+
+    from semanticmac.cache.dialogue_dataset import DialogueDataset
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class ClipDataset(Dataset[Sample]):
         self.context_rows: list[tuple[Row, ...]] | None = None
         if context_clips:
             self.context_rows = preceding_rows(manifest.rows, rows, context_clips)
-        self._manifest, self._reader = manifest, reader
+        self.manifest, self._reader = manifest, reader
         self._require_embeddings()
 
     def _require_embeddings(self) -> None:
@@ -63,7 +65,7 @@ class ClipDataset(Dataset[Sample]):
             if row.key not in self._reader:
                 missing[row.clip_id] = row.key
         if missing:
-            manifest = self._manifest
+            manifest = self.manifest
             first = next(iter(missing))
             streams = self._reader.lacking(missing[first])
             command = cache_command(manifest.dataset, manifest.corpus, streams)
@@ -74,11 +76,11 @@ class ClipDataset(Dataset[Sample]):
 
     def with_rows(self, rows: Sequence[Row]) -> ClipDataset:
         """Other clips of the same cache, without context."""
-        return ClipDataset(self._manifest, self._reader, rows)
+        return ClipDataset(self.manifest, self._reader, rows)
 
     def with_context(self, context_clips: int) -> ClipDataset:
         """The same clips with at most this many clips of their dialogue before each; 0 = none."""
-        return ClipDataset(self._manifest, self._reader, self.rows, context_clips)
+        return ClipDataset(self.manifest, self._reader, self.rows, context_clips)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -102,6 +104,10 @@ class ClipDataset(Dataset[Sample]):
         return Sample(
             row.clip_id, index, row.text, embeddings.vision, embeddings.audio, row.label, context
         )
+
+    def collate(self, samples: Sequence[Sample], tokenize: Tokenize, label_width: int) -> Batch:
+        """These clips as one padded batch."""
+        return collate(samples, tokenize, label_width, self.widths)
 
     def _context_clip(self, row: Row) -> ContextClip:
         embeddings = self._reader.get(row.key)
@@ -127,7 +133,7 @@ class ClipDataset(Dataset[Sample]):
 
         The embeddings are views of the cache and take no memory. Context clips are not included.
         """
-        task = self._manifest.task
+        task = self.manifest.task
         no_vision = np.empty((0, self.widths.vision), np.float16)
         no_audio = np.empty((0, self.widths.audio), np.float16)
         vision, audio = [], []
@@ -160,7 +166,7 @@ class ClipDataset(Dataset[Sample]):
         columns: dict[str, Any] = {}
         for name in ("clip_id", "split", "text"):
             columns[name] = self._column(name)
-        task = self._manifest.task
+        task = self.manifest.task
         labels = self.labels(1 if task is None else task.width).numpy()
         names = ["label"]
         if task is not None and task.width > 1:
@@ -175,7 +181,7 @@ class ClipDataset(Dataset[Sample]):
 
 
 def make_dataloader(
-    dataset: ClipDataset,
+    dataset: ClipDataset | DialogueDataset,
     batch_size: int,
     tokenize: Tokenize,
     label_width: int,
@@ -184,8 +190,10 @@ def make_dataloader(
     batches: Iterable[Sequence[int]] | None = None,
     workers: int = 0,
     pin_memory: bool = False,
-) -> DataLoader[Sample]:
+) -> DataLoader[Any]:
     """Batches of a split, in its order or, with a generator, in a new random order in each epoch.
+
+    With a DialogueDataset, each row of a batch is a dialogue: read "dialogue" for "clip" below.
 
     batches: positions of the clips of each batch, instead of batch_size and shuffle. workers:
     processes that make batches in advance; 0 = the calling process makes them. pin_memory: for
@@ -194,5 +202,5 @@ def make_dataloader(
     order: dict[str, Any] = {"batch_sampler": batches}
     if batches is None:
         order = {"batch_size": batch_size, "shuffle": shuffle is not None, "generator": shuffle}
-    pad = partial(collate, tokenize=tokenize, label_width=label_width, widths=dataset.widths)
+    pad = partial(dataset.collate, tokenize=tokenize, label_width=label_width)
     return DataLoader(dataset, num_workers=workers, pin_memory=pin_memory, collate_fn=pad, **order)
