@@ -47,6 +47,22 @@ def no_text(texts: Sequence[str], contexts: Sequence[str] | None = None) -> NoTo
 
 
 @dataclass(frozen=True)
+class ClipInput:
+    """What a model reads of one clip. vision and audio are read-only views, None = absent."""
+
+    text: str
+    vision: np.ndarray | None  # (F, E_v) float16
+    audio: np.ndarray | None  # (F, E_a) float16
+    # (F,) bool, False = this frame was dropped; None = every frame is there
+    vision_kept: np.ndarray | None = None
+    audio_kept: np.ndarray | None = None
+
+
+# Drops parts of a clip; the first argument is its clip_id.
+Corrupt = Callable[[str, ClipInput], ClipInput]
+
+
+@dataclass(frozen=True)
 class Sample:
     """One clip. vision and audio are read-only views of the cache, None = absent."""
 
@@ -58,6 +74,9 @@ class Sample:
     label: list[float] | None
     # the clips before it, oldest first; None in the utterance setting
     context: tuple[ContextClip, ...] | None = None
+    # (F,) bool, False = this frame was dropped; None = every frame is there
+    vision_kept: np.ndarray | None = None
+    audio_kept: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +212,8 @@ class PlacedClip:
     audio: np.ndarray | None
     start: int
     end: int
+    vision_kept: np.ndarray | None = None
+    audio_kept: np.ndarray | None = None
 
 
 def timeline(sample: Sample) -> list[PlacedClip]:
@@ -209,7 +230,8 @@ def timeline(sample: Sample) -> list[PlacedClip]:
         for frames in (clip.vision, clip.audio):
             if frames is not None:
                 end = max(end, start + len(frames))
-        placed.append(PlacedClip(clip.vision, clip.audio, start, end))
+        kept = (clip.vision_kept, clip.audio_kept)
+        placed.append(PlacedClip(clip.vision, clip.audio, start, end, *kept))
         start = end
     return placed
 
@@ -234,18 +256,31 @@ def _pad(
     audio_mask = np.zeros_like(vision_mask)
     for i, placed in enumerate(timelines):
         for clip in placed:
-            if clip.vision is not None:
-                vision[i, clip.start : clip.start + len(clip.vision)] = clip.vision
-                vision_mask[i, clip.start : clip.start + len(clip.vision)] = True
-            if clip.audio is not None:
-                audio[i, clip.start : clip.start + len(clip.audio)] = clip.audio
-                audio_mask[i, clip.start : clip.start + len(clip.audio)] = True
+            _place(
+                clip.vision, clip.vision_kept, vision[i, clip.start :], vision_mask[i, clip.start :]
+            )
+            _place(clip.audio, clip.audio_kept, audio[i, clip.start :], audio_mask[i, clip.start :])
     return _PaddedFrames(
         torch.from_numpy(vision).float(),
         torch.from_numpy(vision_mask),
         torch.from_numpy(audio).float(),
         torch.from_numpy(audio_mask),
     )
+
+
+def _place(
+    source: np.ndarray | None, kept: np.ndarray | None, frames: np.ndarray, mask: np.ndarray
+) -> None:
+    """Copies a clip to the first frames of a row. A dropped frame stays zero and masked."""
+    if source is None:
+        return
+    count = len(source)
+    if kept is None:
+        frames[:count] = source
+        mask[:count] = True
+    else:
+        frames[:count][kept] = source[kept]
+        mask[:count] = kept
 
 
 def label_matrix(labels: Sequence[list[float] | None], width: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from semanticmac.cache.batch import Batch, Sample, Tokenize, collate, label_matrix
+from semanticmac.cache.batch import (
+    Batch,
+    ClipInput,
+    Corrupt,
+    Sample,
+    Tokenize,
+    collate,
+    label_matrix,
+)
 from semanticmac.cache.dialogue import ContextClip, context_text, preceding_rows
 from semanticmac.cache.layout import CacheIncomplete
 from semanticmac.cache.manifest import Manifest, Row
@@ -54,6 +63,7 @@ class ClipDataset(Dataset[Sample]):
         if context_clips:
             self.context_rows = preceding_rows(manifest.rows, rows, context_clips)
         self.manifest, self._reader = manifest, reader
+        self._corrupt: Corrupt | None = None
         self._require_embeddings()
 
     def _require_embeddings(self) -> None:
@@ -76,11 +86,22 @@ class ClipDataset(Dataset[Sample]):
 
     def with_rows(self, rows: Sequence[Row]) -> ClipDataset:
         """Other clips of the same cache, without context."""
-        return ClipDataset(self.manifest, self._reader, rows)
+        return self._like(ClipDataset(self.manifest, self._reader, rows))
 
     def with_context(self, context_clips: int) -> ClipDataset:
         """The same clips with at most this many clips of their dialogue before each; 0 = none."""
-        return ClipDataset(self.manifest, self._reader, self.rows, context_clips)
+        return self._like(ClipDataset(self.manifest, self._reader, self.rows, context_clips))
+
+    def _like(self, other: ClipDataset) -> ClipDataset:
+        """The other clips, without what is dropped here too."""
+        other._corrupt = self._corrupt
+        return other
+
+    def corrupted(self, corrupt: Corrupt) -> ClipDataset:
+        """The same clips without what `corrupt` drops, in the clips and in their context."""
+        changed = copy(self)
+        changed._corrupt = corrupt
+        return changed
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,12 +118,20 @@ class ClipDataset(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         row = self.rows[index]
-        embeddings = self._reader.get(row.key)
+        clip = self._input(row)
         context = None
         if self.context_rows is not None:
             context = tuple(self._context_clip(before) for before in self.context_rows[index])
         return Sample(
-            row.clip_id, index, row.text, embeddings.vision, embeddings.audio, row.label, context
+            row.clip_id,
+            index,
+            clip.text,
+            clip.vision,
+            clip.audio,
+            row.label,
+            context,
+            clip.vision_kept,
+            clip.audio_kept,
         )
 
     def collate(self, samples: Sequence[Sample], tokenize: Tokenize, label_width: int) -> Batch:
@@ -110,8 +139,13 @@ class ClipDataset(Dataset[Sample]):
         return collate(samples, tokenize, label_width, self.widths)
 
     def _context_clip(self, row: Row) -> ContextClip:
+        clip = self._input(row)
+        return ContextClip(clip.text, clip.vision, clip.audio, clip.vision_kept, clip.audio_kept)
+
+    def _input(self, row: Row) -> ClipInput:
         embeddings = self._reader.get(row.key)
-        return ContextClip(row.text, embeddings.vision, embeddings.audio)
+        clip = ClipInput(row.text, embeddings.vision, embeddings.audio)
+        return clip if self._corrupt is None else self._corrupt(row.clip_id, clip)
 
     def texts(self) -> tuple[list[str], list[str] | None]:
         """The text of every clip and the text of its context; None in the utterance setting."""

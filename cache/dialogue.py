@@ -17,6 +17,9 @@ class ContextClip:
     text: str
     vision: np.ndarray | None  # (F, E) float16
     audio: np.ndarray | None  # (F, E) float16
+    # (F,) bool, False = this frame was dropped; None = every frame is there
+    vision_kept: np.ndarray | None = None
+    audio_kept: np.ndarray | None = None
 
 
 def context_text(clips: Iterable[ContextClip | Row]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.utils.data import Dataset
 
-from semanticmac.cache.batch import Batch, DialogueLayout, Sample, Tokenize, collate
+from semanticmac.cache.batch import Batch, Corrupt, DialogueLayout, Sample, Tokenize, collate
 from semanticmac.cache.dataset import ClipDataset
 from semanticmac.cache.manifest import Row
 from semanticmac.cache.windows import Window, WindowSize, dialogue_windows
@@ -41,6 +41,10 @@ class DialogueDataset(Dataset[DialogueSample]):
                 utterances[row.clip_id] = row
         self._utterances = clips.with_rows(tuple(utterances.values()))
         self._index = {clip_id: number for number, clip_id in enumerate(utterances)}
+
+    def corrupted(self, corrupt: Corrupt) -> DialogueDataset:
+        """The same dialogues without what `corrupt` drops."""
+        return DialogueDataset(self.clips.corrupted(corrupt), self.size)
 
     def __len__(self) -> int:
         """The number of windows."""

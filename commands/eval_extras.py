@@ -11,9 +11,9 @@ from semanticmac.commands.ui.screen import err
 if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.core import ProgressFn
-    from semanticmac.eval.corruption import CorruptionScores
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.eval.evaluate import Evaluation
+    from semanticmac.eval.missing.subsets import CorruptionScores
     from semanticmac.eval.report.results_table import ResultsTable
 
 
@@ -75,7 +75,7 @@ def _add_comparisons(added: ExtraResults, results: list[ScoredRun]) -> None:
 
 
 def _add_subsets(added: ExtraResults, data: EvalData, split: str, progress: ProgressFn) -> None:
-    from semanticmac.eval.corruption import score_subsets
+    from semanticmac.eval.missing.subsets import score_subsets
     from semanticmac.eval.report.analysis_tables import subsets_table
 
     def report(done: int, total: int) -> None:
@@ -87,7 +87,7 @@ def _add_subsets(added: ExtraResults, data: EvalData, split: str, progress: Prog
 
 
 def _add_corruption(added: ExtraResults, data: EvalData, split: str, progress: ProgressFn) -> None:
-    from semanticmac.eval.corruption import score_corruption
+    from semanticmac.eval.missing.subsets import score_corruption
     from semanticmac.eval.report.analysis_tables import corruption_table
 
     def report(done: int, total: int) -> None:

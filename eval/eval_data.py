@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from semanticmac.cache.batch import Batch
+from semanticmac.cache.batch import Batch, Corrupt
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
@@ -17,6 +17,7 @@ from semanticmac.cache.rebuild import cache_command
 from semanticmac.cache.streams import Streams
 from semanticmac.core import SPLITS
 from semanticmac.eval.predict import predict
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import RunError
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import TrainedModel
@@ -65,20 +66,29 @@ class EvalData:
             )
         return rows
 
-    def batches(self, rows: Sequence[Row]) -> Iterator[Batch]:
-        """These clips in their order, padded and tokenised as in training."""
-        info = self.trained.info
+    def batches(self, rows: Sequence[Row], corrupt: Corrupt | None = None) -> Iterator[Batch]:
+        """These clips in their order, padded and tokenised as in training.
+
+        corrupt: drops parts of each clip first.
+        """
+        info, tokenize = self.trained.info, self.trained.tokenize
         clips = ClipDataset(self.manifest, self.reader, rows, info.model.clips_before)
-        yield from make_dataloader(clips, BATCH_CLIPS, self.trained.tokenize, info.task.width)
+        if corrupt is not None:
+            clips = clips.corrupted(corrupt)
+            # Texts without some words are read once.
+            if isinstance(tokenize, Tokenizer):
+                tokenize = tokenize.without_memory()
+        yield from make_dataloader(clips, BATCH_CLIPS, tokenize, info.task.width)
 
     def predict(
         self,
         rows: Sequence[Row],
         without: Sequence[str] = (),
         change: Callable[[Batch], Batch] | None = None,
+        corrupt: Corrupt | None = None,
     ) -> Predictions:
-        """Predictions of these clips; `change` may drop frames or modalities of a batch first."""
-        batches = self.batches(rows)
+        """Predictions of these clips; `corrupt` changes each clip first, `change` each batch."""
+        batches = self.batches(rows, corrupt)
         changed = batches if change is None else map(change, batches)
         return predict(self.trained.model, changed, self.device, without)
 

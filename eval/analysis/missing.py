@@ -18,15 +18,15 @@ from semanticmac.eval.analysis.figure import (
     figure,
     plotted,
 )
-from semanticmac.eval.corruption import (
+from semanticmac.eval.eval_data import EvalData
+from semanticmac.eval.metrics.scores import find
+from semanticmac.eval.missing.subsets import (
     KINDS,
     CorruptionScores,
     SubsetScores,
     score_corruption,
     score_subsets,
 )
-from semanticmac.eval.eval_data import EvalData
-from semanticmac.eval.metrics.scores import find
 
 COLUMNS = ("kept", "loss", "rate", "metric", "value")
 EXPLANATION = (

@@ -8,9 +8,9 @@ from dataclasses import replace
 from semanticmac.core import counted
 from semanticmac.eval.calibration import Agreement, Bin, Calibration
 from semanticmac.eval.compare import Comparison
-from semanticmac.eval.corruption import CorruptionScores, SubsetScores
 from semanticmac.eval.metrics.paired import Difference
 from semanticmac.eval.metrics.scores import Scores, find
+from semanticmac.eval.missing.subsets import CorruptionScores, SubsetScores
 from semanticmac.eval.report.formatting import percent, plain
 from semanticmac.eval.report.results_table import (
     Cell,

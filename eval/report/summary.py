@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from semanticmac.core import counted
 from semanticmac.eval.calibration import agreement, calibration
-from semanticmac.eval.corruption import score_subsets
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.metrics.scores import find
+from semanticmac.eval.missing.subsets import score_subsets
 from semanticmac.eval.report.formatting import joined, percent, plain
 from semanticmac.eval.report.results_table import Cell, format_cell, metric_cell
 from semanticmac.run.metric import Metric, digits_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,18 @@ class Tokenizer:
         # Every epoch asks for all texts again, so they are tokenised once.
         self._texts: dict[str, TokenizedText] = {}
         self._pairs: dict[tuple[str, str], TokenizedText | None] = {}
+        self._remembers = True
+
+    def without_memory(self) -> Tokenizer:
+        """The same tokenizer for texts that it reads once, such as texts with dropped words."""
+        other = copy(self)
+        other._texts, other._pairs, other._remembers = {}, {}, False
+        return other
+
+    @property
+    def unknown_token(self) -> str:
+        """The token that stands for an unknown word; empty where the tokenizer has none."""
+        return str(self.tokenizer.unk_token or "")
 
     @classmethod
     def load(
@@ -96,6 +109,9 @@ class Tokenizer:
         A row without words in text and context is absent: its mask is False. Empty, blank and
         invisible characters are no words. A text with an empty context is read alone.
         """
+        if not self._remembers:
+            self._texts.clear()
+            self._pairs.clear()
         unknown = [text for text in dict.fromkeys(texts) if text not in self._texts]
         self._texts.update(zip(unknown, self.tokenize_texts(unknown), strict=True))
         rows = [self._texts[text] for text in texts]

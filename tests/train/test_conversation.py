@@ -104,7 +104,8 @@ def test_a_scene_like_mustard_s_is_context_without_label_and_split(
         0,
         3,
     ]
-    assert {field.name for field in fields(ContextClip)} == {"text", "vision", "audio"}
+    names = {field.name for field in fields(ContextClip)}
+    assert names == {"text", "vision", "audio", "vision_kept", "audio_kept"}
 
 
 def test_neither_the_future_nor_any_label_reaches_the_inputs(
