@@ -1,6 +1,7 @@
 """Time of a training step with fusion=prefix over a bare step of its decoder.
 
     python -m benchmarks.prefix_step [--rounds 5] [--tokens 128] [--layers 12] [--device cuda]
+    python -m benchmarks.prefix_step --affect-tokens 4        # --set perceiver_tokens=4
 
 The decoder has the shape of SmolLM-135M (width 576, 9 heads, 3 of keys) with random weights, LoRA
 of rank 16 on all linear layers, and `--layers` layers. The bare step reads the same texts and has a
@@ -91,11 +92,23 @@ class Bare:
 
 def main() -> None:
     options = arguments(
-        __doc__, rounds=5, tokens=128, layers=12, clips=8, threads=cores(), device="cpu"
+        __doc__,
+        rounds=5,
+        tokens=128,
+        layers=12,
+        clips=8,
+        affect_tokens=8,
+        threads=cores(),
+        device="cpu",
     )
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
-    settings = {"fusion": "prefix", "lora_rank": 16, "batch_size": options.clips}
+    settings = {
+        "fusion": "prefix",
+        "lora_rank": 16,
+        "batch_size": options.clips,
+        "perceiver_tokens": options.affect_tokens,
+    }
     config = override(preset("mosi"), settings)
     config = replace(config, precision="float32")
     batch = random_batch(config, options.tokens).to(device)
