@@ -19,9 +19,10 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
+from semanticmac.model.registry import SEMANTICMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig, override, with_name
 from semanticmac.train.data import open_data, resolve
 from semanticmac.train.distributed import DistributedContext, init_distributed
 from semanticmac.train.loop import train
@@ -72,7 +73,7 @@ def gradients(distributed: DistributedContext, about: dict[str, Any]) -> None:
 
 def whole(distributed: DistributedContext, about: dict[str, Any]) -> None:
     data = open_data(CacheLayout(Path(about["cache"])), "planted")
-    config = override(TrainConfig("planted"), about["settings"])
+    config = override(with_name("planted", about.get("model", SEMANTICMAC)), about["settings"])
 
     def progress(stage: str, done: int, total: int, failed: int) -> None:
         if distributed.is_main and done == about.get("kill_at"):

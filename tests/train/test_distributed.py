@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.model.registry import BUILT_IN
+from semanticmac.train.config import setting_parts
 from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
 
 CHILD = Path(__file__).parent / "distributed_child.py"
@@ -74,13 +77,17 @@ def settings(small: dict[str, Any], families: dict[str, str]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def one(corpus: str, settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a process alone leaves."""
+    folder = tmp_path_factory.mktemp("one")
+    child_module().do(SINGLE_PROCESS, jobs(folder, corpus, settings))
+    return folder
+
+
+def child_module() -> ModuleType:
     spec = importlib.util.spec_from_file_location("distributed_child", CHILD)
     assert spec is not None and spec.loader is not None
     child = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(child)
-    folder = tmp_path_factory.mktemp("one")
-    child.do(SINGLE_PROCESS, jobs(folder, corpus, settings))
-    return folder
+    return child
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +148,7 @@ def test_losses_gradients_and_banks_are_those_of_one_process(
 
 
 def test_a_run_of_two_processes_is_that_of_one(one: Path, two: Path) -> None:
-    logs = [
-        [json.loads(line) for line in (of / "run" / "log.jsonl").read_text().splitlines()]
-        for of in (one, two)
-    ]
+    logs = [read_log(of / "run") for of in (one, two)]
     assert [len(log) for log in logs] == [2 * 6 + 2] * 2
     for mine, theirs in zip(*logs, strict=True):
         assert mine.keys() == theirs.keys()
@@ -168,3 +172,39 @@ def test_two_processes_go_on_to_the_bit(
     done = in_two([job])
     assert done.returncode == 0, done.stderr
     assert files_of(tmp_path / "run") == files_of(two / "whole")
+
+
+def of_model(name: str, corpus: str, language: str, folder: Path) -> dict[str, Any]:
+    """A training of a published fusion without dropout, so that processes draw nothing."""
+    settings: dict[str, Any] = {"language": language, "max_tokens": 16, "epochs": 1}
+    settings |= {"batch_size": 4, "seed": 3}
+    for key in setting_parts(name):
+        if key.endswith("dropout"):
+            settings[key] = 0.0
+    run = str(folder / name)
+    return {"what": "train", "cache": corpus, "settings": settings, "model": name, "run": run}
+
+
+def test_published_fusions_learn_the_same_in_two_processes(
+    corpus: str, families: dict[str, str], tmp_path: Path
+) -> None:
+    # LNLN draws in each step which frames are hidden: each process for its own clips.
+    names = [name for name in BUILT_IN if name != "lnln"]
+    jobs_of_both = {}
+    for side in ("one", "two"):
+        jobs_of_both[side] = [
+            of_model(name, corpus, families["still"], tmp_path / side) for name in names
+        ]
+    child_module().do(SINGLE_PROCESS, jobs_of_both["one"])
+    done = in_two(jobs_of_both["two"])
+    assert done.returncode == 0, done.stderr
+    for name in names:
+        alone, together = (read_log(tmp_path / side / name) for side in ("one", "two"))
+        assert len(alone) == len(together) == 6 + 1, name
+        for mine, theirs in zip(alone, together, strict=True):
+            for key in mine.keys() & {"loss", "gradient_norm", "valid"}:
+                assert mine[key] == pytest.approx(theirs[key], rel=2e-3, abs=1e-5), (name, mine)
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
