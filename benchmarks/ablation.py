@@ -120,7 +120,9 @@ def epoch_from_cache(
     batches = make_dataloader(
         dataset, config.batch_size, tokenize, 1, shuffle=torch.Generator().manual_seed(0)
     )
-    trainer = Trainer(config, "regression", model, dataset.labels(1), len(batches), SINGLE_PROCESS)
+    trainer = Trainer(
+        config, Task("regression"), model, dataset.labels(1), len(batches), SINGLE_PROCESS
+    )
 
     def epoch() -> None:
         for batch in batches:

@@ -21,6 +21,7 @@ from transformers import AutoModel, LlamaConfig
 
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
 from semanticmac.cache.batch import Batch
+from semanticmac.core import Task
 from semanticmac.model.language.finetuning import limit_learning
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.pooling import pool
@@ -115,7 +116,9 @@ def main() -> None:
 
     model = SemanticMAC(config.model, decoder(options.layers, device)).to(device).train()
     truth = torch.randn(CLIPS, 1, device=device)
-    trainer = Trainer(config, "regression", model, truth, CLIPS // options.clips, SINGLE_PROCESS)
+    trainer = Trainer(
+        config, Task("regression"), model, truth, CLIPS // options.clips, SINGLE_PROCESS
+    )
     more = 2 * config.model.perceiver_tokens + 1
     bare = Bare(config, options.layers, device, batch, 0)
     longer = Bare(config, options.layers, device, batch, more)

@@ -22,7 +22,7 @@ from transformers import BertConfig, BertModel
 
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
 from semanticmac.cache.batch import Batch
-from semanticmac.core import SUB_TASKS
+from semanticmac.core import SUB_TASKS, Task
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.train.batches import TrainBatch
@@ -67,7 +67,12 @@ class Whole:
         self.model = SemanticMAC(config.model, language).to(device).train()
         truth = torch.randn(CLIPS, 1, device=device)
         self.trainer = Trainer(
-            config, "regression", self.model, truth, CLIPS // config.batch_size, SINGLE_PROCESS
+            config,
+            Task("regression"),
+            self.model,
+            truth,
+            CLIPS // config.batch_size,
+            SINGLE_PROCESS,
         )
         self.rows = list(range(len(self.batch)))
 
@@ -119,7 +124,7 @@ class Whole:
             "interaction": lambda: [*model.interaction(tokens, masks)],
             "heads": heads,
             "losses": lambda: [
-                objective(CONFIG, "regression", said, labels.targets(batch.rows), None).total
+                objective(CONFIG, Task("regression"), said, labels.targets(batch.rows), None).total
             ],
         }
         return {name: self.forth_and_back(module) for name, module in modules.items()} | {

@@ -7,6 +7,7 @@ splits therefore needs no encoding, and another encoder does not change the mani
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,8 @@ class Row:
     duration_s: float
     has_vision: bool
     has_audio: bool
-    label: list[float] | None  # target vector (core.Task), None = not annotated
+    # target vector (core.Task), None = not annotated; a single score may be NaN
+    label: list[float] | None
     label_text: list[float] | None = None
     label_audio: list[float] | None = None
     label_vision: list[float] | None = None
@@ -105,7 +107,7 @@ class Manifest:
             "format": _FORMAT,
             "dataset": self.dataset,
             "corpus": self.corpus,
-            "task": None if self.task is None else asdict(self.task),
+            "task": None if self.task is None else self.task.to_dict(),
             "sampling": None if self.sampling is None else self.sampling.to_dict(),
             "notes": list(self.notes),
             "seal": EMPTY_CHECKSUM,
@@ -141,16 +143,28 @@ class Manifest:
             )
         task = header["task"]
         if task is not None:
-            task = Task(**{**task, "classes": tuple(task["classes"])})
+            task = Task.from_dict(task)
         names = [field.name for field in fields(Row)]
+        records = table.select(names).to_pylist()
+        if task is not None and task.kind == "regression" and task.width > 1:
+            _share_nan(records)
         return cls(
             dataset=header["dataset"],
             task=task,
             sampling=_sampling(header),
-            rows=tuple(Row(**row) for row in table.select(names).to_pylist()),
+            rows=tuple(Row(**record) for record in records),
             notes=tuple(header["notes"]),
             corpus=header["corpus"],
         )
+
+
+def _share_nan(records: list[dict[str, Any]]) -> None:
+    """Makes every score that is not annotated `math.nan` itself, so that equal rows are equal."""
+    for record in records:
+        for column in ("label", "label_text", "label_audio", "label_vision"):
+            for place, score in enumerate(record[column] or ()):
+                if math.isnan(score):
+                    record[column][place] = math.nan
 
 
 def _sampling(header: dict[str, Any]) -> Sampling | None:

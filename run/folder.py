@@ -82,6 +82,7 @@ class RunInfo:
     def write(self, folder: Path) -> None:
         """Writes run.json."""
         content = asdict(self)
+        content["task"] = self.task.to_dict()
         content["streams"] = self.streams.to_dict()
         content["checksum"] = EMPTY_CHECKSUM
         text = json.dumps(content, indent=1, allow_nan=False)
@@ -118,12 +119,11 @@ class RunInfo:
         content = current_content(saved)
         if content.pop("checksum", None) is not None:
             read_checksummed(path)
-        task = content["task"]
         model = _without_lists(content["model"])
         if model.get("method") is not None:
             settings = model_entry(model["name"]).settings
             model["method"] = settings(**_without_lists(model["method"]))
-        content["task"] = Task(**{**task, "classes": tuple(task["classes"])})
+        content["task"] = Task.from_dict(content["task"])
         content["model"] = ModelConfig(**model)
         content["streams"] = Streams.from_dict(content["streams"])
         return cls(**content)

@@ -49,6 +49,7 @@ VALIDATION_METRICS = {
     for metric in (
         ValidationMetric("validation L1 loss", "L1", "number"),
         ValidationMetric("validation MSE loss", "MSE", "number"),
+        ValidationMetric("validation CCC loss", "1 − CCC", "number"),
         ValidationMetric("validation weighted F1", "weighted F1", "percent"),
     )
 }

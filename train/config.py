@@ -70,7 +70,9 @@ class TrainConfig:
     schedule: Literal["constant", "cosine"] = described(
         "constant", "learning rates after the warm-up over the first epoch"
     )
-    regression_loss: Literal["l1", "mse"] = described("l1", "loss of a score")
+    regression_loss: Literal["l1", "mse", "ccc"] = described(
+        "l1", "loss of scores; ccc: 1 − CCC over the batch, which it needs to be large"
+    )
     class_weights: Literal["none", "balanced"] = described(
         "none", "balanced: a rare class has a greater weight in the task loss"
     )

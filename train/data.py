@@ -132,6 +132,8 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
             "class_weights=balanced needs classes, but the task is regression: "
             "use class_weights=none"
         )
+    if data.task.kind == "regression":
+        _require_scores(config, data)
     modalities = tuple(name for name in config.model.modalities if name in data.modalities)
     if not modalities:
         available = " and ".join(data.modalities) or "nothing at all"
@@ -153,6 +155,30 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
         audio=_resolved(config.audio, data.streams.encoder("audio")),
         model=model,
     )
+
+
+def _require_scores(config: TrainConfig, data: TrainData) -> None:
+    """Raises TrainError where a score cannot be learned from these clips with this loss."""
+    uses_ccc = config.regression_loss == "ccc"
+    if uses_ccc and config.batch_size < 2:
+        raise TrainError(
+            f"regression_loss=ccc compares the clips of a batch, but batch_size={config.batch_size}"
+            ": give a batch_size of 2 or more (32 or more is usual)"
+        )
+    for split, clips in (("train", data.train), ("valid", data.valid)):
+        truth = clips.labels(data.task.width)
+        for name, column in zip(data.task.names, truth.T, strict=True):
+            known = column[~column.isnan()]
+            if not len(known):
+                raise TrainError(
+                    f"no {split} clip of {data.manifest.dataset} has the score {name!r}: annotate "
+                    "some, or leave this column out"
+                )
+            if uses_ccc and len(known.unique()) < 2:
+                raise TrainError(
+                    f"regression_loss=ccc: the score {name!r} is the same in every {split} clip of "
+                    f"{data.manifest.dataset}, so that its CCC is undefined. Use regression_loss=l1"
+                )
 
 
 def _resolved(asked: str, encoder: str) -> str:

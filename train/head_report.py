@@ -163,11 +163,12 @@ def _errors(task: Task, predictions: Predictions) -> np.ndarray:
     """(N,) NaN where a clip has no label: |ŷ − y|, or the share of wrong classes."""
     outputs, truth = predictions.multimodal, predictions.truth
     if task.kind == "regression":
-        wrong = np.abs(outputs - truth)
+        wrong = np.abs(outputs - truth) * task.loss_weights
     elif task.kind == "single-label":
         wrong = (outputs.argmax(1) != truth.argmax(1)).astype(float)[:, None]
     else:
         wrong = ((outputs > 0) != (truth > 0.5)).astype(float)
-    errors: np.ndarray = wrong.mean(axis=1)
-    errors[np.isnan(truth).any(axis=1)] = np.nan
-    return errors
+    wrong[np.isnan(truth)] = np.nan
+    known = ~np.isnan(wrong)
+    sums, counts = np.nansum(wrong, axis=1), known.sum(axis=1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)

@@ -109,7 +109,7 @@ def validate(trainer: Trainer, reader: BatchReader) -> Score:
     predictions = join_predictions([part for part in parts if part is not None])
     require_finite(predictions, trainer.epoch)
     if mixture is not None:
-        predictions = fit_on(mixture, predictions, reader.data.task.kind, trainer.config)
+        predictions = fit_on(mixture, predictions, reader.data.task, trainer.config)
     return validation_score(reader.data.task, predictions, trainer.config.regression_loss)
 
 
@@ -174,7 +174,7 @@ def _open_session(
         model = build_network(config.model, language.model).to(device)
         truth = data.train.labels(data.task.width).to(device)
         steps_per_epoch = reader.sampler.steps_per_epoch
-        trainer = Trainer(config, data.task.kind, model, truth, steps_per_epoch, distributed)
+        trainer = Trainer(config, data.task, model, truth, steps_per_epoch, distributed)
         if saved is not None:
             for earlier in islice(read_epochs(run / "log.jsonl"), metadata.epoch - 1):
                 callbacks.on_epoch(earlier)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from semanticmac.core import SUB_TASKS, Kind
+from semanticmac.core import SUB_TASKS, Task
 from semanticmac.model.head_mixture import (
     MULTIMODAL,
     PAIRS,
@@ -31,7 +31,7 @@ BEYOND_LIMIT = 0.05
 
 
 def fit_on(
-    mixture: HeadMixture, predictions: Predictions, kind: Kind, config: TrainConfig
+    mixture: HeadMixture, predictions: Predictions, task: Task, config: TrainConfig
 ) -> Predictions:
     """Fits the mixture on validation predictions; returns them with the mixture's in place of ŷ_M.
 
@@ -40,7 +40,7 @@ def fit_on(
     outputs = torch.from_numpy(predictions.outputs)
     present = torch.from_numpy(predictions.present)
     truth = torch.from_numpy(predictions.truth)
-    mixture.set(*fit_mixture(outputs, truth, present, kind, config.regression_loss), kind)
+    mixture.set(*fit_mixture(outputs, truth, present, task, config.regression_loss), task.kind)
     mixed = predictions.outputs.copy()
     mixed[:, MULTIMODAL] = mixture(outputs, present).numpy()
     return replace(predictions, outputs=mixed)
@@ -50,7 +50,7 @@ def fit_mixture(
     predictions: Tensor,
     truth: Tensor,
     present: Tensor,
-    kind: Kind,
+    task: Task,
     regression: RegressionLoss = "l1",
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Outputs (N, 5, K), labels (N, K), present (N, 3) of validation → weights, limits, scales.
@@ -61,10 +61,10 @@ def fit_mixture(
     disagreement of two modalities. Clips without a label (NaN) are left out; without any label
     the multimodal head has all the weight.
     """
-    labelled = ~truth.isnan().any(1) & present.any(1)
+    labelled = ~truth.isnan().all(1) & present.any(1)
     predictions, truth, present = predictions[labelled], truth[labelled], present[labelled]
-    scales = _scales(predictions, truth, kind)
-    heads = normalised(predictions, scales, kind)
+    scales = _scales(predictions, truth, task)
+    heads = normalised(predictions, scales, task.kind)
     weights = torch.zeros(len(SUB_TASKS), dtype=predictions.dtype)
     limits = torch.full((len(PAIRS),), torch.inf, dtype=predictions.dtype)
     if len(heads) < 2:
@@ -76,7 +76,7 @@ def fit_mixture(
     def losses(weights: Tensor) -> Tensor:
         """(N,) of the mixture with these weights."""
         mixed = lead + (weights[:, None] * shift).sum(1)
-        return clip_losses(mixed, truth, kind, regression)
+        return clip_losses(mixed, truth, task, regression)
 
     weights[TEXT if present[:, 0].any() else MULTIMODAL] = 1.0
     corners = torch.eye(len(SUB_TASKS), dtype=predictions.dtype)
@@ -95,25 +95,25 @@ def fit_mixture(
             value = _penalised(losses(candidate), candidate, penalty)
             if value < best - 1e-6:
                 best, weights, improved = value, candidate, True
-    for number, column in enumerate(disagreements(heads, present, kind).unbind(1)):
+    for number, column in enumerate(disagreements(heads, present, task.kind).unbind(1)):
         if column.any():
             limits[number] = column.quantile(1 - BEYOND_LIMIT)
     return weights, limits, scales
 
 
-def _scales(predictions: Tensor, truth: Tensor, kind: Kind) -> Tensor:
+def _scales(predictions: Tensor, truth: Tensor, task: Task) -> Tensor:
     """(5,): for each head the factor of its logits with the least loss on these clips.
 
     Without it a head that knows nothing would get weight, only because it softens another one that
     is too sure. 1 for a regression, and for a head without finite outputs.
     """
     scales = torch.ones(predictions.shape[1], dtype=predictions.dtype)
-    if kind == "regression" or not len(predictions):
+    if task.kind == "regression" or not len(predictions):
         return scales
     for head in range(predictions.shape[1]):
         losses = []
         for scale in SCALES:
-            losses.append(float(clip_losses(scale * predictions[:, head], truth, kind).mean()))
+            losses.append(float(clip_losses(scale * predictions[:, head], truth, task).mean()))
         scales[head] = SCALES[min(range(len(SCALES)), key=losses.__getitem__)]
     return scales
 

@@ -49,11 +49,13 @@ class PseudoLabels:
     def __init__(self, truth: Tensor, width: int, config: PseudoLabelConfig | None = None) -> None:
         """truth: y (N, K), labels of the train clips, NaN = unlabelled; width: d of the banks.
 
+        A single score of a labelled clip may be NaN: it has no pseudo label.
+
         All tensors have the device and dtype of `truth`.
         """
         self.config = config or PseudoLabelConfig()
         self.truth = truth
-        self.labelled = ~truth.isnan().any(1)  # (N,)
+        self.labelled = ~truth.isnan().all(1)  # (N,)
         self.epoch = 1
         self.labels = truth.expand(4, *truth.shape).clone()  # ŷ (4, N, K)
         # The latest representation of each clip (4, N, d), and whether there is one (4, N).
@@ -143,8 +145,9 @@ def movement(
     valid: True = the clip has a representation and a label.
 
     Δ_i = (1/k) Σ_{j ∈ kNN(i)} exp(−D_ij²) · (y_j − y_i). With fewer than k other valid clips k is
-    their number; a clip that is not valid, or alone, has Δ = 0. As 0 ≤ exp(−D²) ≤ 1, y + Δ stays
-    within the range of the valid labels.
+    their number; a clip that is not valid, or alone, has Δ = 0. Several scores share the neighbours
+    and the kernel, and each moves by itself, over the neighbours that have this score (not NaN). As
+    0 ≤ exp(−D²) ≤ 1, y + Δ stays within the range of the valid labels.
     """
     indices, distances = neighbours(bank, k, valid)
     if indices.shape[1] == 0:
@@ -153,7 +156,9 @@ def movement(
         # A distance of 0 to every neighbour leaves a kernel of 1.
         distances = distances / distances[valid].median().clamp(min=1e-12)
     closeness = distances.square().neg().exp()[..., None]  # (N, k, 1)
-    moved = (closeness * (truth[indices] - truth[:, None])).mean(1)  # (N, K)
+    difference = truth[indices] - truth[:, None]  # (N, k, K)
+    neighbour_count = (~difference.isnan()).sum(1).clamp(min=1)  # (N, K)
+    moved = (closeness * difference.nan_to_num(0.0)).sum(1) / neighbour_count
     return moved.masked_fill(~valid[:, None], 0.0)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from semanticmac.core import Kind
+from semanticmac.core import Task
 from semanticmac.model.build import Network
 from semanticmac.model.language.base import kept_tensors, load_kept_tensors
 from semanticmac.model.registry import SEMANTICMAC
@@ -33,14 +33,14 @@ class Trainer:
     def __init__(
         self,
         config: TrainConfig,
-        kind: Kind,
+        task: Task,
         model: Network,
         truth: Tensor,
         steps_per_epoch: int,
         distributed: DistributedContext,
     ) -> None:
         """truth: (N, K) labels of the train clips on the model's device, NaN = not labelled."""
-        self.config, self.kind, self.distributed = config, kind, distributed
+        self.config, self.task, self.distributed = config, task, distributed
         self.device = truth.device
         self.steps_per_epoch = steps_per_epoch
         self.total_steps = config.epochs * steps_per_epoch
@@ -54,7 +54,7 @@ class Trainer:
             span = config.weight_average * steps_per_epoch
             self.average = WeightAverage(self.trainable, span)
         self.truth = truth
-        self.objective = make_objective(config, kind, truth)
+        self.objective = make_objective(config, task, truth)
         self.loss_names: tuple[str, ...] = ()  # the terms of the objective
         self.step_count = 0  # finished steps of the run
         self.epoch = 1  # the epoch that is being trained

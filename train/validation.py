@@ -50,7 +50,7 @@ def head_scores(task: Task, predictions: Predictions, regression_loss: str) -> d
     scores = {}
     for number, name in enumerate(SUB_TASKS):
         usable = np.isfinite(predictions.outputs[:, number]).all(axis=1)
-        usable &= ~np.isnan(predictions.truth).any(axis=1)
+        usable &= ~np.isnan(predictions.truth).all(axis=1)
         if name in MODALITIES:
             usable &= predictions.present[:, MODALITIES.index(name)]
         if usable.any():
@@ -62,10 +62,11 @@ def head_scores(task: Task, predictions: Predictions, regression_loss: str) -> d
 def validation_score(task: Task, predictions: Predictions, regression_loss: str) -> Score:
     """Multimodal loss for regression, weighted F1 for classes (multi-label: mean over classes).
 
+    The loss of scores is that of training; ccc: 1 − the mean CCC of all scores, over all clips.
     Clips without a label are left out. A multi-label class counts as predicted if its logit is
     above 0; its threshold is chosen after training, on validation too.
     """
-    labelled = ~np.isnan(predictions.truth).any(axis=1)
+    labelled = ~np.isnan(predictions.truth).all(axis=1)
     truth, logits = predictions.truth[labelled], predictions.multimodal[labelled]  # (N, K)
     name = "validation weighted F1"
     if task.kind == "regression":
@@ -73,13 +74,28 @@ def validation_score(task: Task, predictions: Predictions, regression_loss: str)
     return Score(name, _score(task, truth, logits, regression_loss), higher_is_better(task))
 
 
+def score_loss(
+    task: Task, truth: np.ndarray, prediction: np.ndarray, regression_loss: str
+) -> float:
+    """The loss of scores (N, K) as in training (`losses.clip_losses`), over all clips at once."""
+    if regression_loss == "ccc":
+        values = []
+        for y, p in zip(truth.T, prediction.T, strict=True):
+            known = ~np.isnan(y)
+            value = metrics.concordance(y[known], p[known]) if known.any() else None
+            if value is not None:
+                values.append(value)
+        return 1.0 - float(np.mean(values)) if values else 1.0
+    error = np.abs(prediction - truth)
+    if regression_loss == "mse":
+        error = error**2
+    return float(np.nanmean(error * task.loss_weights, axis=1).mean())
+
+
 def _score(task: Task, truth: np.ndarray, logits: np.ndarray, regression_loss: str) -> float:
-    """truth and logits (N, K), all clips labelled."""
+    """truth and logits (N, K), all clips labelled; single scores may be NaN."""
     if task.kind == "regression":
-        error = np.abs(logits - truth)
-        if regression_loss == "mse":
-            error = error**2
-        return float(error.mean())
+        return score_loss(task, truth, logits, regression_loss)
 
     if task.kind == "single-label":
         confusions = [metrics.confusion_matrix(truth.argmax(1), logits.argmax(1), task.width)]

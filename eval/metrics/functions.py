@@ -41,6 +41,26 @@ def pearson(truth: Floats, prediction: Floats) -> float | None:
     return float(np.clip((y @ p) / np.sqrt((y @ y) * (p @ p)), -1.0, 1.0))
 
 
+def concordance(truth: Floats, prediction: Floats) -> float | None:
+    """CCC: 2·cov(p, y) / (var p + var y + (mean p − mean y)²), with sums divided by N (Lin 1989).
+
+    1 only where p = y; a constant prediction has 0. Undefined for a constant truth, whose course no
+    prediction can follow.
+    """
+    y, p = truth.astype(np.float64), prediction.astype(np.float64)
+    # One power of two for both sides: it changes no share, and no square over- or underflows.
+    _, exponent = np.frexp(max(np.abs(y).max(), np.abs(p).max()))
+    y, p = np.ldexp(y, -exponent), np.ldexp(p, -exponent)
+    if np.ptp(y) == 0:
+        return None
+    if np.ptp(p) == 0:
+        return 0.0
+    apart_y, apart_p = y - y.mean(), p - p.mean()
+    covariance = (apart_y * apart_p).mean()
+    spread = (apart_y**2).mean() + (apart_p**2).mean() + (p.mean() - y.mean()) ** 2
+    return float(np.clip(2 * covariance / spread, -1.0, 1.0))
+
+
 def _below_one(values: Floats) -> Floats:
     """The values in float64 over a power of two, which is exact, so that no sum overflows."""
     values = values.astype(np.float64)

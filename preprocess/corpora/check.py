@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from semanticmac.core import SPLITS, Label, counted
+from semanticmac.core import SCORE, SPLITS, Label, Task, counted
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there
 from semanticmac.preprocess.corpora import OFFICIAL, Options, known_bad_note, read_lists
 from semanticmac.preprocess.corpora.cards import CARDS, CorpusCard
@@ -230,22 +231,34 @@ def _check_unlabelled_files(corpus: Corpus, root: Path) -> list[Finding]:
 def describe_labels(corpus: Corpus) -> str:
     """The multimodal labels in one line: counts of the classes, or range and mean of the scores."""
     labels: list[Label] = []
-    scores: list[float] = []
     for clip in corpus.clips:
         label = clip.labels.get("multimodal")
         if label is None:
             continue
         labels.append(label)
-        if isinstance(label, int | float):
-            scores.append(label)
     if corpus.task is None or not labels:
         return "no labels"
     if corpus.task.kind == "regression":
-        mean = sum(scores) / len(scores)
-        low, high = corpus.task.low, corpus.task.high
-        return f"{min(scores):g} … {max(scores):g} of {low:g} … {high:g}, mean {mean:.3f}"
+        return _score_summary(corpus.task, labels)
     counts = _class_counts(corpus.clips)
     return ", ".join(f"{name} {counts[name]}" for name in corpus.task.classes)
+
+
+def _score_summary(task: Task, labels: Sequence[Label]) -> str:
+    """The range and the mean of each score."""
+    targets = [task.encode(label) or [] for label in labels]
+    parts: list[str] = []
+    for dimension, column in zip(task.dimensions, zip(*targets, strict=True), strict=True):
+        scores = [score for score in column if not math.isnan(score)]
+        name = "" if dimension.name == SCORE else f"{dimension.name} "
+        limits = f"{dimension.low:g} … {dimension.high:g}"
+        if scores:
+            mean = sum(scores) / len(scores)
+            limits = f"{min(scores):g} … {max(scores):g} of {limits}, mean {mean:.3f}"
+        else:
+            limits = f"none of {limits}"
+        parts.append(name + limits)
+    return "; ".join(parts)
 
 
 def _class_counts(clips: Iterable[Clip]) -> Counter[str]:
@@ -256,7 +269,7 @@ def _class_counts(clips: Iterable[Clip]) -> Counter[str]:
         if isinstance(label, str):
             counts[label] += 1
         elif isinstance(label, tuple):
-            counts.update(label)
+            counts.update(map(str, label))
     return counts
 
 

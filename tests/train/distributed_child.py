@@ -39,12 +39,7 @@ def gradients(distributed: DistributedContext, about: dict[str, Any]) -> None:
     language = LanguageModel.pretrained(config.model.language)
     tokenize = Tokenizer.load(config.model.language, 32)
     trainer = Trainer(
-        config,
-        data.task.kind,
-        SemanticMAC(config.model, language),
-        data.train.labels(1),
-        1,
-        distributed,
+        config, data.task, SemanticMAC(config.model, language), data.train.labels(1), 1, distributed
     )
     batches = about["batches"]
     shares = [distributed.share(batch) for batch in batches]

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.tasks import task_of
 from torch import Tensor
 
 from semanticmac.core import Kind
@@ -47,7 +48,7 @@ def test_task_loss_equals_torch_on_the_clips_that_count(kind: Kind, regression: 
     predictions = torch.randn(6, 5, width, dtype=torch.float64, requires_grad=True)
     targets, weight = soft_targets(kind, 6, 5, width), torch.rand(6, 5) < 0.7
     targets[2], weight[:, 4] = torch.nan, False  # clip 2 is not labelled, sub-task 4 has no clip
-    losses = task_loss(predictions, targets, weight, kind, regression)  # type: ignore[arg-type]
+    losses = task_loss(predictions, targets, weight, task_of(kind, 4), regression)  # type: ignore[arg-type]
     for s in range(4):
         counted = weight[:, s] & (torch.arange(6) != 2)
         exactly(
@@ -179,7 +180,10 @@ def test_losses_keep_float32_inside_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         actual = intra_sample_loss(specific, shared, present, 0.1), inter_sample_loss(*inter)
         half = task_loss(
-            torch.randn(2, 5, 1).bfloat16(), torch.rand(2, 5, 1), torch.ones(2, 5).bool(), "binary"
+            torch.randn(2, 5, 1).bfloat16(),
+            torch.rand(2, 5, 1),
+            torch.ones(2, 5).bool(),
+            task_of("binary"),
         )
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
     assert half.dtype == torch.float32
@@ -202,6 +206,6 @@ def test_losses_keep_float32_inside_autocast() -> None:
 def test_same_class(
     kind: Kind, targets: list[list[float]], positive_pairs: set[tuple[int, int]]
 ) -> None:
-    same = same_class(torch.tensor(targets), kind)
+    same = same_class(torch.tensor(targets), task_of(kind))
     assert torch.equal(same, same.T)
     assert {(i, j) for i, j in same.nonzero().tolist() if i < j} == positive_pairs

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from support.tasks import task_of
 from torch import Tensor
 
 from semanticmac.core import Kind
@@ -12,6 +13,7 @@ from semanticmac.train.losses import clip_losses
 from semanticmac.train.mixture_fit import CAUTION, STEP, fit_mixture
 
 EVERYTHING = torch.ones(150, 3).bool()
+SCORE_TASK = task_of("regression")
 
 
 def heads(truth: Tensor, errors: list[float], seed: int = 0) -> Tensor:
@@ -30,7 +32,7 @@ def regression_truth(seed: int = 1) -> Tensor:
 def test_worse_heads_get_almost_no_weight() -> None:
     truth = regression_truth()
     predictions = heads(truth, [2.0, 2.0, 0.5, 3.0, 3.0])
-    weights, _, _ = fit_mixture(predictions, truth, EVERYTHING, "regression")
+    weights, _, _ = fit_mixture(predictions, truth, EVERYTHING, SCORE_TASK)
     assert weights[2] >= 0.9
 
 
@@ -43,7 +45,7 @@ def test_copies_of_the_text_with_noise_get_no_weight_from_most_draws() -> None:
         truth = text + noise[:, 2]
         columns = [text + noise[:, 0], text + noise[:, 1], text, noise[:, 3], noise[:, 4]]
         predictions = torch.stack(columns, dim=1)
-        weights, _, _ = fit_mixture(predictions, truth, EVERYTHING, "regression")
+        weights, _, _ = fit_mixture(predictions, truth, EVERYTHING, SCORE_TASK)
         opened += float(weights[2]) < 0.8
     assert opened <= 3
 
@@ -51,7 +53,7 @@ def test_copies_of_the_text_with_noise_get_no_weight_from_most_draws() -> None:
 def test_a_much_better_multimodal_head_gets_nearly_all() -> None:
     truth = regression_truth()
     predictions = heads(truth, [0.1, 0.6, 0.8, 0.9, 0.9])
-    weights, _, _ = fit_mixture(predictions, truth, EVERYTHING, "regression")
+    weights, _, _ = fit_mixture(predictions, truth, EVERYTHING, SCORE_TASK)
     assert weights[0] >= 0.9
 
 
@@ -66,13 +68,13 @@ def test_no_point_of_a_grid_is_much_better(kind: Kind) -> None:
     else:
         truth = torch.randint(0, 2, (150, 1), generator=generator).float()
     predictions = heads(truth, [0.7, 0.9, 0.8, 0.9, 1.5])
-    weights, _, scales = fit_mixture(predictions, truth, EVERYTHING, kind)
+    weights, _, scales = fit_mixture(predictions, truth, EVERYTHING, task_of(kind))
     assert weights.sum() == pytest.approx(1) and (weights >= 0).all()
 
     outputs = normalised(predictions, scales, kind)
 
     def losses(mix: Tensor) -> Tensor:
-        return clip_losses((mix[:, None] * outputs).sum(1), truth, kind)
+        return clip_losses((mix[:, None] * outputs).sum(1), truth, task_of(kind))
 
     lead = torch.tensor([0.0, 0, 1, 0, 0])
     errors = []
@@ -93,7 +95,7 @@ def test_no_point_of_a_grid_is_much_better(kind: Kind) -> None:
 def test_limits_leave_one_clip_of_twenty_beyond() -> None:
     truth = regression_truth()
     predictions = heads(truth, [0.1, 0.1, 0.8, 0.9, 0.9])
-    _, limits, _ = fit_mixture(predictions, truth, EVERYTHING, "regression")
+    _, limits, _ = fit_mixture(predictions, truth, EVERYTHING, SCORE_TASK)
     apart = (predictions[:, 2] - predictions[:, 3]).abs()[:, 0]
     assert float((apart > limits[0]).float().mean()) == pytest.approx(0.05, abs=0.01)
 
@@ -101,14 +103,14 @@ def test_limits_leave_one_clip_of_twenty_beyond() -> None:
 def test_unlabelled_clips_are_left_out_and_no_label_leaves_the_multimodal_head() -> None:
     truth = regression_truth()
     predictions = heads(truth, [0.1, 0.6, 0.8, 0.9, 0.9])
-    weights, limits, _ = fit_mixture(predictions, truth, EVERYTHING, "regression")
+    weights, limits, _ = fit_mixture(predictions, truth, EVERYTHING, SCORE_TASK)
     more = torch.cat([truth, torch.full((5, 1), torch.nan)])
     padded = torch.cat([predictions, torch.full((5, 5, 1), 1e6)])
-    same, same_limits, _ = fit_mixture(padded, more, torch.ones(155, 3).bool(), "regression")
+    same, same_limits, _ = fit_mixture(padded, more, torch.ones(155, 3).bool(), SCORE_TASK)
     assert torch.equal(weights, same) and torch.equal(limits, same_limits)
 
     nothing, infinite, scales = fit_mixture(
-        predictions, torch.full_like(truth, torch.nan), EVERYTHING, "regression"
+        predictions, torch.full_like(truth, torch.nan), EVERYTHING, SCORE_TASK
     )
     mixture = HeadMixture()
     mixture.set(nothing, infinite, scales, "regression")

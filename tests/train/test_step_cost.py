@@ -33,7 +33,7 @@ def test_measuring_leaves_the_trainer_as_it_was(
     reader = BatchReader(config, data, language.tokenize, SINGLE_PROCESS, pin_memory=False)
     model = build_network(config.model, language.model)
     truth = data.train.labels(data.task.width)
-    trainer = Trainer(config, data.task.kind, model, truth, 3, SINGLE_PROCESS)
+    trainer = Trainer(config, data.task, model, truth, 3, SINGLE_PROCESS)
     before = {name: tensor.clone() for name, tensor in trainer.state_dict().items()}
     rates = [group["lr"] for group in trainer.optimizer.param_groups]
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
+from support.tasks import task_of
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.core import Kind
@@ -63,7 +64,7 @@ def test_weighed_cross_entropy_is_torch_s() -> None:
     )
     weights = torch.stack([torch.zeros(4), torch.rand(4)]).double()
     exactly(
-        clip_losses(predictions, soft, "single-label", class_weights=weights),
+        clip_losses(predictions, soft, task_of("single-label"), class_weights=weights),
         F.cross_entropy(predictions, soft, weight=weights[1], reduction="none"),
     )
     targets = soft[:, None].expand(7, 5, 4)
@@ -71,7 +72,7 @@ def test_weighed_cross_entropy_is_torch_s() -> None:
         predictions[:, None].expand(7, 5, 4),
         targets,
         torch.ones(7, 5).bool(),
-        "single-label",
+        task_of("single-label"),
         "l1",
         weights,
     )
@@ -90,7 +91,7 @@ def test_weighed_binary_cross_entropy_is_torch_s(kind: Kind) -> None:
     expected = F.binary_cross_entropy_with_logits(
         predictions, soft, weight=absence, pos_weight=presence / absence, reduction="none"
     ).mean(1)
-    exactly(clip_losses(predictions, soft, kind, class_weights=weights), expected)
+    exactly(clip_losses(predictions, soft, task_of(kind), class_weights=weights), expected)
 
 
 @settings(max_examples=40, deadline=None)
@@ -98,7 +99,7 @@ def test_weighed_binary_cross_entropy_is_torch_s(kind: Kind) -> None:
 def test_balanced_weights_are_those_of_scikit_learn(classes: list[int], unlabelled: int) -> None:
     onehot = torch.eye(4)[torch.tensor(classes)]
     truth = torch.cat([onehot, torch.full((unlabelled, 4), torch.nan)])
-    weights = balanced_weights(truth, "single-label")[1]
+    weights = balanced_weights(truth, task_of("single-label"))[1]
     there = np.unique(classes)
     expected = torch.zeros(4).index_put_(
         (torch.from_numpy(there),),
@@ -106,7 +107,7 @@ def test_balanced_weights_are_those_of_scikit_learn(classes: list[int], unlabell
     )
     torch.testing.assert_close(weights, expected)
     assert (onehot @ weights).sum() == pytest.approx(len(classes))  # the mean loss keeps its scale
-    sides = balanced_weights(truth, "multi-label")
+    sides = balanced_weights(truth, task_of("multi-label"))
     for k in range(4):
         column = [int(c == k) for c in classes]
         both = (
@@ -124,4 +125,4 @@ def test_class_weights_have_two_values() -> None:
     with pytest.raises(ConfigError, match="class_weights='heavy' must be `none` or `balanced`"):
         override(TrainConfig("meld"), {"class_weights": "heavy"})
     with pytest.raises(ValueError, match="class_weights=balanced needs classes"):
-        balanced_weights(torch.randn(3, 1), "regression")
+        balanced_weights(torch.randn(3, 1), task_of("regression"))

@@ -44,7 +44,7 @@ def config(small: dict[str, Any], families: dict[str, str], data: TrainData) -> 
 def made(config: TrainConfig, data: TrainData) -> Trainer:
     seed_everything(config.seed)
     model = SemanticMAC(config.model, LanguageModel.pretrained(config.model.language))
-    return Trainer(config, data.task.kind, model, data.train.labels(1), 3, SINGLE_PROCESS)
+    return Trainer(config, data.task, model, data.train.labels(1), 3, SINGLE_PROCESS)
 
 
 def step(trainer: Trainer, data: TrainData, batches: list[list[int]]) -> StepMetrics:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanticmac.core import MODALITIES, Kind
+from semanticmac.core import MODALITIES, Task
 from semanticmac.model.baselines.lnln import LNLNSettings
 from semanticmac.model.features import FusionOutput
 from semanticmac.train.config import TrainConfig
@@ -25,10 +25,10 @@ class LNLNObjective:
     """
 
     def __init__(
-        self, settings: LNLNSettings, config: TrainConfig, kind: Kind, truth: Tensor
+        self, settings: LNLNSettings, config: TrainConfig, task: Task, truth: Tensor
     ) -> None:
         self.settings = settings
-        self.task_loss = TaskLoss(config, kind, truth)
+        self.task_loss = TaskLoss(config, task, truth)
 
     def loss(self, output: FusionOutput, rows: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The terms `total`, `task`, `completeness`, `adversarial` and `recon`."""

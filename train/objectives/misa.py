@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from semanticmac.core import MODALITIES, Kind
+from semanticmac.core import MODALITIES, Task
 from semanticmac.model.baselines.misa import MISASettings
 from semanticmac.model.features import FusionOutput
 from semanticmac.train.config import TrainConfig
@@ -24,10 +24,10 @@ class MISAObjective:
     """L = task + α·diff + β·sim + γ·recon. A term reads the clips that have its modalities."""
 
     def __init__(
-        self, settings: MISASettings, config: TrainConfig, kind: Kind, truth: Tensor
+        self, settings: MISASettings, config: TrainConfig, task: Task, truth: Tensor
     ) -> None:
         self.settings = settings
-        self.task_loss = TaskLoss(config, kind, truth)
+        self.task_loss = TaskLoss(config, task, truth)
 
     def loss(self, output: FusionOutput, rows: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The terms `total`, `task`, `diff`, `sim` and `recon`."""

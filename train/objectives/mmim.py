@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanticmac.core import MODALITIES, Kind
+from semanticmac.core import MODALITIES, Task
 from semanticmac.model.baselines.mmim import MMIMSettings
 from semanticmac.model.features import FusionOutput
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.losses import full_precision, mean_where, wide
+from semanticmac.train.losses import full_precision, mean_where, sides_of_neutral, wide
 from semanticmac.train.objectives.misa import presence
 from semanticmac.train.objectives.task import TaskLoss, has_any_modality
 
@@ -29,10 +29,10 @@ class MMIMObjective:
     """
 
     def __init__(
-        self, settings: MMIMSettings, config: TrainConfig, kind: Kind, truth: Tensor
+        self, settings: MMIMSettings, config: TrainConfig, task: Task, truth: Tensor
     ) -> None:
-        self.settings, self.kind = settings, kind
-        self.task_loss = TaskLoss(config, kind, truth)
+        self.settings, self.task = settings, task
+        self.task_loss = TaskLoss(config, task, truth)
         # Pair → projections (n, d) of the batch before; `groups` (G, n) and what is counted.
         self.memory: dict[str, Tensor] = {}
         self.latest: dict[str, Tensor] = {}
@@ -42,7 +42,7 @@ class MMIMObjective:
         settings, states = self.settings, output.states
         predictions = output.predictions["multimodal"]
         present = presence(output)
-        groups = entropy_groups(targets, self.kind)
+        groups = entropy_groups(targets, self.task)
         self.latest = {"groups": groups}
         with full_precision(predictions):
             task = self.task_loss(predictions, targets, has_any_modality(output))
@@ -128,22 +128,23 @@ def gaussian_bound(mean: Tensor, log_variance: Tensor, vectors: Tensor, counted:
     return mean_where((-error - log_variance / 2).sum(1), counted)
 
 
-def entropy_groups(targets: Tensor, kind: Kind) -> Tensor:
+def entropy_groups(targets: Tensor, task: Task) -> Tensor:
     """The groups whose entropy is estimated: targets (B, K) → (G, B) bool.
 
-    regression: scores above 0 and below 0; binary: both classes; otherwise one group per class.
-    An unlabelled clip is in no group.
+    regression: for each score, the clips above and those below its neutral point (0 for sentiment);
+    binary: both classes; otherwise one group per class. An unlabelled clip is in no group.
     """
-    if kind == "regression":
-        groups = torch.stack([targets[:, 0] > 0, targets[:, 0] < 0])
-    elif kind == "binary":
+    if task.kind == "regression":
+        sides = sides_of_neutral(targets, task).mT  # (K, B)
+        groups = torch.cat([sides > 0, sides < 0])
+    elif task.kind == "binary":
         groups = torch.stack([targets[:, 0] > 0.5, targets[:, 0] <= 0.5])
-    elif kind == "single-label":
+    elif task.kind == "single-label":
         classes = torch.arange(targets.shape[1], device=targets.device)
         groups = targets.argmax(1) == classes[:, None]
     else:
         groups = targets.mT > 0.5
-    return groups & ~targets.isnan().any(1)
+    return groups & ~targets.isnan().all(1)
 
 
 def group_entropy(projections: Tensor, groups: Tensor, ridge: float = RIDGE) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from semanticmac.core import Kind
+from semanticmac.core import Task
 from semanticmac.train.config import TrainConfig
 
 
@@ -20,9 +20,10 @@ class Objective(Protocol):
     term on detached inputs instead: one step, one optimizer, one state to resume.
     """
 
-    def __init__(self, settings: Any, config: TrainConfig, kind: Kind, truth: Tensor) -> None:
+    def __init__(self, settings: Any, config: TrainConfig, task: Task, truth: Tensor) -> None:
         """settings: those of the method (a frozen dataclass); truth: (N, K) labels of the train
-        clips on the model's device, NaN = not labelled."""
+        clips on the model's device, NaN = not labelled. A single score of a regression may be NaN
+        in a labelled clip."""
 
     def loss(self, output: Any, rows: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The named terms of the loss, scalars; `total` is among them and is minimised.

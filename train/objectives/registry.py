@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from semanticmac.core import Kind
+from semanticmac.core import Task
 from semanticmac.model.registry import SEMANTICMAC, model_entry
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.objectives.protocol import Objective
@@ -30,9 +30,9 @@ def objective_class(name: str) -> type[Objective]:
     return cast(type[Objective], loaded)
 
 
-def make_objective(config: TrainConfig, kind: Kind, truth: Tensor) -> Objective:
+def make_objective(config: TrainConfig, task: Task, truth: Tensor) -> Objective:
     """The objective of the model that the settings name; truth as in Objective."""
     if config.model.name == SEMANTICMAC:
-        return objective_class("semantic_centric")(config.model, config, kind, truth)
+        return objective_class("semantic_centric")(config.model, config, task, truth)
     entry = model_entry(config.model.name)
-    return objective_class(entry.objective)(config.model.method, config, kind, truth)
+    return objective_class(entry.objective)(config.model.method, config, task, truth)

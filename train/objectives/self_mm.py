@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from semanticmac.core import MODALITIES, Kind
+from semanticmac.core import MODALITIES, Task
 from semanticmac.model.baselines.self_mm import SelfMMSettings
 from semanticmac.model.features import FusionOutput
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.losses import clip_losses, full_precision, mean_where, wide
+from semanticmac.train.losses import full_precision
 from semanticmac.train.objectives.misa import presence
 from semanticmac.train.objectives.task import TaskLoss, has_any_modality
 
@@ -24,18 +24,22 @@ class SelfMMObjective:
     """L = Σ_s mean(w_s · ℓ(ŷ_s, y_s)) with w_M = 1 and w_m = tanh|y_m − y_M|.
 
     Labels y_m start as y_M. From the second epoch on they move after each batch, by the distances
-    of a clip's features to two centres. Signed labels are scores as they are, and +1 for the
-    presence and −1 for the absence of a class. With several classes each has its own centres.
+    of a clip's features to two centres. Signed labels are scores minus their neutral point (0 for
+    sentiment), and +1 for the presence and −1 for the absence of a class. Each of several classes
+    or scores has its own centres. The weight w_m is taken over the scores that a clip has.
     """
 
     def __init__(
-        self, settings: SelfMMSettings, config: TrainConfig, kind: Kind, truth: Tensor
+        self, settings: SelfMMSettings, config: TrainConfig, task: Task, truth: Tensor
     ) -> None:
-        self.settings, self.kind, self.truth = settings, kind, truth
-        self.task_loss = TaskLoss(config, kind, truth)
+        self.settings, self.task, self.truth = settings, task, truth
+        self.task_loss = TaskLoss(config, task, truth)
         self.epoch = 1
         self.labels = truth.expand(len(MODALITIES), *truth.shape).clone()  # y_m (3, N, K)
-        self.limit = settings.label_limit or greatest(self.signed(truth))
+        self.neutral = truth.new_tensor([dimension.neutral for dimension in task.dimensions])
+        self.limit = greatest(self.signed(truth))  # (K,)
+        if settings.label_limit:
+            self.limit = torch.full_like(self.limit, settings.label_limit)
         widths = (
             settings.fusion_feature,
             settings.text_feature,
@@ -56,17 +60,12 @@ class SelfMMObjective:
             terms = {"multimodal": self.task_loss(predictions, targets, has_any_modality(output))}
             for labels, name in zip(self.labels, MODALITIES, strict=True):
                 own = labels[rows]  # (B, K)
-                weight = (self.signed(own) - self.signed(targets)).abs().mean(1).tanh()
-                counted = present[name] & ~own.isnan().any(1) & ~targets.isnan().any(1)
-                safe = own.masked_fill(~counted[:, None], 0.0)
-                losses = clip_losses(
-                    wide(output.predictions[name]),
-                    wide(safe),
-                    self.kind,
-                    self.task_loss.regression,
-                    self.task_loss.class_weights,
+                moved = (self.signed(own) - self.signed(targets)).abs()
+                weight = moved.nanmean(1).tanh()  # NaN: the clip has no label
+                counted = present[name] & ~weight.isnan()
+                terms[name] = self.task_loss.weighted(
+                    output.predictions[name], own, counted, weight
                 )
-                terms[name] = mean_where(weight.masked_fill(~counted, 0.0) * losses, counted)
             total = torch.stack(list(terms.values())).sum()
         return {"total": total, **terms}
 
@@ -105,8 +104,8 @@ class SelfMMObjective:
             bank.copy_(state[f"bank.{name}"])
 
     def signed(self, labels: Tensor) -> Tensor:
-        """Scores as they are; a share of a class from 0 … 1 as −1 … 1."""
-        return labels if self.kind == "regression" else 2 * labels - 1
+        """Scores minus their neutral point; a share of a class from 0 … 1 as −1 … 1."""
+        return labels - self.neutral if self.task.kind == "regression" else 2 * labels - 1
 
     def centres(self, name: str) -> tuple[Tensor, Tensor]:
         """The centres C⁺ and C⁻ of a head, (K, width): means of its bank over the clips of a sign.
@@ -136,24 +135,29 @@ class SelfMMObjective:
             old = self.signed(labels[rows])
             mixed = (n - 1) / (n + 1) * old + 2 / (n + 1) * new
             # A clip without the modality, or before both centres exist, keeps its label.
-            keep = ~has[name][:, None] | mixed.isnan().any(1, keepdim=True)
+            unknown = mixed.isnan()
+            if self.task.kind != "regression":
+                unknown = unknown.any(1, keepdim=True)
+            keep = ~has[name][:, None] | unknown
             moved.append(torch.where(keep, labels[rows], self._as_targets(mixed, rows)))
         self.labels[:, rows] = torch.stack(moved)
 
     def _as_targets(self, signed: Tensor, rows: Tensor) -> Tensor:
         """Signed labels (B, K) as targets. The shares of a single-label task sum to 1."""
-        if self.kind == "regression":
-            return signed
+        if self.task.kind == "regression":
+            return signed + self.neutral
         shares = (signed + 1) / 2
-        if self.kind != "single-label":
+        if self.task.kind != "single-label":
             return shares
         total = shares.sum(1, keepdim=True)
         return torch.where(total > 0, shares / total, self.truth[rows])
 
 
-def greatest(labels: Tensor) -> float:
-    """The greatest absolute label; NaN = not labelled. 0 where none is labelled."""
-    return float(labels.nan_to_num(0.0).abs().max()) if labels.numel() else 0.0
+def greatest(labels: Tensor) -> Tensor:
+    """Labels (N, K) → (K,): the greatest absolute one; NaN = not labelled, 0 where none is."""
+    if not len(labels):
+        return labels.new_zeros(labels.shape[1])
+    return labels.nan_to_num(0.0).abs().amax(0)
 
 
 def group_means(bank: Tensor, members: Tensor) -> Tensor:
@@ -173,7 +177,7 @@ def relative_distance(features: Tensor, positive: Tensor, negative: Tensor) -> T
     return relative
 
 
-def new_labels(truth: Tensor, own: Tensor, joint: Tensor, limit: float) -> Tensor:
-    """y′ = ½·(α_m/(α_M + ε))·y_M + ½·(y_M + α_m − α_M), clamped to ± limit; all (B, K)."""
+def new_labels(truth: Tensor, own: Tensor, joint: Tensor, limit: Tensor) -> Tensor:
+    """y′ = ½·(α_m/(α_M + ε))·y_M + ½·(y_M + α_m − α_M), clamped to ± limit (K,); else (B, K)."""
     new = own / (joint + EPSILON) * truth / 2 + (truth + own - joint) / 2
     return new.clamp(-limit, limit)

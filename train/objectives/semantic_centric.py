@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from semanticmac.core import SUB_TASKS, Kind
+from semanticmac.core import SUB_TASKS, Task
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.network import Output
 from semanticmac.train.config import TrainConfig
@@ -44,9 +44,9 @@ class SemanticCentric:
     """The Objective of SemanticMAC. It remembers representations and pseudo labels of all clips."""
 
     def __init__(
-        self, settings: ModelConfig, config: TrainConfig, kind: Kind, truth: Tensor
+        self, settings: ModelConfig, config: TrainConfig, task: Task, truth: Tensor
     ) -> None:
-        self.config, self.kind = config, kind
+        self.config, self.task = config, task
         labels = PseudoLabelConfig(
             config.pseudo_labels,
             config.momentum,
@@ -57,7 +57,7 @@ class SemanticCentric:
         self.labels = PseudoLabels(truth, settings.d_model, labels)
         self.class_weights: Tensor | None = None
         if config.class_weights == "balanced":
-            self.class_weights = balanced_weights(truth, kind)
+            self.class_weights = balanced_weights(truth, task)
 
     def loss(self, output: Output, rows: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """L and its parts; the pseudo labels of `rows` are the targets of the sub-tasks."""
@@ -66,7 +66,7 @@ class SemanticCentric:
             pseudo[:, TEXT] = targets
         elif self.config.text_target == "both":
             pseudo[:, TEXT] = (pseudo[:, TEXT] + targets) / 2
-        return objective(self.config, self.kind, output, pseudo, self.class_weights).terms()
+        return objective(self.config, self.task, output, pseudo, self.class_weights).terms()
 
     def after_backward(self, output: Output, rows: Tensor) -> None:
         self.labels.record(rows, output.representations, output.present)
@@ -87,7 +87,7 @@ class SemanticCentric:
 
 def objective(
     config: TrainConfig,
-    kind: Kind,
+    task: Task,
     output: Output,
     targets: Tensor,
     class_weights: Tensor | None = None,
@@ -103,7 +103,7 @@ def objective(
     if not config.multi_task:
         weight = weight & (torch.arange(5, device=weight.device) == 0)
     sub_tasks = task_loss(
-        output.predictions, targets, weight, kind, config.regression_loss, class_weights
+        output.predictions, targets, weight, task, config.regression_loss, class_weights
     )
     intra = inter = sub_tasks.new_zeros(())
     if config.contrastive and config.intra:
@@ -111,7 +111,7 @@ def objective(
             output.specific, output.shared, output.present, config.intra_temperature
         )
     if config.contrastive and config.inter:
-        positives = same_class(targets[:, 0], kind)
+        positives = same_class(targets[:, 0], task)
         inter = inter_sample_loss(output.fused, positives, anything[:, 0], config.inter_temperature)
     total = sub_tasks.sum() + config.intra_weight * intra + config.inter_weight * inter
     return Losses(total, sub_tasks, intra, inter)

@@ -17,6 +17,7 @@ from support.fusions import (
     multimodal,
     small_settings,
 )
+from support.tasks import task_of
 from torch import Tensor
 
 from semanticmac.core import Kind
@@ -216,4 +217,4 @@ def objective_of(name: str, kind: Kind, truth: Tensor, **changes: float):
     settings = small_settings(name, **changes)
     # A sum of signs, the gradient of |ŷ − y|, is 0 by chance.
     config = TrainConfig("planted", regression_loss="mse")
-    return objective_class(entry.objective)(settings, config, kind, truth)
+    return objective_class(entry.objective)(settings, config, task_of(kind), truth)

@@ -6,6 +6,7 @@ import math
 
 import torch
 from support.golden import same
+from support.tasks import task_of
 
 from semanticmac.core import MODALITIES
 from semanticmac.model.baselines.lnln import LNLNSettings
@@ -36,7 +37,7 @@ def test_is_the_sum_of_its_parts_without_absent_modalities():
         states[f"reconstructed.{m}"], states[f"complete.{m}"] = torch.randn(2, 3, 4, **draw)
     predictions, targets = torch.randn(2, 3, 1, **draw)
     present = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 1]]).bool()
-    objective = LNLNObjective(LNLNSettings(), TrainConfig("mosi"), "regression", targets)
+    objective = LNLNObjective(LNLNSettings(), TrainConfig("mosi"), task_of("regression"), targets)
     terms = objective.loss(
         FusionOutput({"multimodal": predictions}, states, present), torch.arange(3), targets
     )

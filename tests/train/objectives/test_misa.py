@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from support.golden import golden, same
+from support.tasks import task_of
 from torch import Tensor
 
 from semanticmac.core import MODALITIES
@@ -41,7 +42,7 @@ def test_gives_the_official_terms_and_gradients():
             states[f"{state}.{modality}"] = tensors[f"output.{name}"].clone().requires_grad_()
             names[f"{state}.{modality}"] = name
     targets = tensors["input.labels"]
-    objective = MISAObjective(MISASettings(), SQUARED, "regression", targets)
+    objective = MISAObjective(MISASettings(), SQUARED, task_of("regression"), targets)
     output = FusionOutput({"multimodal": tensors["output.prediction"]}, states)
     terms = objective.loss(output, torch.arange(4), targets)
     assert list(terms) == ["total", "task", "diff", "sim", "recon"]
@@ -124,7 +125,7 @@ def test_an_absent_modality_takes_no_part():
     predictions, targets = torch.randn(2, 4, 1, dtype=torch.float64)
     present = torch.ones(4, 3, dtype=torch.bool)
     present[3, 1] = False
-    objective = MISAObjective(MISASettings(), SQUARED, "regression", targets)
+    objective = MISAObjective(MISASettings(), SQUARED, task_of("regression"), targets)
 
     def losses() -> dict[str, Tensor]:
         output = FusionOutput({"multimodal": predictions}, states, present)
@@ -148,7 +149,7 @@ def test_a_batch_of_one_clip_has_finite_losses(present):
     output = FusionOutput(
         {"multimodal": torch.zeros(1, 1)}, states, torch.full((1, 3), fill_value=present)
     )
-    objective = MISAObjective(MISASettings(), SQUARED, "regression", targets)
+    objective = MISAObjective(MISASettings(), SQUARED, task_of("regression"), targets)
     total = objective.loss(output, torch.arange(1), targets)["total"]
     total.backward()
     assert total.isfinite()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from support.fusions import make_features, make_fusion, small_settings
 from support.golden import golden, same
+from support.tasks import task_of
 from torch import Tensor
 
 from semanticmac.core import Kind
@@ -97,7 +98,7 @@ def test_the_bound_equals_the_density_of_torch():
     ],
 )
 def test_the_groups_of_each_kind_of_task(kind, targets, groups):
-    assert entropy_groups(torch.tensor(targets), kind).int().tolist() == groups
+    assert entropy_groups(torch.tensor(targets), task_of(kind, 2)).int().tolist() == groups
 
 
 def test_the_entropy_is_the_mean_over_groups_with_enough_clips():
@@ -119,7 +120,7 @@ def run(kind: Kind, outputs: int, batches: int) -> tuple[MMIMObjective, list[dic
     truth = torch.randn(12, outputs, dtype=torch.float64)
     if kind != "regression":
         truth = (truth > 0).double()
-    objective = MMIMObjective(small_settings("mmim"), TrainConfig("mosi"), kind, truth)
+    objective = MMIMObjective(small_settings("mmim"), TrainConfig("mosi"), task_of(kind), truth)
     terms = []
     for _ in range(batches):
         output = fusion(make_features([3] * 12, [4] * 12, [5] * 12))

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from support.golden import golden, same
+from support.tasks import task_of
 from torch import Tensor
 
 from semanticmac.core import MODALITIES, Kind
@@ -27,7 +28,7 @@ WIDTHS = dict(zip(HEADS, SIZES.values(), strict=True))
 
 def make(kind: Kind, truth: Tensor, **changes: object) -> SelfMMObjective:
     settings = SelfMMSettings(**SIZES, **changes)  # type: ignore[arg-type]
-    return SelfMMObjective(settings, TrainConfig("mosi"), kind, truth)
+    return SelfMMObjective(settings, TrainConfig("mosi"), task_of(kind), truth)
 
 
 @pytest.mark.parametrize(
@@ -172,10 +173,9 @@ def test_an_unlabelled_clip_gets_no_label_and_moves_no_centre():
 
 
 def test_a_limit_of_zero_is_the_greatest_label_of_the_train_clips():
-    assert make("regression", torch.tensor([[0.5], [-0.8], [torch.nan]])).limit == pytest.approx(
-        0.8
-    )
-    assert make("binary", torch.tensor([[1.0], [0.0]])).limit == 1.0
+    scores = make("regression", torch.tensor([[0.5], [-0.8], [torch.nan]]))
+    assert scores.limit.tolist() == pytest.approx([0.8])
+    assert make("binary", torch.tensor([[1.0], [0.0]])).limit.tolist() == [1.0]
 
 
 def test_resumes_with_the_same_bits_and_shows_its_labels():

@@ -68,7 +68,7 @@ def _measure(entrant: Entrant, count: int, data: TrainData, device: torch.device
         model = build_network(config.model, language.model).to(device)
         truth = data.train.labels(data.task.width).to(device)
         steps = reader.sampler.steps_per_epoch
-        trainer = Trainer(config, data.task.kind, model, truth, steps, SINGLE_PROCESS)
+        trainer = Trainer(config, data.task, model, truth, steps, SINGLE_PROCESS)
         trainer.model.train()
 
         seconds = []
