@@ -97,6 +97,13 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def _shortened(value: object) -> object:
+    """The first digits of a SHA-256, which are enough to tell two apart; others as they are."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value):
+        return f"{value[:12]}…"
+    return value
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """One stream of embeddings: modality, encoder and sampling. Equal ones: equal embeddings."""
@@ -138,7 +145,8 @@ class Fingerprint:
         differences = []
         for name, value in mine.items():
             if value != theirs.get(name):
-                differences.append(f"{name}: {value}, not {theirs.get(name, 'both')}")
+                expected = theirs.get(name, "both")
+                differences.append(f"{name}: {_shortened(value)}, not {_shortened(expected)}")
         return differences
 
     def to_dict(self) -> dict[str, Any]:
