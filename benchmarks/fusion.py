@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -52,31 +53,42 @@ SMALL: dict[str, Any] = {
 # Few texts of seven classes, or of two that texts hardly tell apart, need more epochs.
 EPOCHS = {"sentiment": 8, "emotion": 14, "sarcasm": 14}
 TUNED = tuned_settings()
-# Each change by itself, on the paper's form.
+# Each change by itself, on the paper's form. The first five make `tuned`.
 CHANGES: dict[str, dict[str, Any]] = {
     "separate text path": {"separate_text": True},
     "mixture of the heads": {"head_mixture": True},
     "average of the weights": {"weight_average": 1.0},
+    "dropout of the embeddings 0.3": {"frame_dropout": 0.3},
+    "ground truth and pseudo label for the text head": {"text_target": "both"},
     "cosine schedule": {"schedule": "cosine"},
     "dropout 0.3": {"dropout": 0.3},
-    "dropout of the embeddings 0.3": {"frame_dropout": 0.3},
     "dropout 0.5": {"dropout": 0.5},
     "weight decay 0.05": {"weight_decay": 0.05},
     "rate of the rest 1e-4": {"lr_rest": 1e-4},
     "modality dropout 0.3": {"modality_dropout": 0.3},
+    "width 32": {"d_model": 32},
     "width 16": {"d_model": 16},
+    "one affect token": {"perceiver_tokens": 1},
     "without contrastive losses": {"contrastive": False},
     "without pseudo labels": {"pseudo_labels": False},
     "kernel of median width": {"label_kernel": "median"},
 }
+# `tuned` with one of its changes taken back.
+WITHOUT: dict[str, dict[str, Any]] = {
+    "tuned without its text path": TUNED | {"separate_text": False},
+    "tuned without the mixture": TUNED | {"head_mixture": False},
+    "tuned without the average": TUNED | {"weight_average": 0.0},
+    "tuned without dropout of the embeddings": TUNED | {"frame_dropout": 0.0},
+    "tuned, pseudo labels for the text head": TUNED | {"text_target": "pseudo"},
+    "tuned, ground truth for the text head": TUNED | {"text_target": "truth"},
+}
 # The corpora on which the single changes are measured.
-ABLATED: tuple[Worth, ...] = ("noise", "honest")
+ABLATED: tuple[Worth, ...] = ("noise", "weak", "honest")
 ROWS: dict[str, dict[str, Any]] = {
     "text only": {"modalities": ["text"]},
     "paper": {},
     "tuned": TUNED,
-    "tuned, pseudo labels for the text head": TUNED | {"text_target": "pseudo"},
-    "tuned, ground truth for the text head": TUNED | {"text_target": "truth"},
+    **WITHOUT,
     **CHANGES,
 }
 
@@ -96,6 +108,8 @@ class Result:
     # validation score of the multimodal head after each epoch
     epochs: list[float]
     mixture: list[float] | None  # weights in the order of SUB_TASKS
+    commit: str  # of the code; with a + if files were changed
+    torch: str  # version
 
 
 def measure(text: str, worth: Worth, row: str, seed: int, data: Path, folder: Path) -> Result:
@@ -123,7 +137,18 @@ def measure(text: str, worth: Worth, row: str, seed: int, data: Path, folder: Pa
         test=scores(trained, layout, "test"),
         epochs=epochs,
         mixture=None if mixture is None else mixture.weights.tolist(),
+        commit=commit(),
+        torch=torch.__version__,
     )
+
+
+def commit() -> str:
+    """The commit of this code, with a + if a tracked Python file differs from it."""
+    root = Path(__file__).parents[1]
+    asked = ["git", "rev-parse", "--short", "HEAD"]
+    answer = subprocess.run(asked, cwd=root, check=True, capture_output=True, text=True)
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "*.py", "*.toml"], cwd=root)
+    return answer.stdout.strip() + ("+" if changed.returncode else "")
 
 
 def scores(trained: TrainedModel, layout: CacheLayout, split: str) -> dict[str, float]:
@@ -136,23 +161,29 @@ def scores(trained: TrainedModel, layout: CacheLayout, split: str) -> dict[str, 
 def plan(
     seeds: int, ablation_seeds: int, texts: list[str]
 ) -> Iterator[tuple[str, Worth, str, int]]:
-    """All runs: (text, worth, row, seed). A stopped plan has the first seeds of everything."""
-    for seed in range(1, max(seeds, ablation_seeds) + 1):
-        if seed <= seeds:
-            for text in texts:
-                yield from _comparison(text, seed)
-        if seed <= ablation_seeds:
-            for worth in ABLATED:
-                for row in CHANGES:
-                    yield "sentiment", worth, row, seed
+    """All runs, (text, worth, row, seed), in the order of their worth.
+
+    First noise and weak of each text, then the other corpora, then the single changes. A stopped
+    plan has the first seeds of a part.
+    """
+    for text in texts:
+        for seed in range(1, seeds + 1):
+            # Texts and labels do not depend on the worth of the other modalities.
+            yield text, "noise", "text only", seed
+            yield from _comparison(text, ("noise", "weak"), seed)
+    for text in texts:
+        worths: tuple[Worth, ...] = ("honest", "shortcut")
+        for seed in range(1, seeds + 1):
+            yield from _comparison(text, worths, seed)
+    for seed in range(1, ablation_seeds + 1):
+        for worth in ABLATED:
+            for row in (*CHANGES, *WITHOUT):
+                yield "sentiment", worth, row, seed
 
 
-def _comparison(text: str, seed: int) -> Iterator[tuple[str, Worth, str, int]]:
-    # Texts and labels do not depend on the worth of the other modalities.
-    yield text, "noise", "text only", seed
-    worths: tuple[Worth, ...] = ("noise", "weak", "shortcut")
-    if text == "sentiment":
-        worths = ("noise", "weak", "shortcut", "honest")
+def _comparison(
+    text: str, worths: tuple[Worth, ...], seed: int
+) -> Iterator[tuple[str, Worth, str, int]]:
     for worth in worths:
         yield text, worth, "paper", seed
         yield text, worth, "tuned", seed
@@ -165,7 +196,7 @@ def parameters(row: str) -> int:
     return sum(weight.numel() for weight in network.parameters())
 
 
-def read_results(path: Path = RESULTS) -> list[Result]:
+def read_results(path: Path) -> list[Result]:
     """All runs that were measured."""
     if not path.exists():
         return []
@@ -176,6 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with meld/ and mustard/")
     parser.add_argument("--folder", type=Path, default=Path("data/fusion"), help="caches")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file of the runs")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--ablation-seeds", type=int, default=5)
     parser.add_argument("--page", action="store_true", help="write docs/evidence.md only")
@@ -183,18 +215,18 @@ def main() -> None:
 
     if not options.page:
         texts = ["sentiment"] if options.data is None else list(TEXTS)
-        done = {(r.text, r.worth, r.row, r.seed) for r in read_results()}
-        RESULTS.parent.mkdir(exist_ok=True)
+        done = {(r.text, r.worth, r.row, r.seed) for r in read_results(options.results)}
+        options.results.parent.mkdir(exist_ok=True)
         for text, worth, row, seed in plan(options.seeds, options.ablation_seeds, texts):
             if (text, worth, row, seed) in done:
                 continue
             result = measure(text, worth, row, seed, options.data, options.folder)
-            with RESULTS.open("a") as file:
+            with options.results.open("a") as file:
                 file.write(json.dumps(asdict(result)) + "\n")
             shown = {name: round(score, 3) for name, score in result.test.items()}
             print(text, worth, row, seed, f"epoch {result.best_epoch}", shown, flush=True)
     counts = {row: parameters(row) for row in ("paper", "width 16", "text only")}
-    write_page([asdict(result) for result in read_results()], counts)
+    write_page([asdict(result) for result in read_results(options.results)], counts)
 
 
 if __name__ == "__main__":
