@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.streams import Streams
     from semanticmac.preprocess.corpora import Options
+    from semanticmac.preprocess.corpora.options import SplitBy
     from semanticmac.train.config import TrainConfig
     from semanticmac.train.data import TrainData
 
@@ -58,7 +59,7 @@ def corpus_options(
     from semanticmac.preprocess.corpora import Options
 
     try:
-        return Options(splits, exclude, labels, cast(Literal["video"] | None, split_by), fold)
+        return Options(splits, exclude, labels, cast("SplitBy | None", split_by), fold)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 

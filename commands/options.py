@@ -85,8 +85,9 @@ NameInCache = Annotated[
 SplitBy = Annotated[
     str | None,
     typer.Option(
-        metavar="video",
-        help="Make new splits that keep the clips of one source video together.",
+        metavar="GROUP",
+        help="Make new splits that keep the clips of a group together: video or speaker; "
+        "valid-video or valid-speaker leave test as it is.",
         rich_help_panel=_LISTS,
     ),
 ]

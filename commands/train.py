@@ -194,9 +194,9 @@ def _train_one(
     echo(err, f"best epoch {info.best_epoch}: {info.valid_metric} {score}")
     if distributed.is_main:
         report = head_report(folder, settings, data, torch_device)
-        first, *warnings = report.lines()
-        echo(err, first)
-        print_notes(warnings)
+        for line in report.scores():
+            echo(err, line)
+        print_notes(report.warnings())
     _print_next(folder)
     return folder
 

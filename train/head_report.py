@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,18 +24,56 @@ from semanticmac.train.validation import head_scores
 
 # An audio or vision head with so small a share of the text head's error is doubtful.
 DOUBTFUL_SHARE = 0.6
+LEAST_CLIPS = 10  # of a mean error by group
 MULTIMODAL, TEXT = SUB_TASKS[0], MODALITIES[0]
 
 
 @dataclass(frozen=True)
 class GroupScore:
-    """Mean error of clips, |ŷ − y| or a wrong class, by whether their group is in train."""
+    """Mean error of clips, |ŷ − y| or a wrong class, by whether their group is in train.
+
+    NaN where there are fewer than LEAST_CLIPS of a sort.
+    """
 
     group: str  # speaker or video
     seen: float
     unseen: float
     deviation: float  # standard error of their difference
-    clips: int  # unseen ones
+    seen_clips: int
+    unseen_clips: int
+
+    @property
+    def comparable(self) -> bool:
+        return min(self.seen_clips, self.unseen_clips) >= LEAST_CLIPS
+
+    def line(self) -> str:
+        """The plain error beside the grouped one."""
+        clips = self.seen_clips + self.unseen_clips
+        plain = (self.seen * self.seen_clips + self.unseen * self.unseen_clips) / clips
+        return (
+            f"validation error of all {clips} clips with a known {self.group}: {plain:.3f}; of the "
+            f"{self.unseen_clips} of a {self.group} that is not in train: {self.unseen:.3f}"
+        )
+
+    def warnings(self) -> list[str]:
+        """What the shared groups mean for the validation score."""
+        remedy = (
+            f"`semanticmac cache … --split-by valid-{self.group}` makes train and validation "
+            f"without a common {self.group}"
+        )
+        if not self.comparable:
+            return [
+                f"{self.seen_clips} of {self.seen_clips + self.unseen_clips} validation clips are "
+                f"of a {self.group} that is in train too, so that no score here tells what a new "
+                f"{self.group} will get. {remedy}"
+            ]
+        if abs(self.unseen - self.seen) <= 2 * self.deviation:
+            return []
+        return [
+            f"the error is {self.unseen:.3f} on the {self.unseen_clips} validation clips of a "
+            f"{self.group} that is not in train, and {self.seen:.3f} on the others: expect the "
+            f"first for a new {self.group}. {remedy}"
+        ]
 
 
 @dataclass(frozen=True)
@@ -47,21 +86,20 @@ class HeadReport:
     without: Mapping[str, float]  # modality → score of the prediction without it
     groups: Sequence[GroupScore] = ()
 
-    def lines(self) -> list[str]:
-        """Sentences for a terminal: the scores first, then what is wrong with them."""
+    def scores(self) -> list[str]:
+        """Sentences for a terminal: the score of each head, and that of new groups."""
         scores = ", ".join(f"{name} {score:.4f}" for name, score in self.heads.items())
-        return [f"{self.metric} of each head: {scores}", *self.warnings()]
+        lines = [f"{self.metric} of each head: {scores}"]
+        for group in self.groups:
+            if group.comparable:
+                lines.append(group.line())
+        return lines
 
     def warnings(self) -> list[str]:
         """What a person should know before this model is used."""
         notes = self._best_head() + self._costs() + self._doubtful()
         for group in self.groups:
-            if abs(group.unseen - group.seen) > 2 * group.deviation:
-                notes.append(
-                    f"the error is {group.unseen:.3f} on the {group.clips} validation clips of a "
-                    f"{group.group} that is not in train, and {group.seen:.3f} on the others: "
-                    f"expect the first for a new {group.group}, and split by {group.group}"
-                )
+            notes += group.warnings()
         return notes
 
     def _better(self, first: float, second: float) -> bool:
@@ -141,22 +179,30 @@ def head_report(
 def group_scores(
     task: Task, predictions: Predictions, train: Sequence[Row], valid: Sequence[Row]
 ) -> list[GroupScore]:
-    """Errors by group, where validation has at least ten labelled clips of either sort."""
+    """Errors by speaker and by source video, where validation shares some of them with train."""
     errors = _errors(task, predictions)
     scores = []
     for group in ("speaker", "video"):
-        known = {getattr(row, group) for row in train}
-        names = [getattr(row, group) for row in valid]
+        known = {_group_of(row, group) for row in train}
+        names = [_group_of(row, group) for row in valid]
         is_seen = np.array([name in known for name in names])
         counted = np.array([bool(name) for name in names]) & ~np.isnan(errors)
         seen, unseen = errors[counted & is_seen], errors[counted & ~is_seen]
-        if min(len(seen), len(unseen)) >= 10:
-            variance = seen.var(ddof=1) / len(seen) + unseen.var(ddof=1) / len(unseen)
-            deviation = float(np.sqrt(variance))
-            scores.append(
-                GroupScore(group, float(seen.mean()), float(unseen.mean()), deviation, len(unseen))
-            )
+        if len(seen) < LEAST_CLIPS:
+            continue
+        if len(unseen) < LEAST_CLIPS:
+            nothing = (math.nan, math.nan, math.nan)
+            scores.append(GroupScore(group, *nothing, len(seen), len(unseen)))
+            continue
+        deviation = math.sqrt(seen.var(ddof=1) / len(seen) + unseen.var(ddof=1) / len(unseen))
+        means = float(seen.mean()), float(unseen.mean())
+        scores.append(GroupScore(group, *means, deviation, len(seen), len(unseen)))
     return scores
+
+
+def _group_of(row: Row, group: str) -> str | None:
+    """The speaker, or the source video: the dialogue, else the file."""
+    return row.speaker if group == "speaker" else row.dialogue or row.video
 
 
 def _errors(task: Task, predictions: Predictions) -> np.ndarray:

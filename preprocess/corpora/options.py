@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from semanticmac.core import SPLITS, counted
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
@@ -21,6 +21,10 @@ from semanticmac.preprocess.corpora.splits import (
 )
 from semanticmac.preprocess.corpora.tables import Row, index_rows, read_table
 
+# With `valid-` in front train and valid alone are divided anew, and test stays as it is.
+SplitBy = Literal["video", "speaker", "valid-video", "valid-speaker"]
+VALID_ONLY = "valid-"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -32,15 +36,16 @@ class Options:
     exclude: Path | None = None
     # CSV with clip_id, label[, label_text, label_audio, label_vision].
     labels: Path | None = None
-    # A new split that keeps the clips of one source video together.
-    split_by: Literal["video"] | None = None
+    # A new split that keeps the clips of one source video, or of one speaker, together.
+    split_by: SplitBy | None = None
     fold: int | None = None  # MUStARD only: which official fold, from 0
 
     def __post_init__(self) -> None:
         if self.splits is not None and self.split_by is not None:
             raise ValueError("splits and split_by exclude each other: give only one of them")
-        if self.split_by not in (None, "video"):
-            raise ValueError(f"split_by={self.split_by!r}, expected 'video'")
+        if self.split_by is not None and self.split_by not in get_args(SplitBy):
+            expected = ", ".join(get_args(SplitBy))
+            raise ValueError(f"split_by={self.split_by!r}, expected one of {expected}")
 
     @property
     def keep_official_lists(self) -> bool:
@@ -59,8 +64,8 @@ def apply_options(corpus: Corpus, options: Options) -> Corpus:
         corpus = apply_exclude(corpus, options.exclude)
     if options.splits is not None:
         corpus = apply_splits(corpus, options.splits)
-    if options.split_by == "video":
-        corpus = split_by_video(corpus)
+    if options.split_by is not None:
+        corpus = split_by_group(corpus, options.split_by)
     return corpus
 
 
@@ -160,31 +165,66 @@ def apply_labels(corpus: Corpus, path: Path) -> Corpus:
     return _changed(corpus, clips, notes)
 
 
-def split_by_video(corpus: Corpus) -> Corpus:
-    """A new split with the shares of the old one; clips of one source video stay together.
+def split_by_group(corpus: Corpus, split_by: SplitBy) -> Corpus:
+    """A new split with the shares of the old one; clips of one video or speaker stay together.
 
-    A corpus without a split has its labelled clips divided by the usual shares.
+    A corpus without a split has its labelled clips divided by the usual shares. Raises CorpusError
+    if there is nothing to split, or if a clip has no speaker.
     """
+    keeps_test = split_by.startswith(VALID_ONLY)
+    group = split_by.removeprefix(VALID_ONLY)
+    clips = []
+    for clip in corpus.clips:
+        if clip.split and not (keeps_test and clip.split == "test"):
+            clips.append(clip)
     shares = dict(SHARES)
-    clips = [clip for clip in corpus.clips if clip.split]
     if clips:
         sizes = Counter(clip.split for clip in clips)
         for split in SPLITS:
             shares[split] = sizes[split] / len(clips)
-    else:
+    elif not keeps_test:
         clips = [clip for clip in corpus.clips if clip.labels]
     if not clips:
-        raise CorpusError(
-            f"{corpus.name} has neither a split nor a label, so there is nothing to split by video"
-        )
+        lacks = "neither a split nor a label"
+        if keeps_test:
+            lacks = "no train and valid split"
+        raise CorpusError(f"{corpus.name} has {lacks}, so there is nothing to split by {group}")
 
-    assigned = assign_splits([source_of(clip) for clip in clips], shares)
+    assigned = assign_splits(_groups(corpus.name, clips, group), shares)
     changed = set_splits(corpus.clips, clips, assigned)
-    note = (
-        "this is not the official split: it is a new one that keeps the clips of one source video "
-        "together"
-    )
+    what = "it is a new one"
+    if keeps_test:
+        changed = _with_test(changed, corpus.clips)
+        what = "test is the old one, and train and valid are new ones"
+    kept = "speaker" if group == "speaker" else "source video"
+    note = f"this is not the official split: {what}. The clips of one {kept} stay together"
     return _changed(corpus, changed, [note])
+
+
+def _groups(corpus: str, clips: Sequence[Clip], group: str) -> list[str]:
+    """The speaker or the source video of each clip."""
+    if group == "video":
+        return [source_of(clip) for clip in clips]
+    speakers = []
+    unknown = []
+    for clip in clips:
+        speakers.append(clip.speaker or "")
+        if not clip.speaker:
+            unknown.append(clip.clip_id)
+    if unknown:
+        raise CorpusError(
+            f"{corpus} cannot be split by speaker: {counted(len(unknown), 'clip', 'have')} no "
+            f"speaker ({preview(unknown)})"
+        )
+    return speakers
+
+
+def _with_test(changed: Sequence[Clip], before: Sequence[Clip]) -> list[Clip]:
+    """The changed clips, with the test clips as they were before."""
+    clips = []
+    for new, old in zip(changed, before, strict=True):
+        clips.append(old if old.split == "test" else new)
+    return clips
 
 
 def _ids(corpus: Corpus) -> list[str]:

@@ -106,7 +106,7 @@ def test_a_folder_that_cannot_be_read_is_one_message(run):
     ("words", "message"),
     [
         (("--splits", "a.csv", "--split-by", "video"), "splits and split_by exclude each other"),
-        (("--split-by", "face"), "split_by='face', expected 'video'"),
+        (("--split-by", "face"), "split_by='face', expected one of video, speaker"),
         (("--fold", "1"), "fold=1 was given, but only mustard has folds, not sims"),
         (("--splits", "absent.csv"), "cannot read absent.csv: No such file or directory"),
     ],

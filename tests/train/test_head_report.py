@@ -22,7 +22,8 @@ WITHOUT = {"text": 0.9, "audio": 0.6, "vision": 0.6}
 
 def test_a_fusion_that_uses_all_gets_no_warning() -> None:
     report = HeadReport("MAE", False, GOOD, WITHOUT)
-    assert report.lines() == [
+    assert report.warnings() == []
+    assert report.scores() == [
         "MAE of each head: multimodal 0.5000, shared 0.6000, text 0.7000, audio 0.9000, "
         "vision 0.9000"
     ]
@@ -65,13 +66,35 @@ def test_groups_that_disagree_are_named() -> None:
         tuple(map(str, range(40))), np.zeros((40, 1)), outputs, np.ones((40, 3), dtype=bool)
     )
     [score] = group_scores(Task("regression"), predictions, train, valid)
-    assert score.group == "speaker" and score.clips == 20
+    assert (score.group, score.seen_clips, score.unseen_clips) == ("speaker", 20, 20)
     assert score.unseen == pytest.approx(np.abs(outputs[20:, 0]).mean())
     assert score.seen == pytest.approx(np.abs(outputs[:20, 0]).mean())
     [note] = HeadReport("MAE", False, {}, {}, [score]).warnings()
     assert "a speaker that is not in train" in note
-    even = GroupScore("speaker", 0.5, 0.55, 0.1, 20)
-    assert HeadReport("MAE", False, {}, {}, [even]).warnings() == []
+    assert "--split-by valid-speaker" in note
+    even = GroupScore("speaker", 0.5, 0.55, 0.1, 30, 20)
+    report = HeadReport("MAE", False, {}, {}, [even])
+    assert report.warnings() == []
+    assert report.scores()[1] == (
+        "validation error of all 50 clips with a known speaker: 0.520; of the 20 of a speaker that "
+        "is not in train: 0.550"
+    )
+
+
+def test_validation_without_new_speakers_is_named() -> None:
+    rows = [row(number, "a") for number in range(12)]
+    names = tuple(map(str, range(12)))
+    predictions = Predictions(
+        names, np.zeros((12, 1)), np.zeros((12, 5, 1)), np.ones((12, 3), dtype=bool)
+    )
+    [score] = group_scores(Task("regression"), predictions, rows, rows)
+    report = HeadReport("MAE", False, {}, {}, [score])
+    assert len(report.scores()) == 1
+    [note] = report.warnings()
+    assert "12 of 12 validation clips are of a speaker that is in train too" in note
+    assert "--split-by valid-speaker" in note
+    new = [row(number, "b") for number in range(12)]
+    assert group_scores(Task("regression"), predictions, rows, new) == []
 
 
 def test_the_report_of_a_run_has_all_heads_and_modalities(walks: dict[str, Walk]) -> None:

@@ -66,6 +66,32 @@ def test_by_video_keeps_the_shares_and_parts_no_video(write):
     assert any("this is not the official split" in note for note in corpus.notes)
 
 
+def test_validation_by_video_leaves_test_as_it_is(write):
+    before = read_corpus("sims", write(SIMS), Options())
+    corpus = read_corpus("sims", write(SIMS), Options(split_by="valid-video"))
+    assert Counter(clip.split for clip in corpus.clips) == {"train": 21, "valid": 9, "test": 10}
+    for old, new in zip(before.clips, corpus.clips, strict=True):
+        assert (old.split == "test") == (new.split == "test")
+    divided = {(clip.dialogue, clip.split) for clip in corpus.clips if clip.split != "test"}
+    assert len(divided) == 10
+    assert any("test is the old one" in note for note in corpus.notes)
+
+
+def test_by_speaker_needs_the_speaker_of_every_clip(write):
+    header = "clip_id,video,text,label,split,speaker\n"
+    rows = []
+    for number in range(24):
+        split = ("train", "valid", "test")[number % 3]
+        rows.append(f"c{number},c{number}.mp4,text,0.{number % 10},{split},s{number // 4}\n")
+    files = {f"c{number}.mp4": "" for number in range(24)}
+    root = write(files | {"clips.csv": header + "".join(rows)})
+    corpus = read_corpus("folder", root, Options(split_by="speaker"))
+    assert len({(clip.speaker, clip.split) for clip in corpus.clips}) == 6
+    assert Counter(clip.split for clip in corpus.clips) == {"train": 8, "valid": 8, "test": 8}
+    with pytest.raises(CorpusError, match=r"cannot be split by speaker: 40 clips have no speaker"):
+        read_corpus("sims", write(SIMS), Options(split_by="speaker"))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -93,8 +119,8 @@ def test_a_wrong_list_names_file_and_line(write, content, message):
 def test_options_that_cannot_be_meant_are_refused(write):
     with pytest.raises(ValueError, match="splits and split_by exclude each other"):
         Options(splits=Path("a.csv"), split_by="video")
-    with pytest.raises(ValueError, match="split_by='speaker', expected 'video'"):
-        Options(split_by="speaker")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="split_by='face', expected one of video, speaker"):
+        Options(split_by="face")  # type: ignore[arg-type]
     with pytest.raises(
         CorpusError, match=r"fold=1 was given, but only mustard has folds, not sims"
     ):
