@@ -28,6 +28,7 @@ from semanticmac.commands.probe import probe
 from semanticmac.commands.report import report
 from semanticmac.commands.runs import runs
 from semanticmac.commands.segment import segment
+from semanticmac.commands.serve import serve
 from semanticmac.commands.sweep import sweep
 from semanticmac.commands.train import train
 from semanticmac.commands.ui.screen import (
@@ -69,6 +70,7 @@ app.command(cls=SettingsCommand)(leaderboard)
 app.command()(runs)
 app.command()(segment)
 app.command()(predict)
+app.command()(serve)
 
 
 @app.callback(invoke_without_command=True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from semanticmac.preprocess.speech.activity import ActivityError
     from semanticmac.preprocess.speech.recognition import RecognitionError
     from semanticmac.run.folder import RunError
+    from semanticmac.serve.settings import ServeError
     from semanticmac.train.config import ConfigError, ConflictError
     from semanticmac.train.curves import CurvesError
     from semanticmac.train.data import TrainError
@@ -65,6 +66,7 @@ __all__ = [
     "ResultError",
     "ResultsFileError",
     "RunError",
+    "ServeError",
     "SettingsConflict",
     "ShardError",
     "StoreDamaged",
@@ -103,6 +105,7 @@ _MODULES = {
     "ResultsFileError": "eval.report.results_file",
     "ResultError": "eval.leaderboard.result",
     "RunError": "run.folder",
+    "ServeError": "serve.settings",
     "SettingsConflict": "model.config",
     "ShardError": "cache.shard_format",
     "StoreDamaged": "cache.frame_store",

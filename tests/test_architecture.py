@@ -24,9 +24,20 @@ ARROWS = {
     "eval": {"core", "cache", "model", "run"},
     "train": {"core", "cache", "model", "run", "eval"},
     "inference": {"core", "cache", "model", "run", "eval", "preprocess"},
-    "errors": {"cache", "model", "run", "preprocess", "train", "eval", "inference"},
+    "serve": {"core", "cache", "run", "eval", "preprocess", "inference"},
+    "errors": {"cache", "model", "run", "preprocess", "train", "eval", "inference", "serve"},
     "api": {"core", "cache", "model", "run", "train", "eval"},
-    "commands": {"core", "cache", "model", "run", "preprocess", "train", "eval", "inference"},
+    "commands": {
+        "core",
+        "cache",
+        "model",
+        "run",
+        "preprocess",
+        "train",
+        "eval",
+        "inference",
+        "serve",
+    },
     "cli": {"commands"},
 }
 
@@ -161,7 +172,7 @@ def test_editors_find_every_import(tmp_path):
 
 
 HEAVY = {"torch", "transformers", "numpy", "pyarrow", "lmdb", "decord", "PIL", "matplotlib"}
-HEAVY |= {"sklearn", "scipy", "jinja2", "av", "pydantic"}
+HEAVY |= {"sklearn", "scipy", "jinja2", "av", "pydantic", "fastapi", "uvicorn"}
 
 
 def loaded_libraries(module: str, libraries: set[str]) -> str:

@@ -12,7 +12,14 @@ from semanticmac import errors
 ROOT = Path(__file__).parents[1]
 BASES = {"Exception", "ValueError", "RuntimeError", "OSError", "ConfigError"}
 # Raised and caught within one package.
-INTERNAL = {"DecoderFailed", "HandOver", "WorkerLost"}
+INTERNAL = {
+    "DecoderFailed",
+    "HandOver",
+    "ProcessLost",
+    "RecordingRefused",
+    "UploadError",
+    "WorkerLost",
+}
 
 
 def defined_exceptions() -> set[str]:

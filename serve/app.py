@@ -1,0 +1,341 @@
+"""The application: pages, the endpoint and its description."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from semanticmac import __version__
+from semanticmac.core import MODALITIES
+from semanticmac.eval.timeline import Timeline
+from semanticmac.serve.catalogue import Catalogue, Model
+from semanticmac.serve.describe import BODY, RESPONSES, api_page
+from semanticmac.serve.guard import Guard, client_address, wants_page
+from semanticmac.serve.jobs import ENDED, Job, JobStore, display_name, known_suffix
+from semanticmac.serve.limits import RateLimit
+from semanticmac.serve.login import add_login
+from semanticmac.serve.pages import error_page, index_page, job_page, timeline_response
+from semanticmac.serve.results import timeline_csv
+from semanticmac.serve.runner import Runner
+from semanticmac.serve.settings import MAX_STREAMS, MAX_UPLOADS, ServeSettings
+from semanticmac.serve.uploads import Upload, UploadError, receive_upload
+
+STATIC = Path(__file__).parent / "static"
+PING_S = 15.0
+# How a browser may play an upload; anything else is only downloaded.
+PLAYABLE = {
+    ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm",
+    ".ogv": "video/ogg", ".mp3": "audio/mpeg", ".wav": "audio/wav", ".m4a": "audio/mp4",
+    ".aac": "audio/aac", ".ogg": "audio/ogg", ".oga": "audio/ogg", ".opus": "audio/ogg",
+    ".flac": "audio/flac", ".weba": "audio/webm",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """The state of a job, as clients see it."""
+
+    id: str
+    name: str
+    run: str
+    state: str  # waiting, running, done or failed
+    position: int  # jobs before it; 0 unless it waits
+    stage: str  # what is being done now
+    done: int
+    total: int
+    reason: str  # why it failed
+    deleted_at: float | None  # seconds since 1970; None until the job has ended
+
+
+class Server:
+    """Everything that the routes share."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self.settings = settings
+        self.catalogue = Catalogue(settings)
+        self.store = JobStore(settings.data)
+        self.runner = Runner(self.store, self.catalogue, settings)
+        self.rate = RateLimit(settings.uploads_per_minute)
+        self.uploads = 0
+        self.streams = 0
+
+    def job(self, job_id: str) -> Job:
+        """Raises HTTPException for an unknown job."""
+        job = self.store.get(job_id)
+        if job is None:
+            raise HTTPException(404, "there is no such job: it was deleted, or never existed")
+        return job
+
+    def finished(self, job_id: str) -> tuple[Job, Timeline]:
+        """Raises HTTPException for a job without a result."""
+        job = self.job(job_id)
+        if job.state == "failed":
+            raise HTTPException(409, f"the job failed: {job.reason}")
+        if job.state != "done":
+            raise HTTPException(409, "the job has no result yet")
+        text = self.store.timeline(job).read_text(encoding="utf-8")
+        return job, Timeline.from_json(text)
+
+    def status(self, job: Job) -> JobStatus:
+        progress = self.runner.progress(job)
+        deleted_at = None
+        if job.ended is not None:
+            deleted_at = job.ended + self.settings.keep_hours * 3600
+        return JobStatus(
+            job.id,
+            job.name,
+            job.run,
+            job.state,
+            self.store.position(job) if job.state == "waiting" else 0,
+            progress.stage,
+            progress.done,
+            progress.total,
+            job.reason,
+            deleted_at,
+        )
+
+    async def accept(self, request: Request) -> Job:
+        """Takes an upload into the queue. Raises UploadError."""
+        address = client_address(request.scope)
+        wait_s = self.rate.wait_s(address)
+        if wait_s:
+            raise UploadError(429, f"too many uploads: wait {wait_s:.0f} s")
+        if len(self.store.waiting()) + self.uploads >= self.settings.max_waiting:
+            raise UploadError(503, "the queue is full: try again in a minute")
+        if self.uploads >= MAX_UPLOADS:
+            raise UploadError(503, "too many uploads at once: try again in a minute")
+        self.rate.add(address)
+        self.uploads += 1
+        try:
+            job_id = self.store.new_id()
+            path = self.store.uploads / job_id
+            upload = await receive_upload(request, path, self.settings)
+            try:
+                job = self._new_job(job_id, upload)
+                self.store.add(job, path)
+            finally:
+                path.unlink(missing_ok=True)
+        finally:
+            self.uploads -= 1
+        await self.runner.notify()
+        return job
+
+    def _new_job(self, job_id: str, upload: Upload) -> Job:
+        model = self.catalogue.find(upload.value("run"))
+        if model is None:
+            names = ", ".join(model.name for model in self.catalogue.models())
+            raise UploadError(422, f"there is no run {upload.value('run')!r}: expected {names}")
+        name = display_name(upload.name)
+        return Job(
+            job_id,
+            name,
+            known_suffix(name),
+            model.name,
+            upload.size,
+            time.time(),
+            upload.value("text"),
+            _left_out(upload, model),
+        )
+
+
+def _left_out(upload: Upload, model: Model) -> tuple[str, ...]:
+    """The modalities to leave out: those in `without`, or those that `use` does not name."""
+    without: set[str] = set()
+    for value in upload.fields.get("without", []):
+        without.update(name.strip() for name in value.split(",") if name.strip())
+    used = {value.strip() for value in upload.fields.get("use", []) if value.strip()}
+    for name in sorted(without | used):
+        if name not in MODALITIES:
+            expected = ", ".join(MODALITIES)
+            raise UploadError(422, f"there is no modality {name[:40]!r}: expected {expected}")
+    if used:
+        without.update(name for name in model.modalities if name not in used)
+    left_out = tuple(name for name in model.modalities if name in without)
+    if left_out == model.modalities:
+        raise UploadError(422, "every modality is left out: use one at least")
+    return left_out
+
+
+def create_app(server: Server) -> ASGIApp:
+    """The whole application, with its guard around it. The store is open."""
+    settings = server.settings
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        server.runner.open()
+        yield
+        await server.runner.close()
+
+    app = FastAPI(
+        title="SemanticMAC",
+        version=__version__,
+        summary="Text, voice and face of a recording, apart and together.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    _add_errors(app)
+    _add_pages(app, server)
+    _add_api(app, server)
+    add_login(app, settings)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return Guard(app, settings)
+
+
+def _add_errors(app: FastAPI) -> None:
+    async def refused(request: Request, error: Exception) -> Response:
+        status = error.status if isinstance(error, UploadError) else 500
+        headers = {"connection": "close"}
+        if status in (429, 503):
+            headers["retry-after"] = "60"
+        return _error(request, status, str(error), headers)
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        reason = error.detail
+        if reason == "Not Found":
+            reason = "there is no such page"
+        return _error(request, error.status_code, reason, dict(error.headers or {}))
+
+    app.add_exception_handler(UploadError, refused)
+    app.add_exception_handler(HTTPException, http_error)
+
+
+def _error(request: Request, status: int, reason: str, headers: dict[str, str]) -> Response:
+    if wants_page(request.headers):
+        return error_page(status, reason, headers)
+    return JSONResponse({"error": reason}, status, headers)
+
+
+def _add_pages(app: FastAPI, server: Server) -> None:
+    @app.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return index_page(server.catalogue.models(), server.settings)
+
+    @app.get("/view/{job_id}", include_in_schema=False)
+    async def view(job_id: str) -> Response:
+        job = server.job(job_id)
+        if job.state != "done":
+            return job_page(job, asdict(server.status(job)))
+        _, timeline = server.finished(job_id)
+        playable = job.suffix in PLAYABLE
+        return timeline_response(job, timeline, server.settings, playable)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return api_page(app.openapi())
+
+    @app.get("/health", summary="Whether the server answers", tags=["server"])
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+
+def _add_api(app: FastAPI, server: Server) -> None:
+    @app.get("/runs", summary="The models to choose from", tags=["server"])
+    async def list_runs() -> list[Model]:
+        return server.catalogue.models()
+
+    @app.post(
+        "/predict",
+        status_code=202,
+        response_model=JobStatus,
+        summary="Send a recording",
+        tags=["jobs"],
+        openapi_extra=BODY,
+        responses=RESPONSES,
+    )
+    async def predict(request: Request) -> Response:
+        """Send a form with the field `file`, or the bare file as the body.
+
+        The answer comes when the recording is safe on the disk; the job then outlives a restart of
+        the server.
+        """
+        job = await server.accept(request)
+        page = f"/view/{job.id}"
+        if wants_page(request.headers):
+            return Response(status_code=303, headers={"location": page})
+        headers = {"location": f"/jobs/{job.id}"}
+        return JSONResponse(asdict(server.status(job)) | {"page": page}, 202, headers)
+
+    @app.get("/jobs/{job_id}", summary="The state of a job", tags=["jobs"])
+    async def job_status(job_id: str) -> JobStatus:
+        return server.status(server.job(job_id))
+
+    @app.get(
+        "/jobs/{job_id}/events",
+        summary="Follow a job: server-sent events, each with its whole state",
+        tags=["jobs"],
+        response_class=StreamingResponse,
+    )
+    async def events(job_id: str) -> Response:
+        server.job(job_id)
+        if server.streams >= MAX_STREAMS:
+            raise HTTPException(503, "too many clients follow jobs: ask /jobs/ID instead")
+        return StreamingResponse(_follow(server, job_id), media_type="text/event-stream")
+
+    @app.get("/jobs/{job_id}/result", summary="The time line as JSON", tags=["jobs"])
+    async def result(job_id: str) -> JSONResponse:
+        _, timeline = server.finished(job_id)
+        return JSONResponse(json.loads(timeline.to_json()))
+
+    @app.get("/jobs/{job_id}/result.csv", summary="The time line as CSV", tags=["jobs"])
+    async def result_csv(job_id: str) -> Response:
+        _, timeline = server.finished(job_id)
+        headers = {"content-disposition": 'attachment; filename="timeline.csv"'}
+        return Response(timeline_csv(timeline), media_type="text/csv", headers=headers)
+
+    @app.get("/jobs/{job_id}/media", summary="The recording itself", tags=["jobs"])
+    async def media(job_id: str) -> FileResponse:
+        job = server.job(job_id)
+        # The name of the client's file is not in the answer, and nothing in it is ever run.
+        headers = {"content-security-policy": "default-src 'none'; sandbox"}
+        kind = PLAYABLE.get(job.suffix)
+        if kind is None:
+            headers["content-disposition"] = "attachment"
+        path = server.store.media(job)
+        return FileResponse(path, media_type=kind or "application/octet-stream", headers=headers)
+
+    @app.delete("/jobs/{job_id}", status_code=204, summary="Delete a job", tags=["jobs"])
+    async def delete(job_id: str) -> Response:
+        """The recording and its result are removed; a running job is stopped."""
+        await server.runner.delete(server.job(job_id))
+        return Response(status_code=204)
+
+    @app.post("/jobs/{job_id}/delete", include_in_schema=False)
+    async def delete_by_form(job_id: str) -> Response:
+        await server.runner.delete(server.job(job_id))
+        return Response(status_code=303, headers={"location": "/"})
+
+
+async def _follow(server: Server, job_id: str) -> AsyncIterator[str]:
+    """The state of a job whenever it changes, until it has ended or is deleted."""
+    server.streams += 1
+    try:
+        last = None
+        while True:
+            version = server.runner.version
+            job = server.store.get(job_id)
+            if job is None:
+                yield "event: deleted\ndata: {}\n\n"
+                return
+            status = asdict(server.status(job))
+            if status != last:
+                yield f"event: status\ndata: {json.dumps(status)}\n\n"
+                last = status
+            else:
+                yield ": the connection is alive\n\n"
+            if job.state in ENDED:
+                return
+            await server.runner.wait_for_change(version, PING_S)
+    finally:
+        server.streams -= 1
