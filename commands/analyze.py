@@ -19,8 +19,8 @@ def analyze(
         list[str],
         typer.Argument(
             metavar="NAME…",
-            help="calibration, missing, cases, attention, labels, embedding, balance, probe, "
-            "frames; or all of them.",
+            help="calibration, missing, protocols, conflict, cases, attention, labels, embedding, "
+            "balance, probe, frames; or all of them.",
         ),
     ],
     run: Run = None,

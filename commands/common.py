@@ -18,6 +18,7 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.streams import Streams
+    from semanticmac.eval.missing.request import MissingRequest
     from semanticmac.preprocess.corpora import Options
     from semanticmac.preprocess.corpora.options import SplitBy
     from semanticmac.train.config import TrainConfig
@@ -46,6 +47,28 @@ def without_modalities(words: Sequence[str] | None) -> tuple[str, ...]:
         if name not in MODALITIES:
             raise typer.BadParameter(f"--without {name}: expected {', '.join(MODALITIES)}")
     return tuple(names)
+
+
+def missing_requests(
+    words: Sequence[str] | None, draws: int, dropped_words: str
+) -> tuple[MissingRequest, ...]:
+    """The protocols that --missing names. Raises BadParameter for an unknown one."""
+    from semanticmac.eval.missing.request import PROTOCOLS, MissingRequest
+
+    names: list[str] = []
+    for word in words or ():
+        names += [name.strip() for name in word.split(",")]
+    if "all" in names:
+        names = list(PROTOCOLS)
+    for name in names:
+        if name not in PROTOCOLS:
+            raise typer.BadParameter(f"--missing {name}: expected {', '.join(PROTOCOLS)} or all")
+    if dropped_words not in ("absent", "unk"):
+        raise typer.BadParameter(f"--dropped-words {dropped_words}: expected absent or unk")
+    requests = []
+    for name in dict.fromkeys(names):
+        requests.append(MissingRequest(cast("Any", name), cast("Any", dropped_words), draws))
+    return tuple(requests)
 
 
 def corpus_options(

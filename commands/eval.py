@@ -8,9 +8,20 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.commands.common import require_run, without_modalities
+from semanticmac.commands.common import missing_requests, require_run, without_modalities
 from semanticmac.commands.eval_extras import Extras, run_extras
-from semanticmac.commands.options import CACHE, RUNS, AsJson, CacheDir, Device, RunsDir, Without
+from semanticmac.commands.options import (
+    CACHE,
+    RUNS,
+    AsJson,
+    CacheDir,
+    Device,
+    Draws,
+    DroppedWords,
+    Missing,
+    RunsDir,
+    Without,
+)
 from semanticmac.commands.scored_runs import require_dataset, runs_of, score_run
 from semanticmac.commands.ui.scores import (
     print_scores,
@@ -19,6 +30,7 @@ from semanticmac.commands.ui.scores import (
     scores_json_of,
     write_files,
 )
+from semanticmac.commands.ui.screen import echo, err, print_notes
 
 _MORE = "More than the score table"
 _FILES = "Files"
@@ -56,6 +68,9 @@ def eval_(
         bool,
         typer.Option("--calibration", help="Confidence against the truth.", rich_help_panel=_MORE),
     ] = False,
+    missing: Missing = None,
+    draws: Draws = 5,
+    dropped_words: DroppedWords = "absent",
     as_json: AsJson = False,
     csv: Annotated[
         Path | None, typer.Option(help="Write the table as CSV.", rich_help_panel=_FILES)
@@ -80,7 +95,8 @@ def eval_(
     for folder in [*(folders or []), *(run or [])] or [newest_model(runs, dataset)]:
         chosen += runs_of(folder)
     splits = SPLITS if split == "all" else (split,)
-    extras = Extras(compare, subsets, drop_rate, calibration)
+    protocols = missing_requests(missing, draws, dropped_words)
+    extras = Extras(compare, subsets, drop_rate, calibration, protocols)
     if not set(splits) <= set(SPLITS):
         raise typer.BadParameter(f"--split {split}: expected {', '.join(SPLITS)} or all")
     absent_names = without_modalities(without)
@@ -96,6 +112,11 @@ def eval_(
     if len(chosen) > 1 and extras.need_model:
         raise typer.BadParameter(
             "--subsets, --drop-rate and --calibration are of one run: give one --run"
+        )
+    if protocols and (compare or absent_names):
+        raise typer.BadParameter(
+            "--missing scores complete clips at rate 0 and the runs of one model: leave out "
+            "--compare and --without"
         )
     if len(splits) > 1 and (csv or latex or as_json):
         raise typer.BadParameter(
@@ -121,4 +142,7 @@ def eval_(
                 print_scores(results, paper)
                 print_trust(results)
             print_tables(extra_results.tables)
+        print_notes(list(extra_results.notes))
         write_files(results, paper, csv, latex)
+        for path in extra_results.written:
+            echo(err, f"written to {path}", "dim")

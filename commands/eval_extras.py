@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semanticmac.commands.scored_runs import ScoredRun
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from semanticmac.core import ProgressFn
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.eval.evaluate import Evaluation
+    from semanticmac.eval.missing.curve import MissingCurve
+    from semanticmac.eval.missing.request import MissingRequest
     from semanticmac.eval.missing.subsets import CorruptionScores
     from semanticmac.eval.report.results_table import ResultsTable
 
@@ -25,10 +29,11 @@ class Extras:
     subsets: bool
     drop_rate: bool
     calibration: bool
+    missing: tuple[MissingRequest, ...] = ()
 
     @property
     def need_model(self) -> bool:
-        """True where the model must run again."""
+        """True where the model of one run must run again."""
         return self.subsets or self.drop_rate or self.calibration
 
 
@@ -38,6 +43,8 @@ class ExtraResults:
 
     json: dict[str, Any] = field(default_factory=dict)
     tables: list[ResultsTable] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
+    notes: dict[str, None] = field(default_factory=dict)
 
 
 def run_extras(
@@ -50,6 +57,9 @@ def run_extras(
     added = ExtraResults()
     if extras.compare:
         _add_comparisons(added, results)
+    if extras.missing:
+        with Screen(err) as screen:
+            _add_missing(added, results, layout, split, extras.missing, screen.progress)
     if not extras.need_model:
         return added
     first = results[0]
@@ -101,6 +111,58 @@ def _add_corruption(added: ExtraResults, data: EvalData, split: str, progress: P
 def _corruption_json(result: CorruptionScores) -> dict[str, Any]:
     """The keys of version 0.1."""
     return {"loss": result.kind, "rate": result.rate, "scores": asdict(result.scores)}
+
+
+def _add_missing(
+    added: ExtraResults,
+    results: list[ScoredRun],
+    layout: CacheLayout,
+    split: str,
+    requests: Sequence[MissingRequest],
+    progress: ProgressFn,
+) -> None:
+    """The curves of every run, stored in its folder; files of all runs beside those of the first.
+
+    Runs are seeds of one model.
+    """
+    from semanticmac.eval.missing.summary import summarise
+    from semanticmac.eval.missing.tables import NamedSummary, model_table
+    from semanticmac.eval.missing.write import write_missing
+
+    first = results[0]
+    added.json["missing"] = []
+    for request in requests:
+        curves = []
+        for run in results:
+            curve, path = _score_missing(run, layout, split, request, progress)
+            curves.append(curve)
+            added.written.append(path)
+        summary = summarise(curves)
+        added.json["missing"].append(asdict(summary))
+        table = model_table(first.result.dataset, summary, first.result.scores.metrics)
+        added.tables.append(table)
+        model = NamedSummary(first.trained.info.model.name, summary)
+        main = first.result.scores[summary.main]
+        paths, note = write_missing([model], main, first.folder / "analysis")
+        added.written += paths
+        if note:
+            added.notes[note] = None
+
+
+def _score_missing(
+    run: ScoredRun, layout: CacheLayout, split: str, request: MissingRequest, progress: ProgressFn
+) -> tuple[MissingCurve, Path]:
+    """One run under one protocol → its curve and the file in the run folder."""
+    from semanticmac.eval.eval_data import EvalData
+    from semanticmac.eval.missing.curve import score_missing
+    from semanticmac.run.digests import WEIGHTS
+
+    def report(done: int, total: int) -> None:
+        progress(f"missing data, {request.protocol}, {run.folder.name}", done, total, 0)
+
+    data = EvalData.open(run.trained, layout, run.device)
+    curve = score_missing(data, split, request, report)
+    return curve, curve.write(run.folder, run.trained.info.files.get(WEIGHTS, ""))
 
 
 def _add_calibration(added: ExtraResults, data: EvalData, result: Evaluation) -> None:

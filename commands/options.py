@@ -36,6 +36,27 @@ Without = Annotated[
         help="Leave out text, audio or vision; with commas between, or repeated.",
     ),
 ]
+_MISSING = "Missing data (docs/missing-data.md)"
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--missing",
+        metavar="PROTOCOL",
+        help="Score against the rate of missing data: own, same, modalities, steps, block, subsets "
+        "or all; with commas between, or repeated.",
+        rich_help_panel=_MISSING,
+    ),
+]
+Draws = Annotated[
+    int, typer.Option(help="--missing: random draws at each rate.", min=1, rich_help_panel=_MISSING)
+]
+DroppedWords = Annotated[
+    str,
+    typer.Option(
+        help="--missing: a dropped word is absent, or unk: replaced by the unknown token.",
+        rich_help_panel=_MISSING,
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option(help="Decoding processes. Default: one per CPU core.", min=1)
 ]

@@ -23,6 +23,7 @@ class ScoredRun:
     folder: Path
     trained: TrainedModel
     result: Evaluation
+    device: Any  # torch.device
     trust: TrustReport | None = None  # None: a modality was left out
 
 
@@ -78,5 +79,5 @@ def score_run(
         rows = Manifest.read(layout.manifest(result.dataset)).split(split)
         write_predictions(folder, split, rows, result.predictions, trained.info.best_epoch)
         trust = update_trust(folder, EvalData.open(trained, layout, device), result)
-        return ScoredRun(folder, trained, result, trust)
-    return ScoredRun(folder, trained, result)
+        return ScoredRun(folder, trained, result, device, trust)
+    return ScoredRun(folder, trained, result, device)

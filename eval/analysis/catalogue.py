@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ANALYSES = {
     "calibration": "reliability",
     "missing": "missing",
+    "protocols": "protocols",
     "cases": "cases",
     "attention": "attention",
     "labels": "labels",

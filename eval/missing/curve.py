@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,36 +15,12 @@ from semanticmac.cache.batch import ClipInput, Corrupt, Tokenize
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import score_predictions, valid_pair
 from semanticmac.eval.metrics.scores import Scores
-from semanticmac.eval.missing.drop import Drop, RateProtocol, TextDrop
-from semanticmac.eval.missing.subsets import RATES, score_subsets
+from semanticmac.eval.missing.drop import Drop
+from semanticmac.eval.missing.request import SUBSETS, MissingRequest, Protocol, TextDrop
+from semanticmac.eval.missing.subsets import score_subsets
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import RunError
 from semanticmac.run.metric import Metric, mean_and_std
-
-Protocol = Literal[RateProtocol, "subsets"]
-SUBSETS = "subsets"
-# Protocol → what it drops, and its name in the paper that compares all six.
-PROTOCOLS: dict[Protocol, str] = {
-    "own": "each modality has a rate of its own (RMFM)",
-    "same": "words and frames, the same rate in all modalities (RMFM, same rates)",
-    "modalities": "whole modalities, one always remains (RMM)",
-    "steps": "the same time steps in all modalities (TMFM)",
-    "block": "one block of time in all modalities (STMFM)",
-    "subsets": "a fixed subset of the modalities in every clip (SMM)",
-}
-RATE_PROTOCOLS: tuple[RateProtocol, ...] = ("own", "same", "modalities", "steps", "block")
-DRAWS = 5
-
-
-@dataclass(frozen=True)
-class MissingRequest:
-    """What is dropped, and how often it is drawn."""
-
-    protocol: Protocol
-    text: TextDrop = "absent"
-    draws: int = DRAWS
-    seed: int = 0
-    rates: tuple[float, ...] = RATES
 
 
 @dataclass(frozen=True)
@@ -104,10 +80,11 @@ class MissingCurve:
         content["areas"] = {metric.name: self.areas(metric.name) for metric in self.metrics}
         return content
 
-    def write(self, run: Path) -> Path:
-        """Writes missing-PROTOCOL-SPLIT.json into a run folder."""
+    def write(self, run: Path, weights: str = "") -> Path:
+        """Writes missing-PROTOCOL-SPLIT.json into a run folder; weights: their SHA-256."""
         path = curve_path(run, self.protocol, self.split)
-        write_text(path, json.dumps(self.as_dict(), indent=1, allow_nan=False) + "\n")
+        content = {"weights": weights, **self.as_dict()}
+        write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
         return path
 
 
@@ -115,17 +92,23 @@ def curve_path(run: Path, protocol: str, split: str) -> Path:
     return run / f"missing-{protocol}-{split}.json"
 
 
-def read_curve(run: Path, protocol: str, split: str) -> MissingCurve | None:
-    """The curve in a run folder; None where the run has none."""
+def read_curve(run: Path, protocol: str, split: str, weights: str = "") -> MissingCurve | None:
+    """The curve in a run folder; None where the run has none.
+
+    weights: their SHA-256; the curve of other weights counts as none. Empty: any.
+    """
     path = curve_path(run, protocol, split)
     if not path.exists():
         return None
-    return parse_curve(json.loads(path.read_text(encoding="utf-8")))
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if weights and content["weights"] != weights:
+        return None
+    return _parse(content)
 
 
-def parse_curve(content: Mapping[str, Any]) -> MissingCurve:
+def _parse(content: Mapping[str, Any]) -> MissingCurve:
     """The reverse of `as_dict`."""
-    fields = {key: value for key, value in content.items() if key != "areas"}
+    fields = {key: value for key, value in content.items() if key not in ("areas", "weights")}
     metrics = []
     for metric in content["metrics"]:
         keys = tuple(metric["paper_keys"])

@@ -10,16 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from semanticmac.cache.batch import ClipInput
 from semanticmac.core import MODALITIES
+from semanticmac.eval.missing.request import RateProtocol
 from semanticmac.eval.missing.words import drop_words, word_spans
-
-RateProtocol = Literal["own", "same", "modalities", "steps", "block"]
-TextDrop = Literal["absent", "unk"]
 
 Kept = dict[str, np.ndarray]  # modality → (n,) bool for its words or frames, True = kept
 

@@ -14,10 +14,10 @@ from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import score_predictions, valid_pair
 from semanticmac.eval.metrics.scores import Scores
 from semanticmac.eval.missing.drop import Drop
+from semanticmac.eval.missing.request import RATES
 
 Kind = Literal["frames", "modalities"]
 KINDS: tuple[Kind, ...] = ("frames", "modalities")
-RATES = tuple(round(0.1 * step, 1) for step in range(10))
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,14 @@ from semanticmac.cache.batch import ClipInput
 from semanticmac.eval import eval_data
 from semanticmac.eval.evaluate import evaluate
 from semanticmac.eval.missing.curve import (
-    RATE_PROTOCOLS,
     MissingCurve,
     MissingPoint,
-    MissingRequest,
     read_curve,
     score_missing,
     substitute_of,
 )
 from semanticmac.eval.missing.drop import Drop
+from semanticmac.eval.missing.request import RATE_PROTOCOLS, MissingRequest
 from semanticmac.run.folder import RunError
 from semanticmac.run.metric import Metric
 
