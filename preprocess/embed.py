@@ -70,6 +70,7 @@ class EmbeddedClip:
     embeddings: Embeddings | None
     reason: str = ""
     remarks: tuple[str, ...] = ()
+    frame: np.ndarray | None = None  # (H, W, 3) uint8, in the middle of the clip
 
 
 def embed_clips(
@@ -97,7 +98,14 @@ def embed_clips(
         except EncodeError as error:
             yield EmbeddedClip(outcome.clip, None, str(error))
         else:
-            yield EmbeddedClip(outcome.clip, embeddings, remarks=raw.notes)
+            yield EmbeddedClip(
+                outcome.clip, embeddings, remarks=raw.notes, frame=_middle_frame(raw)
+            )
+
+
+def _middle_frame(raw: RawClip) -> np.ndarray | None:
+    """A copy, so that the other frames need not be kept."""
+    return None if raw.frames is None else raw.frames[len(raw.frames) // 2].copy()
 
 
 def _encode(raw: RawClip, encoders: Sequence[Encoder]) -> Embeddings:

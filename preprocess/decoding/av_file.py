@@ -85,14 +85,7 @@ class MediaFile:
 
     def open_container(self) -> Any:
         """A new reader of the file from its start. Raises DecodeError with the reason."""
-        options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
-        # An absolute path behind `file:`: a name may look like an address.
-        name = f"file:{self.path.absolute()}"
-        try:
-            with self.log.listening(av.logging.WARNING):
-                container = av.open(name, options=options, metadata_errors="replace")
-        except (av.FFmpegError, ValueError) as error:
-            raise DecodeError(open_error(self.log.text() + f"\n{error}".encode())) from None
+        container = open_media(self.path, self.log)
         self._containers.append(container)
         return container
 
@@ -198,6 +191,33 @@ class MediaFile:
             alone=len(self.container.streams.video) == 1,
             hdr=bool(codec) and codec.color_trc in TRANSFERS,
         )
+
+
+def open_media(path: Path, log: Log) -> Any:
+    """PyAV's container of a file. Raises DecodeError with the reason."""
+    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+    # An absolute path behind `file:`: a name may look like an address.
+    name = f"file:{path.absolute()}"
+    try:
+        with log.listening(av.logging.WARNING):
+            return av.open(name, options=options, metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        raise DecodeError(open_error(log.text() + f"\n{error}".encode())) from None
+
+
+def header_length(path: Path) -> tuple[float | None, bool]:
+    """The length that the header of a file states, in seconds, and whether it has audio.
+
+    None where no length is stated, or where it is only guessed from the bit rate. Raises
+    DecodeError for a file that cannot be opened.
+    """
+    log = Log()
+    with open_media(path, log) as container:
+        has_audio = any(_can_decode(stream) for stream in container.streams.audio)
+        guessed = any("from bitrate" in line for line in log.lines)
+        if guessed or not container.duration or container.duration < 0:
+            return None, has_audio
+        return container.duration / 1e6, has_audio
 
 
 def _can_decode(stream: Any) -> bool:

@@ -21,6 +21,10 @@ from semanticmac.preprocess.speech.words import Word, assign, spread_over
 SHARE_WITHOUT_WORDS = 0.2  # of the utterances; more of them is worth a note
 
 
+class NobodySpeaks(DecodeError):
+    """The audio of a recording holds no speech."""
+
+
 @dataclass(frozen=True)
 class Utterance:
     """What one person says without a long pause."""
@@ -29,6 +33,7 @@ class Utterance:
     end_s: float
     text: str = ""
     speaker: str = ""
+    words: tuple[Word, ...] = ()  # of `text`; their times are from the start of the recording
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ def segment_recording(
     speaks when. Audio is read piece by piece; only a recogniser keeps it in memory (115 MB an
     hour).
 
-    Raises DecodeError if the file cannot be read, has no audio, or nobody speaks in it.
+    Raises NobodySpeaks if nobody speaks in it, and DecodeError if the file cannot be read or has no
+    audio.
     """
     keep = transcript is None and recogniser is not None
     speech, waveform, notes = _listen(path, activity, keep, progress)
@@ -75,13 +81,16 @@ def segment_recording(
         spans, groups = assign(words, spans, limits)
         notes += _word_notes(len(spans) - before, groups, words, duration_s)
     if not spans:
-        raise DecodeError(f"nobody speaks in its {duration_s:.1f} s of audio ({activity.name})")
+        raise NobodySpeaks(f"nobody speaks in its {duration_s:.1f} s of audio ({activity.name})")
 
     utterances: list[Utterance] = []
     for span, group in zip(spans, groups, strict=True):
         text = " ".join(word.text for word in group)
+        speaker = speaker_of(span, turns)
         utterances.append(
-            Utterance(round(span.start_s, 3), round(span.end_s, 3), text, speaker_of(span, turns))
+            Utterance(
+                round(span.start_s, 3), round(span.end_s, 3), text, speaker, words=tuple(group)
+            )
         )
     return Recording(duration_s, tuple(utterances), tuple(notes))
 

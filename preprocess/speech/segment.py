@@ -20,6 +20,7 @@ from semanticmac.preprocess.speech.recording import Recording, Utterance, segmen
 from semanticmac.preprocess.speech.spans import SpanLimits
 from semanticmac.preprocess.speech.speakers import Turn
 from semanticmac.preprocess.speech.transcript_files import Transcript
+from semanticmac.preprocess.speech.words import Word
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class _Kept:
     def _read(self, line: str) -> None:
         try:
             entry = json.loads(line)
-            self._recordings[entry["key"]] = _recording(entry["recording"])
+            self._recordings[entry["key"]] = recording_from(entry["recording"])
         except (ValueError, KeyError, TypeError):
             return  # the last line of a killed process, or empty
 
@@ -142,6 +143,10 @@ class _Kept:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _recording(fields: dict[str, Any]) -> Recording:
-    utterances = tuple(Utterance(**utterance) for utterance in fields["utterances"])
-    return Recording(fields["duration_s"], utterances, tuple(fields["notes"]))
+def recording_from(fields: dict[str, Any]) -> Recording:
+    """The recording that `asdict` made these fields of. Raises KeyError or TypeError for others."""
+    utterances: list[Utterance] = []
+    for utterance in fields["utterances"]:
+        words = [Word(**word) for word in utterance.pop("words", ())]
+        utterances.append(Utterance(**utterance, words=tuple(words)))
+    return Recording(fields["duration_s"], tuple(utterances), tuple(fields["notes"]))
