@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from semanticmac.cache.dialogue import ContextClip
 from semanticmac.cache.failures import Failure
 from semanticmac.cache.records import Embeddings
 from semanticmac.cache.streams import Streams
@@ -19,7 +20,7 @@ from semanticmac.eval.prediction import Prediction
 from semanticmac.eval.trust import interval
 from semanticmac.eval.trust_fit import Trust, read_trust
 from semanticmac.preprocess.clip import Clip
-from semanticmac.preprocess.embed import clips_of, embed_clips, require_same
+from semanticmac.preprocess.embed import EmbeddedClip, clips_of, embed_clips, require_same
 from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.preprocess.encoders.requests import EncoderRequest, open_encoders
 from semanticmac.run.device import pick_device
@@ -40,6 +41,7 @@ class Predictor:
     encoders: Sequence[Encoder]
     device: torch.device
     trust: Trust | None = None  # None: `eval` has not scored this run
+    run: str = ""  # name of the run folder
 
     def predict(self, video: str | Path, text: str = "", without: Sequence[str] = ()) -> Prediction:
         """Predicts one video file.
@@ -61,27 +63,37 @@ class Predictor:
 
         Each clip is predicted alone, without its dialogue. workers: decoding processes.
         """
-        absent = absent_modalities(self.trained.info, without)
         sampling = self.trained.info.streams.sampling
         for embedded in embed_clips(clips, self.encoders, sampling, workers):
-            clip = embedded.clip
-            if embedded.embeddings is None:
-                yield Failure(clip.clip_id, str(clip.video), embedded.reason, cached=False)
-                continue
-            predicted = predict_clip(
-                self.trained, clip.text, embedded.embeddings, self.device, absent
-            )
-            prediction = _prediction(clip.clip_id, self.trained.info.task, predicted)
-            prediction = self._with_trust(prediction, embedded.embeddings)
-            notes = embedded.remarks
-            reads_text = "text" in self.trained.info.model.modalities and "text" not in absent
-            if reads_text and not clip.text.strip():
-                notes = (*notes, NO_TRANSCRIPT)
-            notes = (*notes, *text_notes(self.trained, [clip.text], absent))
-            if prediction.unusual:
-                names = " and ".join(prediction.unusual)
-                notes = (*notes, UNUSUAL.format(names))
-            yield replace(prediction, notes=notes)
+            yield self.predict_embedded(embedded, without)
+
+    def predict_embedded(
+        self,
+        embedded: EmbeddedClip,
+        without: Sequence[str] = (),
+        before: Sequence[ContextClip] = (),
+    ) -> Prediction | Failure:
+        """Predicts a clip that is encoded already. Its notes say what it lacks.
+
+        before: the clips of its dialogue before it, oldest first, for a model of the conversation
+        setting.
+        """
+        clip, embeddings = embedded.clip, embedded.embeddings
+        if embeddings is None:
+            return Failure(clip.clip_id, str(clip.video), embedded.reason, cached=False)
+        info = self.trained.info
+        absent = absent_modalities(info, without)
+        predicted = predict_clip(self.trained, clip.text, embeddings, self.device, absent, before)
+        prediction = _prediction(clip.clip_id, info.task, predicted)
+        prediction = self._with_trust(prediction, embeddings)
+        notes = [*embedded.remarks, *subsampled_notes(embeddings, info.model.max_frames)]
+        reads_text = "text" in info.model.modalities and "text" not in absent
+        if reads_text and not clip.text.strip():
+            notes.append(NO_TRANSCRIPT)
+        notes += text_notes(self.trained, [clip.text], absent)
+        if prediction.unusual:
+            notes.append(UNUSUAL.format(" and ".join(prediction.unusual)))
+        return replace(prediction, notes=tuple(notes))
 
     def _with_trust(self, prediction: Prediction, embeddings: Embeddings) -> Prediction:
         """The prediction with its interval, and with the modalities that are unusual."""
@@ -102,6 +114,20 @@ class Predictor:
 
 UNUSUAL = "{}: unlike the train clips, so the prediction may mean nothing"
 NO_TRANSCRIPT = "there is no transcript: the text is absent"
+
+
+def subsampled_notes(embeddings: Embeddings, max_frames: int) -> tuple[str, ...]:
+    """A remark on a clip that is longer than what the model reads of it."""
+    frames = 0
+    for rows in (embeddings.vision, embeddings.audio):
+        if rows is not None:
+            frames = max(frames, len(rows))
+    if frames <= max_frames:
+        return ()
+    return (
+        f"only {max_frames} of its {frames} frames were read, evenly spread over it: "
+        "`predict --timeline` reads all of them",
+    )
 
 
 def _print_to_stderr(note: str) -> None:
@@ -136,7 +162,7 @@ def load(
         encoders = open_encoders(asked, device, on_download, on_note)
     require_same(encoders, streams)
     trust = read_trust(Path(folder), trained.info)
-    return Predictor(trained, encoders, torch_device, trust)
+    return Predictor(trained, encoders, torch_device, trust, Path(folder).absolute().name)
 
 
 def encoder_requests(

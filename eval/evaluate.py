@@ -11,6 +11,7 @@ import torch
 
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.batch import Sample, collate
+from semanticmac.cache.dialogue import ContextClip
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.records import Embeddings, FrameWidths
 from semanticmac.eval.eval_data import EvalData
@@ -136,13 +137,16 @@ def predict_clip(
     embeddings: Embeddings,
     device: torch.device,
     without: Sequence[str] = (),
+    before: Sequence[ContextClip] = (),
 ) -> Predictions:
     """The prediction of one clip that is in no cache.
 
-    For a model of the conversation setting it is the first clip of a dialogue.
+    before: the clips of its dialogue before it, oldest first, for a model of the conversation
+    setting. Without any it is the first clip of a dialogue.
     """
     info = trained.info
-    sample = Sample("", 0, text, embeddings.vision, embeddings.audio, label=None)
+    context = tuple(before) or None
+    sample = Sample("", 0, text, embeddings.vision, embeddings.audio, None, context)
     widths = FrameWidths(info.model.vision_width, info.model.audio_width)
     batch = collate([sample], trained.tokenize, info.task.width, widths)
     return predict(trained.model, [batch], device, absent_modalities(trained.info, without))

@@ -24,7 +24,8 @@ ARROWS = {
     "eval": {"core", "cache", "model", "run"},
     "train": {"core", "cache", "model", "run", "eval"},
     "inference": {"core", "cache", "model", "run", "eval", "preprocess"},
-    "serve": {"core", "cache", "run", "eval", "preprocess", "inference"},
+    "timeline": {"core", "cache", "run", "eval", "preprocess", "inference"},
+    "serve": {"core", "cache", "run", "eval", "preprocess", "inference", "timeline"},
     "errors": {"cache", "model", "run", "preprocess", "train", "eval", "inference", "serve"},
     "api": {"core", "cache", "model", "run", "train", "eval"},
     "commands": {
@@ -36,6 +37,7 @@ ARROWS = {
         "train",
         "eval",
         "inference",
+        "timeline",
         "serve",
     },
     "cli": {"commands"},

@@ -14,8 +14,8 @@ from semanticmac.eval.leaderboard.tables import (
     reading_notes,
     score_table,
 )
-from semanticmac.eval.report.page import TEMPLATES
 from semanticmac.eval.report.results_table import ResultsTable, format_cell
+from semanticmac.eval.report.template import TEMPLATES
 
 TABLE_METRICS = 5
 HEAD = TEMPLATES / "leaderboard.md"  # how to use the command and to read its tables

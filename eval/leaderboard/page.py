@@ -17,7 +17,8 @@ from semanticmac.eval.leaderboard.tables import (
     reading_notes,
     score_table,
 )
-from semanticmac.eval.report.page import Pairs, render_template
+from semanticmac.eval.report.page import Pairs
+from semanticmac.eval.report.template import render_template
 from semanticmac.eval.report.write_html import HtmlTable, to_html
 from semanticmac.run.metric import Metric, digits_of, format_number
 

@@ -24,10 +24,10 @@ from semanticmac.eval.report.score_tables import (
     results_table,
 )
 from semanticmac.eval.report.summary import summary, warnings
+from semanticmac.eval.report.template import render_template
 from semanticmac.eval.report.write_html import HtmlTable, to_html
 from semanticmac.run.folder import RunError, settings_of
 
-TEMPLATES = Path(__file__).parent / "templates"
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -105,22 +105,6 @@ def require_writable(path: Path) -> None:
 def write(page: Page, path: Path) -> None:
     """Renders the page; text of label files and file names is escaped."""
     write_text(path, render_template("report.html", page))
-
-
-def render_template(name: str, page: object) -> str:
-    """A template of this folder, filled with the page."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError:
-        raise ImportError("the report needs Jinja2: pip install 'semanticmac[report]'") from None
-    templates = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template(name).render(page=page)
 
 
 def page_figure(result: AnalysisResult) -> PageFigure:
