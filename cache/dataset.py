@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -224,6 +224,7 @@ def make_dataloader(
     batches: Iterable[Sequence[int]] | None = None,
     workers: int = 0,
     pin_memory: bool = False,
+    pad: Callable[[Batch], Batch] | None = None,
 ) -> DataLoader[Any]:
     """Batches of a split, in its order or, with a generator, in a new random order in each epoch.
 
@@ -231,10 +232,23 @@ def make_dataloader(
 
     batches: positions of the clips of each batch, instead of batch_size and shuffle. workers:
     processes that make batches in advance; 0 = the calling process makes them. pin_memory: for
-    training on a GPU, which then copies a batch while it computes. The last two change no number.
+    training on a GPU, which then copies a batch while it computes. These two change no number.
+    pad: pads each batch further, before it is pinned.
     """
     order: dict[str, Any] = {"batch_sampler": batches}
     if batches is None:
         order = {"batch_size": batch_size, "shuffle": shuffle is not None, "generator": shuffle}
-    pad = partial(dataset.collate, tokenize=tokenize, label_width=label_width)
-    return DataLoader(dataset, num_workers=workers, pin_memory=pin_memory, collate_fn=pad, **order)
+    collate = partial(dataset.collate, tokenize=tokenize, label_width=label_width)
+    if pad is not None:
+        collate = partial(_padded, collate=collate, pad=pad)
+    return DataLoader(
+        dataset, num_workers=workers, pin_memory=pin_memory, collate_fn=collate, **order
+    )
+
+
+def _padded(
+    samples: Sequence[Any],
+    collate: Callable[[Sequence[Any]], Batch],
+    pad: Callable[[Batch], Batch],
+) -> Batch:
+    return pad(collate(samples))

@@ -33,9 +33,10 @@ def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
 def adaptive_pool_weights(mask: Tensor, bins: int, dtype: torch.dtype) -> Tensor:
     """Adaptive average pooling over the real tokens of each clip, as a matrix (eq. 7).
 
-    mask (B, T), True = real token, in any pattern → weights (B, bins, T). Each row sums to 1; it is
-    zero for a clip without real tokens. Of n real tokens, counted without the padding between them,
-    bin i averages tokens ⌊i·n/bins⌋ … ⌈(i+1)·n/bins⌉ − 1; with n < bins, tokens repeat.
+    mask (B, T), True = real token, in any pattern → weights (B, bins, T) in `dtype`, float32 or
+    wider: a share such as 1/3 has no exact value in half precision. Each row sums to 1; it is zero
+    for a clip without real tokens. Of n real tokens, counted without the padding between them, bin
+    i averages tokens ⌊i·n/bins⌋ … ⌈(i+1)·n/bins⌉ − 1; with n < bins, tokens repeat.
     """
     rank = (mask.cumsum(1) - 1)[:, None, :]  # (B, 1, T): rank among the real tokens
     count = mask.sum(1)[:, None, None]  # (B, 1, 1)
@@ -128,10 +129,13 @@ class GatedBridgeAttention(nn.Module):
         if self.bridge_tokens == 0:
             may_attend = (groups[..., None] & source_groups[:, :, None]).any(1)  # (B, T_q, T_kv)
             return merge_heads(attend(q, k, v, may_attend[:, None]))
+        wide = torch.promote_types(whole.dtype, torch.float32)
         # (B·G, b, T_q)
-        pool = adaptive_pool_weights(groups.flatten(0, 1), self.bridge_tokens, whole.dtype)
+        pool = adaptive_pool_weights(groups.flatten(0, 1), self.bridge_tokens, wide)
         pool = pool.reshape(len(whole), -1, pool.shape[2])  # (B, G·b, T_q), group by group
-        bridges = split_heads(pool @ whole, self.heads)  # (B, h, G·b, d_h)
+        with torch.autocast(whole.device.type, enabled=False):
+            pooled = pool @ whole.to(wide)
+        bridges = split_heads(pooled.to(whole.dtype), self.heads)  # (B, h, G·b, d_h)
         # Bridge tokens of a group read its source tokens; its query tokens read them.
         source_mask = source_groups.repeat_interleave(self.bridge_tokens, dim=1)[:, None]
         query_mask = groups.repeat_interleave(self.bridge_tokens, dim=1)[:, None]

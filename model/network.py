@@ -143,8 +143,11 @@ class SemanticMAC(nn.Module):
         if alone is not None:
             inputs[SUB_TASKS.index("text")] = alone
         predictions = []
-        for name, x in zip(SUB_TASKS, inputs, strict=True):
-            predictions.append(self.heads[name](x))  # (B, K), eq. 20
+        # Scores are compared and averaged: they are not rounded to bfloat16.
+        with torch.autocast(fused.device.type, enabled=False):
+            for name, x in zip(SUB_TASKS, inputs, strict=True):
+                wide = x.to(self.fuse.weight.dtype)
+                predictions.append(self.heads[name](wide))  # (B, K), eq. 20
         if self.mixture is not None and not self.training:
             predictions[0] = self.mixture(torch.stack(predictions, dim=1), present)
         return Output(torch.stack(predictions, dim=1), specific, shared, fused, present)

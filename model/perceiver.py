@@ -27,7 +27,9 @@ def compact_frames(frames: Tensor, mask: Tensor, limit: int) -> tuple[Tensor, Te
     order = mask.int().argsort(dim=1, descending=True, stable=True)
     chosen = order.gather(1, rank)
     kept = slot < length
-    frames = frames.gather(1, chosen[..., None].expand(-1, -1, frames.shape[2]))  # (B, F′, E)
+    # Indexed by frame: the backward pass of `gather` would sort every number of every frame.
+    clip = torch.arange(len(frames), device=frames.device)[:, None]  # (B, 1)
+    frames = frames[clip, chosen]  # (B, F′, E)
     return frames.masked_fill(~kept[..., None], 0.0), kept
 
 
@@ -122,7 +124,8 @@ class FrameEncoder(nn.Module):
         """
         if self.context is not None:
             # Before frames are moved, so that each gets the embedding of its own clip.
-            added = self.context[0] if context is None else self.context[context.long()]
+            target, before = self.context
+            added = target if context is None else torch.where(context[..., None], before, target)
             frames = frames + added
         frames, mask = compact_frames(frames, mask, self.max_frames)
         frames = self.dropout(frames)

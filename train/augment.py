@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,15 +22,36 @@ def dropout_draw(clips: int, seed: int, epoch: int) -> Tensor:
     return torch.rand(clips, len(MODALITIES), generator=generator)
 
 
-def drop_modalities(batch: Batch, rate: float, draw: Tensor, modalities: Sequence[str]) -> Batch:
-    """Makes each modality of a clip absent if its number in `draw` is below `rate`.
+@dataclass(frozen=True)
+class ModalityDropout:
+    """Drops modalities of a batch on the device that holds the random numbers.
 
-    draw: (N, 3) of `dropout_draw`; modalities: those that the model reads. If a clip would lose all
+    A modality of a clip becomes absent if its number is below the rate. If a clip would lose all
     of them, the one with the greatest number stays.
     """
-    is_read = torch.tensor([name in modalities for name in MODALITIES])
-    masks = (batch.token_mask, batch.audio_mask, batch.vision_mask)
-    has = torch.stack([mask.any(1) for mask in masks], dim=1) & is_read  # (B, 3)
-    numbers = draw[batch.rows].masked_fill(~has, -1.0)  # (B, 3)
-    is_greatest = numbers.argmax(1, keepdim=True) == torch.arange(len(MODALITIES))
-    return batch.keep((numbers >= rate) | is_greatest)
+
+    rate: float
+    draw: Tensor  # (N, 3) of `dropout_draw`
+    is_read: Tensor  # (3,) bool: the modalities that the model reads
+
+    @classmethod
+    def of_epoch(
+        cls,
+        clips: int,
+        seed: int,
+        epoch: int,
+        rate: float,
+        modalities: Sequence[str],
+        device: torch.device,
+    ) -> ModalityDropout:
+        """clips: those of the train split; modalities: those that the model reads."""
+        is_read = torch.tensor([name in modalities for name in MODALITIES])
+        return cls(rate, dropout_draw(clips, seed, epoch).to(device), is_read.to(device))
+
+    def __call__(self, batch: Batch) -> Batch:
+        masks = (batch.token_mask, batch.audio_mask, batch.vision_mask)
+        has = torch.stack([mask.any(1) for mask in masks], dim=1) & self.is_read  # (B, 3)
+        numbers = self.draw[batch.rows].masked_fill(~has, -1.0)  # (B, 3)
+        position = torch.arange(len(MODALITIES), device=numbers.device)
+        is_greatest = numbers.argmax(1, keepdim=True) == position
+        return batch.keep((numbers >= self.rate) | is_greatest)

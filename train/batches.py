@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
+
+import torch
+from torch import Tensor
 
 from semanticmac.cache.batch import Batch, Tokenize
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.train.augment import drop_modalities, dropout_draw
+from semanticmac.train.augment import ModalityDropout
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData
 from semanticmac.train.distributed import DistributedContext
@@ -22,6 +26,21 @@ class TrainBatch:
     rows: Sequence[int]  # positions of all its clips in the train split
     clip_ids: Sequence[str]  # of all its clips
     local: Batch
+    dropout: ModalityDropout | None = None
+
+    def local_on(self, device: torch.device) -> Batch:
+        """The share of this process on the device, without the modalities that are dropped."""
+        batch = self.local.to(device)
+        return batch if self.dropout is None else self.dropout(batch)
+
+    def rows_beside(self, local: Batch) -> Tensor:
+        """`rows` as (B,) int64 on the device of `local`. The process does not wait for a GPU."""
+        if len(self.rows) == len(local):
+            return local.rows  # One process has all of them.
+        rows = torch.tensor(self.rows)
+        if local.rows.device.type == "cuda":
+            rows = rows.pin_memory()
+        return rows.to(local.rows.device, non_blocking=True)
 
 
 @dataclass(frozen=True)
@@ -32,7 +51,7 @@ class BatchReader:
     data: TrainData
     tokenize: Tokenize
     distributed: DistributedContext
-    pin_memory: bool
+    device: torch.device  # of the model; batches for a GPU are made in pinned memory
 
     @property
     def sampler(self) -> BatchSampler:
@@ -41,20 +60,16 @@ class BatchReader:
 
     def train_steps(self, epoch: int, finished_steps: int) -> Iterator[list[TrainBatch]]:
         """The batches of each step of an epoch that is not finished yet."""
-        config, train = self.config, self.data.train
+        train = self.data.train
         steps = self.sampler.steps(epoch)[finished_steps:]
         shares = [self.distributed.share(rows) for rows in chain.from_iterable(steps)]
-        dropout = dropout_draw(len(train), config.seed, epoch)
+        dropout = self._dropout(epoch)
         local_batches = iter(self._read(train, shares))
         for step in steps:
             batches = []
             for rows in step:
-                local = next(local_batches)
-                if config.modality_dropout:
-                    rate, modalities = config.modality_dropout, config.model.modalities
-                    local = drop_modalities(local, rate, dropout, modalities)
                 clip_ids = [train.rows[row].clip_id for row in rows]
-                batches.append(TrainBatch(rows, clip_ids, local))
+                batches.append(TrainBatch(rows, clip_ids, next(local_batches), dropout))
             yield batches
 
     def validation(self) -> Iterator[Batch]:
@@ -78,16 +93,32 @@ class BatchReader:
             length += len(clip.text)
         return length
 
+    def _dropout(self, epoch: int) -> ModalityDropout | None:
+        config = self.config
+        if not config.modality_dropout:
+            return None
+        return ModalityDropout.of_epoch(
+            len(self.data.train),
+            config.seed,
+            epoch,
+            config.modality_dropout,
+            config.model.modalities,
+            self.device,
+        )
+
     def _read(self, dataset: ClipDataset, batches: Sequence[Sequence[int]]) -> Iterator[Batch]:
         """batches: clip positions in the dataset."""
-        model = self.config.model
-        reader = make_dataloader(
-            dataset,
-            self.config.batch_size,
-            self.tokenize,
-            self.data.task.width,
-            batches=batches,
-            pin_memory=self.pin_memory,
+        pad = None
+        if self.config.compile:
+            pad = partial(pad_to_bucket, max_tokens=self.config.model.max_tokens)
+        return iter(
+            make_dataloader(
+                dataset,
+                self.config.batch_size,
+                self.tokenize,
+                self.data.task.width,
+                batches=batches,
+                pin_memory=self.device.type == "cuda",
+                pad=pad,
+            )
         )
-        for batch in reader:
-            yield pad_to_bucket(batch, model.max_tokens) if self.config.compile else batch

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from semanticmac.cache.atomic_io import atomic_write, remove_partial_files
 from semanticmac.cache.file_locks import try_lock, writable
+from semanticmac.train.background_writer import BackgroundWriter
 from semanticmac.train.data import TrainData, TrainError
 from semanticmac.train.distributed import DistributedContext
 from semanticmac.train.logger import RunLog, require_length
@@ -76,11 +78,14 @@ class Checkpointer:
         metadata: CheckpointMetadata,
         save_every_s: float,
         interrupted: Callable[[], bool],
+        in_background: bool = False,
     ) -> None:
         """run: None for a process that writes nothing; interrupted: has Ctrl-C been pressed?
 
         save_every_s: seconds between checkpoints; at the end of an epoch EPOCH_END_S are enough.
+        in_background: a thread writes them while a GPU trains; `close` waits for it.
         """
+        self._writer = BackgroundWriter() if in_background and run is not None else None
         self._run, self._metadata = run, metadata
         self._save_every_s, self._interrupted = save_every_s, interrupted
         self._saved_at = time.monotonic()
@@ -101,7 +106,10 @@ class Checkpointer:
             self.save(trainer, log)
 
     def save(self, trainer: Trainer, log: RunLog) -> None:
-        """Writes a checkpoint, then raises KeyboardInterrupt if Ctrl-C has been pressed."""
+        """Writes a checkpoint, then raises KeyboardInterrupt if Ctrl-C has been pressed.
+
+        In the background an error of a write is raised by the next one, or by `close`.
+        """
         metadata = replace(
             self._metadata,
             epoch=trainer.epoch,
@@ -109,11 +117,22 @@ class Checkpointer:
             log_bytes=log.flush_to_disk(),
             best=trainer.best,
         )
-        if self._run is not None:
-            save(self._run, Checkpoint(metadata, trainer.state_dict()))
+        if self._writer is not None:
+            self._writer.submit(trainer.state_dict(), partial(self._write, metadata))
+        elif self._run is not None:
+            self._write(metadata, trainer.state_dict())
         self._saved_at = time.monotonic()
         if self._interrupted():
             raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Returns when the last checkpoint is on disk."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, metadata: CheckpointMetadata, tensors: dict[str, Tensor]) -> None:
+        assert self._run is not None
+        save(self._run, Checkpoint(metadata, tensors))
 
 
 @contextmanager

@@ -158,7 +158,7 @@ def head_report(
     trained = load_run(run, device)
     config = resolve(config, data, device)
     data = with_dialogue(data, config.model.clips_before)
-    reader = BatchReader(config, data, trained.tokenize, SINGLE_PROCESS, pin_memory=False)
+    reader = BatchReader(config, data, trained.tokenize, SINGLE_PROCESS, device)
     task, loss = reader.data.task, reader.config.regression_loss
     predictions = predict(trained.model, reader.validation(), device)
     modalities = trained.info.model.modalities

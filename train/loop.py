@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from semanticmac.train.language import open_language
 from semanticmac.train.logger import GPU_BUFFERED_STEPS, EpochLog, RunLog, read_epochs
 from semanticmac.train.mixture_fit import fit_on
 from semanticmac.train.resume import is_trained
-from semanticmac.train.seeding import deterministic, seed_everything
+from semanticmac.train.seeding import deterministic, in_fixed_order, seed_everything
 from semanticmac.train.step_cost import measure_step
 from semanticmac.train.trainer import Trainer
 from semanticmac.train.validation import Score, require_finite, validation_score
@@ -77,10 +78,13 @@ def train(
         for epoch in range(trainer.epoch, config.epochs + 1):
             trainer.model.train()
             for batches in reader.train_steps(epoch, trainer.epoch_steps):
-                session.log.step(trainer.step(batches))
+                step = partial(trainer.step, batches)
+                session.log.step(in_fixed_order(step, callbacks.on_note))
                 callbacks.progress("training", trainer.step_count, trainer.total_steps, 0)
                 session.checkpointer.after_step(trainer, session.log)
 
+            # Before the epoch is used: a NaN is reported with the clips of its step.
+            session.log.flush()
             session.write_pseudo_labels(epoch)
             with trainer.kept_weights():
                 score = validate(trainer, reader)
@@ -104,7 +108,9 @@ def validate(trainer: Trainer, reader: BatchReader) -> Score:
         mixture.reset()
     part = None
     if trainer.distributed.part(len(reader.data.valid)):
-        part = predict(trainer.model, reader.validation(), trainer.device)
+        part = predict(
+            trainer.model, reader.validation(), trainer.device, bfloat16=trainer.use_bfloat16
+        )
     parts = trainer.distributed.all_gather(part)
     predictions = join_predictions([part for part in parts if part is not None])
     require_finite(predictions, trainer.epoch)
@@ -170,7 +176,7 @@ def _open_session(
                 language.save(run)
             write_text(run / "config.toml", config.to_toml())
 
-        reader = BatchReader(config, data, language.tokenize, distributed, pin_memory=on_gpu)
+        reader = BatchReader(config, data, language.tokenize, distributed, device)
         model = build_network(config.model, language.model).to(device)
         truth = data.train.labels(data.task.width).to(device)
         steps_per_epoch = reader.sampler.steps_per_epoch
@@ -180,7 +186,7 @@ def _open_session(
                 callbacks.on_epoch(earlier)
             saved.restore(trainer)
         else:
-            cost = measure_step(trainer, reader)
+            cost = measure_step(trainer, reader, callbacks.on_note)
             callbacks.on_note(cost.note(trainer.total_steps))
             if is_main:
                 cost.write(run)
@@ -193,9 +199,10 @@ def _open_session(
             deferred_sigint(enabled=distributed.world_size == 1) as interrupted,
         ):
             checkpointer = Checkpointer(
-                run if is_main else None, metadata, save_every_s, interrupted
+                run if is_main else None, metadata, save_every_s, interrupted, in_background=on_gpu
             )
-            yield _Session(run, trainer, reader, log, checkpointer, report)
+            with closing(checkpointer):
+                yield _Session(run, trainer, reader, log, checkpointer, report)
 
 
 def _run_info(config: TrainConfig, data: TrainData, best: EpochLog, report: InputReport) -> RunInfo:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,10 +14,12 @@ from torch import Tensor
 
 # The fast distances are rounded, so the exact distances of k + 6 candidates are compared.
 SPARE_CANDIDATES = 6
-BLOCK_DISTANCES = 1 << 23  # in one block: 32 MiB in float32
-# Rounding of the factors of a matrix product, by torch's setting: a truncated factor loses one unit
-# in the last of 10 (TF32) or 7 (bfloat16) binary places.
-FACTOR_ROUNDING = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
+BLOCK_DISTANCES = 1 << 23  # in one block on a CPU: 32 MiB in float32
+# On a GPU a block may use this share of the free memory, in distances of about four copies.
+FREE_MEMORY_SHARE = 1 / 16
+# Rounding of the factors of a matrix product, by torch's older and newer setting: a truncated
+# factor loses one unit in the last of 10 (TF32) or 7 (bfloat16) binary places.
+FACTOR_ROUNDING = {"high": 2.0**-10, "tf32": 2.0**-10, "medium": 2.0**-7, "bf16": 2.0**-7}
 
 
 # paper: exp(−D²); median: exp(−(D/σ)²) with σ the median distance of a clip to its neighbours.
@@ -169,8 +173,9 @@ def neighbours(
 
     bank r (N, d); valid (N,) bool → indices (N, k′) int64 and distances D_ij = ‖r_i − r_j‖₂ / √d
     (N, k′), nearest first, with k′ = min(k, number of valid clips − 1), at least 0. A clip that is
-    not valid has itself, at distance ∞. block: clips compared at once, None = as many as
-    BLOCK_DISTANCES allows; the memory is O(block · N).
+    not valid has itself, at distance ∞. block: clips compared at once, None = as many as the memory
+    allows (`block_distances`); the memory is O(block · N). A GPU is waited for before and after the
+    loop over the blocks, not inside it.
     """
     valid_rows = valid.nonzero()[:, 0]  # (V,)
     count = max(min(k, len(valid_rows) - 1), 0)  # k′
@@ -185,35 +190,63 @@ def neighbours(
     norms = centred.square().sum(1)
     # Rounding of the factors and of a sum of d products, in units of
     # ‖r_i‖² + ‖r_j‖² ≥ 2 ‖r_i‖ ‖r_j‖.
-    factors = FACTOR_ROUNDING[torch.get_float32_matmul_precision()]
-    rounding = 2 * (factors + bank.shape[1] * torch.finfo(bank.dtype).eps)
+    rounding = 2 * (factor_rounding() + bank.shape[1] * torch.finfo(bank.dtype).eps)
     candidate_count = min(count + SPARE_CANDIDATES, len(valid_rows) - 1)
-    block = min(block or max(1, BLOCK_DISTANCES // len(valid_rows)), len(valid_rows))
+    block = block or max(1, block_distances(bank) // len(valid_rows))
+    block = min(block, len(valid_rows))
     # Allocated once: new memory costs more time than writing to it.
     buffer = bank.new_empty(block, len(valid_rows))
+    points = bank[valid_rows]  # (V, d)
+    greatest_norm = norms.max()
+    nearest = bank.new_empty(len(valid_rows), count)  # (V, k′), distances without 1/√d
+    chosen = valid_rows.new_empty(len(valid_rows), count)  # (V, k′), positions in valid_rows
+    unsure = torch.zeros_like(valid_rows, dtype=torch.bool)  # (V,)
 
     for start in range(0, len(valid_rows), block):
         end = min(start + block, len(valid_rows))
-        rows = torch.arange(start, end, device=bank.device)  # (R,)
         # ‖r_j‖² − 2⟨r_i, r_j⟩ orders the neighbours of i like ‖r_i − r_j‖².
-        rough = buffer[: len(rows)]  # (R, V)
-        torch.addmm(norms, centred[rows], centred.T, alpha=-2.0, out=rough)
-        rough[rows - start, rows] = math.inf
+        rough = buffer[: end - start]  # (R, V)
+        torch.addmm(norms, centred[start:end], centred.T, alpha=-2.0, out=rough)
+        rough.diagonal(offset=start).fill_(math.inf)
         bounds, candidates = rough.topk(candidate_count, largest=False)  # (R, C)
-        own = bank[valid_rows[rows], None]  # (R, 1, d)
-        exact = (bank[valid_rows[candidates]] - own).norm(dim=2)  # (R, C)
-        nearest, order = exact.topk(count, largest=False)  # (R, k′)
-        chosen = candidates.gather(1, order)
+        exact = (points[candidates] - points[start:end, None]).norm(dim=2)  # (R, C)
+        nearest[start:end], order = exact.topk(count, largest=False)  # (R, k′)
+        chosen[start:end] = candidates.gather(1, order)
         # All other clips are farther than the last candidate, up to rounding.
-        lower_bounds = bounds[:, -1] - rounding * (norms[rows] + norms.max())
-        unsure = lower_bounds < nearest[:, -1].square() - norms[rows]
-        if candidate_count < len(valid_rows) - 1 and unsure.any():
-            nearest[unsure], chosen[unsure] = _compare_directly(
-                bank[valid_rows], rows[unsure], count
-            )
-        indices[valid_rows[rows]] = valid_rows[chosen]
-        distances[valid_rows[rows]] = nearest / math.sqrt(bank.shape[1])
+        row_norms = norms[start:end]
+        lower_bounds = bounds[:, -1] - rounding * (row_norms + greatest_norm)
+        unsure[start:end] = lower_bounds < nearest[start:end, -1].square() - row_norms
+
+    if candidate_count < len(valid_rows) - 1:
+        for rows in torch.split(unsure.nonzero()[:, 0], block):
+            nearest[rows], chosen[rows] = _compare_directly(points, rows, count)
+    indices[valid_rows] = valid_rows[chosen]
+    distances[valid_rows] = nearest / math.sqrt(bank.shape[1])
     return indices, distances
+
+
+def block_distances(bank: Tensor) -> int:
+    """How many distances are compared at once: by the free memory of a GPU, fixed on a CPU."""
+    if bank.device.type != "cuda":
+        return BLOCK_DISTANCES
+    free_bytes, _ = torch.cuda.mem_get_info(bank.device)
+    return max(BLOCK_DISTANCES, int(free_bytes * FREE_MEMORY_SHARE) // bank.element_size())
+
+
+def factor_rounding() -> float:
+    """The relative rounding of a factor of a float32 product, by every setting that allows it.
+
+    torch has an older and a newer setting, and a program may use either one. NVIDIA_TF32_OVERRIDE=1
+    makes cuBLAS use TF32 whatever torch is set to.
+    """
+    settings = ["high"] if os.environ.get("NVIDIA_TF32_OVERRIDE") == "1" else []
+    # torch refuses to answer after a program has used the newer setting.
+    with suppress(RuntimeError):
+        settings.append(torch.get_float32_matmul_precision())
+    for backend in (torch.backends.cuda, torch.backends.mkldnn):
+        products = getattr(backend, "matmul", None)  # torch 2.9 and later have both
+        settings.append(getattr(products, "fp32_precision", "highest"))
+    return max(FACTOR_ROUNDING.get(setting, 0.0) for setting in settings)
 
 
 def _compare_directly(points: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -8,11 +8,19 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+import torch.utils.deterministic
+
+Value = TypeVar("Value")
+
+# What torch raises for an operation without a kernel that adds in a fixed order.
+_NO_FIXED_ORDER = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
 def seed_everything(*parts: int) -> None:
@@ -35,15 +43,43 @@ def _hash(parts: tuple[int | str, ...], n_bytes: int) -> int:
 
 @contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """Makes GPU kernels add in a fixed order where such a kernel exists; a CPU always does."""
+    """Makes GPU kernels add in a fixed order; a CPU always does.
+
+    An operation without such a kernel raises RuntimeError: run it inside `in_fixed_order`. With a
+    warning in place of the error, torch would choose the attention kernel without a fixed order.
+    """
     if device.type != "cuda":
         yield
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
     was_enabled = torch.are_deterministic_algorithms_enabled()
     warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    memory: Any = torch.utils.deterministic  # It has no types.
+    filled = memory.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True)
+    # New memory is always written before it is read here, so filling it first only costs time.
+    memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(was_enabled, warn_only=warned_only)
+        memory.fill_uninitialized_memory = filled
+
+
+def in_fixed_order(work: Callable[[], Value], on_note: Callable[[str], None]) -> Value:
+    """The result of the work. An operation without a fixed order is named, and then allowed.
+
+    The work is then done a second time, so it must change nothing before that operation.
+    """
+    try:
+        return work()
+    except RuntimeError as error:
+        named = _NO_FIXED_ORDER.search(str(error))
+        if named is None or torch.is_deterministic_algorithms_warn_only_enabled():
+            raise
+    on_note(
+        f"{named[1]} has no kernel on this device that adds in a fixed order: the last bits of two "
+        "equal trainings may differ"
+    )
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return work()

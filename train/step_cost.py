@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,7 +15,7 @@ from torch import nn
 
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.train.batches import BatchReader, TrainBatch
-from semanticmac.train.seeding import seed_everything
+from semanticmac.train.seeding import in_fixed_order, seed_everything
 from semanticmac.train.trainer import Trainer
 
 FILE = "step_cost.json"  # in the run folder
@@ -46,15 +48,18 @@ class StepCost:
         write_text(run / FILE, json.dumps(asdict(self), indent=1) + "\n")
 
 
-def measure_step(trainer: Trainer, reader: BatchReader) -> StepCost:
-    """Runs a step twice and measures the second one. Weights and optimizer stay as they were."""
+def measure_step(trainer: Trainer, reader: BatchReader, on_note: Callable[[str], None]) -> StepCost:
+    """Runs a step twice and measures the second one. Weights and optimizer stay as they were.
+
+    on_note receives the name of an operation that adds in no fixed order (`in_fixed_order`).
+    """
     batch = reader.longest_texts()
     trainer.model.train()
     rates = [group["lr"] for group in trainer.optimizer.param_groups]
     for group in trainer.optimizer.param_groups:
         group["lr"] = 0.0
     # The first time allocates the moments of the optimizer, and may compile.
-    _run_step(trainer, batch)
+    in_fixed_order(partial(_run_step, trainer, batch), on_note)
     _reset_peak(trainer.device)
     start = time.perf_counter()
     _run_step(trainer, batch)
@@ -80,12 +85,12 @@ def _run_step(trainer: Trainer, batch: TrainBatch) -> None:
     """Forward, backward and an update by zero."""
     config = trainer.config
     seed_everything(config.seed, 0)
-    rows = torch.tensor(batch.rows, device=trainer.device)
+    local = batch.local_on(trainer.device)
+    rows = batch.rows_beside(local)
     trainer.optimizer.zero_grad(set_to_none=True)
     for _ in range(config.accumulate):
-        use_bfloat16 = config.precision == "bfloat16"
-        with torch.autocast(trainer.device.type, torch.bfloat16, enabled=use_bfloat16):
-            output = trainer.model(batch.local.to(trainer.device))
+        with torch.autocast(trainer.device.type, torch.bfloat16, enabled=trainer.use_bfloat16):
+            output = trainer.model(local)
         terms = trainer.objective.loss(output, rows, trainer.truth[rows])
         torch.autograd.backward(terms["total"])
     nn.utils.clip_grad_norm_(trainer.trainable, float("inf"))

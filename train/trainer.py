@@ -74,6 +74,11 @@ class Trainer:
                 model, device_ids=devices, find_unused_parameters=unused
             )
 
+    @property
+    def use_bfloat16(self) -> bool:
+        """Whether the model runs in bfloat16; losses and scores stay in float32."""
+        return self.config.precision == "bfloat16"
+
     def step(self, batches: Sequence[TrainBatch]) -> StepMetrics:
         """One optimisation step on the mean gradient of the batches."""
         config = self.config
@@ -89,7 +94,7 @@ class Trainer:
         for i, batch in enumerate(batches, 1):
             with self._gradient_exchange(last=i == len(batches)):
                 losses.append(self._backward(batch, len(batches)))
-        norm = nn.utils.clip_grad_norm_(self.trainable, config.clip_norm or float("inf"))
+        norm = self._clip_gradients()
         self.optimizer.step()
         if self.average is not None:
             self.average.update(self.step_count)
@@ -166,10 +171,10 @@ class Trainer:
 
     def _backward(self, batch: TrainBatch, batches: int) -> Tensor:
         """Adds the gradients of one batch out of `batches` → the terms of its loss."""
-        rows = torch.tensor(batch.rows, device=self.device)
-        use_bfloat16 = self.config.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=use_bfloat16):
-            output = self.forward(batch.local.to(self.device))
+        local = batch.local_on(self.device)
+        rows = batch.rows_beside(local)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_bfloat16):
+            output = self.forward(local)
         output = self.distributed.gather_output(output, len(batch.rows))
         losses = self.objective.loss(output, rows, self.truth[rows])
         # Each process has the loss of the whole batch, and its gradient covers this process's
@@ -179,6 +184,14 @@ class Trainer:
         self.loss_names = tuple(losses)
         # One vector, so that a step needs one transfer from the device.
         return torch.stack(list(losses.values())).detach()
+
+    def _clip_gradients(self) -> Tensor:
+        """Scales the gradients down to `clip_norm` if it is set → their norm before that."""
+        gradients = [weight.grad for weight in self.trainable if weight.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if self.config.clip_norm:
+            nn.utils.clip_grads_with_norm_(self.trainable, self.config.clip_norm, norm)
+        return norm
 
     def _gradient_exchange(self, *, last: bool) -> AbstractContextManager[None]:
         """Only the last batch of a step exchanges gradients between processes."""

@@ -20,7 +20,7 @@ from semanticmac.core import MODALITIES
 from semanticmac.eval.evaluate import evaluate
 from semanticmac.run.folder import RunError
 from semanticmac.run.weights import load_run
-from semanticmac.train.augment import drop_modalities, dropout_draw
+from semanticmac.train.augment import ModalityDropout, dropout_draw
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
@@ -37,6 +37,11 @@ def batch_of(present: torch.Tensor, rows: torch.Tensor) -> Batch:
     ids, labels = torch.zeros(len(present), 2, dtype=torch.int64), torch.zeros(len(present), 1)
     names = tuple(map(str, rows.tolist()))
     return Batch(names, rows, ids, masks[:, 0], frames, masks[:, 2], frames, masks[:, 1], labels)
+
+
+def dropped(batch: Batch, rate: float, draw: torch.Tensor, used: tuple[str, ...]) -> Batch:
+    is_read = torch.tensor([name in used for name in MODALITIES])
+    return ModalityDropout(rate, draw, is_read)(batch)
 
 
 def present_in(batch: Batch) -> torch.Tensor:
@@ -57,12 +62,12 @@ def test_dropout_only_takes_away_and_never_everything(
 ) -> None:
     had, rows = torch.tensor(present), torch.randperm(len(present))
     draw = dropout_draw(len(present), seed, epoch=1)
-    has = present_in(drop_modalities(batch_of(had, rows), rate, draw, used))
+    has = present_in(dropped(batch_of(had, rows), rate, draw, used))
     looked_at = had & torch.tensor([name in used for name in MODALITIES])
     assert not (has & ~had).any()
     assert torch.equal(has.logical_and(looked_at).any(1), looked_at.any(1))
     for i in range(len(present)):  # the rule of a clip does not know of its batch
-        alone = present_in(drop_modalities(batch_of(had[[i]], rows[[i]]), rate, draw, used))
+        alone = present_in(dropped(batch_of(had[[i]], rows[[i]]), rate, draw, used))
         assert torch.equal(alone[0] & looked_at[i], has[i] & looked_at[i])
     if rate == 0:
         assert torch.equal(has & looked_at, looked_at)
@@ -71,12 +76,12 @@ def test_dropout_only_takes_away_and_never_everything(
 def test_the_rate_is_kept_and_every_epoch_draws_anew() -> None:
     clips, rate = 20_000, 0.3
     batch = batch_of(torch.ones(clips, 3, dtype=torch.bool), torch.arange(clips))
-    has = present_in(drop_modalities(batch, rate, dropout_draw(clips, 1, 1), MODALITIES))
+    has = present_in(dropped(batch, rate, dropout_draw(clips, 1, 1), MODALITIES))
     # where all three would go, each of them is the one that stays as often
     expected = rate - rate**3 / 3
     np.testing.assert_allclose(1 - has.float().mean(0).numpy(), expected, atol=0.015)
-    again = present_in(drop_modalities(batch, rate, dropout_draw(clips, 1, 1), MODALITIES))
-    other = present_in(drop_modalities(batch, rate, dropout_draw(clips, 1, 2), MODALITIES))
+    again = present_in(dropped(batch, rate, dropout_draw(clips, 1, 1), MODALITIES))
+    other = present_in(dropped(batch, rate, dropout_draw(clips, 1, 2), MODALITIES))
     assert torch.equal(has, again) and not torch.equal(has, other)
     assert not torch.equal(dropout_draw(9, 1, 1), dropout_draw(9, 2, 1))
 

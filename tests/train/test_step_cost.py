@@ -30,14 +30,15 @@ def test_measuring_leaves_the_trainer_as_it_was(
     settings = small | {"language": families["bert"], "batch_size": 4, "accumulate": 2}
     config = resolve(override(TrainConfig("planted"), settings), data)
     language = open_language(config.model, tmp_path, resumed=False)
-    reader = BatchReader(config, data, language.tokenize, SINGLE_PROCESS, pin_memory=False)
+    reader = BatchReader(config, data, language.tokenize, SINGLE_PROCESS, torch.device("cpu"))
     model = build_network(config.model, language.model)
     truth = data.train.labels(data.task.width)
     trainer = Trainer(config, data.task, model, truth, 3, SINGLE_PROCESS)
     before = {name: tensor.clone() for name, tensor in trainer.state_dict().items()}
     rates = [group["lr"] for group in trainer.optimizer.param_groups]
 
-    cost = measure_step(trainer, reader)
+    notes: list[str] = []
+    cost = measure_step(trainer, reader, notes.append)
 
     after = trainer.state_dict()
     assert before.keys() == after.keys()
@@ -48,6 +49,7 @@ def test_measuring_leaves_the_trainer_as_it_was(
 
     longest = max(len(row.text.split()) for row in data.train.rows)
     assert cost.clips == 4 and cost.tokens == longest + 2  # <cls> and <sep>
+    assert not notes
     assert cost.seconds > 0 and cost.peak_bytes > 10 * 2**20
     assert 0 < cost.trained_weights < cost.all_weights  # The pooler of BERT is not trained.
 

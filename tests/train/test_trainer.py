@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 import torch
+from support.syncs import SyncCounter
 from torch._dynamo.testing import CompileCounter
 
+from semanticmac.cache.batch import Batch
 from semanticmac.cache.dataset import make_dataloader
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
-from semanticmac.train.batches import TrainBatch
+from semanticmac.train.augment import ModalityDropout
+from semanticmac.train.batches import BatchReader, TrainBatch
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import TrainData, TrainError, open_data, resolve
 from semanticmac.train.distributed import SINGLE_PROCESS
-from semanticmac.train.logger import StepMetrics
+from semanticmac.train.logger import RunLog, StepMetrics
 from semanticmac.train.loop import train
 from semanticmac.train.objectives import semantic_centric
 from semanticmac.train.sampler import BatchSampler, pad_to_bucket
@@ -106,7 +109,10 @@ def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
     ) -> Any:
         losses = exact(config, kind, output, targets, weights)
         seen.update(
-            prediction=output.predictions.dtype, loss=losses.total.dtype, inter=losses.inter.dtype
+            fused=output.fused.dtype,
+            prediction=output.predictions.dtype,
+            loss=losses.total.dtype,
+            inter=losses.inter.dtype,
         )
         return losses
 
@@ -117,7 +123,8 @@ def test_bfloat16_computes_the_model_in_it_and_losses_and_banks_in_float32(
         numbers[precision] = step(trainer, data, [[0, 1, 2, 3, 4, 5, 6, 7]]).values
         assert all(weight.dtype == torch.float32 for weight in trainer.trainable)
         assert trainer.objective.labels.banks.dtype == torch.float32
-    assert seen == {"prediction": torch.bfloat16, "loss": torch.float32, "inter": torch.float32}
+    wide = torch.float32
+    assert seen == {"fused": torch.bfloat16, "prediction": wide, "loss": wide, "inter": wide}
     assert not numbers["float32"].equal(numbers["bfloat16"])
     torch.testing.assert_close(numbers["bfloat16"], numbers["float32"], rtol=0.05, atol=0.02)
 
@@ -196,3 +203,80 @@ def test_nan_stops_the_run_with_the_clips_of_its_step(
     assert all(data.train.rows[place].clip_id in str(found.value) for place in third)
     steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert steps == [1, 2]
+
+
+def test_a_step_waits_for_its_device_only_where_transformers_does(
+    config: TrainConfig, data: TrainData
+) -> None:
+    """Transformers looks once at the mask of a batch. Nothing else needs a value of the device."""
+    settings = replace(config, modality_dropout=0.3, clip_norm=1.0, weight_average=0.5)
+    conversation = replace(config.model, setting="conversation")
+    for changed in (config, settings, replace(config, model=conversation)):
+        trainer = made(changed, data)
+        [batch] = make_dataloader(
+            data.train, 1, Tokenizer.load(changed.model.language, 32), 1, batches=[[3, 1, 2]]
+        )
+        dropout = ModalityDropout.of_epoch(
+            len(data.train), 1, 1, changed.modality_dropout, changed.model.modalities, CPU
+        )
+        batches = [TrainBatch([3, 1, 2], batch.clip_ids, batch, dropout)]
+        trainer.step(batches)  # The first step makes the state of the optimizer.
+        with SyncCounter() as syncs:
+            trainer.step(batches)
+        assert syncs.counts == {"aten._local_scalar_dense.default": 1}
+
+
+def test_the_counter_of_waits_sees_masks_and_numbers() -> None:
+    values = torch.arange(4.0, requires_grad=True)
+    with SyncCounter() as syncs:
+        values[values > 1].sum().backward()
+        float(values.detach().max())
+        torch.tensor([1, 2])
+    assert syncs.counts == {
+        "aten.index.Tensor": 1,
+        "aten.index_put.default": 1,  # in the backward pass
+        "aten._local_scalar_dense.default": 1,
+        "aten.lift_fresh.default": 1,
+    }
+
+
+def test_a_nan_of_the_last_steps_is_told_before_validation_with_its_clips(
+    config: TrainConfig, data: TrainData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU the log is written some steps later, but before the epoch is used."""
+    monkeypatch.setattr(RunLog, "step", lambda self, metrics: self._buffer.append(metrics))
+    take = Trainer.step
+
+    def poisoned(self: Trainer, batches: list[TrainBatch]) -> StepMetrics:
+        if self.step_count == self.steps_per_epoch - 1:
+            torch.nn.init.constant_(self.model.fuse.weight, float("nan"))
+        return take(self, batches)
+
+    monkeypatch.setattr(Trainer, "step", poisoned)
+    with pytest.raises(TrainError, match="the loss became nan in epoch 1, on the clips") as found:
+        train(config, data, tmp_path, CPU)
+    last = BatchSampler(24, config.batch_size, 1, config.seed).batches(1)[-1]
+    for row in last:
+        assert data.train.rows[row].clip_id in str(found.value)
+    assert not (tmp_path / "pseudo_labels.safetensors").exists()
+
+
+def test_batches_are_padded_before_they_are_pinned(
+    config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that is padded after it was pinned is copied from pageable memory."""
+    pinned: list[tuple[int, int]] = []
+
+    def pin(batch: Batch, device: object = None) -> Batch:
+        pinned.append((batch.token_ids.shape[1], batch.vision.shape[1]))
+        return batch
+
+    monkeypatch.setattr("torch.utils.data._utils.pin_memory.pin_memory", pin)
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
+    tokenize = Tokenizer.load(config.model.language, 32)
+    cuda = torch.device("cuda")
+    reader = BatchReader(replace(config, compile=True), data, tokenize, SINGLE_PROCESS, cuda)
+    shapes = []
+    for batch in reader.validation():
+        shapes.append((batch.token_ids.shape[1], batch.vision.shape[1]))
+    assert pinned == shapes and set(shapes) == {(16, 8)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from semanticmac.train.data import TrainData, resolve, with_dialogue
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
 from semanticmac.train.language import open_language
-from semanticmac.train.seeding import deterministic, seed_everything
+from semanticmac.train.seeding import deterministic, in_fixed_order, seed_everything
 from semanticmac.train.trainer import Trainer
 
 MEASURED_STEPS = 2
@@ -64,7 +65,7 @@ def _measure(entrant: Entrant, count: int, data: TrainData, device: torch.device
     seed_everything(config.seed)
     with TemporaryDirectory() as folder, deterministic(device):
         language = open_language(config.model, Path(folder), resumed=False)
-        reader = BatchReader(config, data, language.tokenize, SINGLE_PROCESS, pin_memory=False)
+        reader = BatchReader(config, data, language.tokenize, SINGLE_PROCESS, device)
         model = build_network(config.model, language.model).to(device)
         truth = data.train.labels(data.task.width).to(device)
         steps = reader.sampler.steps_per_epoch
@@ -76,7 +77,8 @@ def _measure(entrant: Entrant, count: int, data: TrainData, device: torch.device
         [batches] = islice(reader.train_steps(1, 0), 1)
         for _ in range(MEASURED_STEPS):
             began = time.monotonic()
-            trainer.step(batches).values.tolist()  # waits for a GPU
+            metrics = in_fixed_order(partial(trainer.step, batches), _ignore)
+            metrics.values.tolist()  # waits for a GPU
             seconds.append(time.monotonic() - began)
         first = list(islice(reader.validation(), 1))
         predict(model, first, device)
@@ -85,3 +87,7 @@ def _measure(entrant: Entrant, count: int, data: TrainData, device: torch.device
         validation_s = (time.monotonic() - began) * len(data.valid) / max(1, len(first[0]))
     step_s = min(seconds)
     return PlannedTime(entrant.name, step_s, step_s * steps + validation_s, count, config.epochs)
+
+
+def _ignore(note: str) -> None:
+    """The training itself shows its notes."""
