@@ -238,17 +238,17 @@ def make_dataloader(
     order: dict[str, Any] = {"batch_sampler": batches}
     if batches is None:
         order = {"batch_size": batch_size, "shuffle": shuffle is not None, "generator": shuffle}
-    collate = partial(dataset.collate, tokenize=tokenize, label_width=label_width)
+    make_batch = partial(dataset.collate, tokenize=tokenize, label_width=label_width)
     if pad is not None:
-        collate = partial(_padded, collate=collate, pad=pad)
+        make_batch = partial(_padded, make_batch=make_batch, pad=pad)
     return DataLoader(
-        dataset, num_workers=workers, pin_memory=pin_memory, collate_fn=collate, **order
+        dataset, num_workers=workers, pin_memory=pin_memory, collate_fn=make_batch, **order
     )
 
 
 def _padded(
     samples: Sequence[Any],
-    collate: Callable[[Sequence[Any]], Batch],
+    make_batch: Callable[[Sequence[Any]], Batch],
     pad: Callable[[Batch], Batch],
 ) -> Batch:
-    return pad(collate(samples))
+    return pad(make_batch(samples))
