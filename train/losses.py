@@ -6,6 +6,7 @@ half precision. With nothing to average, a loss and its gradient are 0.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import torch
@@ -71,7 +72,7 @@ def clip_losses(
         # Zero, with a gradient of zero, where a score is not annotated.
         error = predictions - torch.where(annotated, targets, predictions.detach())
         error = error.square() if regression == "mse" else error.abs()
-        weighed = error * error.new_tensor(task.loss_weights)
+        weighed = error * _on_device(tuple(task.loss_weights), error.dtype, error.device)
         return weighed.sum(-1) / annotated.sum(-1).clamp(min=1)
     if class_weights is None:
         return F.binary_cross_entropy_with_logits(predictions, targets, reduction="none").mean(-1)
@@ -114,6 +115,12 @@ def ccc_losses(
     # The denominator is replaced before the division: a masked NaN still has a gradient of NaN.
     losses = 1 - 2 * covariance / torch.where(usable, spread, torch.ones_like(spread))
     return losses.masked_fill(~usable, 0.0).sum(-1) / usable.sum(-1).clamp(min=1)
+
+
+@cache
+def _on_device(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Constants, copied to the device once: a copy in each step would wait for a GPU."""
+    return torch.tensor(numbers, dtype=dtype, device=device)
 
 
 def intra_sample_loss(
@@ -187,7 +194,7 @@ def same_class(targets: Tensor, task: Task) -> Tensor:
 def sides_of_neutral(scores: Tensor, task: Task) -> Tensor:
     """Scores (…, K) → −1, 0 or 1: below, on or above the neutral point; NaN stays NaN."""
     neutral = [dimension.neutral for dimension in task.dimensions]
-    apart = scores - scores.new_tensor(neutral)
+    apart = scores - _on_device(tuple(neutral), scores.dtype, scores.device)
     # The sign of NaN is 0 in torch.
     return apart.sign().masked_fill(apart.isnan(), torch.nan)
 
