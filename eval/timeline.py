@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from semanticmac.core import Task
@@ -61,7 +61,7 @@ class Timeline:
             "format": FORMAT,
             "video": self.video,
             "seconds": self.seconds,
-            "task": asdict(self.task),
+            "task": self.task.to_dict(),
             "modalities": self.modalities,
             "run": self.run,
             "dataset": self.dataset,
@@ -77,7 +77,7 @@ class Timeline:
             content = json.loads(text)
             if content["format"] != FORMAT:
                 raise TimelineError(f"expected the format {FORMAT!r}, not {content['format']!r}")
-            task = Task(**without_lists(content["task"]))
+            task = Task.from_dict(content["task"])
             moments = [moment_from(fields, task) for fields in content["moments"]]
             return cls(
                 str(content["video"]),

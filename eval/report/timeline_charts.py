@@ -1,0 +1,297 @@
+"""The curves of a time line as SVG paths: scores, probabilities of classes, speakers, flags.
+
+x runs from 0 to WIDTH over the recording and y from 0 (top) to HEIGHT. The page stretches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from semanticmac.core import MODALITIES, Dimension
+from semanticmac.eval.prediction import Prediction
+from semanticmac.eval.report.formatting import plain
+from semanticmac.eval.timeline import Moment, Timeline
+
+WIDTH, HEIGHT = 1000.0, 100.0
+JOIN_S = 4.0  # a curve is drawn through a pause that is no longer than this
+HEADS = ("multimodal", *MODALITIES)
+COLOURS = 8  # of classes and speakers in the style sheet; later ones repeat them
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart."""
+
+    name: str  # for the legend
+    css_class: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Box:
+    """One rectangle of a chart or of a strip."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    css_class: str
+    opacity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One drawing over the time axis."""
+
+    title: str
+    description: str  # read by a screen reader in place of the drawing
+    curves: tuple[Curve, ...] = ()
+    band: str = ""  # path of the interval; empty: there is none
+    boxes: tuple[Box, ...] = ()
+    ticks: tuple[tuple[float, str], ...] = ()  # (y in per cent, label)
+    is_strip: bool = False  # a row without an axis
+
+
+def heads_of(timeline: Timeline) -> list[str]:
+    """Multimodal, and every modality that the model predicts alone for some utterance."""
+    predicted: set[str] = set()
+    for moment in timeline.moments:
+        if moment.prediction is not None:
+            predicted |= moment.prediction.outputs.keys()
+    return [head for head in HEADS if head in predicted]
+
+
+def charts(timeline: Timeline) -> list[Chart]:
+    """All charts of a time line, from top to bottom."""
+    drawn: list[Chart] = []
+    if timeline.task.kind == "regression":
+        for index, dimension in enumerate(timeline.task.dimensions):
+            drawn.append(_score_chart(timeline, index, dimension))
+    elif timeline.task.kind == "multi-label":
+        for index, name in enumerate(timeline.task.classes):
+            drawn.append(_probability_strip(timeline, index, name))
+    else:
+        drawn.append(_stacked_chart(timeline))
+        for head in heads_of(timeline)[1:]:
+            drawn.append(_class_strip(timeline, head))
+    speakers = speakers_of(timeline)
+    if speakers:
+        drawn.append(_speaker_strip(timeline, speakers))
+    return drawn
+
+
+def speakers_of(timeline: Timeline) -> list[str]:
+    """The speakers in the order of their first utterance."""
+    speakers: dict[str, None] = {}
+    for moment in timeline.moments:
+        if moment.speaker:
+            speakers[moment.speaker] = None
+    return list(speakers)
+
+
+def colour_class(index: int) -> str:
+    """The CSS class of the colour of a class or speaker."""
+    return f"colour-{index % COLOURS}"
+
+
+def bounds_of(prediction: Prediction | None, index: int) -> tuple[float, float] | None:
+    """The interval of one score."""
+    if prediction is None or prediction.interval is None or index > 0:
+        return None
+    return prediction.interval
+
+
+def _score_chart(timeline: Timeline, index: int, dimension: Dimension) -> Chart:
+    curves: list[Curve] = []
+    for head in heads_of(timeline):
+        values = [_score(moment, head, index, dimension) for moment in timeline.moments]
+        name = head if head == "multimodal" else f"{head} alone"
+        curves.append(Curve(name, head, _line(timeline, values, dimension)))
+    ticks = [(0.0, plain(dimension.high, 1, sign=True)), (100.0, plain(dimension.low, 1))]
+    neutral = _y(dimension.neutral, dimension)
+    ticks.insert(1, (neutral, plain(dimension.neutral, 1, sign=True)))
+    title = "score" if len(timeline.task.dimensions) == 1 else dimension.name
+    return Chart(
+        title,
+        _describe_scores(timeline, index, dimension, title),
+        tuple(curves),
+        _band(timeline, index, dimension),
+        tuple(_failure_boxes(timeline)),
+        tuple(ticks),
+    )
+
+
+def _score(moment: Moment, head: str, index: int, dimension: Dimension) -> float | None:
+    if moment.prediction is None:
+        return None
+    output = moment.prediction.outputs.get(head)
+    if output is None or output[index] != output[index]:  # NaN of a model that broke down
+        return None
+    return min(max(output[index], dimension.low), dimension.high)
+
+
+def _line(timeline: Timeline, values: Sequence[float | None], dimension: Dimension) -> str:
+    """A level line over each utterance, joined with the next one unless the pause is long."""
+    path: list[str] = []
+    last_s: float | None = None
+    for moment, value in zip(timeline.moments, values, strict=True):
+        if value is None:
+            last_s = None
+            continue
+        joined = last_s is not None and moment.start_s - last_s <= JOIN_S
+        start = "L" if joined else "M"
+        y = _y(value, dimension)
+        path.append(f"{start}{_x(timeline, moment.start_s):.2f} {y:.2f}")
+        path.append(f"H{_x(timeline, moment.end_s):.2f}")
+        last_s = moment.end_s
+    return "".join(path)
+
+
+def _band(timeline: Timeline, index: int, dimension: Dimension) -> str:
+    """One closed box for each utterance with an interval."""
+    path: list[str] = []
+    for moment in timeline.moments:
+        bounds = bounds_of(moment.prediction, index)
+        if bounds is None:
+            continue
+        left, right = _x(timeline, moment.start_s), _x(timeline, moment.end_s)
+        low, high = _y(bounds[0], dimension), _y(bounds[1], dimension)
+        path.append(f"M{left:.2f} {low:.2f}V{high:.2f}H{right:.2f}V{low:.2f}Z")
+    return "".join(path)
+
+
+def _describe_scores(timeline: Timeline, index: int, dimension: Dimension, title: str) -> str:
+    scored: list[tuple[float, float]] = []
+    for moment in timeline.moments:
+        value = _score(moment, "multimodal", index, dimension)
+        if value is not None:
+            scored.append((value, moment.start_s))
+    if not scored:
+        return f"{title} over time: no utterance has a prediction."
+    (lowest, lowest_s), (highest, highest_s) = min(scored), max(scored)
+    return (
+        f"{title} over time, multimodal: lowest {plain(lowest, sign=True)} at {clock(lowest_s)}, "
+        f"highest {plain(highest, sign=True)} at {clock(highest_s)}. "
+        "The transcript below has every value."
+    )
+
+
+def _probabilities(moment: Moment, head: str) -> list[float] | None:
+    if moment.prediction is None:
+        return None
+    probabilities = moment.prediction.probabilities.get(head)
+    if probabilities is None or any(share != share for share in probabilities):
+        return None
+    return probabilities
+
+
+def _stacked_chart(timeline: Timeline) -> Chart:
+    """The probabilities of all classes, one above the other, for each utterance."""
+    boxes: list[Box] = []
+    for moment in timeline.moments:
+        probabilities = _probabilities(moment, "multimodal")
+        if probabilities is None:
+            continue
+        bottom = HEIGHT
+        for index, share in enumerate(probabilities):
+            height = share * HEIGHT
+            bottom -= height
+            boxes.append(_box(timeline, moment, colour_class(index), max(bottom, 0.0), height))
+    boxes += _failure_boxes(timeline)
+    names = ", ".join(timeline.task.classes)
+    description = (
+        f"Probabilities of {names} over time, stacked. The transcript below has every value."
+    )
+    ticks = ((0.0, "100 %"), (50.0, "50 %"), (100.0, "0 %"))
+    return Chart("multimodal", description, boxes=tuple(boxes), ticks=ticks)
+
+
+def _class_strip(timeline: Timeline, head: str) -> Chart:
+    """The class with the greatest probability; paler where it is less certain."""
+    boxes: list[Box] = []
+    for moment in timeline.moments:
+        probabilities = _probabilities(moment, head)
+        if probabilities is not None:
+            top = max(range(len(probabilities)), key=probabilities.__getitem__)
+            boxes.append(_box(timeline, moment, colour_class(top), opacity=probabilities[top]))
+    description = f"The most probable class by {head} alone, over time."
+    return Chart(f"{head} alone", description, boxes=tuple(boxes), is_strip=True)
+
+
+def _probability_strip(timeline: Timeline, index: int, name: str) -> Chart:
+    """The probability of one class as the opacity of its colour."""
+    boxes: list[Box] = []
+    for moment in timeline.moments:
+        probabilities = _probabilities(moment, "multimodal")
+        if probabilities is not None:
+            share = probabilities[index]
+            boxes.append(_box(timeline, moment, colour_class(index), opacity=share))
+    description = f"The probability of {name} over time, darker where it is greater."
+    return Chart(name, description, boxes=tuple(boxes), is_strip=True)
+
+
+def _speaker_strip(timeline: Timeline, speakers: Sequence[str]) -> Chart:
+    boxes: list[Box] = []
+    for moment in timeline.moments:
+        if moment.speaker:
+            colour = colour_class(speakers.index(moment.speaker))
+            boxes.append(_box(timeline, moment, colour))
+    description = f"Who speaks: {', '.join(speakers)}."
+    return Chart("speaker", description, boxes=tuple(boxes), is_strip=True)
+
+
+def _failure_boxes(timeline: Timeline) -> list[Box]:
+    boxes: list[Box] = []
+    for moment in timeline.moments:
+        if moment.prediction is None:
+            boxes.append(_box(timeline, moment, "failed"))
+    return boxes
+
+
+def _box(
+    timeline: Timeline,
+    moment: Moment,
+    css_class: str,
+    y: float = 0.0,
+    height: float = HEIGHT,
+    opacity: float = 1.0,
+) -> Box:
+    left, right = _x(timeline, moment.start_s), _x(timeline, moment.end_s)
+    return Box(
+        round(left, 2),
+        round(y, 2),
+        round(right - left, 2),
+        round(height, 2),
+        css_class,
+        round(opacity, 3),
+    )
+
+
+def _x(timeline: Timeline, seconds: float) -> float:
+    return WIDTH * min(seconds / max(timeline.seconds, 1e-9), 1.0)
+
+
+def _y(value: float, dimension: Dimension) -> float:
+    return HEIGHT * (dimension.high - value) / (dimension.high - dimension.low)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 1:15, or 1:02:07 from an hour on; whole seconds, rounded down."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{minutes}:{rest:02d}"
+
+
+def time_ticks(seconds: float) -> list[tuple[float, str]]:
+    """(x in per cent, label) of six to twelve round times."""
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+    step_s = next((step for step in steps if seconds / step <= 8), 14400)
+    ticks: list[tuple[float, str]] = []
+    at_s = 0
+    while at_s <= seconds:
+        ticks.append((round(100 * at_s / max(seconds, 1e-9), 3), clock(at_s)))
+        at_s += step_s
+    return ticks
