@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.commands.common import cores
-from semanticmac.commands.options import RUNS, Device, RunsDir, Workers
+from semanticmac.commands.options import RUNS, Device, RunsDir
 from semanticmac.commands.ui.screen import echo, err
 
 
@@ -41,8 +40,14 @@ def serve(
     keep_hours: Annotated[
         float, typer.Option(help="Delete a recording and its result so long after its end.")
     ] = 24.0,
+    asr: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Write down what is said: base, small … or the folder of a Whisper model.",
+        ),
+    ] = None,
     device: Device = "auto",
-    workers: Workers = None,
 ) -> None:
     """Serve a page and an endpoint: drop a recording, see text, voice and face apart.
 
@@ -65,7 +70,7 @@ def serve(
         uploads_per_minute=rate,
         keep_hours=keep_hours,
         device=device,
-        decoders=workers or cores(),
+        recogniser=asr,
     )
     try:
         from semanticmac.serve.main import run as run_server

@@ -19,7 +19,12 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from semanticmac.serve.limits import RateLimit
-from semanticmac.serve.settings import WRONG_TOKENS_PER_MINUTE, ServeSettings, is_loopback
+from semanticmac.serve.settings import (
+    MAX_HEAD_BYTES,
+    WRONG_TOKENS_PER_MINUTE,
+    ServeSettings,
+    is_loopback,
+)
 
 COOKIE = "semanticmac"
 PAGE_POLICY = (
@@ -85,6 +90,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """(status, reason), or None for a request that may pass."""
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
+            return 431, f"the headers are longer than {MAX_HEAD_BYTES:,} bytes"
         if not self._knows_host(headers.get("host", "")):
             return 421, (
                 "this server is not known under that name: open it as it was printed at its "

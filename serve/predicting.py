@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from semanticmac.cache.failures import Failure
 from semanticmac.core import ProgressFn
-from semanticmac.eval.timeline import Moment, Timeline
+from semanticmac.eval.timeline import Timeline
 from semanticmac.inference import Predictor, encoder_requests, load
-from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.decoding.decode import check_file
 from semanticmac.preprocess.decoding.ffmpeg_probe import probe
+from semanticmac.preprocess.decoding.length import media_lengths
 from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.preprocess.encoders.requests import EncoderRequest, open_encoders
+from semanticmac.preprocess.speech.recognition import Recogniser, WhisperRecogniser
+from semanticmac.preprocess.speech.recording import Recording, Utterance
+from semanticmac.preprocess.speech.transcript_files import Transcript
 from semanticmac.run.folder import RunInfo
+from semanticmac.timeline.predict import StartedTimeline, TimelineOptions, predict_timeline
 
 
 class RecordingRefused(Exception):
@@ -28,11 +32,18 @@ class Models:
     """
 
     def __init__(self, device: str, recogniser: str | None) -> None:
-        self._device, self.recogniser = device, recogniser
+        self._device, self._recogniser_name = device, recogniser
+        self._recogniser: Recogniser | None = None
         self._loaded: tuple[Path, float] | None = None  # folder, and when it was written
         self._predictor: Predictor | None = None
         self._requests: tuple[EncoderRequest, ...] = ()
         self._encoders: Sequence[Encoder] = ()
+
+    def open_recogniser(self) -> Recogniser | None:
+        """Writes down what is said; None if the server has none."""
+        if self._recogniser is None and self._recogniser_name is not None:
+            self._recogniser = WhisperRecogniser(self._recogniser_name, None, self._device)
+        return self._recogniser
 
     def open(self, folder: Path) -> Predictor:
         """The model of a run. One that was trained again meanwhile is read again."""
@@ -58,29 +69,50 @@ def predict_recording(
     name: str,
     text: str | None,
     without: Sequence[str],
-    decoders: int,
     max_seconds: float,
     progress: ProgressFn,
 ) -> Timeline:
     """The time line of a recording. Raises RecordingRefused."""
     progress("reading the recording", 0, 1, 0)
-    check_file(media)
-    seconds = probe(media).duration_s or 0.0
-    if seconds > max_seconds:
+    seconds = _length_s(media)
+    if seconds is not None and seconds > max_seconds:
         raise RecordingRefused(
             f"the recording is {seconds / 60:.1f} minutes long, and this server takes up to "
             f"{max_seconds / 60:g}: cut it into parts"
         )
     progress("loading the model", 0, 1, 0)
     predictor = models.open(run)
-    info = predictor.trained.info
-    progress("predicting", 0, 1, 0)
-    clip = Clip(name, media, text=text or "")
-    [result] = predictor.predict_clips([clip], without, decoders)
-    if isinstance(result, Failure):
-        raise RecordingRefused(result.reason)
-    progress("predicting", 1, 1, 0)
-    moment = Moment(0.0, seconds, text, prediction=result, remarks=result.notes)
-    return Timeline(
-        name, seconds, info.task, info.model.modalities, run.name, info.dataset, (moment,)
+    recogniser = None
+    transcript = None
+    if text is not None:
+        transcript = Transcript((), " ".join(text.split()))
+    else:
+        recogniser = models.open_recogniser()
+    options = TimelineOptions(transcript=transcript, recogniser=recogniser)
+
+    started = None
+    if recogniser is None and seconds is not None and seconds <= options.limits.max_s:
+        utterance = Utterance(0.0, seconds, "" if transcript is None else transcript.text)
+        started = StartedTimeline(Recording(seconds, (utterance,)))
+
+    def report(stage: str, done: int, total: int, failed: int) -> None:
+        progress(stage.replace(f" {media.name}", " the recording"), done, total, failed)
+
+    timeline = predict_timeline(
+        media, predictor, options, without=without, started=started, on_progress=report
     )
+    remarks = list(timeline.remarks)
+    if transcript is not None and not any(moment.text for moment in timeline.moments):
+        remarks.append("the transcript was not used: no speech was heard that it could belong to")
+    if all(moment.prediction is None for moment in timeline.moments):
+        raise RecordingRefused(timeline.moments[0].remarks[0])
+    return replace(timeline, video=name, remarks=tuple(remarks))
+
+
+def _length_s(media: Path) -> float | None:
+    """The length of a recording; None where its header does not tell. Raises RecordingRefused."""
+    check_file(media)
+    # What is no recording is refused by the reason that the reader gives.
+    probe(media)
+    length = media_lengths([media], 1).get(media)
+    return None if length is None else length.seconds

@@ -35,7 +35,6 @@ class Runner:
         self._process = ModelProcess(
             {
                 "device": settings.device,
-                "decoders": settings.decoders,
                 "recogniser": settings.recogniser,
                 "max_seconds": settings.max_seconds,
             }

@@ -46,7 +46,6 @@ class ServeSettings:
     uploads_per_minute: int = 30  # from one address
     keep_hours: float = 24.0  # after its end a job is deleted
     device: str = "auto"
-    decoders: int = 1  # decoding processes
     recogniser: str | None = None  # writes down what is said where no transcript is given
     head_timeout_s: float = HEAD_TIMEOUT_S
     slow_window_s: float = SLOW_WINDOW_S

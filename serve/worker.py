@@ -24,7 +24,7 @@ PROGRESS_S = 0.2  # shortest time between two messages about progress
 def main(options: dict[str, Any]) -> None:
     """Never returns while the server lives.
 
-    options: device, decoders, recogniser, max_seconds of serve.settings.
+    options: device, recogniser, max_seconds of serve.settings.
     """
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -72,7 +72,6 @@ def _predict(
             name=order["name"],
             text=order["text"],
             without=order["without"],
-            decoders=options["decoders"],
             max_seconds=options["max_seconds"],
             progress=reporter.progress,
         )

@@ -156,9 +156,14 @@ def test_no_path_leads_out(server, path):
 def test_hostile_bytes_leave_the_server_well(server):
     head = f"POST /predict HTTP/1.1\r\nHost: {server.host}\r\n".encode()
     assert b" 400 " in raw(server, b"\x16\x03\x01 no http at all\r\n\r\n")
-    assert b" 400 " in raw(server, head + b"X: " + b"y" * 100_000 + b"\r\n\r\n")
-    many = b"".join(b"X-%d: 1\r\n" % number for number in range(20_000))
-    assert b" 400 " in raw(server, head + many + b"\r\n")
+    for fields in (
+        b"X: " + b"y" * 100_000 + b"\r\n",
+        b"X: " + b"y" * 10_000_000 + b"\r\n",
+        b"".join(b"X-%d: 1\r\n" % number for number in range(20_000)),
+    ):
+        answer = raw(server, head + fields + b"\r\n")[:20]
+        # A client that still sends when it is refused may not see the answer.
+        assert b" 400 " in answer or b" 431 " in answer or answer == b""
     assert b" 400 " in raw(server, head + b"Content-Length: -5\r\n\r\n")
     both = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert b" 2" not in raw(server, head + both)[:13]
@@ -258,13 +263,13 @@ def test_a_slow_head_is_closed(server, monkeypatch):
 
 
 def test_a_second_server_on_the_same_folder_is_refused(server, small_run):
+    refused = running_server(small_run[0], server.data)
     with pytest.raises(AssertionError, match="another server uses"):
-        with running_server(small_run[0], server.data):
-            pass
+        refused.__enter__()
 
 
 def test_no_model_is_said_at_once(tmp_path):
+    refused = running_server(tmp_path / "runs", tmp_path / "data")
     with pytest.raises(AssertionError, match="holds no trained model"):
-        with running_server(tmp_path / "runs", tmp_path / "data"):
-            pass
+        refused.__enter__()
     assert not Path(tmp_path / "data").exists()

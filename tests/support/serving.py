@@ -129,7 +129,7 @@ def running_server(
 ) -> Iterator[RunningServer]:
     """Starts `semanticmac serve` at a free port and stops it at the end."""
     command = [sys.executable, "-m", "semanticmac.cli", "serve", "--runs", runs, "--data", data]
-    command += ["--port", 0, "--workers", 1, "--device", "cpu", *words]
+    command += ["--port", 0, "--device", "cpu", *words]
     process = subprocess.Popen(
         [str(word) for word in command],
         stderr=subprocess.PIPE,
