@@ -13,15 +13,13 @@ def timeline_csv(timeline: Timeline) -> str:
 
     A text that a spreadsheet would take for a formula begins with `'`.
     """
-    names = list(timeline.task.classes)
+    task = timeline.task
+    names = [f"probability {name}" for name in task.classes] or list(task.names)
     heads = _heads(timeline)
     header: list[Cell] = ["start_s", "end_s", "speaker", "text", "prediction"]
     for head in heads:
-        if names:
-            header += [f"{head} probability {name}" for name in names]
-        else:
-            header.append(f"{head} score")
-    if not names:
+        header += [f"{head} {name}" for name in names]
+    if not task.classes:
         header += ["low", "high"]
     rows: list[list[Cell]] = [[*header, "remarks"]]
     for moment in timeline.moments:
@@ -42,7 +40,7 @@ def _row(timeline: Timeline, moment: Moment, heads: list[str]) -> list[Cell]:
     prediction = moment.prediction
     summary = None if prediction is None else prediction.summary
     row: list[Cell] = [moment.start_s, moment.end_s, moment.speaker, moment.text, summary]
-    width = len(timeline.task.classes) or 1
+    width = len(timeline.task.classes) or timeline.task.width
     for head in heads:
         output = None
         if prediction is not None:
