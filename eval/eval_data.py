@@ -16,8 +16,8 @@ from semanticmac.cache.opening import StreamReader, open_with
 from semanticmac.cache.rebuild import cache_command
 from semanticmac.cache.streams import Streams
 from semanticmac.core import SPLITS
+from semanticmac.eval.missing.tokens import read_once
 from semanticmac.eval.predict import predict
-from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import RunError
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import TrainedModel
@@ -75,9 +75,7 @@ class EvalData:
         clips = ClipDataset(self.manifest, self.reader, rows, info.model.clips_before)
         if corrupt is not None:
             clips = clips.corrupted(corrupt)
-            # Texts without some words are read once.
-            if isinstance(tokenize, Tokenizer):
-                tokenize = tokenize.without_memory()
+            tokenize = read_once(tokenize)
         yield from make_dataloader(clips, BATCH_CLIPS, tokenize, info.task.width)
 
     def predict(

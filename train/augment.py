@@ -1,4 +1,4 @@
-"""Modality dropout: random modalities are absent in training, so that the model can miss them."""
+"""Parts of train clips are absent, so that the model learns to do without them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from semanticmac.cache.batch import Batch
+from semanticmac.cache.batch import Batch, ClipInput
 from semanticmac.core import MODALITIES
+from semanticmac.eval.missing.drop import Drop, drawn_numbers
+from semanticmac.eval.missing.request import RateProtocol
 from semanticmac.train.seeding import seeded_generator
 
 
@@ -55,3 +57,24 @@ class ModalityDropout:
         position = torch.arange(len(MODALITIES), device=numbers.device)
         is_greatest = numbers.argmax(1, keepdim=True) == position
         return batch.keep((numbers >= self.rate) | is_greatest)
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """Drops words and frames of train clips, each clip at a rate of its own in each epoch.
+
+    The rate is uniform between 0 and `greatest_rate`. Seed, epoch and clip decide what is dropped;
+    order of the clips, number of processes and restarts do not change it.
+    """
+
+    protocol: RateProtocol
+    greatest_rate: float
+    seed: int
+    epoch: int
+    substitute: str = ""  # stands for a dropped word; empty: the word is absent
+
+    def __call__(self, clip_id: str, clip: ClipInput) -> ClipInput:
+        draw = f"train/{self.epoch}"
+        [number] = drawn_numbers(f"{self.seed}/{draw}/rate/{clip_id}", 1)
+        rate = self.greatest_rate * float(number)
+        return Drop(self.protocol, rate, self.seed, draw, substitute=self.substitute)(clip_id, clip)

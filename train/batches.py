@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from semanticmac.cache.batch import Batch, Tokenize
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.train.augment import ModalityDropout
+from semanticmac.eval.missing.tokens import read_once, substitute_of
+from semanticmac.train.augment import Corruption, ModalityDropout
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData
 from semanticmac.train.distributed import DistributedContext
@@ -64,13 +65,23 @@ class BatchReader:
         steps = self.sampler.steps(epoch)[finished_steps:]
         shares = [self.distributed.share(rows) for rows in chain.from_iterable(steps)]
         dropout = self._dropout(epoch)
-        local_batches = iter(self._read(train, shares))
+        local_batches = iter(self._read_train(epoch, shares))
         for step in steps:
             batches = []
             for rows in step:
                 clip_ids = [train.rows[row].clip_id for row in rows]
                 batches.append(TrainBatch(rows, clip_ids, next(local_batches), dropout))
             yield batches
+
+    def _read_train(self, epoch: int, batches: Sequence[Sequence[int]]) -> Iterator[Batch]:
+        """Train clips, without what `corrupt` drops in this epoch."""
+        config, train = self.config, self.data.train
+        if config.corrupt == "none":
+            return self._read(train, batches)
+        substitute = substitute_of(self.tokenize, config.corrupt_words)
+        corruption = Corruption(config.corrupt, config.corrupt_rate, config.seed, epoch, substitute)
+        reader = replace(self, tokenize=read_once(self.tokenize))
+        return reader._read(train.corrupted(corruption), batches)
 
     def validation(self) -> Iterator[Batch]:
         """This process's part of the validation clips, in their order."""

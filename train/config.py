@@ -97,6 +97,15 @@ class TrainConfig:
         at_least=0,
         below=1,
     )
+    corrupt: Literal["none", "own", "same", "modalities", "steps", "block"] = described(
+        "none", "protocol of missing data by which train clips lose words and frames"
+    )
+    corrupt_rate: float = described(
+        0.9, "greatest rate of corrupt; each clip draws its rate in each epoch", above=0, below=1
+    )
+    corrupt_words: Literal["absent", "unk"] = described(
+        "absent", "of corrupt: a dropped word is absent, or replaced by the unknown token"
+    )
     multi_task: bool = described(True, "off: only the multimodal sub-task is trained")
 
     # SCLG, eq. 13-15
@@ -131,6 +140,13 @@ class TrainConfig:
             raise ConfigError(str(error)) from None
         if self.seed >= 1 << 63:
             raise ConfigError(f"seed={self.seed} must have no more than 63 bits")
+        own_rate = getattr(self.model.method, "missing_rate", 0.0)
+        if self.corrupt != "none" and own_rate:
+            raise ConflictError(
+                f"the model {self.model.name} drops parts of its input itself "
+                f"(missing_rate={own_rate}), and corrupt={self.corrupt} would drop more: set "
+                "missing_rate=0 or corrupt=none"
+            )
 
     def flat(self) -> dict[str, Any]:
         """Setting → value, with those of the model among the others.

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.cache.batch import ClipInput, Corrupt, Tokenize
+from semanticmac.cache.batch import ClipInput, Corrupt
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import score_predictions, valid_pair
 from semanticmac.eval.metrics.scores import Scores
 from semanticmac.eval.missing.drop import Drop
 from semanticmac.eval.missing.request import SUBSETS, MissingRequest, Protocol, TextDrop
 from semanticmac.eval.missing.subsets import score_subsets
-from semanticmac.model.language.tokenizer import Tokenizer
-from semanticmac.run.folder import RunError
+from semanticmac.eval.missing.tokens import substitute_of
 from semanticmac.run.metric import Metric, mean_and_std
 
 
@@ -172,18 +171,6 @@ def rate_curve(
     progress(len(request.rates) * request.draws, len(request.rates) * request.draws)
     assert first is not None
     return _curve(request, split, first, points)
-
-
-def substitute_of(tokenize: Tokenize, text: TextDrop) -> str:
-    """What stands for a dropped word. Raises RunError where the tokenizer has no such token."""
-    if text == "absent" or not isinstance(tokenize, Tokenizer):
-        return ""
-    if not tokenize.unknown_token:
-        raise RunError(
-            "the tokenizer of this model has no token for unknown words, so a dropped word cannot "
-            "be replaced by it: use absent"
-        )
-    return tokenize.unknown_token
 
 
 class _Measured:

@@ -119,10 +119,13 @@ class Drop:
         }
 
     def _numbers(self, clip_id: str, purpose: str, count: int) -> np.ndarray:
-        """(count,) numbers in [0, 1). A longer row begins with the same numbers."""
-        name = f"{self.seed}/{self.draw}/{purpose}/{clip_id}".encode()
-        seed = int.from_bytes(hashlib.blake2b(name, digest_size=16).digest(), "little")
-        return np.random.default_rng(seed).random(count)
+        return drawn_numbers(f"{self.seed}/{self.draw}/{purpose}/{clip_id}", count)
+
+
+def drawn_numbers(name: str, count: int) -> np.ndarray:
+    """(count,) numbers in [0, 1) that the name decides. A longer row begins with the same ones."""
+    digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little")).random(count)
 
 
 def _length(frames: np.ndarray | None) -> int:

@@ -1,8 +1,9 @@
-"""Modality dropout depends on clip and epoch alone; prediction leaves modalities out by name."""
+"""What is dropped depends on clip and epoch alone; prediction leaves modalities out by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,15 @@ from semanticmac.cache.batch import Batch
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.core import MODALITIES
 from semanticmac.eval.evaluate import evaluate
+from semanticmac.model.config import ModelConfig
+from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import RunError
 from semanticmac.run.weights import load_run
 from semanticmac.train.augment import ModalityDropout, dropout_draw
-from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.batches import BatchReader
+from semanticmac.train.config import ConfigError, ConflictError, TrainConfig, override
 from semanticmac.train.data import open_data
+from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.loop import train
 from semanticmac.train.pseudo_labels import PseudoLabels
 
@@ -150,3 +155,69 @@ def test_any_subset_is_trained_and_any_subset_of_it_predicted(
         assert f"{name} was made absent in every clip" in result.notes
     with pytest.raises(RunError, match="there is no modality 'smell'"):
         evaluate(trained, layout, "test", CPU, ["smell"])
+
+
+def batches_of(
+    config: TrainConfig, layout: CacheLayout, epoch: int, finished_steps: int = 0
+) -> list[Batch]:
+    data = open_data(layout, "planted")
+    tokenize = Tokenizer.load(config.model.language, 16)
+    reader = BatchReader(config, data, tokenize, SINGLE_PROCESS, CPU)
+    local = []
+    for step in reader.train_steps(epoch, finished_steps):
+        local += [batch.local for batch in step]
+    return local
+
+
+def test_corruption_belongs_to_clip_and_epoch(
+    planted: Callable[..., CacheLayout], families: dict[str, str], small: dict[str, Any]
+) -> None:
+    layout = planted()
+    settings_ = small | {"language": families["bert"], "corrupt": "same", "batch_size": 4}
+    config = override(TrainConfig("planted"), settings_)
+
+    def by_clip(batches: list[Batch]) -> dict[str, tuple[int, int, int]]:
+        kept = {}
+        for batch in batches:
+            for number, clip_id in enumerate(batch.clip_ids):
+                masks = (batch.token_mask, batch.audio_mask, batch.vision_mask)
+                kept[clip_id] = tuple(int(mask[number].sum()) for mask in masks)
+        return kept
+
+    first = by_clip(batches_of(config, layout, 1))
+    assert first == by_clip(batches_of(replace(config, batch_size=8), layout, 1))
+    assert first != by_clip(batches_of(config, layout, 2))
+    assert first != by_clip(batches_of(replace(config, seed=2), layout, 1))
+    complete = by_clip(batches_of(replace(config, corrupt="none"), layout, 1))
+    for name, counts in first.items():
+        assert all(kept <= whole for kept, whole in zip(counts, complete[name], strict=True))
+    # A resumed epoch reads the same batches.
+    whole, rest = batches_of(config, layout, 1), batches_of(config, layout, 1, 2)
+    for expected, batch in zip(whole[2:], rest, strict=True):
+        assert torch.equal(expected.vision, batch.vision)
+        assert torch.equal(expected.token_ids, batch.token_ids)
+
+
+@pytest.mark.parametrize("protocol", ["own", "same", "modalities", "steps", "block"])
+def test_training_with_corruption_is_deterministic_and_finite(
+    protocol: str,
+    planted: Callable[..., CacheLayout],
+    families: dict[str, str],
+    small: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    layout = planted()
+    settings_ = small | {"language": families["bert"], "epochs": 1}
+    settings_ |= {"corrupt": protocol, "corrupt_rate": 0.99, "corrupt_words": "unk"}
+    first, second = run(layout, tmp_path / "1", settings_), run(layout, tmp_path / "2", settings_)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert all(tensor.isfinite().all() for tensor in first.values())
+    complete = run(layout, tmp_path / "3", settings_ | {"corrupt": "none"})
+    assert any(not torch.equal(first[name], complete[name]) for name in first)
+
+
+def test_a_model_that_drops_its_input_itself_is_not_corrupted_twice() -> None:
+    config = TrainConfig("planted", model=ModelConfig(name="lnln"))
+    with pytest.raises(ConflictError, match=r"missing_rate=1.0.*set missing_rate=0"):
+        override(config, {"corrupt": "same"})
+    assert override(config, {"corrupt": "same", "missing_rate": 0.0}).corrupt == "same"
