@@ -147,6 +147,17 @@ class ClipDataset(Dataset[Sample]):
         clip = ClipInput(row.text, embeddings.vision, embeddings.audio)
         return clip if self._corrupt is None else self._corrupt(row.clip_id, clip)
 
+    def scored_rows(self, index: int) -> list[int]:
+        """The positions of the clips that item `index` scores: itself."""
+        return [index]
+
+    def text_length(self, index: int) -> int:
+        """Characters of the text of a clip and of its context."""
+        length = len(self.rows[index].text)
+        for clip in self.context_rows[index] if self.context_rows is not None else ():
+            length += len(clip.text)
+        return length
+
     def texts(self) -> tuple[list[str], list[str] | None]:
         """The text of every clip and the text of its context; None in the utterance setting."""
         contexts = None

@@ -102,11 +102,3 @@ def layout_of(samples: Sequence[DialogueSample]) -> DialogueLayout:
         torch.tensor(speaker),
         torch.tensor(scored),
     )
-
-
-def single_utterances(count: int) -> DialogueLayout:
-    """Every utterance is a dialogue of its own, and is scored."""
-    zeros = torch.zeros(count, dtype=torch.int64)
-    return DialogueLayout(
-        count, 1, torch.arange(count), zeros, zeros.clone(), torch.ones(count, dtype=torch.bool)
-    )

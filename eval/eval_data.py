@@ -10,6 +10,7 @@ import torch
 
 from semanticmac.cache.batch import Batch, Corrupt
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
+from semanticmac.cache.dialogue_dataset import DialogueDataset
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.opening import StreamReader, open_with
@@ -18,11 +19,14 @@ from semanticmac.cache.streams import Streams
 from semanticmac.core import SPLITS
 from semanticmac.eval.missing.tokens import read_once
 from semanticmac.eval.predict import predict
+from semanticmac.run.dialogues import window_size
 from semanticmac.run.folder import RunError
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import TrainedModel
 
-BATCH_CLIPS = 64  # affects speed only: padding never changes a result
+# They affect speed only: padding never changes a result.
+BATCH_CLIPS = 64
+BATCH_DIALOGUES = 8
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,21 @@ class EvalData:
         return rows
 
     def batches(self, rows: Sequence[Row], corrupt: Corrupt | None = None) -> Iterator[Batch]:
-        """These clips in their order, padded and tokenised as in training.
+        """These clips, padded and tokenised as in training, in their order.
 
-        corrupt: drops parts of each clip first.
+        For a model that reads dialogues: the dialogues in which they are scored, one after the
+        other. corrupt: drops parts of each clip first.
         """
         info, tokenize = self.trained.info, self.trained.tokenize
         clips = ClipDataset(self.manifest, self.reader, rows, info.model.clips_before)
         if corrupt is not None:
             clips = clips.corrupted(corrupt)
             tokenize = read_once(tokenize)
-        yield from make_dataloader(clips, BATCH_CLIPS, tokenize, info.task.width)
+        if info.model.reads_dialogues:
+            dialogues = DialogueDataset(clips, window_size(info.model))
+            yield from make_dataloader(dialogues, BATCH_DIALOGUES, tokenize, info.task.width)
+        else:
+            yield from make_dataloader(clips, BATCH_CLIPS, tokenize, info.task.width)
 
     def predict(
         self,
@@ -88,7 +97,8 @@ class EvalData:
         """Predictions of these clips; `corrupt` changes each clip first, `change` each batch."""
         batches = self.batches(rows, corrupt)
         changed = batches if change is None else map(change, batches)
-        return predict(self.trained.model, changed, self.device, without)
+        predictions = predict(self.trained.model, changed, self.device, without)
+        return predictions.ordered([row.clip_id for row in rows])
 
     def train_truth(self) -> np.ndarray:
         """(M, K) labels of the train clips, for the constant baselines."""

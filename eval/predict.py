@@ -39,8 +39,9 @@ def predict(
         moved = batch.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             output = model(moved.keep(kept) if drops else moved)
-        clip_ids += batch.clip_ids
-        truth.append(batch.labels.double().numpy())
+        scored = batch.scored_clips()
+        clip_ids += [batch.clip_ids[clip] for clip in scored]
+        truth.append(batch.labels[scored].double().numpy())
         assert output.present is not None
         outputs.append(output.sub_tasks().double())
         present.append(output.present)

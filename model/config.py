@@ -9,13 +9,23 @@ from semanticmac.core import MODALITIES
 from semanticmac.model.registry import SEMANTICMAC, model_entry
 from semanticmac.model.settings import check_settings, described
 
-# Settings that every model has. All other fields of ModelConfig belong to SemanticMAC; another
+# Settings that every model has. Most other fields of ModelConfig belong to SemanticMAC; another
 # model has its settings in `method`.
 SHARED_SETTINGS = (
     "outputs", "vision_width", "audio_width", "modalities", "language", "max_tokens",
     "text_window", "prompt", "pooling", "language_weights", "freeze_language", "train_layers",
     "lora_rank", "gradient_checkpointing", "setting", "context_clips", "max_frames",
 )  # fmt: skip
+# Those of every model that reads clips, and of every model that reads whole dialogues.
+CLIP_SETTINGS = ("setting", "context_clips")
+DIALOGUE_SETTINGS = ("future", "dialogue_window", "dialogue_overlap", "language_batch")
+
+
+def shared_settings(model: str) -> tuple[str, ...]:
+    """The settings of ModelConfig that a model other than SemanticMAC has."""
+    if model_entry(model).reads == "clip":
+        return SHARED_SETTINGS
+    return (*(name for name in SHARED_SETTINGS if name not in CLIP_SETTINGS), *DIALOGUE_SETTINGS)
 
 
 class SettingsConflict(ValueError):
@@ -80,6 +90,18 @@ class ModelConfig:
     )
     context_clips: int = described(
         3, "conversation: how many clips before the target, at most", at_least=1
+    )
+    future: int = described(
+        0, "utterances after the target that are read; 0: none. Papers read all of them", at_least=0
+    )
+    dialogue_window: int = described(
+        128, "a dialogue of more utterances is cut into windows that share some", at_least=1
+    )
+    dialogue_overlap: int = described(
+        32, "utterances that a window shares with the one before it", at_least=0
+    )
+    language_batch: int = described(
+        32, "texts that the language model reads at once; 0: all of a batch", at_least=0
     )
     context_embedding: bool = described(
         True, "conversation: a learned embedding marks the frames before the target"
@@ -151,6 +173,13 @@ class ModelConfig:
             raise ValueError(
                 f"modalities={self.modalities} must name one or more of {', '.join(MODALITIES)}"
             )
+        after = min(self.future, self.dialogue_overlap)
+        if self.dialogue_window <= self.dialogue_overlap + after:
+            raise SettingsConflict(
+                f"dialogue_window={self.dialogue_window} must be greater than "
+                f"{self.dialogue_overlap} + {after}, the utterances that a window shares with "
+                "those before and after it (dialogue_overlap, future)"
+            )
         readable: tuple[str, ...] = MODALITIES
         if self.name != SEMANTICMAC:
             readable = self._check_method()
@@ -206,6 +235,11 @@ class ModelConfig:
                 f"model {self.name}"
             )
         return entry.modalities
+
+    @property
+    def reads_dialogues(self) -> bool:
+        """Whether a row of a batch is a whole dialogue."""
+        return self.name != SEMANTICMAC and model_entry(self.name).reads == "dialogue"
 
     @property
     def clips_before(self) -> int:

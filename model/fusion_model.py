@@ -9,7 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanticmac.model.attention import masked_mean
 from semanticmac.model.config import ModelConfig, SettingsConflict
+from semanticmac.model.dialogue.dialogues import arrange, each_alone, read_dialogues
+from semanticmac.model.dialogue.texts import encode_in_chunks
 from semanticmac.model.features import Features, FusionOutput, Widths
 from semanticmac.model.inputs import ModelInputs
 from semanticmac.model.language.finetuning import (
@@ -46,7 +49,11 @@ class FusionModel(nn.Module):
             limit_learning(self.language, config)
         self.widths = Widths(text_width, config.audio_width, config.vision_width)
         entry = model_entry(config.name)
-        self.fusion: Any = entry.network(config.method, self.widths, config.outputs)
+        self.reads_dialogues = entry.reads == "dialogue"
+        sizes: tuple[Any, ...] = (config.method, self.widths, config.outputs)
+        if self.reads_dialogues:
+            sizes = (*sizes, config.future > 0)
+        self.fusion: Any = entry.network(*sizes)
         self.works_inside_language = hasattr(self.fusion, "encode_text")
         if self.works_inside_language and self.language is None:
             raise SettingsConflict(
@@ -60,6 +67,11 @@ class FusionModel(nn.Module):
     def forward(self, batch: ModelInputs) -> FusionOutput:
         """A padded batch → FusionOutput with `present`."""
         features = self.features(batch)
+        if self.reads_dialogues:
+            layout = batch.dialogues or each_alone(len(features.present), features.present.device)
+            dialogues = arrange(features, layout)
+            of_scored = read_dialogues(self.fusion, dialogues, layout, self.config.future)
+            return replace(of_scored, present=features.present[layout.scored])
         output: FusionOutput = self.fusion(features)
         return replace(output, present=features.present)
 
@@ -72,11 +84,29 @@ class FusionModel(nn.Module):
         features = Features(blank, no_text, audio, audio_mask, vision, vision_mask)
         if self.language is None:
             return features
+        if self.reads_dialogues:
+            one = self.pooled_texts(batch, features)
+            has_text = batch.token_mask.any(1, keepdim=True)
+            return replace(features, text=one[:, None], text_mask=has_text, pooled_text=one)
         text, text_mask = self.encode_text(batch, features)
-        pooled = None
+        pooled: Tensor | None = None
         if isinstance(self.language, LanguageModel):
             pooled = pool(text, text_mask, self.language.pooling, self.language.window)
         return replace(features, text=text, text_mask=text_mask, pooled_text=pooled)
+
+    def pooled_texts(self, batch: ModelInputs, features: Features) -> Tensor:
+        """One state of each of U texts (U, D), `language_batch` texts at once."""
+
+        def encode(ids: Tensor, mask: Tensor) -> Tensor:
+            hidden = self.hidden_states(ids, mask, None, features)
+            if isinstance(self.language, LanguageModel):
+                return pool(hidden, mask, self.language.pooling, self.language.window)
+            return masked_mean(hidden, mask)
+
+        ids, mask = batch.token_ids, batch.token_mask
+        if ids.shape[1] == 0:
+            ids, mask = F.pad(ids, (0, 1)), F.pad(mask, (0, 1))
+        return encode_in_chunks(encode, ids, mask, self.config.language_batch)
 
     def encode_text(self, batch: ModelInputs, features: Features) -> tuple[Tensor, Tensor]:
         """Token ids → hidden states (B, L, D), zero in padding, and their mask (B, L)."""
@@ -87,9 +117,16 @@ class FusionModel(nn.Module):
         if ids.shape[1] == 0:
             ids, mask = F.pad(ids, (0, 1)), F.pad(mask, (0, 1))
             types = None if types is None else F.pad(types, (0, 1))
+        return self.hidden_states(ids, mask, types, features), mask
+
+    def hidden_states(
+        self, ids: Tensor, mask: Tensor, types: Tensor | None, features: Features
+    ) -> Tensor:
+        """ids, types (B, L) int64, mask (B, L) → (B, L, D), zero in padding."""
+        assert self.language is not None
         if self.frozen_states is not None:
-            states = self.frozen_states(self.language, ids, mask, types, self.widths.text)
-            return states, mask
+            frozen: Tensor = self.frozen_states(self.language, ids, mask, types, self.widths.text)
+            return frozen
         # The gradient of a fusion inside the language model passes through frozen layers.
         learns = self.works_inside_language or not self.config.freeze_language
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
@@ -98,7 +135,8 @@ class FusionModel(nn.Module):
             else:
                 inputs = (ids, mask) if types is None else (ids, mask, types)
                 hidden = self.language(*inputs)
-        return hidden.masked_fill(~mask[..., None], 0.0), mask
+        states: Tensor = hidden.masked_fill(~mask[..., None], 0.0)
+        return states
 
     def frames(self, modality: str, batch: ModelInputs) -> tuple[Tensor, Tensor]:
         """The real frames of the target clip, at most `max_frames`: (B, F, E) and (B, F).

@@ -11,15 +11,13 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from semanticmac.core import MODALITIES
 from semanticmac.model.settings import settings_of
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from semanticmac.model.features import Widths
 
 GROUP = "semanticmac.models"
 SEMANTICMAC = "semanticmac"
@@ -42,6 +40,7 @@ BUILT_IN: dict[str, str] = {
     "mfn": "semanticmac.model.baselines.mfn:MODEL",
     "graph-mfn": "semanticmac.model.baselines.graph_mfn:MODEL",
     "lnln": "semanticmac.model.baselines.lnln:MODEL",
+    "bc-lstm": "semanticmac.model.dialogue.bc_lstm:MODEL",
 }
 
 
@@ -56,10 +55,12 @@ class ModelEntry:
     name: str  # of `train --model`
     summary: str  # one line for tables
     settings: type  # a frozen dataclass; its fields are made with model.settings.described
-    # (settings, widths, outputs K) → a module: Features → FusionOutput
-    network: Callable[[Any, Widths, int], nn.Module]
+    # (settings, widths, outputs K) → a module: Features → FusionOutput. A model that reads
+    # dialogues: (settings, widths, outputs K, both directions) → Dialogues → FusionOutput.
+    network: Callable[..., nn.Module]
     # name in train/objectives/registry.py, or module:class; `task` is the task loss alone
     objective: str = "task"
+    reads: Literal["clip", "dialogue"] = "clip"  # what a row of a batch is (docs/dialogues.md)
     modalities: tuple[str, ...] = MODALITIES  # those that it can read
     # what a search draws from, written as in train/experiments/sweep.toml
     space: Mapping[str, Any] = field(default_factory=dict)

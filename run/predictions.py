@@ -57,6 +57,16 @@ class Predictions:
         """(N, K), the prediction that is scored."""
         return self.outputs[:, 0]
 
+    def ordered(self, clip_ids: Sequence[str]) -> Predictions:
+        """The same clips in this order. Dialogues are predicted one after the other."""
+        if tuple(clip_ids) == self.clip_ids:
+            return self
+        place = {clip_id: number for number, clip_id in enumerate(self.clip_ids)}
+        order = [place[clip_id] for clip_id in clip_ids]
+        return Predictions(
+            tuple(clip_ids), self.truth[order], self.outputs[order], self.present[order]
+        )
+
     def available(self, clip: int) -> tuple[bool, ...]:
         """For each sub-task: does the model predict it, and has the clip the modality it needs?"""
         needed = np.array([True, True, *self.present[clip]])

@@ -53,7 +53,9 @@ class ModalityDropout:
     def __call__(self, batch: Batch) -> Batch:
         masks = (batch.token_mask, batch.audio_mask, batch.vision_mask)
         has = torch.stack([mask.any(1) for mask in masks], dim=1) & self.is_read  # (B, 3)
-        numbers = self.draw[batch.rows].masked_fill(~has, -1.0)  # (B, 3)
+        # An utterance of another split (row -1) is input alone and stays complete.
+        of_clip = self.draw[batch.rows].masked_fill((batch.rows < 0)[:, None], 1.0)
+        numbers = of_clip.masked_fill(~has, -1.0)  # (B, 3)
         position = torch.arange(len(MODALITIES), device=numbers.device)
         is_greatest = numbers.argmax(1, keepdim=True) == position
         return batch.keep((numbers >= self.rate) | is_greatest)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from semanticmac.cache.batch import Batch, Tokenize
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
+from semanticmac.cache.dialogue_dataset import DialogueDataset
 from semanticmac.eval.missing.tokens import read_once, substitute_of
 from semanticmac.train.augment import Corruption, ModalityDropout
 from semanticmac.train.config import TrainConfig
@@ -28,6 +29,8 @@ class TrainBatch:
     clip_ids: Sequence[str]  # of all its clips
     local: Batch
     dropout: ModalityDropout | None = None
+    # Clips that each process predicts; empty: as DistributedContext.share_sizes.
+    sizes: Sequence[int] = ()
 
     def local_on(self, device: torch.device) -> Batch:
         """The share of this process on the device, without the modalities that are dropped."""
@@ -36,7 +39,7 @@ class TrainBatch:
 
     def rows_beside(self, local: Batch) -> Tensor:
         """`rows` as (B,) int64 on the device of `local`. The process does not wait for a GPU."""
-        if len(self.rows) == len(local):
+        if local.dialogues is None and len(self.rows) == len(local):
             return local.rows  # One process has all of them.
         rows = torch.tensor(self.rows)
         if local.rows.device.type == "cuda":
@@ -55,54 +58,61 @@ class BatchReader:
     device: torch.device  # of the model; batches for a GPU are made in pinned memory
 
     @property
+    def train_items(self) -> ClipDataset | DialogueDataset:
+        """What the sampler draws: the train clips, or the dialogues for a model that reads them."""
+        return self.data.train_dialogues or self.data.train
+
+    @property
+    def valid_items(self) -> ClipDataset | DialogueDataset:
+        return self.data.valid_dialogues or self.data.valid
+
+    @property
     def sampler(self) -> BatchSampler:
         config = self.config
-        return BatchSampler(len(self.data.train), config.batch_size, config.accumulate, config.seed)
+        items = len(self.train_items)
+        return BatchSampler(items, config.batch_size, config.accumulate, config.seed)
 
     def train_steps(self, epoch: int, finished_steps: int) -> Iterator[list[TrainBatch]]:
         """The batches of each step of an epoch that is not finished yet."""
-        train = self.data.train
+        train, items = self.data.train, self.train_items
         steps = self.sampler.steps(epoch)[finished_steps:]
-        shares = [self.distributed.share(rows) for rows in chain.from_iterable(steps)]
+        shares = [self.distributed.share(batch) for batch in chain.from_iterable(steps)]
         dropout = self._dropout(epoch)
         local_batches = iter(self._read_train(epoch, shares))
         for step in steps:
             batches = []
-            for rows in step:
+            for batch in step:
+                scored = [items.scored_rows(item) for item in batch]
+                rows = list(chain.from_iterable(scored))
                 clip_ids = [train.rows[row].clip_id for row in rows]
-                batches.append(TrainBatch(rows, clip_ids, next(local_batches), dropout))
+                sizes = self.distributed.share_totals([len(part) for part in scored])
+                batches.append(TrainBatch(rows, clip_ids, next(local_batches), dropout, sizes))
             yield batches
 
     def _read_train(self, epoch: int, batches: Sequence[Sequence[int]]) -> Iterator[Batch]:
-        """Train clips, without what `corrupt` drops in this epoch."""
-        config, train = self.config, self.data.train
+        """Train clips or dialogues, without what `corrupt` drops in this epoch."""
+        config, items = self.config, self.train_items
         if config.corrupt == "none":
-            return self._read(train, batches)
+            return self._read(items, batches)
         substitute = substitute_of(self.tokenize, config.corrupt_words)
         corruption = Corruption(config.corrupt, config.corrupt_rate, config.seed, epoch, substitute)
         reader = replace(self, tokenize=read_once(self.tokenize))
-        return reader._read(train.corrupted(corruption), batches)
+        return reader._read(items.corrupted(corruption), batches)
 
     def validation(self) -> Iterator[Batch]:
-        """This process's part of the validation clips, in their order."""
-        valid = self.data.valid
+        """This process's part of the validation clips, in their order, or dialogue by dialogue."""
+        valid = self.valid_items
         return self._read(valid, chunks(self.distributed.part(len(valid)), self.config.batch_size))
 
     def longest_texts(self) -> TrainBatch:
         """A batch of this process's size with the longest texts of the train split."""
-        train = self.data.train
-        by_length = sorted(range(len(train)), key=self._text_length, reverse=True)
+        items = self.train_items
+        by_length = sorted(range(len(items)), key=items.text_length, reverse=True)
         count = max(1, self.config.batch_size // self.distributed.world_size)
-        rows = by_length[:count]
-        [local] = self._read(train, [rows])
+        batch = by_length[:count]
+        [local] = self._read(items, [batch])
+        rows = list(chain.from_iterable(items.scored_rows(item) for item in batch))
         return TrainBatch(rows, local.clip_ids, local)
-
-    def _text_length(self, row: int) -> int:
-        train = self.data.train
-        length = len(train.rows[row].text)
-        for clip in train.context_rows[row] if train.context_rows is not None else ():
-            length += len(clip.text)
-        return length
 
     def _dropout(self, epoch: int) -> ModalityDropout | None:
         config = self.config
@@ -117,8 +127,10 @@ class BatchReader:
             self.device,
         )
 
-    def _read(self, dataset: ClipDataset, batches: Sequence[Sequence[int]]) -> Iterator[Batch]:
-        """batches: clip positions in the dataset."""
+    def _read(
+        self, dataset: ClipDataset | DialogueDataset, batches: Sequence[Sequence[int]]
+    ) -> Iterator[Batch]:
+        """batches: positions in the dataset."""
         pad = None
         if self.config.compile:
             pad = partial(pad_to_bucket, max_tokens=self.config.model.max_tokens)

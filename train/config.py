@@ -12,7 +12,12 @@ from typing import Any, Literal
 import tomlkit
 
 from semanticmac.cache.keys import LAST
-from semanticmac.model.config import SHARED_SETTINGS, ModelConfig, SettingsConflict
+from semanticmac.model.config import (
+    DIALOGUE_SETTINGS,
+    ModelConfig,
+    SettingsConflict,
+    shared_settings,
+)
 from semanticmac.model.previous_settings import current_settings
 from semanticmac.model.registry import SEMANTICMAC, UnknownModel, model_entry
 from semanticmac.model.settings import check_settings, described, settings_of
@@ -63,7 +68,9 @@ class TrainConfig:
     )
     audio: str = described(LAST, "encoder of the audio stream, like vision")
     epochs: int = described(20, "passes over the train clips", at_least=1)
-    batch_size: int = described(32, "clips in a batch, of all processes together", at_least=1)
+    batch_size: int = described(
+        32, "clips in a batch, of all processes together; dialogues for a model of them", at_least=1
+    )
     lr_language: float = described(4e-5, "learning rate of the language model", above=0)
     lr_rest: float = described(5e-4, "learning rate of all other weights", above=0)
     weight_decay: float = described(5e-4, "weight decay of AdamW; biases and norms: 0", at_least=0)
@@ -195,8 +202,10 @@ def setting_parts(model: str) -> dict[str, str]:
     for entry in fields(TrainConfig):
         if entry.name != MODEL and (is_semanticmac or entry.name not in SEMANTICMAC_TRAINING):
             parts[entry.name] = TRAIN
+    of_model: tuple[str, ...] = () if is_semanticmac else shared_settings(model)
     for entry in fields(ModelConfig):
-        if entry.name in SHARED_SETTINGS or (is_semanticmac and entry.name not in ("name", METHOD)):
+        elsewhere = entry.name in ("name", METHOD, *DIALOGUE_SETTINGS)
+        if entry.name in of_model or (is_semanticmac and not elsewhere):
             parts[entry.name] = MODEL
     if is_semanticmac:
         return parts

@@ -84,7 +84,7 @@ def other_data(path: Path, config: TrainConfig, data: TrainData) -> list[str]:
     folder = path if path.is_dir() else path.parent
     if not (folder / "run.json").exists():
         return []
-    changes = changed_data(RunInfo.read(folder), with_dialogue(data, config.model.clips_before))
+    changes = changed_data(RunInfo.read(folder), with_dialogue(data, config.model))
     unread = [name for name in data.modalities if name not in config.model.modalities]
     if changes and unread:
         changes += f"; its settings leave out {' and '.join(unread)}, which some train clip has"

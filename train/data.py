@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from semanticmac.cache.dataset import ClipDataset
+from semanticmac.cache.dialogue_dataset import DialogueDataset
 from semanticmac.cache.keys import LAST
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest
@@ -17,6 +18,8 @@ from semanticmac.cache.rebuild import cache_command
 from semanticmac.cache.stream_catalogue import last_streams
 from semanticmac.cache.streams import Streams
 from semanticmac.core import Task
+from semanticmac.model.config import ModelConfig
+from semanticmac.run.dialogues import window_size
 from semanticmac.run.folder import RunInfo
 from semanticmac.train.config import Precision, TrainConfig
 
@@ -36,6 +39,9 @@ class TrainData:
     train: ClipDataset
     valid: ClipDataset
     notes: tuple[str, ...] = ()  # names the clips that an encoder refused
+    # The dialogues of both splits, for a model that reads dialogues (with_dialogue).
+    train_dialogues: DialogueDataset | None = None
+    valid_dialogues: DialogueDataset | None = None
 
     @property
     def streams(self) -> Streams:
@@ -66,6 +72,10 @@ class TrainData:
             ):
                 context = [(clip.clip_id, clip.key, clip.text) for clip in before]
                 sha.update(repr((row.clip_id, row.key, row.text, row.label, context)).encode())
+        for dialogues in (self.train_dialogues, self.valid_dialogues):
+            for window in () if dialogues is None else dialogues.windows:
+                utterances = [(row.clip_id, row.key, row.text) for row in window.utterances]
+                sha.update(repr((utterances, window.speakers, window.scored)).encode())
         return sha.hexdigest()
 
 
@@ -101,7 +111,7 @@ def _train_data(layout: CacheLayout, opened: OpenedDataset) -> TrainData:
                 "of its labels."
             )
         splits[name] = ClipDataset(manifest, opened.reader, rows)
-    return TrainData(manifest.task, manifest, **splits, notes=opened.notes)
+    return TrainData(manifest.task, manifest, splits["train"], splits["valid"], opened.notes)
 
 
 def _no_labels(layout: CacheLayout, manifest: Manifest) -> str:
@@ -194,11 +204,14 @@ def _precision(asked: Precision, device: torch.device) -> Precision:
     return "float32"
 
 
-def with_dialogue(data: TrainData, clips_before: int) -> TrainData:
-    """The same clips, each with so many clips of its dialogue before it.
+def with_dialogue(data: TrainData, model: ModelConfig) -> TrainData:
+    """The same clips with what a model reads beside each: the clips before it, or its dialogue.
 
     Raises TrainError if no train clip has a clip before it.
     """
+    if model.reads_dialogues:
+        return _with_dialogues(data, model)
+    clips_before = model.clips_before
     if not clips_before:
         return data
     train, valid = data.train.with_context(clips_before), data.valid.with_context(clips_before)
@@ -209,3 +222,16 @@ def with_dialogue(data: TrainData, clips_before: int) -> TrainData:
             "setting=utterance."
         )
     return replace(data, train=train, valid=valid)
+
+
+def _with_dialogues(data: TrainData, model: ModelConfig) -> TrainData:
+    size = window_size(model)
+    train, valid = DialogueDataset(data.train, size), DialogueDataset(data.valid, size)
+    if all(len(window.utterances) == 1 for window in train.windows):
+        raise TrainError(
+            f"the model {model.name} reads dialogues, but no train clip of "
+            f"{data.manifest.dataset} has another clip in its dialogue. The dataset needs a "
+            "dialogue and a position for each clip (docs/dialogues.md); choose a model that reads "
+            "clips."
+        )
+    return replace(data, train_dialogues=train, valid_dialogues=valid)

@@ -64,6 +64,14 @@ class DistributedContext:
         smaller, remainder = divmod(clips, self.world_size)
         return [smaller + (rank < remainder) for rank in range(self.world_size)]
 
+    def share_totals(self, counts: Sequence[int]) -> list[int]:
+        """How many clips each process predicts; counts: those of each item of a batch."""
+        totals, start = [], 0
+        for size in self.share_sizes(len(counts)):
+            totals.append(sum(counts[start : start + size]))
+            start += size
+        return totals
+
     def part(self, clips: int) -> range:
         """The positions of this process's clips; empty if there are too few clips."""
         sizes = self.share_sizes(clips)
@@ -79,24 +87,25 @@ class DistributedContext:
         part = self.part(len(batch))
         return batch[part.start : part.stop] if part else batch[:1]
 
-    def gather(self, local: Tensor, clips: int) -> Tensor:
+    def gather(self, local: Tensor, sizes: list[int]) -> Tensor:
         """Joins the (b, …) of all processes to the (B, …) of the whole batch, on every process.
 
+        sizes: b of each process; 0 for one whose result is left out.
         Differentiable: each process receives the gradient of its own share.
         """
         if self.world_size == 1:
             return local
-        gathered: Tensor = _Gather.apply(local, self.share_sizes(clips), self.rank)  # type: ignore[no-untyped-call]
+        gathered: Tensor = _Gather.apply(local, sizes, self.rank)  # type: ignore[no-untyped-call]
         return gathered
 
-    def gather_output(self, output: ModelOutput, clips: int) -> ModelOutput:
-        """The model's output for the whole batch, from the outputs for the shares."""
+    def gather_output(self, output: ModelOutput, sizes: list[int]) -> ModelOutput:
+        """The model's output for the whole batch, from the outputs for the shares; as `gather`."""
         if self.world_size == 1:
             return output
         parts = output.tensors()
         columns = [wide(part).flatten(1) for part in parts.values()]
         widths = [column.shape[1] for column in columns]
-        gathered = torch.split(self.gather(torch.cat(columns, dim=1), clips), widths, dim=1)
+        gathered = torch.split(self.gather(torch.cat(columns, dim=1), sizes), widths, dim=1)
         whole = {}
         for (name, part), column in zip(parts.items(), gathered, strict=True):
             values = column.reshape(-1, *part.shape[1:])

@@ -157,10 +157,11 @@ def head_report(
     """Predicts the validation clips of a finished run as they are, and without each modality."""
     trained = load_run(run, device)
     config = resolve(config, data, device)
-    data = with_dialogue(data, config.model.clips_before)
+    data = with_dialogue(data, config.model)
     reader = BatchReader(config, data, trained.tokenize, SINGLE_PROCESS, device)
     task, loss = reader.data.task, reader.config.regression_loss
-    predictions = predict(trained.model, reader.validation(), device)
+    clip_ids = [row.clip_id for row in reader.data.valid.rows]
+    predictions = predict(trained.model, reader.validation(), device).ordered(clip_ids)
     modalities = trained.info.model.modalities
     without = {}
     for name in modalities:

@@ -66,7 +66,7 @@ def train(
     resumed with this data or number of processes; ConfigError if the run has other settings.
     """
     config = resolve(config, data, device)
-    data = with_dialogue(data, config.model.clips_before)
+    data = with_dialogue(data, config.model)
     if resume and is_trained(run, config, data):
         checkpoint.remove_leftovers(run)
         return RunInfo.read(run)
@@ -107,12 +107,13 @@ def validate(trainer: Trainer, reader: BatchReader) -> Score:
     if mixture is not None:
         mixture.reset()
     part = None
-    if trainer.distributed.part(len(reader.data.valid)):
+    if trainer.distributed.part(len(reader.valid_items)):
         part = predict(
             trainer.model, reader.validation(), trainer.device, bfloat16=trainer.use_bfloat16
         )
     parts = trainer.distributed.all_gather(part)
     predictions = join_predictions([part for part in parts if part is not None])
+    predictions = predictions.ordered([row.clip_id for row in reader.data.valid.rows])
     require_finite(predictions, trainer.epoch)
     if mixture is not None:
         predictions = fit_on(mixture, predictions, reader.data.task, trainer.config)

@@ -31,7 +31,7 @@ def is_trained(folder: Path, config: TrainConfig, data: TrainData) -> bool:
     require_equal(f"{folder} was trained", saved.flat(), config.flat())
     if not is_finished(folder):
         return False
-    changes = changed_data(RunInfo.read(folder), with_dialogue(data, config.model.clips_before))
+    changes = changed_data(RunInfo.read(folder), with_dialogue(data, config.model))
     if changes:
         raise ConfigError(
             f"{folder} was trained on {changes}: give another folder (--run, or --runs for all of "

@@ -175,7 +175,8 @@ class Trainer:
         rows = batch.rows_beside(local)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.use_bfloat16):
             output = self.forward(local)
-        output = self.distributed.gather_output(output, len(batch.rows))
+        sizes = batch.sizes or self.distributed.share_sizes(len(batch.rows))
+        output = self.distributed.gather_output(output, list(sizes))
         losses = self.objective.loss(output, rows, self.truth[rows])
         # Each process has the loss of the whole batch, and its gradient covers this process's
         # share. DistributedDataParallel averages these parts of a sum: hence the world size.

@@ -9,7 +9,7 @@ import torch
 from support.batches import lengths
 
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
-from semanticmac.cache.dialogue_dataset import DialogueDataset, single_utterances
+from semanticmac.cache.dialogue_dataset import DialogueDataset
 from semanticmac.cache.windows import WindowSize
 
 SPEAKERS = "abacb"
@@ -58,10 +58,3 @@ def test_a_layout_moves_with_its_batch(dialogues: DialogueDataset):
     [batch, *_] = make_dataloader(dialogues, 2, lengths, 1)
     moved = batch.to(torch.device("meta"))
     assert moved.dialogues is not None and moved.dialogues.scored.device.type == "meta"
-
-
-def test_utterances_alone_are_dialogues_of_one():
-    layout = single_utterances(3)
-    assert (layout.dialogues, layout.longest) == (3, 1)
-    assert layout.dialogue.tolist() == [0, 1, 2]
-    assert layout.scored.all() and not layout.position.any() and not layout.speaker.any()

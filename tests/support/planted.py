@@ -63,6 +63,7 @@ class Planted:
     split: str | None = None
     dialogue: str | None = None
     position: int | None = None
+    speaker: str | None = None
 
 
 def write_corpus(
@@ -96,6 +97,7 @@ def write_corpus(
         )
         has = {"has_vision": clip.vision is not None, "has_audio": clip.audio is not None}
         place = {"label": clip.label, "dialogue": clip.dialogue, "position": clip.position}
+        place["speaker"] = clip.speaker
         rows.append(Row(**(vars(row) | has | place)))
     writer.finish()
     record_last(layout, name, streams.all)

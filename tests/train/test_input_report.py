@@ -76,7 +76,7 @@ def test_subsampled_clips_equal_a_count_by_hand(
     if context_clips:
         settings |= {"setting": "conversation", "context_clips": context_clips}
     config = override(TrainConfig("planted"), settings).model
-    data = with_dialogue(open_data(planted(), "planted"), context_clips)
+    data = with_dialogue(open_data(planted(), "planted"), config)
     splits = {"train": data.train, "valid": data.valid}
     expected = 0
     for split in splits.values():

@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from support.planted import Planted, planted_clips
 
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.model.config import ModelConfig
 from semanticmac.run.folder import RunError, RunInfo
 from semanticmac.run.weights import load_run
 from semanticmac.train import checkpoint
@@ -387,7 +388,7 @@ def test_a_run_killed_after_epochs_without_a_checkpoint_ends_with_the_same_files
 def test_other_clips_before_a_clip_are_other_data(planted: Callable[..., CacheLayout]) -> None:
     """They may stand in no split that training sees, as a corpus has them for context alone."""
     data = open_data(planted(), "planted")
-    before = with_dialogue(data, 2)
+    before = with_dialogue(data, ModelConfig(setting="conversation", context_clips=2))
     row = before.train.context_rows[1][0]
     assert row.dialogue == before.train.rows[1].dialogue
     digest = before.digest

@@ -74,8 +74,8 @@ def check_runs(
     settings that do not fit the dataset.
     """
     configs = [resolve(run.config, data, device) for run in runs]
-    for clips_before in {config.model.clips_before for config in configs}:
-        with_dialogue(data, clips_before)
+    for config in configs:
+        with_dialogue(data, config.model)
     finished = []
     for run, config in zip(runs, configs, strict=True):
         finished.append(is_trained(run.folder, config, data) and is_finished(run.folder))

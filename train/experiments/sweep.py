@@ -52,7 +52,7 @@ def sweep(asked: Sweep, data: TrainData, device: torch.device, callbacks: Callba
     do not fit the dataset, and LanguageModelError if a language model cannot be loaded.
     """
     base = resolve(asked.config, data, device)
-    with_dialogue(data, base.model.clips_before)
+    with_dialogue(data, base.model)
     _require_languages(base, asked.space)
     fixed = {name: value for name, value in base.flat().items() if name not in asked.space}
     fixed["data"] = data.digest

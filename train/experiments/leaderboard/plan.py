@@ -61,7 +61,7 @@ def plan_time(
 
 def _measure(entrant: Entrant, count: int, data: TrainData, device: torch.device) -> PlannedTime:
     config = resolve(entrant.config, data, device)
-    data = with_dialogue(data, config.model.clips_before)
+    data = with_dialogue(data, config.model)
     seed_everything(config.seed)
     with TemporaryDirectory() as folder, deterministic(device):
         language = open_language(config.model, Path(folder), resumed=False)
@@ -84,7 +84,9 @@ def _measure(entrant: Entrant, count: int, data: TrainData, device: torch.device
         predict(model, first, device)
         began = time.monotonic()
         predict(model, first, device)
-        validation_s = (time.monotonic() - began) * len(data.valid) / max(1, len(first[0]))
+        validation_s = (
+            (time.monotonic() - began) * len(data.valid) / max(1, len(first[0].scored_clips()))
+        )
     step_s = min(seconds)
     return PlannedTime(entrant.name, step_s, step_s * steps + validation_s, count, config.epochs)
 
