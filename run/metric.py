@@ -24,7 +24,7 @@ class Metric:
     note: str = ""
     remark: str = ""  # explains the number beside another; not in files of version 0.1
     unit: Unit = "percent"
-    class_name: str = ""  # the class that it scores; empty: all classes
+    class_name: str = ""  # the class, or the one of several scores, that it measures; empty: all
     # how Acc-2 and F1 of sentiment count clips whose truth is 0; empty for all other metrics
     zero_rule: Literal["", "has-zero", "non-zero"] = ""
     paper_keys: tuple[str, ...] = ()  # its names in the paper's tables, the likeliest first

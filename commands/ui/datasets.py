@@ -24,7 +24,9 @@ def corpora_table(cards: Iterable[CorpusCard]) -> Table:
     table.add_column("name, train / valid / test", no_wrap=True)
     table.add_column("task, where to get it, its terms, its folder")
     for card in cards:
-        counts = slashes(card.official) if card.official else f"{slashes(card.paper)} *"
+        counts = slashes(card.official or card.paper)
+        if card.paper and not card.official:
+            counts += " *"
         about = Text(f"{card.task}\n{card.source}\n")
         about.append(f"{card.terms}\n{card.folder}\n", style="dim")
         table.add_row(Text(card.name, style="bold").append(f"\n{counts}", style="not bold"), about)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from scipy.special import expit
 
 from semanticmac.core import Task
 from semanticmac.eval.metrics import functions as m
-from semanticmac.run.metric import Metric, paper_key
+from semanticmac.eval.metrics.dimensions import total_dimensions
+from semanticmac.eval.metrics.parts import mean_metric, part_metrics
+from semanticmac.run.metric import Metric
 
 SIMS_DATASETS = ("sims", "simsv2")
 MOSI_DATASETS = ("mosi", "mosei", "demo")
@@ -45,14 +48,15 @@ class Threshold:
 class RuleSet:
     """How predictions become metrics, in two steps: each clip by itself, then all clips together.
 
-    A bootstrap repeats only the second step. truth and prediction are (N, K) float64 without NaN;
-    `clips` returns one row for each of the N clips, and `total` reads these rows.
+    A bootstrap repeats only the second step. truth and prediction are (N, K) float64; NaN stands
+    only for single scores that are not annotated. `clips` returns one row for each of the N clips,
+    and `total` reads these rows.
     """
 
     main: str  # name of the metric that a model is judged and chosen by
     clips: Callable[[m.Floats, m.Floats], Clips]
     total: TotalFn
-    # prediction (N, K) → score or class number (N,), or present (N, C)
+    # prediction (N, K) → scores (N, K), class number (N,), or present (N, C)
     decide: Callable[[m.Floats], Clips]
     thresholds: tuple[Threshold, ...] = ()
 
@@ -76,29 +80,32 @@ def rule_set(dataset: str, task: Task, valid: tuple[m.Floats, m.Floats] | None) 
     return single_label_rules(task, one_against_rest=dataset == "iemocap")
 
 
-# --- regression: a clip is (truth, prediction) ---
+# --- regression: a clip is (truth of K scores, their prediction) ---
 
 
 def regression_rules(dataset: str, task: Task) -> RuleSet:
-    """Sentiment and other scores, judged by MAE."""
+    """Sentiment and other single scores, judged by MAE; several scores, judged by mean CCC."""
 
     def clips(truth: m.Floats, prediction: m.Floats) -> Clips:
-        return np.concatenate([truth, prediction], axis=1)  # (N, 2)
+        return np.concatenate([truth, prediction], axis=1)  # (N, 2K)
 
     def decide(prediction: m.Floats) -> Clips:
-        return prediction[:, 0]
+        return prediction
 
-    return RuleSet("MAE", clips, _regression_total(dataset, task), decide)
+    if task.width > 1:
+        return RuleSet("mean CCC", clips, partial(total_dimensions, task), decide)
+    return RuleSet("MAE", clips, _total_of_score(dataset, task), decide)
 
 
-def _regression_total(dataset: str, task: Task) -> TotalFn:
+def _total_of_score(dataset: str, task: Task) -> TotalFn:
     if dataset in SIMS_DATASETS:
         return total_sims
-    if dataset in MOSI_DATASETS or (task.low, task.high) == (-3.0, 3.0):
+    if dataset in MOSI_DATASETS:
         return total_mosi
-    if task.low < 0 < task.high:
-        return total_signed
-    return total_unsigned
+    total = total_signed if task.low < 0 < task.high else total_unsigned
+    if (task.low, task.high) == (-3.0, 3.0):
+        total = total_mosi
+    return partial(_with_concordance, total)
 
 
 def total_mosi(clips: Clips) -> tuple[Metric, ...]:
@@ -137,6 +144,12 @@ def total_unsigned(clips: Clips) -> tuple[Metric, ...]:
     """A range on one side of zero: there is no sign to predict."""
     y, p = clips.T
     return _distances(y, p)
+
+
+def _with_concordance(total: TotalFn, clips: Clips) -> tuple[Metric, ...]:
+    """The metrics and CCC, for corpora whose published tables do not fix the metrics."""
+    y, p = clips.T
+    return (*total(clips), Metric("CCC", m.concordance(y, p), unit="number"))
 
 
 def _both_zero_rules(y: m.Floats, p: m.Floats) -> tuple[Metric, ...]:
@@ -233,11 +246,11 @@ def total_single_label(
     of "this class or another?" is the F1 of the class, so it is listed once.
     """
     # The paper prints F1 of a class as b-f1 (utterance setting) or as w-f1 (conversation setting).
-    f1 = _each_class("F1", classes, m.class_f1(confusion), ("b-f1", "w-f1"), NEITHER)
+    f1 = part_metrics("F1", classes, m.class_f1(confusion), ("b-f1", "w-f1"), NEITHER)
     metrics = [*_accuracy_and_f1(confusion), *f1]
     if one_against_rest:
         accuracies = m.one_against_rest_accuracy(confusion)
-        s_acc = _each_class("s-Acc", classes, accuracies, ("s-acc",), "")
+        s_acc = part_metrics("s-Acc", classes, accuracies, ("s-acc",), "")
         metrics += [*s_acc, mean_metric("s-Acc", s_acc, "s-acc"), mean_metric("F1", f1, "b-f1")]
     return tuple(metrics)
 
@@ -296,9 +309,9 @@ def total_multi_label(classes: tuple[str, ...], clips: Clips, note: str) -> tupl
     counts = counts.reshape(-1, 2, 2, 2)  # (C, true, present for n-Acc, present for weighted F1)
     balanced, weighted = counts.sum(axis=3), counts.sum(axis=2)  # (C, 2, 2) each
     n_acc_values = map(m.balanced_accuracy, balanced)
-    n_acc = _each_class("n-Acc", classes, n_acc_values, ("n-acc",), NOWHERE, note)
-    f1 = _each_class("F1", classes, map(m.binary_f1, balanced), ("b-f1",), NEITHER, note)
-    w_f1 = _each_class("w-F1", classes, map(m.weighted_f1, weighted), ("w-f1",), "", note)
+    n_acc = part_metrics("n-Acc", classes, n_acc_values, ("n-acc",), NOWHERE, note)
+    f1 = part_metrics("F1", classes, map(m.binary_f1, balanced), ("b-f1",), NEITHER, note)
+    w_f1 = part_metrics("w-F1", classes, map(m.weighted_f1, weighted), ("w-f1",), "", note)
     return (
         *n_acc,
         *f1,
@@ -322,35 +335,3 @@ def choose_thresholds(
         logit = 0.0 if cut is None else cut
         chosen.append((logit, Threshold(name, goal, float(expit(logit)), chosen=cut is not None)))
     return chosen
-
-
-# --- metrics of one class, and their mean ---
-
-
-def _each_class(
-    name: str,
-    classes: tuple[str, ...],
-    values: Iterable[float | None],
-    paper_metrics: tuple[str, ...],
-    why_undefined: str,
-    note: str = "",
-) -> list[Metric]:
-    metrics = []
-    for class_name, value in zip(classes, values, strict=True):
-        full_name = f"{name} ({class_name})"
-        keys = tuple(paper_key(metric, class_name) for metric in paper_metrics)
-        own_note = note if value is not None else f"{full_name} is undefined: {why_undefined}"
-        metrics.append(
-            Metric(full_name, value, note=own_note, class_name=class_name, paper_keys=keys)
-        )
-    return metrics
-
-
-def mean_metric(name: str, parts: Sequence[Metric], paper_metric: str = "") -> Metric:
-    """The mean over classes; undefined where one of them is undefined."""
-    keys = (paper_key(paper_metric, "average"),) if paper_metric else ()
-    defined = [part.value for part in parts if part.value is not None]
-    if len(defined) < len(parts):
-        note = f"mean {name} is undefined, since a class's is"
-        return Metric(f"mean {name}", None, note=note, paper_keys=keys)
-    return Metric(f"mean {name}", float(np.mean(defined)), paper_keys=keys)

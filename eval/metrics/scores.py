@@ -46,7 +46,7 @@ class Scores:
     collapsed: bool
     why_collapsed: str  # in words; empty where the model did not collapse
     scored: int  # clips
-    unlabelled: int  # clips that were left out because their truth is NaN
+    unlabelled: int  # clips that were left out because they have no label
     classes: tuple[ClassFigures, ...] = ()  # empty for regression
     # rows truth, columns prediction; only for single-label and binary
     confusion: tuple[tuple[int, ...], ...] = ()
@@ -67,14 +67,15 @@ def score(
 ) -> Scores:
     """Scores of truth and prediction (N, K), K = task.width.
 
-    A NaN in a row of truth means "not annotated": the clip is left out and counted. prediction
-    holds scores or logits, as the model outputs them. Baselines are constants of train_truth
-    (M, K). valid is used for multi-label thresholds only; nothing is chosen on the clips that are
-    scored. Raises ValueError for shapes that disagree, predictions that are not finite, and splits
-    without a label.
+    NaN in truth means "not annotated": a clip without any label is left out and counted, and a
+    single score without a label is left out of the metrics of that score. prediction holds scores
+    or logits, as the model outputs them. Baselines are constants of train_truth (M, K). valid is
+    used for multi-label thresholds only; nothing is chosen on the clips that are scored. Raises
+    ValueError for shapes that disagree, predictions that are not finite, and splits without a
+    label.
     """
     scored_truth, scored_prediction = labelled(task, truth, prediction, "this split")
-    train, _ = labelled(task, train_truth, train_truth, "train")
+    train, _ = labelled(task, train_truth, np.zeros_like(train_truth), "train")
     valid = labelled_valid(task, valid)
     rules = rule_set(dataset, task, valid)
     metrics = rules.measure(scored_truth, scored_prediction)
@@ -104,7 +105,7 @@ def score(
 
 
 def labelled(task: Task, truth: m.Floats, prediction: m.Floats, split: str) -> Pair:
-    """The rows whose truth is annotated, of both sides; raises ValueError as `score` does."""
+    """The rows of both sides with an annotated truth; raises ValueError as `score` does."""
     nothing = (
         f"none of the {len(truth)} clips of {split} has a label: there is nothing to score against"
     )
@@ -116,7 +117,7 @@ def labelled(task: Task, truth: m.Floats, prediction: m.Floats, split: str) -> P
             raise ValueError(
                 f"{name} of {split} has shape {side.shape}, a {task.kind} task expects {expected}"
             )
-    keep = ~np.isnan(truth).any(axis=1)
+    keep = ~np.isnan(truth).all(axis=1)
     if not keep.any():
         raise ValueError(nothing)
     truth, prediction = truth[keep].astype(np.float64), prediction[keep].astype(np.float64)
@@ -137,7 +138,10 @@ def labelled_valid(task: Task, valid: Pair | None) -> Pair | None:
 def constants(task: Task, train: m.Floats) -> list[tuple[str, m.Floats]]:
     """(name, raw prediction (K,)) of every constant baseline; train (M, K) truth."""
     if task.kind == "regression":
-        return [("train mean", train.mean(axis=0)), ("train median", np.median(train, axis=0))]
+        return [
+            ("train mean", np.nanmean(train, axis=0)),
+            ("train median", np.nanmedian(train, axis=0)),
+        ]
     share = train.mean(axis=0)
     if task.kind == "single-label":
         return [("majority class", np.eye(task.width)[share.argmax()])]

@@ -31,6 +31,7 @@ READERS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo", "read"),
     "folder": ("folder", "read"),
     "iemocap": ("iemocap", "read"),
+    "iemocap-dimensions": ("iemocap", "read_dimensions"),
     "meld": ("meld", "read"),
     "mosei": ("mosei", "read"),
     "mosei-emotion": ("mosei", "read_emotion"),

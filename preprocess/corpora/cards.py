@@ -43,6 +43,13 @@ _MOSEI = (
     "Labels/*.csv, splits.csv"
 )
 _CMU = "github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK links to the raw download"
+_IEMOCAP = "sail.usc.edu/iemocap, on request"
+_IEMOCAP_TERMS = (
+    "a signed release form of the University of Southern California; the data may not be passed on"
+)
+_IEMOCAP_FOLDER = (
+    "Session1 … Session5, each with dialog/avi/DivX, dialog/transcriptions, dialog/EmoEvaluation"
+)
 _READ_TERMS = "read the terms at the source first; the videos belong to other people"
 
 CARDS: Mapping[str, CorpusCard] = {
@@ -109,13 +116,24 @@ CARDS: Mapping[str, CorpusCard] = {
             "six emotions (one for each utterance), English, in dialogues",
             official=None,
             paper=(5228, 519, 1622),
-            source="sail.usc.edu/iemocap, on request",
-            terms="a signed release form of the University of Southern California; "
-            "the data may not be passed on",
-            folder="Session1 … Session5, each with dialog/avi/DivX, dialog/transcriptions, "
-            "dialog/EmoEvaluation",
+            source=_IEMOCAP,
+            terms=_IEMOCAP_TERMS,
+            folder=_IEMOCAP_FOLDER,
             remark="the corpus has no valid part; it is a seeded tenth of the dialogues of "
             "sessions 1–4",
+        ),
+        CorpusCard(
+            "iemocap-dimensions",
+            "IEMOCAP, dimensions",
+            "valence, arousal and dominance, 1 … 5 each (regression of three scores), English, in "
+            "dialogues",
+            official=None,
+            paper=None,
+            source=_IEMOCAP,
+            terms=_IEMOCAP_TERMS,
+            folder=_IEMOCAP_FOLDER,
+            remark="the download of iemocap: all 10,039 utterances, also those of no class; the "
+            "splits are those of iemocap",
         ),
         CorpusCard(
             "meld",

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from semanticmac.core import SPLITS, Task
+from semanticmac.core import SPLITS, Label, Task
 from semanticmac.preprocess.clip import MAX_POSITION, Clip, Corpus, CorpusError, inside
 from semanticmac.preprocess.corpora.label_task import Cell, find_task
 from semanticmac.preprocess.corpora.labels import LABEL_COLUMNS, read_labels
 from semanticmac.preprocess.corpora.notes import count_note, preview
+from semanticmac.preprocess.corpora.score_columns import (
+    find_scores_task,
+    read_scores,
+    score_columns,
+)
 from semanticmac.preprocess.corpora.splits import assign_splits, parse_split, set_splits, source_of
 from semanticmac.preprocess.corpora.tables import Row, Table, index_rows
 
@@ -36,6 +41,7 @@ class _Columns:
 
     text: str | None
     labels: dict[str, str]  # column → multimodal, text, audio or vision
+    scores: dict[str, str]  # column → name of its score; empty: the label is one number or class
     ignored: tuple[str, ...]
 
 
@@ -96,7 +102,13 @@ def _find_columns(table: Table) -> _Columns:
     for name, modality in LABEL_COLUMNS.items():
         if name != "label" and name in table.columns:
             labels[name] = modality
-    known = {*PLAIN_COLUMNS, text, *labels}
+    scores = score_columns(table.path, table.columns)
+    if scores and labels:
+        raise CorpusError(
+            f"{table.path}, line 1: the table has the columns {', '.join(scores)} and also "
+            f"{', '.join(labels)}; keep either several scores or one label"
+        )
+    known = {*PLAIN_COLUMNS, text, *labels, *scores}
     if "file" not in table.columns:
         if text is None:
             raise CorpusError(
@@ -104,7 +116,9 @@ def _find_columns(table: Table) -> _Columns:
                 f"{', '.join(table.columns)}"
             )
         known -= {"start_s", "end_s"}
-    return _Columns(text, labels, tuple(name for name in table.columns if name not in known))
+    return _Columns(
+        text, labels, scores, tuple(name for name in table.columns if name not in known)
+    )
 
 
 def _first(names: Sequence[str], columns: Sequence[str]) -> str | None:
@@ -169,12 +183,21 @@ def _read_text_clip(row: Row, clip_id: str, columns: _Columns, task: Task | None
         clip_id,
         row.path,
         text=row.text(columns.text) if columns.text else "",
-        labels=read_labels(row, task, columns.labels) if task else {},
+        labels=_read_labels(row, columns, task),
         split=parse_split(row),
         dialogue=row.text("dialogue_id") or None,
         position=_read_position(row),
         speaker=row.text("speaker") or None,
     )
+
+
+def _read_labels(row: Row, columns: _Columns, task: Task | None) -> dict[str, Label]:
+    if task is None:
+        return {}
+    if not columns.scores:
+        return read_labels(row, task, columns.labels)
+    scores = read_scores(row, task, columns.scores)
+    return {} if scores is None else {"multimodal": scores}
 
 
 def _read_position(row: Row) -> int | None:
@@ -188,15 +211,22 @@ def _read_position(row: Row) -> int | None:
 
 def _find_task(table: Table, columns: _Columns) -> tuple[Task | None, list[str]]:
     """The task of all label columns together, since text, audio and vision share the scale."""
+    if columns.scores:
+        task, notes = find_scores_task(table.path, table.rows, columns.scores)
+        return task, [*notes, *_no_label_note(table, task)]
     cells: list[Cell] = []
     for row in table.rows:
         for column in columns.labels:
             if value := row.text(column):
                 cells.append(Cell(row, column, value))
     task, notes = find_task(cells)
-    if task is None:
-        notes.append(f"{table.path.name} labels no clip, so the corpus cannot be trained on")
-    return task, notes
+    return task, [*notes, *_no_label_note(table, task)]
+
+
+def _no_label_note(table: Table, task: Task | None) -> list[str]:
+    if task is not None:
+        return []
+    return [f"{table.path.name} labels no clip, so the corpus cannot be trained on"]
 
 
 def _add_default_split(clips: list[Clip], texts_only: bool) -> tuple[list[Clip], list[str]]:

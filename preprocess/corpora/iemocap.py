@@ -1,14 +1,14 @@
-"""IEMOCAP: five sessions of two actors in one frame; six emotions by utterance, in dialogues."""
+"""IEMOCAP: five sessions of two actors in one frame; emotions or affect scores by utterance."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from semanticmac.core import Task
+from semanticmac.core import Dimension, Label, Task
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, inside
 from semanticmac.preprocess.corpora.notes import count_note
 from semanticmac.preprocess.corpora.options import Options
@@ -16,12 +16,23 @@ from semanticmac.preprocess.corpora.splits import tenth_for_valid
 from semanticmac.preprocess.corpora.tables import Row, read_text
 
 TASK = Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru"))
+# The scales of the annotators' manikins.
+DIMENSIONS = Task(
+    "regression",
+    dimensions=(
+        Dimension("valence", 1.0, 5.0),
+        Dimension("arousal", 1.0, 5.0),
+        Dimension("dominance", 1.0, 5.0),
+    ),
+)
 SESSIONS = ("Session1", "Session2", "Session3", "Session4", "Session5")
 TEST_SESSION = "Session5"
 
 # Ses01F_impro01_M003: session, actor in the left half (F), dialogue, speaker (M), number.
 UTTERANCE = re.compile(r"(?P<dialogue>Ses\d\d(?P<left>[FM])_\w+)_(?P<speaker>[FM])\w+")
-LABEL_LINE = re.compile(r"\[(?P<start>[^\]-]+)-(?P<end>[^\]-]+)\]\t(?P<id>\S+)\t(?P<label>\S+)\t\[")
+LABEL_LINE = re.compile(
+    r"\[(?P<start>[^\]-]+)-(?P<end>[^\]-]+)\]\t(?P<id>\S+)\t(?P<label>\S+)\t\[(?P<scores>[^\]]*)"
+)
 TEXT_LINE = re.compile(r"(?P<id>Ses\w+) \[[^\]]*\]:(?P<text>.*)")
 
 
@@ -34,16 +45,73 @@ class _Utterance:
     start_s: float
     end_s: float
     label: str
+    scores: str  # valence, arousal and dominance, as they are written
+    row: Row  # its line, for error messages
     text: str | None  # None: it is not in the transcript
     speaker: str  # F or M
     left: str  # F or M: the actor in the left half of the frame
 
 
 def read(root: Path, options: Options) -> Corpus:
-    """The utterances of six emotions.
+    """The utterances of six emotions."""
+    dropped: Counter[str] = Counter()
 
-    Test is session 5; valid is a seeded tenth of the other dialogues.
+    def label_of(utterance: _Utterance) -> Label | None:
+        if utterance.label in TASK.classes:
+            return utterance.label
+        dropped[utterance.label] += 1
+        return None
+
+    corpus = _read("iemocap", TASK, root, label_of)
+    if not dropped:
+        return corpus
+    counts = ", ".join(f"{count} {label}" for label, count in sorted(dropped.items()))
+    note = f"{dropped.total()} utterances of other classes are left out: {counts}"
+    return replace(corpus, notes=(*corpus.notes, note))
+
+
+def read_dimensions(root: Path, options: Options) -> Corpus:
+    """Every utterance with its valence, arousal and dominance, in the splits of `read`.
+
+    A score outside its scale counts as not annotated, and a note names the utterance.
     """
+    outside: list[str] = []
+
+    def label_of(utterance: _Utterance) -> Label | None:
+        scores = _parse_scores(utterance)
+        if None in scores:
+            outside.append(utterance.clip_id)
+        return scores if any(score is not None for score in scores) else None
+
+    corpus = _read("iemocap-dimensions", DIMENSIONS, root, label_of)
+    problem = "a score outside 1 … 5, which counts as not annotated"
+    notes = count_note("utterance", "have", problem, outside)
+    return replace(corpus, notes=(*corpus.notes, *notes))
+
+
+def _parse_scores(utterance: _Utterance) -> tuple[float | None, ...]:
+    """The scores in the order of DIMENSIONS, None for one outside its scale.
+
+    Raises CorpusError with file and line where there are not three numbers.
+    """
+    cells = utterance.scores.split(",")
+    if len(cells) != DIMENSIONS.width:
+        raise utterance.row.error(
+            f"the scores of {utterance.clip_id} are [{utterance.scores}]; expected three numbers, "
+            "[valence, arousal, dominance]"
+        )
+    scores: list[float | None] = []
+    for cell, dimension in zip(cells, DIMENSIONS.dimensions, strict=True):
+        score = utterance.row.parse_number(cell, f"the {dimension.name}")
+        inside = dimension.low <= score <= dimension.high
+        scores.append(score if inside else None)
+    return tuple(scores)
+
+
+def _read(
+    name: str, task: Task, root: Path, label_of: Callable[[_Utterance], Label | None]
+) -> Corpus:
+    """The utterances that get a label. Test is session 5, valid a tenth of the other dialogues."""
     base = _find_base(root)
     utterances: dict[str, list[_Utterance]] = {}
     dialogues: list[str] = []
@@ -55,15 +123,14 @@ def read(root: Path, options: Options) -> Corpus:
     valid = tenth_for_valid(dialogues)
 
     clips: list[Clip] = []
-    dropped: Counter[str] = Counter()
     no_text: list[str] = []
     for session in SESSIONS:
-        labelled: list[_Utterance] = []
+        labelled: list[tuple[_Utterance, Label]] = []
         for utterance in utterances[session]:
-            if utterance.label not in TASK.classes:
-                dropped[utterance.label] += 1
+            label = label_of(utterance)
+            if label is None:
                 continue
-            labelled.append(utterance)
+            labelled.append((utterance, label))
             if utterance.text is None:
                 no_text.append(utterance.clip_id)
         clips += _clips(root, base / session, labelled, valid)
@@ -71,11 +138,8 @@ def read(root: Path, options: Options) -> Corpus:
     notes = [
         "valid is a seeded tenth of the dialogues of sessions 1–4, because the corpus names none"
     ]
-    if dropped:
-        counts = ", ".join(f"{count} {label}" for label, count in sorted(dropped.items()))
-        notes.append(f"{dropped.total()} utterances of other classes are left out: {counts}")
     notes += count_note("utterance", "have", "no line in dialog/transcriptions", no_text)
-    return Corpus("iemocap", TASK, tuple(clips), tuple(notes))
+    return Corpus(name, task, tuple(clips), tuple(notes))
 
 
 def _find_base(root: Path) -> Path:
@@ -143,6 +207,8 @@ def _parse_utterance(row: Row, line: re.Match[str], texts: dict[str, str]) -> _U
         start_s,
         end_s,
         line["label"],
+        line["scores"],
+        row,
         texts.get(clip_id),
         match["speaker"],
         match["left"],
@@ -160,11 +226,11 @@ def _read_transcript(path: Path) -> dict[str, str]:
 
 
 def _clips(
-    root: Path, session: Path, utterances: Sequence[_Utterance], valid: set[str]
+    root: Path, session: Path, utterances: Sequence[tuple[_Utterance, Label]], valid: set[str]
 ) -> list[Clip]:
     positions: Counter[str] = Counter()
     clips: list[Clip] = []
-    for utterance in utterances:
+    for utterance, label in utterances:
         dialogue = utterance.dialogue
         video = (session / "dialog" / "avi" / "DivX" / f"{dialogue}.avi").relative_to(root)
         split = "valid" if dialogue in valid else "train"
@@ -175,7 +241,7 @@ def _clips(
                 utterance.start_s,
                 utterance.end_s,
                 text=utterance.text or "",
-                labels={"multimodal": utterance.label},
+                labels={"multimodal": label},
                 split="test" if session.name == TEST_SESSION else split,
                 dialogue=dialogue,
                 position=positions[dialogue],

@@ -98,16 +98,29 @@ def _mixture(numbers: Sequence[Cell], names: Sequence[Cell]) -> CorpusError:
 
 
 def _scores(numbers: Sequence[Cell]) -> tuple[Task, list[str]]:
+    if set(_values(numbers)) == {0.0, 1.0}:
+        return Task("binary", ("0", "1")), []
+    low, high, notes = score_range(numbers)
+    return Task("regression", low=low, high=high), notes
+
+
+def _values(numbers: Sequence[Cell]) -> list[float]:
     scores: list[float] = []
     for cell in numbers:
         value = with_decimal_point(cell.value)
         scores.append(cell.row.parse_number(value, f"the {cell.column}"))
-    if set(scores) == {0.0, 1.0}:
-        return Task("binary", ("0", "1")), []
+    return scores
 
+
+def score_range(numbers: Sequence[Cell]) -> tuple[float, float, list[str]]:
+    """The range of the scores in these cells, and notes.
+
+    Raises CorpusError for an outlier, and where all scores are equal.
+    """
+    scores = _values(numbers)
     _refuse_outlier(numbers, scores)
     if max(map(abs, scores)) <= USUAL_RANGE:
-        return Task("regression", low=-USUAL_RANGE, high=USUAL_RANGE), []
+        return -USUAL_RANGE, USUAL_RANGE, []
     low, high = float(math.floor(min(scores))), float(math.ceil(max(scores)))
     if low == high:
         path = numbers[0].row.path
@@ -116,7 +129,7 @@ def _scores(numbers: Sequence[Cell]) -> tuple[Task, list[str]]:
         f"some labels lie outside −3 … 3; the range is {low:g} … {high:g}, "
         "from the smallest to the largest label"
     )
-    return Task("regression", low=low, high=high), [note]
+    return low, high, [note]
 
 
 def _refuse_outlier(numbers: Sequence[Cell], scores: Sequence[float]) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from semanticmac.core import SPLITS, counted
+from semanticmac.core import SCORE, SPLITS, Label, Task, counted
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora.labels import read_labels
 from semanticmac.preprocess.corpora.notes import count_note, preview
+from semanticmac.preprocess.corpora.score_columns import PREFIX, read_scores, score_columns
 from semanticmac.preprocess.corpora.splits import (
     SHARES,
     assign_splits,
@@ -34,7 +35,7 @@ class Options:
     splits: Path | None = None
     # CSV with clip_id: clips to leave out.
     exclude: Path | None = None
-    # CSV with clip_id, label[, label_text, label_audio, label_vision].
+    # CSV with clip_id, label[, label_text, label_audio, label_vision], or clip_id, score_NAME …
     labels: Path | None = None
     # A new split that keeps the clips of one source video, or of one speaker, together.
     split_by: SplitBy | None = None
@@ -151,8 +152,7 @@ def apply_labels(corpus: Corpus, path: Path) -> Corpus:
             f"{corpus.name} has no task, so {path} cannot label it; "
             "write the labels into its clips.csv"
         )
-    rows = _read_list(path, "clip_id", "label")
-    labels = {clip_id: read_labels(row, corpus.task) for clip_id, row in rows.items()}
+    labels = _read_label_list(path, corpus.task)
 
     clips: list[Clip] = []
     relabelled = 0
@@ -163,6 +163,29 @@ def apply_labels(corpus: Corpus, path: Path) -> Corpus:
     notes = [f"labels of {counted(relabelled, 'clip')} are read from {path}"]
     notes += _unknown_note(corpus, path, labels, _ids(corpus))
     return _changed(corpus, clips, notes)
+
+
+def _read_label_list(path: Path, task: Task) -> dict[str, dict[str, Label]]:
+    """Clip id → labels by modality. A task with named scores needs a column for each of them."""
+    columns = score_columns(path, read_table(path).columns)
+    labels: dict[str, dict[str, Label]] = {}
+    has_one_label = task.names[0] in (SCORE, *task.classes)
+    if has_one_label and not columns:
+        for clip_id, row in _read_list(path, "clip_id", "label").items():
+            labels[clip_id] = read_labels(row, task)
+        return labels
+    if set(columns.values()) != set(task.names):
+        expected = "label"
+        if not has_one_label:
+            expected = ", ".join(PREFIX + name for name in task.names)
+        raise CorpusError(
+            f"{path}, line 1: the score columns are {', '.join(columns) or 'none'}; "
+            f"expected {expected}"
+        )
+    for clip_id, row in _read_list(path, "clip_id").items():
+        scores = read_scores(row, task, columns)
+        labels[clip_id] = {} if scores is None else {"multimodal": scores}
+    return labels
 
 
 def split_by_group(corpus: Corpus, split_by: SplitBy) -> Corpus:

@@ -9,11 +9,17 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.tasks import task_of
+from support.tasks import AFFECT, task_of
 from torch import Tensor
 
 from semanticmac.core import Kind
-from semanticmac.train.losses import inter_sample_loss, intra_sample_loss, same_class, task_loss
+from semanticmac.train.losses import (
+    ccc_losses,
+    inter_sample_loss,
+    intra_sample_loss,
+    same_class,
+    task_loss,
+)
 
 KINDS: tuple[Kind, ...] = ("regression", "single-label", "multi-label", "binary")
 
@@ -209,3 +215,150 @@ def test_same_class(
     same = same_class(torch.tensor(targets), task_of(kind))
     assert torch.equal(same, same.T)
     assert {(i, j) for i, j in same.nonzero().tolist() if i < j} == positive_pairs
+
+
+def ccc_loop(predictions: Tensor, targets: Tensor, counted: Tensor, weights: Tensor) -> Tensor:
+    """1 − CCC of each score by sums over clips, averaged over the scores that have one."""
+    losses = []
+    for k in range(targets.shape[1]):
+        rows = [i for i in range(len(targets)) if counted[i, k]]
+        values = {round(float(targets[i, k]), 9) for i in rows}
+        if len(values) < 2:
+            continue
+        total = sum(float(weights[i]) for i in rows)
+        mean_y = sum(weights[i] * targets[i, k] for i in rows) / total
+        mean_p = sum(weights[i] * predictions[i, k] for i in rows) / total
+        covariance = variance = 0.0
+        for i in rows:
+            y, p = targets[i, k] - mean_y, predictions[i, k] - mean_p
+            covariance = covariance + weights[i] * y * p / total
+            variance = variance + weights[i] * (y * y + p * p) / total
+        losses.append(1 - 2 * covariance / (variance + (mean_y - mean_p) ** 2))
+    return torch.stack(losses).mean() if losses else torch.zeros((), dtype=targets.dtype)
+
+
+def draw_scores(seed: int, clips: int = 9) -> tuple[Tensor, Tensor]:
+    """Predictions and targets (clips, 5, 3) of the scores of AFFECT; a target in four is NaN."""
+    random = torch.Generator().manual_seed(seed)
+    centres, sizes = torch.tensor([0.0, 3.0, 50.0]), torch.tensor([3.0, 2.0, 50.0])
+    shape = (clips, 5, 3)
+    targets = centres + sizes * (2 * torch.rand(shape, generator=random) - 1)
+    predictions = targets + sizes * torch.randn(shape, generator=random) / 2
+    targets[torch.rand(shape, generator=random) < 0.25] = torch.nan
+    return predictions.double(), targets.double()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ccc_loss_equals_the_loop(seed: int) -> None:
+    predictions, targets = draw_scores(seed)
+    weight = torch.rand(9, 5, generator=torch.Generator().manual_seed(seed)) < 0.8
+    losses = task_loss(predictions, targets, weight, AFFECT, "ccc")
+    ones = torch.ones(9, dtype=torch.float64)
+    for s in range(5):
+        counted = weight[:, s, None] & ~targets[:, s].isnan()
+        expected = ccc_loop(predictions[:, s], targets[:, s], counted, ones)
+        torch.testing.assert_close(losses[s], expected, rtol=1e-9, atol=1e-9)
+
+
+def test_weights_of_clips_are_those_of_the_loop_and_repeat_clips() -> None:
+    predictions, targets = draw_scores(0)
+    counted, weights = ~targets[:, 0].isnan(), torch.tensor([1.0, 2, 0, 1, 3, 1, 1, 2, 1]).double()
+    found = ccc_losses(predictions[:, :1], targets[:, :1], counted[:, None], weights[:, None])
+    expected = ccc_loop(predictions[:, 0], targets[:, 0], counted, weights)
+    torch.testing.assert_close(found[0], expected, rtol=1e-9, atol=1e-9)
+
+
+def test_ccc_loss_has_the_right_gradient() -> None:
+    predictions, targets = draw_scores(1)
+    predictions = predictions[:, :1].requires_grad_()
+    counted = ~targets[:, :1].isnan()
+    torch.autograd.gradcheck(lambda p: ccc_losses(p, targets[:, :1], counted), (predictions,))
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        torch.tensor([[0.1, 2.0, 40.0]]),  # one clip
+        torch.tensor([[0.1, 2.0, 40.0]]).repeat(4, 1),  # constant targets
+        torch.full((3, 3), torch.nan),
+        torch.tensor([[0.1, torch.nan, torch.nan], [torch.nan, 1.0, torch.nan]]),
+    ],
+)
+def test_without_two_different_targets_the_ccc_loss_and_its_gradient_are_0(targets: Tensor) -> None:
+    predictions = torch.randn(len(targets), 1, 3, requires_grad=True)
+    weight = torch.ones(len(targets), 1, dtype=torch.bool)
+    loss = task_loss(predictions, targets[:, None], weight, AFFECT, "ccc")
+    assert loss.tolist() == [0.0]
+    loss.sum().backward()
+    assert predictions.grad is not None and predictions.grad.abs().sum() == 0
+
+
+def test_equal_predictions_and_targets_have_a_ccc_loss_of_0_and_a_finite_gradient() -> None:
+    targets = draw_scores(2)[1][:, :1].nan_to_num(1.0).float()
+    predictions = targets.clone().requires_grad_()
+    weight = torch.ones(len(targets), 1, dtype=torch.bool)
+    loss = task_loss(predictions, targets, weight, AFFECT, "ccc")
+    assert loss.item() == pytest.approx(0.0, abs=1e-6)
+    loss.sum().backward()
+    assert predictions.grad is not None and predictions.grad.isfinite().all()
+
+
+def test_the_ccc_loss_falls_to_0_by_its_gradient() -> None:
+    targets = draw_scores(3)[1][:, :1].nan_to_num(1.0)
+    predictions = torch.randn(targets.shape, dtype=torch.float64, requires_grad=True)
+    weight = torch.ones(len(targets), 1, dtype=torch.bool)
+    optimizer = torch.optim.Adam([predictions], lr=1.0)
+    for _ in range(600):
+        optimizer.zero_grad()
+        loss = task_loss(predictions, targets, weight, AFFECT, "ccc").sum()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.02
+
+
+@pytest.mark.parametrize("regression", ["l1", "mse"])
+def test_a_clip_is_trained_on_the_scores_that_it_has(regression: str) -> None:
+    predictions, targets = draw_scores(4)
+    losses = task_loss(predictions, targets, torch.ones(9, 5).bool(), AFFECT, regression)  # type: ignore[arg-type]
+    for s in range(5):
+        clips = []
+        for i in range(9):
+            errors = []
+            for k in range(3):
+                error = abs(float(predictions[i, s, k] - targets[i, s, k]))
+                if not math.isnan(error):
+                    size = error if regression == "l1" else error**2
+                    errors.append(AFFECT.loss_weights[k] * size)
+            if errors:
+                clips.append(sum(errors) / len(errors))
+        assert losses[s].item() == pytest.approx(sum(clips) / len(clips), rel=1e-9)
+
+
+def test_a_missing_score_gives_no_gradient() -> None:
+    predictions, targets = draw_scores(4)
+    predictions.requires_grad_()
+    for regression in ("l1", "mse", "ccc"):
+        predictions.grad = None
+        losses = task_loss(predictions, targets, torch.ones(9, 5).bool(), AFFECT, regression)  # type: ignore[arg-type]
+        losses.sum().backward()
+        assert predictions.grad is not None and predictions.grad.isfinite().all()
+        assert (predictions.grad[targets.isnan()] == 0).all()
+        assert (predictions.grad[~targets.isnan()] != 0).any()
+
+
+def test_clips_are_positives_if_every_score_that_both_have_is_on_the_same_side() -> None:
+    nan = math.nan
+    targets = torch.tensor(
+        [
+            [1.0, 4.0, 60.0],
+            [2.0, 3.5, nan],
+            [2.0, 2.0, 60.0],
+            [nan, nan, 10.0],
+            [nan, nan, nan],
+            [0.0, 3.0, 50.0],
+            [nan, 3.0, nan],
+        ]
+    )
+    same = same_class(targets, AFFECT)
+    pairs = {(i, j) for i, j in same.nonzero().tolist() if i < j}
+    assert pairs == {(0, 1), (5, 6)}

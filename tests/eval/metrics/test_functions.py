@@ -280,3 +280,40 @@ def test_the_threshold_stays_natural_where_nothing_is_gained_and_parts_neighbour
     close = np.array([1.0, np.nextafter(1.0, 2.0)])
     cut = m.choose_threshold(truth, close, "n-Acc")
     assert cut is not None and (close > cut).tolist() == [False, True]
+
+
+def concordance_loop(truth: m.Floats, prediction: m.Floats) -> float:
+    """CCC by sums over clips, as in Lin (1989)."""
+    n = len(truth)
+    mean_y, mean_p = sum(truth) / n, sum(prediction) / n
+    covariance = variance_y = variance_p = 0.0
+    for y, p in zip(truth, prediction, strict=True):
+        covariance += (y - mean_y) * (p - mean_p) / n
+        variance_y += (y - mean_y) ** 2 / n
+        variance_p += (p - mean_p) ** 2 / n
+    return float(2 * covariance / (variance_y + variance_p + (mean_y - mean_p) ** 2))
+
+
+@given(score_pairs)
+@settings(max_examples=60, deadline=None)
+def test_concordance_equals_the_loop(pair: m.Floats) -> None:
+    truth, prediction = np.round(pair, 3)
+    value = m.concordance(truth, prediction)
+    if np.ptp(truth) == 0:
+        assert value is None
+    elif np.ptp(prediction) == 0:
+        assert value == 0
+    else:
+        assert value == pytest.approx(concordance_loop(truth, prediction), abs=1e-9)
+
+
+def test_concordance_is_one_only_for_the_truth_itself() -> None:
+    truth = np.array([1.0, 2.0, 4.0, 4.5])
+    assert m.concordance(truth, truth) == 1
+    for other in (truth + 1, 2 * truth, truth[::-1]):
+        value = m.concordance(truth, other)
+        assert value is not None and value < 1
+    # Pearson does not see an offset, CCC does.
+    assert m.pearson(truth, truth + 1) == pytest.approx(1)
+    assert m.concordance(1e-300 * truth, 1e-300 * truth) == 1
+    assert m.concordance(1e300 * truth, 1e300 * truth) == 1

@@ -63,14 +63,14 @@ def emotions(seed: int, size: int = 400) -> tuple[Floats, Floats]:
     ("dataset", "task", "expected"),
     [
         ("mosi", SENTIMENT, MOSI_METRICS),
-        ("my-videos", SENTIMENT, MOSI_METRICS),
+        ("my-videos", SENTIMENT, [*MOSI_METRICS, "CCC"]),
         (
             "sims",
             Task("regression", low=-1, high=1),
             ["Acc-2", "F1", "Acc-3", "Acc-5", "MAE", "Corr"],
         ),
-        ("arousal", Task("regression", low=-1, high=1), [*MOSI_METRICS[:4], "MAE", "Corr"]),
-        ("stars", Task("regression", low=1, high=5), ["MAE", "Corr"]),
+        ("arousal", Task("regression", low=-1, high=1), [*MOSI_METRICS[:4], "MAE", "Corr", "CCC"]),
+        ("stars", Task("regression", low=1, high=5), ["MAE", "Corr", "CCC"]),
     ],
 )
 def test_regression_rules_follow_the_name_and_the_range(

@@ -130,3 +130,40 @@ def test_half_a_download_says_what_is_absent(write):
         match=r"lacks Session2/dialog, Session3/dialog, Session4/dialog, Session5/dialog",
     ):
         read_corpus("iemocap", write(dialogue(1, "F_impro01", ["hap"])))
+
+
+def test_dimensions_are_read_from_the_same_lines_for_every_utterance(write):
+    corpus = read_corpus("iemocap-dimensions", write(corpus_files()))
+    assert corpus.name == "iemocap-dimensions" and corpus.task is not None
+    assert corpus.task.names == ("valence", "arousal", "dominance")
+    assert {(each.low, each.high) for each in corpus.task.dimensions} == {(1.0, 5.0)}
+    assert len(corpus.clips) == 45  # those of other classes too
+    assert {clip.labels["multimodal"] for clip in corpus.clips} == {(2.5, 2.5, 2.5)}
+    assert not any("left out" in note or "outside" in note for note in corpus.notes)
+    splits = {clip.dialogue: clip.split for clip in corpus.clips}
+    six_classes = read_corpus("iemocap", write(corpus_files()))
+    assert splits == {clip.dialogue: clip.split for clip in six_classes.clips}
+
+
+def test_a_score_outside_its_scale_counts_as_not_annotated_and_is_noted(write):
+    files = corpus_files()
+    path = "Session2/dialog/EmoEvaluation/Ses02F_impro01.txt"
+    files[path] = str(files[path]).replace(
+        "[2.5000, 2.5000, 2.5000]", "[5.5000, 2.5000, 0.5000]", 1
+    )
+    corpus = read_corpus("iemocap-dimensions", write(files))
+    [clip] = [clip for clip in corpus.clips if clip.labels["multimodal"] == (None, 2.5, None)]
+    assert any(
+        "1 utterance has a score outside 1 … 5, which counts as not annotated" in note
+        and clip.clip_id in note
+        for note in corpus.notes
+    )
+
+
+def test_scores_that_are_not_three_numbers_are_refused(write):
+    files = corpus_files()
+    path = "Session2/dialog/EmoEvaluation/Ses02F_impro01.txt"
+    files[path] = str(files[path]).replace("[2.5000, 2.5000, 2.5000]", "[2.5000, 2.5000]", 1)
+    with pytest.raises(CorpusError, match=r"line 3: the scores of Ses02F.* expected three numbers"):
+        read_corpus("iemocap-dimensions", write(files))
+    assert read_corpus("iemocap", write(files)).task is not None

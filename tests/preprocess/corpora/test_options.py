@@ -141,7 +141,8 @@ def test_options_that_cannot_be_meant_are_refused(write):
         (
             "quux",
             r"no corpus is called 'quux'; "
-            r"expected one of demo, folder, iemocap, meld, mosei, mosei-emotion, mosi",
+            r"expected one of demo, folder, iemocap, iemocap-dimensions, meld, mosei, "
+            r"mosei-emotion, mosi",
         ),
     ],
 )

@@ -209,7 +209,7 @@ def _constants(scored: ScoredSeed, data: TrainData) -> Scores:
         data.task,
         scored.truth,
         scored.prediction,
-        train_truth=truth[~np.isnan(truth).any(axis=1)],
+        train_truth=truth[~np.isnan(truth).all(axis=1)],
         valid=scored.valid,
     )
 

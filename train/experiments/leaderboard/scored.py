@@ -148,7 +148,7 @@ def fit_svm_seed(
 
     pair = (valid.truth, of_valid) if task.kind == "multi-label" else None
     predicted = outputs(task, model, test)
-    train_truth = train.truth[~np.isnan(train.truth).any(axis=1)]
+    train_truth = train.truth[~np.isnan(train.truth).all(axis=1)]
     scores = score(
         data.manifest.corpus, task, test.truth, predicted, train_truth=train_truth, valid=pair
     )
