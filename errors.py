@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
     from semanticmac.preprocess.encoders.protocol import EncodeError
     from semanticmac.preprocess.encoders.spec import EncoderNotFound
+    from semanticmac.preprocess.faces.detector import DetectorError
     from semanticmac.preprocess.process_pool import WorkerError
     from semanticmac.preprocess.speech.activity import ActivityError
     from semanticmac.preprocess.speech.recognition import RecognitionError
@@ -52,6 +53,7 @@ __all__ = [
     "CorpusError",
     "CurvesError",
     "DecodeError",
+    "DetectorError",
     "DownloadError",
     "EncodeError",
     "EncoderMismatch",
@@ -91,6 +93,7 @@ _MODULES = {
     "CorpusError": "preprocess.clip",
     "CurvesError": "train.curves",
     "DecodeError": "preprocess.clip",
+    "DetectorError": "preprocess.faces.detector",
     "DownloadError": "preprocess.encoders.imagebind.download",
     "EncodeError": "preprocess.encoders.protocol",
     "EncoderMismatch": "preprocess.embed",

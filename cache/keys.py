@@ -13,6 +13,8 @@ from semanticmac.core import FrameModality
 
 # Prefix of `Fingerprint.architecture` for features that another program extracted.
 IMPORTED = "imported:"
+# Begins the name of an encoder that reads crops of the speaker's face.
+FACES_PREFIX = "faces-"
 # The name of the stream that was cached last, of each modality.
 LAST = "last"
 # Raise it when decoding or the filter bank changes its numbers: every cache is then rebuilt.
@@ -128,7 +130,7 @@ class Fingerprint:
     @property
     def demo_only(self) -> bool:
         """True if the encoder was trained on the drawn faces of the demo alone, never on people."""
-        return self.trained and self.encoder == "imagebind-tiny"
+        return self.trained and self.encoder.removeprefix(FACES_PREFIX) == "imagebind-tiny"
 
     @property
     def name(self) -> str:

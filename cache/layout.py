@@ -1,6 +1,7 @@
 """The paths in a cache folder, its write lock, and the dataset that was built last.
 
 frames/                         decoded clips (frame_store.py), shared by all datasets
+faces/FINDER/                   faces of the clips, by one detector (face_store.py)
 embeddings/FINGERPRINT/         one stream of embeddings (shard_format.py), for all datasets
 datasets/NAME/manifest.parquet  texts, labels and splits of one dataset
 datasets/NAME/streams.json      the streams that were cached last (stream_catalogue.py)
@@ -43,6 +44,10 @@ class CacheLayout:
     @property
     def frames(self) -> Path:
         return self.root / "frames"
+
+    @property
+    def faces(self) -> Path:
+        return self.root / "faces"
 
     @property
     def file_hashes(self) -> Path:

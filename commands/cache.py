@@ -96,6 +96,15 @@ def cache(
     decoder: Annotated[
         str, typer.Option(help="Library that decodes: av, decord or ffmpeg.")
     ] = "av",
+    face_px: Annotated[
+        int | None,
+        typer.Option(
+            help="Short side of the frames that faces are cut from, for --vision faces:… "
+            "(default 224). Larger ones are read from the videos again.",
+            min=224,
+            max=2160,
+        ),
+    ] = None,
     length: Annotated[
         str,
         typer.Option(
@@ -164,14 +173,19 @@ def cache(
 
     # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.preprocess.build import BuildOptions, build
-    from semanticmac.preprocess.encoders.requests import open_encoders
+    from semanticmac.preprocess.encoders.requests import finder_specs, open_encoders, with_face_px
     from semanticmac.preprocess.previous_build import continued_sampling
 
     if not repair:
         requested, sampling = sampling, continued_sampling(layout, corpus.dataset, sampling)
         if sampling != requested:
             print_notes([OLDER_CACHE.format(sampling.version)])
-    asked = _requests(dataset, only, encoder, vision or [], audio or [])
+    asked = with_face_px(_requests(dataset, only, encoder, vision or [], audio or []), face_px)
+    if face_px is not None and not any(finder_specs(asked)):
+        raise typer.BadParameter(
+            f"--face-px {face_px}: no encoder reads faces; expected --vision "
+            "faces:DETECTOR.onnx:ENCODER"
+        )
     plan = BuildOptions(
         root,
         workers or cores(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from semanticmac.cache.atomic_io import as_text
 from semanticmac.cache.copies import copies_notes
 from semanticmac.cache.embedding_store import remove_shards
+from semanticmac.cache.face_store import FaceStore, face_folders
 from semanticmac.cache.failures import Failure, write_failures
 from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, Sampling
@@ -24,10 +26,12 @@ from semanticmac.cache.verify import (
     incomplete_datasets,
 )
 from semanticmac.core import MODALITIES, ProgressFn
+from semanticmac.preprocess.build_faces import run_with_faces
 from semanticmac.preprocess.clip import Clip, ClipStatus, Corpus, CorpusError
 from semanticmac.preprocess.content_keys import NO_FILE, read_content_keys
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.protocol import Encoder
+from semanticmac.preprocess.faces.stored import StoredFaces
 from semanticmac.preprocess.pipeline import Backend, LocalBackend, Pipeline
 from semanticmac.preprocess.previous_build import count_replaced, embedded_rows, read_previous
 
@@ -106,7 +110,7 @@ def build(
         if options.repair:
             damaged = drop_damaged(layout, streams, progress)
         statuses = plan(corpus, layout, options, progress, previous)
-        pipeline = run(statuses, layout, streams, backend, progress)
+        pipeline = run(statuses, layout, streams, backend, options, progress)
         if streams:
             retain(statuses, embedded_rows(previous, layout))
         report = publish(corpus, statuses, targets, layout, streams, options)
@@ -150,6 +154,7 @@ def run(
     layout: CacheLayout,
     streams: Sequence[Fingerprint],
     backend: Backend,
+    options: BuildOptions,
     progress: ProgressFn,
 ) -> Pipeline:
     """Decodes and encodes new and cached clips, each content key once, and updates the statuses."""
@@ -159,9 +164,13 @@ def run(
             to_do[status.key] = status
     with FrameStore(layout.frames, writable=True) as store:
         writers = [open_writer(layout, stream) for stream in streams]
-        pipeline = Pipeline(list(to_do.values()), store, writers, backend, progress)
-        pipeline.run()
-    return pipeline
+        if not any(backend.finders()):
+            pipeline = Pipeline(list(to_do.values()), store, writers, backend, progress)
+            pipeline.run()
+            return pipeline
+        with closing(StoredFaces(layout, backend.finders(), options.sampling)) as faces:
+            clips = list(to_do.values())
+            return run_with_faces(clips, faces, store, writers, backend, options.workers, progress)
 
 
 def retain(statuses: Mapping[str, ClipStatus], rows: Mapping[str, Row]) -> None:
@@ -205,7 +214,9 @@ def publish(
             layout.mark_built(corpus.dataset)
             copies = copies_notes(rows)
         refused = sum(_refused(statuses[clip.clip_id], store) for clip in cached)
-        remarks = _remarks(cached, statuses, store)
+        with ExitStack() as stack:
+            faces = [stack.enter_context(FaceStore(path)) for path in face_folders(layout)]
+            remarks = list(_remarks(cached, statuses, store, faces))
         write_failures(layout.failures(corpus.dataset), [*failures, *remarks])
         if options.repair:
             incomplete = incomplete_datasets(layout, store)
@@ -267,12 +278,18 @@ def _failures(clips: tuple[Clip, ...], statuses: Mapping[str, ClipStatus]) -> li
 
 
 def _remarks(
-    cached: list[Clip], statuses: Mapping[str, ClipStatus], store: FrameStore
+    cached: list[Clip],
+    statuses: Mapping[str, ClipStatus],
+    store: FrameStore,
+    faces: Sequence[FaceStore],
 ) -> Iterator[Failure]:
     """Clips that are cached, but with something to report, such as a missing audio track."""
     for clip in cached:
         status = statuses[clip.clip_id]
         notes = list(store.summary(status.key).notes) if status.key in store else []
+        for face_store in faces:
+            if status.key in face_store:
+                notes += face_store.notes(status.key)
         if clip.clip_id in status.without_file:
             notes.append(VIDEO_MISSING)
         if _refused(status, store):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from semanticmac.cache.face_records import unpack_faces
 from semanticmac.cache.frame_codec import unpack
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.records import Embeddings, RawClip, concatenate
@@ -17,7 +18,9 @@ from semanticmac.preprocess.clip import Clip, CorpusError
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.corpora.folder import clip_of_file
 from semanticmac.preprocess.decoding.isolation import decode_all
+from semanticmac.preprocess.encoders.faces import FaceEncoder
 from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder, require_content
+from semanticmac.preprocess.faces.find_all import FoundFaces, find_all
 
 
 class EncoderMismatch(Exception):
@@ -83,23 +86,27 @@ def embed_clips(
     failures.jsonl.
     """
     usable = [clip for clip in clips if not clip.problem]
-    outcomes = decode_all(usable, sampling, workers)
+    outcomes = _decoded(usable, encoders, sampling, workers)
     for clip in clips:
         if clip.problem:
             yield EmbeddedClip(clip, None, clip.problem)
             continue
         outcome = next(outcomes)
-        if outcome.record is None:
-            yield EmbeddedClip(outcome.clip, None, outcome.reason)
+        decoded = outcome.decoded
+        if decoded.record is None:
+            yield EmbeddedClip(decoded.clip, None, decoded.reason)
             continue
-        raw = unpack(outcome.record)
+        raw = unpack(decoded.record)
         try:
-            embeddings = _encode(raw, encoders)
+            embeddings, remarks = _encode(raw, encoders, outcome)
         except EncodeError as error:
-            yield EmbeddedClip(outcome.clip, None, str(error))
+            yield EmbeddedClip(decoded.clip, None, str(error))
         else:
             yield EmbeddedClip(
-                outcome.clip, embeddings, remarks=raw.notes, frame=_middle_frame(raw)
+                decoded.clip,
+                embeddings,
+                remarks=(*raw.notes, *remarks),
+                frame=_middle_frame(raw),
             )
 
 
@@ -108,11 +115,36 @@ def _middle_frame(raw: RawClip) -> np.ndarray | None:
     return None if raw.frames is None else raw.frames[len(raw.frames) // 2].copy()
 
 
-def _encode(raw: RawClip, encoders: Sequence[Encoder]) -> Embeddings:
+def _decoded(
+    clips: Sequence[Clip], encoders: Sequence[Encoder], sampling: Sampling, workers: int
+) -> Iterator[FoundFaces]:
+    """The clips in order, with their faces where an encoder reads faces."""
+    outcomes = decode_all(clips, sampling, workers)
+    finders = {
+        encoder.finder_spec: None for encoder in encoders if isinstance(encoder, FaceEncoder)
+    }
+    if finders:
+        return find_all(outcomes, list(finders), sampling, workers)
+    return (FoundFaces(outcome, {}, {}) for outcome in outcomes)
+
+
+def _encode(
+    raw: RawClip, encoders: Sequence[Encoder], outcome: FoundFaces
+) -> tuple[Embeddings, tuple[str, ...]]:
+    """The embeddings of a clip, and remarks on its faces."""
     require_content(raw)
     vision: list[np.ndarray | None] = []
     audio: list[np.ndarray | None] = []
+    remarks: dict[str, None] = {}
     for encoder in encoders:
         part = vision if encoder.modality == "vision" else audio
-        part.append(encoder.encode(raw))
-    return Embeddings(concatenate(vision), concatenate(audio))
+        if not isinstance(encoder, FaceEncoder):
+            part.append(encoder.encode(raw))
+            continue
+        finder = encoder.finder_spec
+        if finder not in outcome.records:
+            raise EncodeError(outcome.reasons[finder])
+        faces = unpack_faces(outcome.records[finder])
+        part.append(encoder.encode_faces(faces, raw))
+        remarks.update(dict.fromkeys(faces.notes))
+    return Embeddings(concatenate(vision), concatenate(audio)), tuple(remarks)

@@ -8,24 +8,29 @@ depend on the number of workers, nor on where an earlier run was stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from semanticmac.cache.embedding_store import EmbeddingWriter
+from semanticmac.cache.face_records import unpack_faces
 from semanticmac.cache.frame_codec import RecordError, unpack
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.records import RawClip
 from semanticmac.core import ProgressFn
 from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.cluster.worker_pool import in_order
 from semanticmac.preprocess.decoding.isolation import DecodedClip, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
+from semanticmac.preprocess.encoders.faces import FaceEncoder
 from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder, require_content
+from semanticmac.preprocess.faces.finder import FinderSpec
+from semanticmac.preprocess.faces.stored import FaceInput, StoredFaces
 
 # Threads that encode on a GPU: one unpacks frames while the GPU works for another. Each clip is
 # still encoded by itself.
@@ -43,6 +48,8 @@ class EncodeJob:
     clip: Clip
     record: bytes | None  # the packed clip; None: there is nothing to encode
     encoders: tuple[int, ...] = ()  # positions of the encoders whose stream lacks the clip
+    # Position → the faces of the clip, for encoders that read faces.
+    faces: Mapping[int, FaceInput] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,9 @@ class Backend(Protocol):
     def fingerprints(self) -> tuple[Fingerprint, ...]:
         """Identify the streams that it makes, in the order of its encoders. Empty: it decodes."""
 
+    def finders(self) -> tuple[FinderSpec | None, ...]:
+        """The finder of each encoder, in their order; None: it reads whole frames, or audio."""
+
     def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         """Decodes clips, in order. It may work ahead; closing the generator ends that work."""
 
@@ -90,6 +100,9 @@ class LocalBackend:
     def fingerprints(self) -> tuple[Fingerprint, ...]:
         return tuple(encoder.fingerprint(self.sampling) for encoder in self.encoders)
 
+    def finders(self) -> tuple[FinderSpec | None, ...]:
+        return tuple(getattr(encoder, "finder_spec", None) for encoder in self.encoders)
+
     def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         return decode_all(clips, self.sampling, self.workers, decoder=self.decoder)
 
@@ -101,7 +114,8 @@ class LocalBackend:
     def _encode(self, job: EncodeJob) -> EncodedClip:
         if job.record is None:
             return EncodedClip(job.clip)
-        return EncodedClip(job.clip, encode_record(self.encoders, job.record, job.encoders))
+        encodings = encode_record(self.encoders, job.record, job.encoders, job.faces)
+        return EncodedClip(job.clip, encodings)
 
 
 def _threaded(
@@ -118,9 +132,15 @@ def _threaded(
 
 
 def encode_record(
-    encoders: Sequence[Encoder], record: bytes, positions: Sequence[int]
+    encoders: Sequence[Encoder],
+    record: bytes,
+    positions: Sequence[int],
+    faces: Mapping[int, FaceInput] | None = None,
 ) -> tuple[Encoding, ...]:
-    """The embeddings of a packed clip by the encoders at these positions."""
+    """The embeddings of a packed clip by the encoders at these positions.
+
+    faces: for each position of a FaceEncoder the faces of the clip.
+    """
     try:
         raw = unpack(record)
         require_content(raw)
@@ -129,10 +149,19 @@ def encode_record(
     encodings = []
     for position in positions:
         try:
-            encodings.append(Encoding(position, encoders[position].encode(raw)))
-        except EncodeError as error:
+            embeddings = _encode(encoders[position], raw, (faces or {}).get(position))
+            encodings.append(Encoding(position, embeddings))
+        except (EncodeError, RecordError) as error:
             encodings.append(Encoding(position, None, str(error)))
     return tuple(encodings)
+
+
+def _encode(encoder: Encoder, raw: RawClip, faces: FaceInput | None) -> np.ndarray | None:
+    if not isinstance(encoder, FaceEncoder) or faces is None:
+        return encoder.encode(raw)
+    if faces.record is None:
+        raise EncodeError(faces.reason)
+    return encoder.encode_faces(unpack_faces(faces.record), raw)
 
 
 class Pipeline:
@@ -150,11 +179,12 @@ class Pipeline:
         backend: Backend,
         progress: ProgressFn,
         clock: Callable[[], float] = time.monotonic,
+        faces: StoredFaces | None = None,
     ) -> None:
         """statuses: "new" clips are decoded; "cached" ones have frames in the store.
 
         writers: one for each encoder of the backend, in the same order; none: only decode. clock:
-        seconds; a test gives its own.
+        seconds; a test gives its own. faces: of all clips, where an encoder reads faces.
         """
         self.store, self.writers, self.backend = store, writers, backend
         self.statuses = {status.clip.clip_id: status for status in statuses}
@@ -165,6 +195,7 @@ class Pipeline:
         self._decode_failed = self._encode_failed = 0
         self._unwritten: list[tuple[str, bytes]] = []
         self._clock = clock
+        self._faces = faces
         self._last_write_s = float("-inf")  # The first clip is written at once.
 
     def run(self) -> None:
@@ -187,9 +218,12 @@ class Pipeline:
                     self._take(status, next(results))
                 encoders = self.to_encode.get(status.key, ())
                 record = None
+                faces: dict[int, FaceInput] = {}
                 if encoders:
                     record = status.record or self.store.record(status.key)
-                yield EncodeJob(status.clip, record, encoders)
+                    if self._faces is not None:
+                        faces = self._faces.inputs(status.key, encoders)
+                yield EncodeJob(status.clip, record, encoders, faces)
 
     def _take(self, status: ClipStatus, decoded: DecodedClip) -> None:
         status.record = decoded.record

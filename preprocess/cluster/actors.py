@@ -124,7 +124,7 @@ class EncodeActor:
     def do(self, job: EncodeJob) -> tuple[Encoding, ...]:
         """The embeddings of a packed clip."""
         assert job.record is not None
-        return encode_record(self._encoders, job.record, job.encoders)
+        return encode_record(self._encoders, job.record, job.encoders, job.faces)
 
 
 def huge_weights() -> Path:

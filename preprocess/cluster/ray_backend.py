@@ -42,7 +42,8 @@ from semanticmac.preprocess.cluster.worker_pool import (
 from semanticmac.preprocess.decoding.isolation import DecodedClip, Job, same_minute
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
 from semanticmac.preprocess.encoders.imagebind.download import download_folder
-from semanticmac.preprocess.encoders.requests import EncoderRequest
+from semanticmac.preprocess.encoders.requests import EncoderRequest, finder_specs
+from semanticmac.preprocess.faces.finder import FinderSpec
 from semanticmac.preprocess.pipeline import EncodedClip, EncodeJob, Encoding
 from semanticmac.preprocess.process_pool import LOOK_AHEAD, groups
 
@@ -116,6 +117,7 @@ class RayBackend:
         decoder: Decoder = DEFAULT_DECODER,
     ) -> None:
         self._nodes = nodes
+        self._requests = tuple(encoders)
         self._sampling = sampling
         # By kind of worker: the first machine that began, and what its `begin` returned.
         self._first: dict[str, tuple[str, object]] = {}
@@ -149,6 +151,10 @@ class RayBackend:
         _, fingerprints = self._first[EncodeActor.__name__]
         assert isinstance(fingerprints, tuple)
         return fingerprints
+
+    def finders(self) -> tuple[FinderSpec | None, ...]:
+        """Faces are found on the machine of the program, and encoded in the cluster."""
+        return finder_specs(self._requests)
 
     def decode(self, clips: Sequence[Clip]) -> Generator[DecodedClip, None, None]:
         """Decodes the clips, in order; neighbouring segments of one file go to one worker."""

@@ -1,10 +1,13 @@
-"""Names of encoders on the command line: `KIND:SOURCE@layerN`, or one word."""
+"""Names of encoders: `KIND:SOURCE@layerN`, one word, or `faces:DETECTOR:` before one of them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+FACES = "faces"
+_FACES_SPEC = re.compile(rf"{FACES}:(.+?\.onnx|drawn)(?:@(\d+))?:(.+)", re.DOTALL)
 
 
 class EncoderNotFound(Exception):
@@ -47,3 +50,29 @@ def parse_spec(text: str) -> EncoderSpec:
             f"the encoder {text!r} is incomplete: expected KIND:FOLDER, KIND:HUB-NAME, or one word"
         )
     return EncoderSpec(text, kind, source, layer)
+
+
+@dataclass(frozen=True)
+class FacesSpec:
+    """An encoder over the speaker's face: `faces:DETECTOR[@PX]:ENCODER`."""
+
+    text: str  # the whole of it
+    detector: str  # path of an ONNX file, or "drawn"
+    face_px: int | None  # short side of the frames that faces are cut from; None = the usual one
+    encoder: str  # the encoder of the crops
+
+
+def parse_faces(text: str) -> FacesSpec | None:
+    """None for an encoder of another kind. Raises EncoderNotFound where a part is missing."""
+    if text != FACES and not text.startswith(f"{FACES}:"):
+        return None
+    match = _FACES_SPEC.fullmatch(text)
+    if match is None:
+        raise EncoderNotFound(
+            f"{text!r}: expected faces:DETECTOR.onnx:ENCODER, such as "
+            "faces:yunet.onnx:clip:FOLDER or faces:drawn:imagebind-tiny"
+        )
+    detector, pixels, encoder = match.groups()
+    if encoder.startswith(f"{FACES}:"):
+        raise EncoderNotFound(f"{text!r}: the encoder of the faces is another faces:")
+    return FacesSpec(text, detector, int(pixels) if pixels else None, encoder)
