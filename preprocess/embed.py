@@ -103,10 +103,7 @@ def embed_clips(
             yield EmbeddedClip(decoded.clip, None, str(error))
         else:
             yield EmbeddedClip(
-                decoded.clip,
-                embeddings,
-                remarks=(*raw.notes, *remarks),
-                frame=_middle_frame(raw),
+                decoded.clip, embeddings, remarks=(*raw.notes, *remarks), frame=_middle_frame(raw)
             )
 
 
