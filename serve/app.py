@@ -229,7 +229,7 @@ def _add_pages(app: FastAPI, server: Server) -> None:
             return job_page(job, asdict(server.status(job)))
         _, timeline = server.finished(job_id)
         playable = job.suffix in PLAYABLE
-        return timeline_response(job, timeline, server.settings, playable)
+        return timeline_response(job, timeline, playable)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
@@ -255,7 +255,7 @@ def _add_api(app: FastAPI, server: Server) -> None:
         responses=RESPONSES,
     )
     async def predict(request: Request) -> Response:
-        """Send a form with the field `file`, or the bare file as the body.
+        """Send a form with the field file, or the bare file as the body.
 
         The answer comes when the recording is safe on the disk; the job then outlives a restart of
         the server.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fastapi.responses import Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
 from semanticmac.core import MODALITIES
+from semanticmac.eval.report.template import TEMPLATES as REPORT_TEMPLATES
+from semanticmac.eval.report.timeline_page import timeline_page
 from semanticmac.eval.timeline import Timeline
 from semanticmac.serve.catalogue import Model
 from semanticmac.serve.jobs import Job
@@ -17,13 +20,13 @@ from semanticmac.serve.settings import ServeSettings
 
 TEMPLATES = Path(__file__).parent / "templates"
 # The modalities in the words of the page.
-MODALITY_NAMES = {"text": "text", "audio": "voice", "vision": "face"}
+MODALITY_NAMES = {"text": "text", "audio": "voice (audio)", "vision": "face (vision)"}
 
 
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=ChoiceLoader([FileSystemLoader(TEMPLATES), FileSystemLoader(REPORT_TEMPLATES)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -63,17 +66,10 @@ def job_page(job: Job, status: dict[str, Any]) -> Response:
     return render("job.html", title=job.name, job=job, status=status)
 
 
-def timeline_response(
-    job: Job, timeline: Timeline, settings: ServeSettings, playable: bool
-) -> Response:
-    """The result of a job."""
-    media_url = f"/jobs/{job.id}/media" if playable else None
-    return render(
-        "result.html",
-        title=job.name,
-        job=job,
-        timeline=timeline,
-        media_url=media_url,
-        keep_hours=settings.keep_hours,
-        modality_names=MODALITY_NAMES,
-    )
+def timeline_response(job: Job, timeline: Timeline, playable: bool) -> Response:
+    """The time line of a job, under a bar with downloads and a button that deletes the job."""
+    page = timeline_page(timeline, f"/jobs/{job.id}/media" if playable else None)
+    policy = page.policy.replace("form-action 'none'", "form-action 'self'")
+    response = render("view.html", page=replace(page, policy=policy), job=job)
+    response.headers["content-security-policy"] = f"{policy}; frame-ancestors 'none'"
+    return response

@@ -16,7 +16,7 @@ if (box) {
       return;
     }
     if (status.state === "waiting") {
-      say(`Waiting: ${status.position} before it`);
+      say(status.position ? `Waiting: ${status.position} before it` : "Waiting: it is the next one");
       bar.removeAttribute("value");
       return;
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -97,21 +98,18 @@ def predict_by_page(page: Any, clip: Path, text: str = "") -> str:
 
 
 def test_a_dropped_clip_is_predicted_and_its_numbers_are_read(open_page, server, clip):
-    import base64
-
     page = open_page()
     page.goto("/")
     content = base64.b64encode(clip.read_bytes()).decode()
     page.evaluate(DROP, [content, "dropped.mp4"])
     assert "dropped.mp4" in page.inner_text("#drop-title")
     page.fill("#text", "what is said here")
-    page.screenshot(path="/tmp/shots/start.png") if Path("/tmp/shots").is_dir() else None
     page.click("#send")
     page.wait_for_url(re.compile("/view/[0-9a-f]{32}"))
     page.wait_for_selector("[data-result]", timeout=180_000)
     job = page.url.rsplit("/", 1)[-1]
     [moment] = server.get(f"/jobs/{job}/result")["moments"]
-    shown = page.inner_text("main")
+    shown = page.inner_text("body")
     assert "dropped.mp4" in shown and "what is said here" in shown
     for modality in ("multimodal", "text", "audio", "vision"):
         score = moment["prediction"]["scores"][modality][0]
@@ -206,7 +204,7 @@ def test_markup_in_names_and_texts_is_shown_as_text(open_page, server, clip, tmp
     dialogs = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message) or dialog.dismiss())
     predict_by_page(page, hostile, "<script>alert(2)</script><b>bold</b>")
-    shown = page.inner_text("main")
+    shown = page.inner_text("body")
     assert "<img src=x onerror=alert(1)>.mp4" in shown and "<b>bold</b>" in shown
     page.goto("/")
     page.wait_for_selector("#earlier-list a")
