@@ -21,15 +21,21 @@ from semanticmac.commands.options import (
     Without,
     Workers,
 )
-from semanticmac.commands.ui.screen import CLIPS_FAILED, KEPT, echo, err, out, set_resume_hint
+from semanticmac.commands.ui.screen import (
+    CLIPS_FAILED,
+    echo,
+    err,
+    out,
+    print_notes,
+    set_resume_hint,
+)
 
 if TYPE_CHECKING:
-    from semanticmac.cache.failures import Failure
     from semanticmac.eval.prediction import Prediction
-    from semanticmac.inference import Predictor
     from semanticmac.preprocess.clip import Clip
     from semanticmac.run.folder import RunInfo
 
+_TIMELINES = "Time lines"
 SHOWN = 30  # predictions on the screen when a file holds all of them
 
 
@@ -56,14 +62,76 @@ def predict(
             "goes on after a stop.",
         ),
     ] = None,
+    timeline: Annotated[
+        bool | None,
+        typer.Option(
+            "--timeline/--no-timeline",
+            help="Cut recordings into utterances and predict each of them. Default: those longer "
+            "than a minute.",
+            show_default=False,
+        ),
+    ] = None,
+    pages: Annotated[
+        Path,
+        typer.Option(
+            "--pages",
+            metavar="DIR",
+            help="Folder of the time lines: a page, a table and JSON each.",
+            rich_help_panel=_TIMELINES,
+        ),
+    ] = Path("timelines"),
+    video: Annotated[
+        str,
+        typer.Option(
+            help="The recording on its page: link, embed (a small copy), or none.",
+            rich_help_panel=_TIMELINES,
+        ),
+    ] = "link",
+    activity: Annotated[
+        str,
+        typer.Option(
+            help="What tells speech: auto, silero (of faster-whisper), or energy.",
+            rich_help_panel=_TIMELINES,
+        ),
+    ] = "auto",
+    asr: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Write down what is said with Whisper: base, small, large-v3, or a folder.",
+            rich_help_panel=_TIMELINES,
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            help="Language for --asr: en, de, zh … Default: detected.", rich_help_panel=_TIMELINES
+        ),
+    ] = None,
+    transcripts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Transcripts: .srt, .vtt, .txt or Whisper's .json; a folder holds one for each.",
+            rich_help_panel=_TIMELINES,
+        ),
+    ] = None,
+    speakers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Who speaks when, as an RTTM file.", rich_help_panel=_TIMELINES
+        ),
+    ] = None,
     device: Device = "auto",
     workers: Workers = None,
     without: Without = None,
 ) -> None:
     """Predict raw videos with the same decoding and encoding as the cache.
 
-    Each video is predicted alone, without its dialogue.
+    A recording longer than a minute gets a time line: the prediction of each utterance, on a page
+    with its curves and transcript. Every other clip is predicted alone, without its dialogue.
     """
+    from semanticmac.commands.timeline_request import TimelineRequest, plan_timelines
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
     from semanticmac.preprocess.embed import clips_of
     from semanticmac.preprocess.encoders.requests import requests, require_encoders
@@ -76,6 +144,9 @@ def predict(
     )
 
     set_resume_hint("run the same command again", state="No prediction was written")
+    request = TimelineRequest(
+        timeline, pages, video, activity, asr, language, transcripts, speakers, text
+    )
     require_program()
     require_encoders(requests(encoder, vision or (), audio or ()))
     folder = run or newest_run(runs)
@@ -83,21 +154,25 @@ def predict(
     absent = absent_modalities(info, without_modalities(without))
     require_weights(folder)
     require_raw_videos(folder, info)
-    for video in videos:
-        if not Path(video).exists():
-            raise typer.BadParameter(f"{video}: there is no such file or folder")
+    for path in videos:
+        if not path.exists():
+            raise typer.BadParameter(f"{path}: there is no such file or folder")
     if text is not None and len(videos) > 1:
         raise typer.BadParameter(
             f"--text is the transcript of one file, but {len(videos)} are given: write each text "
             "into a .txt beside its file, or into a clips.csv"
         )
     clips = clips_of(videos, text)
+    planned = plan_timelines(request, clips)
 
     # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.cache.failures import Failure
+    from semanticmac.commands.predict_results import PredictResults
+    from semanticmac.commands.predict_timelines import Timelines
     from semanticmac.commands.ui.failures import failures_table
     from semanticmac.commands.ui.predictions import json_text, predictions_json, predictions_table
     from semanticmac.commands.ui.progress import Screen
+    from semanticmac.commands.ui.timelines import timelines_json, timelines_table
     from semanticmac.inference import encoder_requests, load
     from semanticmac.preprocess.encoders.requests import open_encoders
     from semanticmac.run.device import pick_device
@@ -105,96 +180,66 @@ def predict(
     pick_device(device)
     predictions: list[Prediction] = []
     failures: list[Failure] = []
+    waiting = list(planned.clips)
     file = None
     if results is not None:
-        file = _Results(results, folder, info, absent)
-        clips = file.open(clips)
-        if not clips:
-            file.close()
-            return
+        file = PredictResults(results, folder, info, absent)
+        waiting = file.waiting(waiting)
+    timelines = Timelines(request, planned.jobs, folder, info, absent, file)
+    predictor = None
     with Screen(err) as screen:
-        asked = encoder_requests(info.streams, encoder, vision or (), audio or ())
-        encoders = open_encoders(asked, device, screen.bytes, screen.line)
-        predictor = load(folder, encoders=encoders, device=device)
-        answers = predictor.predict_clips(clips, absent, workers or cores())
-        for done, (clip, result) in enumerate(zip(clips, answers, strict=True), 1):
-            if file is not None:
-                file.add(clip, result)
-            if isinstance(result, Failure):
-                failures.append(result)
-            elif file is None or len(predictions) < SHOWN:
-                predictions.append(result)
-            screen.progress("predicting", done, len(clips), len(failures))
+        if waiting or timelines.waiting:
+            timelines.open_recogniser(device, screen)
+            asked = encoder_requests(info.streams, encoder, vision or (), audio or ())
+            encoders = open_encoders(asked, device, screen.bytes, screen.line)
+            predictor = load(folder, encoders=encoders, device=device)
+            answers = predictor.predict_clips(waiting, absent, workers or cores())
+            for done, (clip, result) in enumerate(zip(waiting, answers, strict=True), 1):
+                if file is not None:
+                    file.add(clip, result)
+                if isinstance(result, Failure):
+                    failures.append(result)
+                elif file is None or len(predictions) < SHOWN:
+                    predictions.append(result)
+                screen.progress("predicting", done, len(waiting), len(failures))
+        timelines.run(predictor, screen)
+    failures += timelines.failures
 
     if file is not None:
         file.close()
-    transcripts = clips if text is None else []
-    notes = _notes(predictor, absent, transcripts, videos)
+    if predictor is None and not timelines.finished:
+        return
+    with_text_files = [] if text is not None else clips
+    notes = [*_notes(info, absent, with_text_files, videos), *timelines.notes]
     for prediction in predictions:
         notes += [f"{prediction.clip_id}: {note}" for note in prediction.notes]
     if as_json:
         report = predictions_json(folder.name, info.task, predictions, failures, notes)
+        if planned.jobs:
+            report["timelines"] = timelines_json(timelines.finished)
         print(json_text(report))
     else:
         echo(out, f"run {folder}, trained on {info.dataset}")
-        if predictions:
+        if predictions or not timelines.finished:
             out.print(predictions_table(info.model.modalities, predictions, notes))
+        if timelines.finished:
+            out.print(timelines_table(timelines.finished))
+            if not predictions:
+                print_notes([note for note in notes if note not in timelines.remarks])
         if failures:
             out.print(failures_table(failures))
-    if failures:
+    if failures or timelines.failed_utterances:
         raise typer.Exit(CLIPS_FAILED)
 
 
-class _Results:
-    """The file that --out names, for the clips of one command."""
-
-    def __init__(self, path: Path, run: Path, info: RunInfo, absent: Sequence[str]) -> None:
-        from semanticmac.commands.ui.prediction_rows import result_columns
-        from semanticmac.eval.report.results_file import ResultsFile
-
-        self.task, self.run, self.absent = info.task, run, absent
-        self.modalities = info.model.modalities
-        self.file = ResultsFile(path, result_columns(info.task, self.modalities))
-        self.new = 0
-
-    def open(self, clips: Sequence[Clip]) -> list[Clip]:
-        """The clips whose result is not in the file yet; says how many are."""
-        from semanticmac.commands.ui.prediction_rows import result_key
-
-        waiting: list[Clip] = []
-        for clip in clips:
-            if result_key(self.run, clip, self.absent) not in self.file.done:
-                waiting.append(clip)
-        if len(waiting) < len(clips):
-            echo(err, f"{len(clips) - len(waiting)} results are in {self.file.path} already")
-        set_resume_hint("run the same command again to go on", state=KEPT)
-        return waiting
-
-    def add(self, clip: Clip, result: Prediction | Failure) -> None:
-        from semanticmac.cache.failures import Failure
-        from semanticmac.commands.ui.prediction_rows import failure_row, result_key, result_row
-
-        key = result_key(self.run, clip, self.absent)
-        if isinstance(result, Failure):
-            self.file.add(failure_row(self.file.columns, clip, key, result.reason))
-        else:
-            self.file.add(result_row(self.task, self.modalities, clip, key, result))
-        self.new += 1
-
-    def close(self) -> None:
-        self.file.close()
-        echo(out, f"{self.new} new results in {self.file.path}")
-
-
 def _notes(
-    predictor: Predictor, absent: Sequence[str], transcripts: list[Clip], videos: list[Path]
+    info: RunInfo, absent: Sequence[str], transcripts: list[Clip], videos: list[Path]
 ) -> list[str]:
     """Limits of the encoder, modalities left out, and transcripts read from files."""
     from semanticmac.eval.evaluate import absent_notes
     from semanticmac.preprocess.corpora.notes import preview
     from semanticmac.run.notes import stream_notes
 
-    info = predictor.trained.info
     notes = [*stream_notes(info.streams), *absent_notes(absent)]
     if "text" in info.model.modalities and "text" not in absent:
         read = [clip.video for clip in transcripts if clip.text and clip.video in videos]

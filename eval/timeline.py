@@ -53,6 +53,7 @@ class Timeline:
     dataset: str  # that the model was trained on
     moments: tuple[Moment, ...]
     remarks: tuple[str, ...] = ()  # about the whole recording
+    key: str = ""  # identifies everything that it depends on; empty: not known
 
     def to_json(self) -> str:
         """The time line as JSON, in ASCII; `from_json` reads it. Thumbnails are base64."""
@@ -65,6 +66,7 @@ class Timeline:
             "modalities": self.modalities,
             "run": self.run,
             "dataset": self.dataset,
+            "key": self.key,
             "remarks": self.remarks,
             "moments": moments,
         }
@@ -88,6 +90,7 @@ class Timeline:
                 str(content["dataset"]),
                 tuple(moments),
                 tuple(content["remarks"]),
+                str(content["key"]),
             )
         except TimelineError:
             raise

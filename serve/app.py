@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from semanticmac import __version__
 from semanticmac.core import MODALITIES
+from semanticmac.eval.report.timeline_csv import timeline_csv
 from semanticmac.eval.timeline import Timeline
 from semanticmac.serve.catalogue import Catalogue, Model
 from semanticmac.serve.describe import BODY, RESPONSES, api_page
@@ -25,7 +26,6 @@ from semanticmac.serve.jobs import ENDED, Job, JobStore, display_name, known_suf
 from semanticmac.serve.limits import RateLimit
 from semanticmac.serve.login import add_login
 from semanticmac.serve.pages import error_page, index_page, job_page, timeline_response
-from semanticmac.serve.results import timeline_csv
 from semanticmac.serve.runner import Runner
 from semanticmac.serve.settings import MAX_STREAMS, MAX_UPLOADS, ServeSettings
 from semanticmac.serve.uploads import Upload, UploadError, receive_upload

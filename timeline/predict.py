@@ -81,6 +81,7 @@ def predict_timeline(
     *,
     without: Sequence[str] = (),
     started: StartedTimeline | None = None,
+    key: str = "",
     on_recording: Callable[[Recording], None] = _silent_recording,
     on_moment: MomentFn = _silent_moment,
     on_progress: ProgressFn = _silent_progress,
@@ -90,8 +91,8 @@ def predict_timeline(
     A model of the conversation setting reads the utterances before each one too.
 
     without: modalities to leave out. started: the part that an earlier call has finished; it is not
-    computed again. on_recording receives the utterances, and on_moment the number and the result of
-    each one, as soon as they are known.
+    computed again. key: kept in the time line (timeline/unfinished.py). on_recording receives the
+    utterances, and on_moment the number and the result of each one, as soon as they are known.
 
     Utterances are decoded, encoded and predicted one after the other, so that memory does not grow
     with the length. An utterance that cannot be decoded is a Moment without a prediction. Raises
@@ -107,12 +108,16 @@ def predict_timeline(
     moments = list(started.moments)
     info = predictor.trained.info
     has_text = options.transcript is not None or options.recogniser is not None
+    has_text = has_text or any(utterance.text for utterance in recording.utterances)
 
     before: deque[ContextClip] = deque(maxlen=info.model.clips_before)
     first = max(0, len(moments) - info.model.clips_before)
-    clips = clips_of_recording(path, recording)[first:]
+    clips: list[Clip] = []
+    for index, utterance in enumerate(recording.utterances[first:], first):
+        clips.append(clip_of_moment(path, index, utterance))
     sampling = info.streams.sampling
     stage = f"predicting {path.name}, seconds"
+    total_s = math.ceil(recording.duration_s)
     failed = sum(moment.prediction is None for moment in moments)
     # One worker reads the file from its start to its end, and encoding goes on beside it.
     for index, embedded in enumerate(embed_clips(clips, predictor.encoders, sampling, 1), first):
@@ -125,8 +130,9 @@ def predict_timeline(
         if embedded.embeddings is not None:
             embeddings = embedded.embeddings
             before.append(ContextClip(utterance.text, embeddings.vision, embeddings.audio))
-        on_progress(stage, round(utterance.end_s), math.ceil(recording.duration_s), failed)
-    on_progress(stage, math.ceil(recording.duration_s), math.ceil(recording.duration_s), failed)
+        is_last = index == len(recording.utterances) - 1
+        done_s = total_s if is_last else min(int(utterance.end_s), total_s - 1)
+        on_progress(stage, done_s, total_s, failed)
 
     remarks = [*recording.notes, *stream_notes(info.streams)]
     remarks += absent_notes(absent_modalities(info, without))
@@ -141,25 +147,14 @@ def predict_timeline(
         info.dataset,
         tuple(moments),
         tuple(remarks),
+        key,
     )
 
 
-def clips_of_recording(path: Path, recording: Recording) -> list[Clip]:
-    """The utterances as clips of one dialogue."""
-    clips: list[Clip] = []
-    for position, utterance in enumerate(recording.utterances):
-        clip = Clip(
-            f"{path.stem}#{position + 1:04d}",
-            path,
-            utterance.start_s,
-            utterance.end_s,
-            utterance.text,
-            dialogue=path.stem,
-            position=position,
-            speaker=utterance.speaker or None,
-        )
-        clips.append(clip)
-    return clips
+def clip_of_moment(path: Path, index: int, moment: Moment | Utterance) -> Clip:
+    """One utterance of a recording as a clip."""
+    clip_id = f"{path.stem}#{index + 1:04d}"
+    return Clip(clip_id, path, moment.start_s, moment.end_s, moment.text or "")
 
 
 def _cut(path: Path, options: TimelineOptions, on_progress: ProgressFn) -> Recording:

@@ -74,8 +74,11 @@ def _output_cells(columns: Sequence[str], output: Sequence[float] | None) -> dic
     return dict(zip(columns, output, strict=True))
 
 
-def result_key(run: Path, clip: Clip, absent: Sequence[str]) -> str:
-    """Identifies everything that a prediction depends on: the run, the file, the text."""
+def result_key(run: Path, clip: Clip, absent: Sequence[str], in_dialogue: bool = False) -> str:
+    """Identifies everything that a prediction depends on: the run, the file, the text.
+
+    in_dialogue: the clip was predicted after the clips before it.
+    """
     content = [
         hashlib.sha256((run / "run.json").read_bytes()).hexdigest(),
         [clip.clip_id, str(clip.video.absolute()), clip.start_s, clip.end_s, clip.text],
@@ -86,4 +89,6 @@ def result_key(run: Path, clip: Clip, absent: Sequence[str]) -> str:
         content.append([status.st_size, status.st_mtime_ns])
     except OSError:
         content.append("no file")
+    if in_dialogue:
+        content.append("in its dialogue")
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from semanticmac.cache.atomic_io import as_text
 from semanticmac.core import MODALITIES
 from semanticmac.eval.disagreement import RULE_CLASSES, RULE_SCORES, disagreement
 from semanticmac.eval.prediction import Prediction
@@ -121,7 +122,7 @@ def timeline_page(timeline: Timeline, video_url: str | None) -> TimelinePage:
         kind, _, data = url.removeprefix(DATA_URL).partition(";base64,")
         url = ""
     return TimelinePage(
-        title=timeline.video.replace("\\", "/").rsplit("/", 1)[-1],
+        title=as_text(timeline.video.rsplit("/", 1)[-1]),
         subtitle=f"Model {timeline.run}, trained on {timeline.dataset}",
         facts=_facts(timeline, entries),
         remarks=(*timeline.remarks, *_common_notes(common, len(entries))),

@@ -1,4 +1,4 @@
-"""The result of a job as a table for spreadsheets."""
+"""A time line as a table for spreadsheets."""
 
 from __future__ import annotations
 
