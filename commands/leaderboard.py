@@ -15,7 +15,10 @@ from semanticmac.commands.options import (
     CacheDir,
     Dataset,
     Device,
+    Draws,
+    DroppedWords,
     FromCache,
+    Missing,
     RunsDir,
     Settings,
 )
@@ -62,6 +65,9 @@ def leaderboard(
     to: Annotated[
         Path | None, typer.Option(help="Write the page docs/leaderboard.md from --results.")
     ] = None,
+    missing: Missing = None,
+    draws: Draws = 5,
+    dropped_words: DroppedWords = "absent",
     device: Device = "auto",
 ) -> None:
     """Compare models: tune each with the same number of trials, train seeds, score on test.
@@ -73,10 +79,11 @@ def leaderboard(
         return
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.manifest import Manifest
-    from semanticmac.commands.common import cached_dataset, changed_settings
+    from semanticmac.commands.common import cached_dataset, changed_settings, missing_requests
     from semanticmac.train.experiments.leaderboard.entrants import entrants, leaderboard_models
     from semanticmac.train.experiments.seed_list import parse_seeds
 
+    protocols = missing_requests(missing, draws, dropped_words)
     seed_list = tuple(parse_seeds(seeds, 1))
     layout = CacheLayout(cache)
     name = cached_dataset(layout, dataset)
@@ -92,7 +99,9 @@ def leaderboard(
     from semanticmac.commands.ui.epochs import EpochLines
     from semanticmac.commands.ui.leaderboard import leaderboard_table, plan_table
     from semanticmac.commands.ui.progress import Screen
+    from semanticmac.eval.leaderboard.missing import TERMINAL_RATES, missing_tables
     from semanticmac.eval.leaderboard.write import write_leaderboard
+    from semanticmac.eval.report.write_terminal import to_terminal
     from semanticmac.run.device import pick_device
     from semanticmac.run.notes import stream_notes
     from semanticmac.train.callbacks import Callbacks
@@ -119,7 +128,7 @@ def leaderboard(
             require_test_labels(data[entrant.streams])
             read = data[entrant.streams].streams
             print_notes([f"embeddings: {read.describe()}", *stream_notes(read)])
-    request = Request(tuple(chosen), trials, seed_list, folder, data)
+    request = Request(tuple(chosen), trials, seed_list, folder, data, protocols)
     torch_device = pick_device(device)
     left = [trainings_left(entrant, request) for entrant in chosen]
     what = f", {len(chosen)} models, {len(request.seeds)} seeds, {trials} trials → {folder}"
@@ -138,6 +147,8 @@ def leaderboard(
     board = collect(request, every_tuned, torch_device)
     board = replace(board, notes=(*board.notes, *(note or ())))
     print_uncropped(out, leaderboard_table(board))
+    for table in missing_tables(board, TERMINAL_RATES):
+        print_uncropped(out, to_terminal(table))
     for path in write_leaderboard(board, folder):
         echo(err, f"written to {path}", "dim")
     if any(seed.failure is not None for row in board.rows for seed in row.seeds):

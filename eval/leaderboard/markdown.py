@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from semanticmac.eval.leaderboard.missing import missing_tables
 from semanticmac.eval.leaderboard.page import about, space_text, summary
 from semanticmac.eval.leaderboard.result import Leaderboard
 from semanticmac.eval.leaderboard.tables import (
@@ -42,6 +43,8 @@ def _section(board: Leaderboard) -> str:
     failures = failure_notes(board)
     if failures:
         parts.append(_sentence(failures))
+    for table in missing_tables(board):
+        parts += [f"### {table.title.split(' · ', 2)[2]}", _table(table), _sentence(table.notes)]
     parts += ["### Cost", _table(cost_table(board))]
     papers = paper_table(board)
     if papers is not None:

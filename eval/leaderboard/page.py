@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from semanticmac.eval.leaderboard.missing import curves_by_protocol, missing_tables
 from semanticmac.eval.leaderboard.result import Leaderboard, ModelRow
 from semanticmac.eval.leaderboard.tables import (
     LEVEL,
@@ -52,6 +53,16 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class MissingSection:
+    """One protocol of missing data: a picture and a table."""
+
+    title: str
+    source: str  # data URI
+    table: HtmlTable
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LeaderboardPage:
     """Everything that the template reads; the template computes nothing."""
 
@@ -63,6 +74,7 @@ class LeaderboardPage:
     chart: Chart
     scores: HtmlTable
     notes: tuple[str, ...]
+    missing: tuple[MissingSection, ...]
     cost: HtmlTable
     device: str
     papers: HtmlTable | None
@@ -95,6 +107,7 @@ def leaderboard_page(board: Leaderboard) -> LeaderboardPage:
         chart=chart(board),
         scores=to_html(score_table(board, headline_metrics(board, METRICS))),
         notes=reading_notes(board),
+        missing=_missing(board),
         cost=to_html(cost_table(board)),
         device=board.device,
         papers=None if papers is None else to_html(papers),
@@ -103,6 +116,23 @@ def leaderboard_page(board: Leaderboard) -> LeaderboardPage:
         spaces=tuple((row.name, space_text(row)) for row in learned),
         shared=tuple((key, _value(value)) for key, value in board.shared.items()),
     )
+
+
+def _missing(board: Leaderboard) -> tuple[MissingSection, ...]:
+    """One section for each protocol. Figures need matplotlib, as all figures do."""
+    by_protocol = curves_by_protocol(board)
+    if not by_protocol:
+        return ()
+    from semanticmac.eval.missing.picture import missing_figure
+    from semanticmac.eval.report.page import page_figure
+
+    sections = []
+    for models, table in zip(by_protocol, missing_tables(board), strict=True):
+        figure = page_figure(missing_figure(models, board.metric(board.main)))
+        [source] = figure.sources
+        html = to_html(table)
+        sections.append(MissingSection(figure.title, source, html, table.notes))
+    return tuple(sections)
 
 
 def summary(board: Leaderboard) -> tuple[str, ...]:

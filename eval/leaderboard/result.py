@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from semanticmac.cache.atomic_io import write_text
+from semanticmac.eval.missing.summary import MissingSummary, parse_summary
 from semanticmac.run.metric import Metric, mean_and_std
 
 SCHEMA = 1
@@ -82,6 +83,8 @@ class ModelRow:
     against: Against | None = None
     quotes: tuple[Quote, ...] = ()
     notes: tuple[str, ...] = ()
+    # scores against the rate of missing data, one entry for each protocol
+    missing: tuple[MissingSummary, ...] = ()
 
     def values(self, metric: str) -> list[float | None]:
         """The metric of each seed that did not fail."""
@@ -174,5 +177,6 @@ def _row(content: Mapping[str, Any]) -> ModelRow:
             "against": None if against is None else Against(**against),
             "quotes": tuple(Quote(**quote) for quote in content["quotes"]),
             "notes": tuple(content["notes"]),
+            "missing": tuple(parse_summary(part) for part in content.get("missing", ())),
         }
     )

@@ -1,10 +1,11 @@
-"""Writes a leaderboard: result.json, leaderboard.csv, .tex and .html beside each other."""
+"""Writes a leaderboard: result.json, leaderboard.csv, .tex, .html and curves of missing data."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from semanticmac.cache.atomic_io import write_text
+from semanticmac.eval.leaderboard.missing import write_curves
 from semanticmac.eval.leaderboard.page import leaderboard_html
 from semanticmac.eval.leaderboard.result import FILE, Leaderboard
 from semanticmac.eval.leaderboard.tables import headline_metrics, score_table
@@ -15,7 +16,7 @@ LATEX_METRICS = 5  # columns of metrics that fit a page
 
 
 def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
-    """All four files → their paths."""
+    """All four files, and those of missing data where it was scored → their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     board.write(folder / FILE)
     latex = score_table(board, headline_metrics(board, LATEX_METRICS))
@@ -28,4 +29,5 @@ def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
     for name, text in contents.items():
         write_text(folder / name, text)
         written.append(folder / name)
-    return written
+    curves, _ = write_curves(board, folder)
+    return written + curves

@@ -17,7 +17,7 @@ from semanticmac.eval.evaluate import score_predictions, valid_pair
 from semanticmac.eval.metrics.scores import Scores
 from semanticmac.eval.missing.drop import Drop
 from semanticmac.eval.missing.request import SUBSETS, MissingRequest, Protocol, TextDrop
-from semanticmac.eval.missing.subsets import score_subsets
+from semanticmac.eval.missing.subsets import SubsetScores, score_subsets
 from semanticmac.eval.missing.tokens import substitute_of
 from semanticmac.run.metric import Metric, mean_and_std
 
@@ -57,6 +57,12 @@ class MissingCurve:
             if metric.name == name:
                 return metric
         raise KeyError(name)
+
+    def answers(self, request: MissingRequest) -> bool:
+        """True for a curve that this request makes."""
+        draws = 1 if request.protocol == SUBSETS else request.draws
+        expected = (request.protocol, request.text, request.seed, draws)
+        return (self.protocol, self.text, self.seed, self.draws) == expected
 
     def areas(self, metric: str) -> list[float | None]:
         """The area under the curve of each draw, divided by the range of the rates.
@@ -134,7 +140,7 @@ def score_missing(
     unknown words and `unk` is asked for.
     """
     if request.protocol == SUBSETS:
-        return _subsets_curve(data, split, request, progress)
+        return subsets_curve(score_subsets(data, split, progress), split, request)
     rows, valid = data.rows(split), valid_pair(data)
 
     def score(corrupt: Corrupt | None) -> Scores:
@@ -186,10 +192,10 @@ class _Measured:
         return changed
 
 
-def _subsets_curve(
-    data: EvalData, split: str, request: MissingRequest, progress: Callable[[int, int], None]
+def subsets_curve(
+    subsets: Sequence[SubsetScores], split: str, request: MissingRequest
 ) -> MissingCurve:
-    subsets = score_subsets(data, split, progress)
+    """Scores of modality subsets as a curve whose points have no rate."""
     points = []
     for subset in subsets:
         values = {metric.name: metric.value for metric in subset.scores.metrics}

@@ -42,9 +42,7 @@ def score_subsets(
 ) -> list[SubsetScores]:
     """Every non-empty subset of the model's modalities, the largest first: seven of three."""
     used, rows = data.trained.info.model.modalities, data.rows(split)
-    subsets: list[tuple[str, ...]] = []
-    for size in range(len(used), 0, -1):
-        subsets += combinations(used, size)
+    subsets = all_subsets(used)
     results = []
     for done, subset in enumerate(subsets):
         progress(done, len(subsets))
@@ -54,6 +52,14 @@ def score_subsets(
         results.append(SubsetScores(subset, scores))
     progress(len(subsets), len(subsets))
     return results
+
+
+def all_subsets(used: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every non-empty subset of these modalities, the largest first."""
+    subsets: list[tuple[str, ...]] = []
+    for size in range(len(used), 0, -1):
+        subsets += combinations(used, size)
+    return subsets
 
 
 def score_corruption(

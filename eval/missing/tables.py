@@ -53,7 +53,7 @@ def model_table(dataset: str, summary: MissingSummary, metrics: Sequence[Metric]
         tuple(rows),
         corner="kept" if is_subsets else "rate",
         names_right=not is_subsets,
-        notes=(". ".join(reading_notes(summary)) + ".",),
+        notes=("; ".join(reading_notes(summary)),),
     )
     return table.select(range(1, len(columns))) if is_subsets else table
 
@@ -65,15 +65,18 @@ def models_table(
 
     shown: names of the rates; None = all.
     """
-    first = models[0].summary
+    first = max((model.summary for model in models), key=_count)
     names = [point.name for point in first.points if shown is None or point.name in shown]
     rows = []
     for model in models:
+        summary = model.summary
+        values = {point.name: point.values[metric.name] for point in summary.points}
         cells: list[Cell | None] = []
-        for point in model.summary.points:
-            if point.name in names:
-                cells.append(_cell(point.values[metric.name], metric))
-        cells.append(_cell(model.summary.areas[metric.name], metric))
+        for name in names:
+            cells.append(_cell(values[name], metric) if name in values else None)
+        # A model that reads fewer modalities has fewer subsets, and their mean says something else.
+        is_complete = _count(summary) == _count(first)
+        cells.append(_cell(summary.areas[metric.name], metric) if is_complete else None)
         rows.append(Row(model.name, tuple(cells)))
     return ResultsTable(
         f"{dataset} · {first.split} · {metric.name} · missing data: {PROTOCOLS[first.protocol]}",
@@ -84,6 +87,10 @@ def models_table(
     )
 
 
+def _count(summary: MissingSummary) -> int:
+    return len(summary.points)
+
+
 def area_name(summary: MissingSummary) -> str:
     """Subsets are no scale, so their last number is a mean."""
     return MEAN if summary.protocol == SUBSETS else AREA
@@ -91,11 +98,11 @@ def area_name(summary: MissingSummary) -> str:
 
 def reading_notes(summary: MissingSummary) -> tuple[str, ...]:
     """How the numbers were made, one sentence each, without a full stop."""
-    words = "A dropped word is absent from the text"
+    words = "a dropped word is absent from the text"
     if summary.text == "unk":
-        words = "A dropped word is replaced by the unknown token"
+        words = "a dropped word is replaced by the unknown token"
     if summary.protocol == SUBSETS:
-        notes = ["Modalities that are not named are absent in every clip"]
+        notes = ["modalities that are not named are absent in every clip"]
     else:
         notes = [
             words,

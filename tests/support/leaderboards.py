@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from semanticmac.eval.leaderboard.result import (
     Against,
     Cost,
@@ -10,6 +12,7 @@ from semanticmac.eval.leaderboard.result import (
     Quote,
     SeedResult,
 )
+from semanticmac.eval.missing.summary import MissingSummary, SummaryPoint
 from semanticmac.run.metric import Metric
 
 MAE = Metric("MAE", None, higher_is_better=False, unit="number", paper_keys=("mae",))
@@ -82,3 +85,22 @@ def board() -> Leaderboard:
         {"semanticmac": "0.1"},
         rows,
     )
+
+
+def curve(*values: float) -> MissingSummary:
+    """Two rates under the protocol `same`, two seeds."""
+    points = []
+    for rate, value in zip((0.0, 0.9), values, strict=True):
+        metrics = {MAE.name: (value, 0.01), ACC.name: (0.5, None)}
+        points.append(SummaryPoint(f"{rate:.1f}", rate, rate, metrics))
+    areas = {MAE.name: (sum(values) / 2, 0.02), ACC.name: (0.5, None)}
+    return MissingSummary("same", "absent", "test", 5, 2, MAE.name, 0.9, tuple(points), areas)
+
+
+def board_with_curves() -> Leaderboard:
+    """The same leaderboard with missing data for two of its models."""
+    rows = []
+    curves = {"text": (curve(0.9, 1.1),), "mult": (curve(0.6, 0.8),)}
+    for row in board().rows:
+        rows.append(replace(row, missing=curves.get(row.name, ())))
+    return replace(board(), rows=tuple(rows))

@@ -17,6 +17,8 @@ from semanticmac.eval.leaderboard.quotes import quotes_of
 from semanticmac.eval.leaderboard.result import Cost, Leaderboard, ModelRow, SeedResult
 from semanticmac.eval.leaderboard.significance import against_best, resample_means
 from semanticmac.eval.metrics.scores import Scores, score
+from semanticmac.eval.missing.curve import read_curve
+from semanticmac.eval.missing.summary import MissingSummary, summarise
 from semanticmac.eval.report.paper import quoted_clips
 from semanticmac.run.device import device_name
 from semanticmac.run.folder import FAILURE
@@ -25,14 +27,8 @@ from semanticmac.run.notes import stream_notes
 from semanticmac.train.config import DECIDED
 from semanticmac.train.data import TrainData, TrainError, resolve
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
-from semanticmac.train.experiments.leaderboard.run import (
-    SPLIT,
-    Request,
-    Tuned,
-    seed_config,
-    seed_folder,
-)
-from semanticmac.train.experiments.leaderboard.scored import FILE, ScoredSeed
+from semanticmac.train.experiments.leaderboard.run import Request, Tuned, seed_config, seed_folder
+from semanticmac.train.experiments.leaderboard.scored import FILE, SPLIT, ScoredSeed
 from semanticmac.train.experiments.leaderboard.svm import DEFAULTS
 from semanticmac.train.experiments.leaderboard.svm import SPACE as SVM_SPACE
 from semanticmac.train.experiments.search_space import plain
@@ -109,6 +105,7 @@ def _measured(entrant: Entrant, tuned: Tuned, request: Request) -> _Measured:
             seeds.append(scored[-1].result)
         else:
             seeds.append(SeedResult(seed, failure=_failure(folder)))
+    missing, lacking = _missing(entrant, tuned, request)
     finished = [point for point in tuned.points if point.score is not None]
     row = ModelRow(
         entrant.name,
@@ -123,9 +120,36 @@ def _measured(entrant: Entrant, tuned: Tuned, request: Request) -> _Measured:
         seeds=tuple(seeds),
         cost=_cost(scored),
         quotes=quotes_of(entrant.model, request.data_of(entrant).manifest.corpus),
-        notes=notes,
+        notes=(*notes, *lacking),
+        missing=missing,
     )
     return _Measured(row, tuple(scored))
+
+
+def _missing(
+    entrant: Entrant, tuned: Tuned, request: Request
+) -> tuple[tuple[MissingSummary, ...], list[str]]:
+    """The curves of the seeds by protocol, and a note for each protocol that a seed lacks."""
+    summaries, notes = [], []
+    for asked in request.missing:
+        curves, lacking = [], []
+        for seed in request.seeds:
+            folder = seed_folder(entrant, tuned, seed, request.folder)
+            if not (folder / FILE).exists():
+                continue
+            curve = read_curve(folder, asked.protocol, SPLIT)
+            if curve is None or not curve.answers(asked):
+                lacking.append(folder.name)
+            else:
+                curves.append(curve)
+        if curves:
+            summaries.append(summarise(curves))
+        if lacking:
+            notes.append(
+                f"missing data, {asked.protocol}: not scored in {', '.join(lacking)}, whose "
+                "weights were removed; remove these folders, and the same command trains them again"
+            )
+    return tuple(summaries), notes
 
 
 def _failure(folder: Path) -> str:

@@ -22,14 +22,17 @@ import torch
 
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.layout import CacheLayout
+from semanticmac.eval.missing.request import MissingRequest
 from semanticmac.run.folder import FAILURE, higher_is_better, is_finished
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import TrainData, TrainError
 from semanticmac.train.experiments.leaderboard.cost import CostMeter
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
+from semanticmac.train.experiments.leaderboard.missing import score_missing_of_run
 from semanticmac.train.experiments.leaderboard.scored import (
     FILE,
+    SPLIT,
     SVM_TRIALS,
     fit_svm_seed,
     score_run,
@@ -39,7 +42,6 @@ from semanticmac.train.experiments.optuna_study import Point, open_lock
 from semanticmac.train.experiments.runs import PlannedRun, train_or_resume
 from semanticmac.train.experiments.sweep import Sweep, drop_weights, ranked, sweep
 
-SPLIT = "test"
 WAIT_S = 5.0  # between two looks at what other processes do
 
 
@@ -52,6 +54,7 @@ class Request:
     seeds: tuple[int, ...]
     folder: Path
     data: Mapping[str, TrainData]  # the clips with the embeddings of each choice of streams
+    missing: tuple[MissingRequest, ...] = ()  # protocols that every seed is scored under
 
     def data_of(self, entrant: Entrant) -> TrainData:
         return self.data[entrant.streams]
@@ -186,9 +189,11 @@ def _run_seed(
         config, data = seed_config(entrant, tuned, seed), request.data_of(entrant)
         if entrant.model == SVM:
             settings = {} if tuned.best is None else tuned.best.settings
-            failure = fit_svm_seed(config, settings, data, device, folder)
+            failure = fit_svm_seed(config, settings, data, device, folder, request.missing)
         else:
-            failure = _train_seed(name, config, data, layout, device, folder, callbacks)
+            failure = _train_seed(
+                name, config, data, layout, device, folder, callbacks, request.missing
+            )
         if failure is not None:
             write_text(folder / FAILURE, failure + "\n")
             callbacks.on_note(f"{name} failed: {failure}")
@@ -203,11 +208,14 @@ def _train_seed(
     device: torch.device,
     folder: Path,
     callbacks: Callbacks,
+    missing: Sequence[MissingRequest],
 ) -> str | None:
     """Trains and scores one seed → why it failed, or None."""
     meter = CostMeter(named(callbacks, name), device)
 
     def score(run: Path) -> None:
+        # scored.json comes last: with it the seed is done, and the weights are removed.
+        score_missing_of_run(run, missing, layout, SPLIT, device, callbacks.progress)
         score_run(run, meter.cost(), layout, SPLIT, device)
         drop_weights(run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,21 @@ from semanticmac.eval.evaluate import evaluate
 from semanticmac.eval.leaderboard.result import Cost, SeedResult
 from semanticmac.eval.leaderboard.significance import SeedPrediction
 from semanticmac.eval.metrics.scores import Pair, score
+from semanticmac.eval.missing.request import MissingRequest
 from semanticmac.run.metric import Metric
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import load_run
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, resolve
 from semanticmac.train.experiments.leaderboard.cost import count_parameters
+from semanticmac.train.experiments.leaderboard.missing import FittedSVM, score_missing_of_svm
 from semanticmac.train.experiments.leaderboard.svm import DEFAULTS, Pooler, draw, fit, outputs
 from semanticmac.train.experiments.optuna_study import Point
 from semanticmac.train.validation import validation_score
 
 FILE = "scored.json"
 SVM_TRIALS = "trials.json"
+SPLIT = "test"  # every row is scored on it
 
 
 @dataclass(frozen=True)
@@ -129,11 +133,12 @@ def fit_svm_seed(
     data: TrainData,
     device: torch.device,
     folder: Path,
+    missing: Sequence[MissingRequest] = (),
 ) -> str | None:
     """Fits the SVM with these settings and scores it on test → why it failed, or None."""
     config = resolve(config, data, device)
     pooler, task = Pooler(config.model, device), data.task
-    test_clips = data.train.with_rows(data.manifest.split("test"))
+    test_clips = data.train.with_rows(data.manifest.split(SPLIT))
     train, valid = pooler(data.train, task.width), pooler(data.valid, task.width)
     test = pooler(test_clips, task.width)
     began = time.monotonic()
@@ -152,6 +157,9 @@ def fit_svm_seed(
     scores = score(
         data.manifest.corpus, task, test.truth, predicted, train_truth=train_truth, valid=pair
     )
+    fitted = FittedSVM(pooler, model, data, train_truth)
+    for request in missing:
+        score_missing_of_svm(fitted, request, SPLIT).write(folder)
     language = pooler.language
     every = 0 if language is None else count_parameters(language)[0]
     _write(
