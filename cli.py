@@ -19,6 +19,7 @@ from semanticmac.commands.cache import CacheCommand, cache
 from semanticmac.commands.demo import demo
 from semanticmac.commands.eval import eval_
 from semanticmac.commands.export import export
+from semanticmac.commands.forget import forget
 from semanticmac.commands.import_features import import_features
 from semanticmac.commands.inspect import inspect
 from semanticmac.commands.leaderboard import leaderboard
@@ -58,6 +59,7 @@ app.command(cls=CacheCommand)(cache)
 app.command()(import_features)
 app.command()(inspect)
 app.command()(verify)
+app.command()(forget)
 app.command()(probe)
 app.command(cls=SettingsCommand)(train)
 app.command("eval")(eval_)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from semanticmac.cache.frame_codec import RecordError
     from semanticmac.cache.frame_store import StoreDamaged, StoreUnavailable
     from semanticmac.cache.layout import CacheBusy, CacheIncomplete, CacheNotWritable
+    from semanticmac.cache.removal_plan import RemovalError
     from semanticmac.cache.shard_format import ShardError
     from semanticmac.eval.analysis.catalogue import AnalysisError
     from semanticmac.eval.leaderboard.result import ResultError
@@ -64,6 +65,7 @@ __all__ = [
     "ProgramError",
     "RecognitionError",
     "RecordError",
+    "RemovalError",
     "ReportError",
     "ResultError",
     "ResultsFileError",
@@ -104,6 +106,7 @@ _MODULES = {
     "ProgramError": "preprocess.decoding.ffmpeg_program",
     "RecognitionError": "preprocess.speech.recognition",
     "RecordError": "cache.frame_codec",
+    "RemovalError": "cache.removal_plan",
     "ReportError": "eval.report.score_tables",
     "ResultsFileError": "eval.report.results_file",
     "ResultError": "eval.leaderboard.result",

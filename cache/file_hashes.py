@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from stat import S_ISREG
 
@@ -53,6 +54,15 @@ class FileHashes:
         """The SHA-256 of a file when it was last hashed, even if the file no longer exists."""
         known = self._hashes.get(str(file.resolve()))
         return None if known is None else str(known[-1])
+
+    def all(self) -> dict[str, str]:
+        """Absolute path → SHA-256 of every remembered file."""
+        return {name: str(known[-1]) for name, known in self._hashes.items()}
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Drops files by their absolute path."""
+        for name in names:
+            self._changed = self._hashes.pop(name, None) is not None or self._changed
 
     def save(self) -> None:
         """Writes the file if a hash is new."""

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from semanticmac.cache.frame_codec import check_record, summarize, unpack
 from semanticmac.cache.records import ClipSummary, RawClip
 
 _FIRST_MAP_BYTES = 1 << 30
+_REWRITE_BYTES = 32 << 20  # of one transaction
 _SMALLEST_FILE_BYTES = 8192  # every LMDB file begins with two pages
 _UNREADABLE = (
     lmdb.CorruptedError,
@@ -128,6 +130,38 @@ class FrameStore:
         """Deletes the files of a store that LMDB cannot read."""
         for name in ("data.mdb", "lock.mdb"):
             (folder / name).unlink(missing_ok=True)
+
+    @classmethod
+    def rewrite_without(cls, folder: Path, keys: AbstractSet[str]) -> int:
+        """Writes a store again without some records; returns how many of them it held.
+
+        A record that is only deleted stays in the free pages of the file. The new file replaces
+        the old one in one step. It needs as much space on the disk meanwhile.
+        """
+        rewritten = folder / "rewritten"
+        shutil.rmtree(rewritten, ignore_errors=True)
+        if not (folder / "data.mdb").exists():
+            return 0
+        with cls(folder) as source:
+            kept = [key for key in source.keys() if key not in keys]  # noqa: SIM118  it is no dict
+            removed = len(source) - len(kept)
+            if not removed:
+                return 0
+            with cls(rewritten, writable=True) as target:
+                batch: list[tuple[str, bytes]] = []
+                size = 0
+                for key in kept:
+                    batch.append((key, source.record(key)))
+                    size += len(batch[-1][1])
+                    if size > _REWRITE_BYTES:
+                        target.put_many(batch)
+                        batch, size = [], 0
+                target.put_many(batch)
+        # The lock file belongs to the old file: readers of that one keep both.
+        (folder / "lock.mdb").unlink(missing_ok=True)
+        (rewritten / "data.mdb").replace(folder / "data.mdb")
+        shutil.rmtree(rewritten)
+        return removed
 
     def put_many(self, records: Iterable[tuple[str, bytes]]) -> None:
         """Writes packed clips in one transaction: after a crash all of them exist, or none."""

@@ -7,6 +7,7 @@ datasets/NAME/manifest.parquet  texts, labels and splits of one dataset
 datasets/NAME/streams.json      the streams that were cached last (stream_catalogue.py)
 datasets/NAME/failures.jsonl    clips that are not in the cache, with the reason
 digests.json                    SHA-256 of the raw files (file_hashes.py)
+removal.json                    a removal of clips that was not finished (removal.py)
 """
 
 from __future__ import annotations

@@ -35,6 +35,8 @@ def verify(layout: CacheLayout, manifest: Manifest, progress: ProgressFn) -> lis
         return [f"{manifest.dataset} has no clip: {failures} lists the reasons"]
     keys = {row.key for row in manifest.rows}
     damage = []
+    if (layout.root / "removal.json").exists():
+        damage.append("a removal was stopped before its end: `semanticmac forget` finishes it")
     for folder in embedding_folders(layout):
         if keys.isdisjoint(read_index(folder).keys):
             continue
