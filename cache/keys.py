@@ -118,6 +118,9 @@ class Fingerprint:
     width: int  # E, numbers in one embedding
     sampling: Sampling
     dtype: str = "float16"
+    # True: a GPU encoded several clips together, so that the last bit of an embedding may depend on
+    # the clips beside it. Equal to single clips up to the rounding of float16.
+    batched: bool = False
     # How the encoder was opened, such as "clip:FOLDER". It identifies nothing: equal streams may
     # come from different folders.
     spec: str = field(default="", compare=False)
@@ -143,7 +146,8 @@ class Fingerprint:
 
     def differences(self, other: Fingerprint) -> list[str]:
         """The fields in which two fingerprints differ, as `field: mine, not theirs`."""
-        mine, theirs = self.to_dict(), other.to_dict()
+        mine = {**self.to_dict(), "batched": self.batched}
+        theirs = {**other.to_dict(), "batched": other.batched}
         differences = []
         for name, value in mine.items():
             if value != theirs.get(name):
@@ -152,9 +156,11 @@ class Fingerprint:
         return differences
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields that identify the embeddings, as JSON values."""
+        """All fields that identify the embeddings, as JSON values; `batched` only if it is True."""
         fields = {**asdict(self), "sampling": self.sampling.to_dict()}
         del fields["spec"]
+        if not self.batched:
+            del fields["batched"]
         if self.modality == "both":
             del fields["modality"]
         return fields

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from semanticmac.cache.keys import Fingerprint, Sampling
@@ -86,6 +86,10 @@ class Streams:
                 for field in stream.differences(expected):
                     differences.append(f"{modality} {field}")
         return differences
+
+    def unbatched(self) -> Streams:
+        """The same streams as if each clip had been encoded alone: what a model can tell apart."""
+        return Streams.group(replace(stream, batched=False) for stream in self.all)
 
     def identity(self) -> str:
         """A text that is equal for equal streams. For a pair it is that of version 0.1."""

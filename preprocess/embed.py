@@ -28,9 +28,13 @@ class EncoderMismatch(Exception):
 
 
 def require_same(encoders: Sequence[Encoder], streams: Streams) -> None:
-    """Raises EncoderMismatch unless these encoders make the streams of a model."""
+    """Raises EncoderMismatch unless these encoders make the streams of a model.
+
+    Whether clips were encoded together does not matter: it changes less than the last bit of
+    float16, and a model that was trained on the embeddings of a GPU can predict on a CPU.
+    """
     mine = Streams.group(encoder.fingerprint(streams.sampling) for encoder in encoders)
-    if mine != streams:
+    if mine.unbatched() != streams.unbatched():
         raise EncoderMismatch(
             f"the model was trained on other embeddings than {mine.describe()} makes here: "
             f"{'; '.join(mine.differences(streams))}. Name the right encoders with --encoder, or "

@@ -8,57 +8,32 @@ depend on the number of workers, nor on where an earlier run was stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
-import numpy as np
-
 from semanticmac.cache.embedding_store import EmbeddingWriter
-from semanticmac.cache.face_records import unpack_faces
-from semanticmac.cache.frame_codec import RecordError, unpack
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
-from semanticmac.cache.records import RawClip
 from semanticmac.core import ProgressFn
 from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.cluster.worker_pool import in_order
 from semanticmac.preprocess.decoding.isolation import DecodedClip, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
-from semanticmac.preprocess.encoders.faces import FaceEncoder
-from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder, require_content
+from semanticmac.preprocess.encode_jobs import EncodeJob, Encoding, encode_jobs, groups_of_jobs
+from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.preprocess.faces.finder import FinderSpec
 from semanticmac.preprocess.faces.stored import FaceInput, StoredFaces
 
-# Threads that encode on a GPU: one unpacks frames while the GPU works for another. Each clip is
-# still encoded by itself.
+# Threads that encode on a GPU: one unpacks frames while the GPU works for another.
 GPU_FEEDERS = 4
 # Decoded clips are written after this many clips or seconds, whichever comes first, in one LMDB
 # transaction. A killed run decodes at most these again.
 _WRITE_CLIPS = 16
 _WRITE_S = 3.0
-
-
-@dataclass(frozen=True)
-class EncodeJob:
-    """A clip before the encoders."""
-
-    clip: Clip
-    record: bytes | None  # the packed clip; None: there is nothing to encode
-    encoders: tuple[int, ...] = ()  # positions of the encoders whose stream lacks the clip
-    # Position → the faces of the clip, for encoders that read faces.
-    faces: Mapping[int, FaceInput] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """The result of one encoder for one clip."""
-
-    encoder: int  # its position
-    embeddings: np.ndarray | None  # (F, E) float16; None: the clip lacks the modality, or it failed
-    reason: str = ""  # why it failed
 
 
 @dataclass(frozen=True)
@@ -108,60 +83,27 @@ class LocalBackend:
 
     def encode(self, jobs: Iterable[EncodeJob]) -> Iterator[EncodedClip]:
         if any(encoder.device.type == "cuda" for encoder in self.encoders):
-            return _threaded(self._encode, jobs, GPU_FEEDERS)
-        return map(self._encode, jobs)
+            return chain.from_iterable(_threaded(self._encode, groups_of_jobs(jobs), GPU_FEEDERS))
+        return chain.from_iterable(self._encode([job]) for job in jobs)
 
-    def _encode(self, job: EncodeJob) -> EncodedClip:
-        if job.record is None:
-            return EncodedClip(job.clip)
-        encodings = encode_record(self.encoders, job.record, job.encoders, job.faces)
-        return EncodedClip(job.clip, encodings)
+    def _encode(self, jobs: Sequence[EncodeJob]) -> list[EncodedClip]:
+        encodings = encode_jobs(self.encoders, jobs)
+        return [EncodedClip(job.clip, made) for job, made in zip(jobs, encodings, strict=True)]
 
 
 def _threaded(
-    encode: Callable[[EncodeJob], EncodedClip], jobs: Iterable[EncodeJob], threads: int
-) -> Iterator[EncodedClip]:
-    """`map` in several threads, in order and a few clips ahead."""
+    encode: Callable[[list[EncodeJob]], list[EncodedClip]],
+    groups: Iterable[list[EncodeJob]],
+    threads: int,
+) -> Iterator[list[EncodedClip]]:
+    """`map` in several threads, in order and a few groups ahead."""
     with ThreadPoolExecutor(threads) as pool:
-        submitted = ((job, pool.submit(encode, job)) for job in jobs)
+        submitted = ((group, pool.submit(encode, group)) for group in groups)
         try:
             for _, encoded in in_order(submitted, 2 * threads):
                 yield encoded
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def encode_record(
-    encoders: Sequence[Encoder],
-    record: bytes,
-    positions: Sequence[int],
-    faces: Mapping[int, FaceInput] | None = None,
-) -> tuple[Encoding, ...]:
-    """The embeddings of a packed clip by the encoders at these positions.
-
-    faces: for each position of a FaceEncoder the faces of the clip.
-    """
-    try:
-        raw = unpack(record)
-        require_content(raw)
-    except (RecordError, EncodeError) as error:
-        return tuple(Encoding(position, None, str(error)) for position in positions)
-    encodings = []
-    for position in positions:
-        try:
-            embeddings = _encode(encoders[position], raw, (faces or {}).get(position))
-            encodings.append(Encoding(position, embeddings))
-        except (EncodeError, RecordError) as error:
-            encodings.append(Encoding(position, None, str(error)))
-    return tuple(encodings)
-
-
-def _encode(encoder: Encoder, raw: RawClip, faces: FaceInput | None) -> np.ndarray | None:
-    if not isinstance(encoder, FaceEncoder) or faces is None:
-        return encoder.encode(raw)
-    if faces.record is None:
-        raise EncodeError(faces.reason)
-    return encoder.encode_faces(unpack_faces(faces.record), raw)
 
 
 class Pipeline:

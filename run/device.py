@@ -13,7 +13,8 @@ from semanticmac.run.folder import RunError
 def pick_device(name: str) -> torch.device:
     """The device of that name; `auto` is the GPU where there is one, else the CPU.
 
-    Raises RunError for a device that this machine does not have.
+    A numbered GPU becomes the current device: pinned memory is registered with that one. Raises
+    RunError for a device that this machine does not have.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -26,6 +27,8 @@ def pick_device(name: str) -> torch.device:
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise RunError(f"device {name!r}: this machine has {count} GPUs, counted from cuda:0")
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
     return device
 
 

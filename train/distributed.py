@@ -152,12 +152,13 @@ class _Gather(torch.autograd.Function):
 def init_distributed() -> Iterator[DistributedContext]:
     """Joins the processes that torchrun started, if its environment variables are set."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if "LOCAL_RANK" in os.environ and local_rank < torch.cuda.device_count():
+        torch.cuda.set_device(local_rank)
     if world_size == 1:
+        # Nothing is exchanged, so the training is that of a process without torchrun.
         yield SINGLE_PROCESS
         return
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    if local_rank < torch.cuda.device_count():
-        torch.cuda.set_device(local_rank)
     # Chosen by the device of a tensor; users may choose the CPU on a machine with GPUs.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=TIMEOUT)

@@ -120,7 +120,8 @@ def ccc_losses(
 @cache
 def _on_device(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Constants, copied to the device once: a copy in each step would wait for a GPU."""
-    return torch.tensor(numbers, dtype=dtype, device=device)
+    with torch.inference_mode(False):  # A later step may need a gradient.
+        return torch.tensor(numbers, dtype=dtype, device=device)
 
 
 def intra_sample_loss(

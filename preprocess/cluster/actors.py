@@ -19,13 +19,13 @@ from semanticmac.preprocess.cluster.placement import ClusterError
 from semanticmac.preprocess.decoding.ffmpeg_program import ProgramError, require_program
 from semanticmac.preprocess.decoding.isolation import DecodedClip, decode_all
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
+from semanticmac.preprocess.encode_jobs import EncodeJob, Encoding, encode_jobs
 from semanticmac.preprocess.encoders.imagebind.download import download_folder
 from semanticmac.preprocess.encoders.requests import (
     EncoderRequest,
     needs_huge_weights,
     open_encoders,
 )
-from semanticmac.preprocess.pipeline import EncodeJob, Encoding, encode_record
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,12 @@ class EncodeActor:
 
     def do(self, job: EncodeJob) -> tuple[Encoding, ...]:
         """The embeddings of a packed clip."""
-        assert job.record is not None
-        return encode_record(self._encoders, job.record, job.encoders, job.faces)
+        [encodings] = self.do_together([job])
+        return encodings
+
+    def do_together(self, jobs: list[EncodeJob]) -> list[tuple[Encoding, ...]]:
+        """The embeddings of several packed clips, in their order."""
+        return encode_jobs(self._encoders, jobs)
 
 
 def huge_weights() -> Path:

@@ -41,10 +41,11 @@ from semanticmac.preprocess.cluster.worker_pool import (
 )
 from semanticmac.preprocess.decoding.isolation import DecodedClip, Job, same_minute
 from semanticmac.preprocess.decoding.request import DEFAULT_DECODER, Decoder
+from semanticmac.preprocess.encode_jobs import GROUP_CLIPS, EncodeJob, Encoding
 from semanticmac.preprocess.encoders.imagebind.download import download_folder
 from semanticmac.preprocess.encoders.requests import EncoderRequest, finder_specs
 from semanticmac.preprocess.faces.finder import FinderSpec
-from semanticmac.preprocess.pipeline import EncodedClip, EncodeJob, Encoding
+from semanticmac.preprocess.pipeline import EncodedClip
 from semanticmac.preprocess.process_pool import LOOK_AHEAD, groups
 
 # No usage statistics are sent. Ray reads this when it is imported.
@@ -131,6 +132,9 @@ class RayBackend:
         weights = download_folder().absolute()
         threads = torch.get_num_threads()
         start_encoders = []
+        # A GPU encodes several clips at once.
+        on_gpu = any(placement.gpus for placement in encode_places)
+        self._together = GROUP_CLIPS if on_gpu else 1
         for placement in encode_places:
             device = "cuda" if placement.gpus else "cpu"
             options = (folder, sampling, encoders, device, weights, threads)
@@ -139,7 +143,7 @@ class RayBackend:
             start_decoders, self._no_room_error
         )
         self._encoders: WorkerPool[EncodeJob, tuple[Encoding, ...]] = WorkerPool(
-            start_encoders, self._no_room_error
+            start_encoders, self._no_room_error, self._together
         )
 
     def fingerprints(self) -> tuple[Fingerprint, ...]:
@@ -177,7 +181,7 @@ class RayBackend:
 
     def encode(self, jobs: Iterable[EncodeJob]) -> Iterator[EncodedClip]:
         """Encodes the clips, in order. Ray's object store holds only a few records at a time."""
-        ahead = LOOK_AHEAD * len(self._encoders)
+        ahead = LOOK_AHEAD * len(self._encoders) * self._together
         for job, result in in_order(self._submit_records(jobs), ahead):
             if isinstance(result, GivenUp):
                 failed = [Encoding(encoder, None, result.reason) for encoder in job.encoders]
@@ -266,6 +270,9 @@ class _Worker:
 
     def do(self, job: object) -> Any:
         return _get(self.actor.do.remote(job))
+
+    def do_together(self, jobs: Sequence[object]) -> Any:
+        return _get(self.actor.do_together.remote(list(jobs)))
 
     def terminate(self) -> None:
         ray.kill(self.actor)

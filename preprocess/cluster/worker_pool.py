@@ -59,6 +59,9 @@ class Worker(Protocol):
     def do(self, job: Any) -> Any:
         """The result of one job."""
 
+    def do_together(self, jobs: Sequence[Any]) -> Sequence[Any]:
+        """The results of several jobs; called only by a pool with `together` above 1."""
+
     def terminate(self) -> None:
         """Ends the worker at once. Any thread may call it, more than once."""
 
@@ -82,15 +85,22 @@ class WorkerPool(Generic[Job, Value]):
     """Workers of one kind. Close the pool to end them."""
 
     def __init__(
-        self, spawn: Sequence[Callable[[], Worker]], no_room_error: Callable[[str], Exception]
+        self,
+        spawn: Sequence[Callable[[], Worker]],
+        no_room_error: Callable[[str], Exception],
+        together: int = 1,
     ) -> None:
-        """spawn: one function per worker that starts it and returns without waiting for it.
+        """together: jobs that a worker gets at once, at most. A job that lost a worker is given
+        alone, so that it cannot fail the jobs beside it.
+
+        spawn: one function per worker that starts it and returns without waiting for it.
 
         no_room_error: makes the error to raise when no worker at all was available for PATIENCE_S.
         Its argument is the reason why the last worker was lost, "" if none was lost.
         """
         self._spawn = spawn
         self._no_room_error = no_room_error
+        self._together = together
         self._tasks: queue.PriorityQueue[_Task] = queue.PriorityQueue()
         self._open: dict[int, _Task] = {}  # By number: jobs without a result.
         self._numbers = iter(range(1 << 62))
@@ -188,7 +198,7 @@ class WorkerPool(Generic[Job, Value]):
                 self._begun.set_result(None)
 
             while (task := self._tasks.get()).number != _LAST:
-                self._run(worker, task)
+                self._run(worker, [task, *self._more(task)])
         finally:
             with self._lock:
                 self._active_workers -= 1
@@ -197,18 +207,41 @@ class WorkerPool(Generic[Job, Value]):
                 if begun:
                     self._idle_since = time.monotonic()
 
-    def _run(self, worker: Worker, task: _Task) -> None:
-        """Sets the job's result; a lost worker puts the job back, or gives it up."""
+    def _more(self, task: _Task) -> list[_Task]:
+        """Further jobs that wait now, for the same worker."""
+        more: list[_Task] = []
+        while not task.losses and len(more) + 1 < self._together:
+            try:
+                following = self._tasks.get_nowait()
+            except queue.Empty:
+                break
+            if following.number == _LAST or following.losses:
+                self._tasks.put(following)
+                break
+            more.append(following)
+        return more
+
+    def _run(self, worker: Worker, tasks: Sequence[_Task]) -> None:
+        """Sets the results of the jobs; a lost worker puts them back, or gives them up."""
         try:
-            self._set_result(task, worker.do(task.job))
-        except WorkerLost as lost:
-            task.losses.append(str(lost))
-            if len(task.losses) < TRIES:
-                self._tasks.put(task)
+            if len(tasks) == 1:
+                results: Sequence[object] = [worker.do(tasks[0].job)]
             else:
-                reason = f"{TRIES} workers were lost over it: {'; '.join(task.losses)}"
-                self._set_result(task, GivenUp(reason))
+                results = worker.do_together([task.job for task in tasks])
+            for task, result in zip(tasks, results, strict=True):
+                self._set_result(task, result)
+        except WorkerLost as lost:
+            for task in tasks:
+                self._count_loss(task, str(lost))
             raise
+
+    def _count_loss(self, task: _Task, reason: str) -> None:
+        task.losses.append(reason)
+        if len(task.losses) < TRIES:
+            self._tasks.put(task)
+            return
+        losses = "; ".join(task.losses)
+        self._set_result(task, GivenUp(f"{TRIES} workers were lost over it: {losses}"))
 
     def _set_result(self, task: _Task, value: object) -> None:
         with self._lock:

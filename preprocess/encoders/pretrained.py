@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -168,24 +169,18 @@ class LayerOutput:
             )
         layers = _layers_of(model, count)
         del layers[layer:]
-        self.states: Tensor | None = None
+        # Several threads encode on a GPU: each keeps its own output.
+        self._kept = threading.local()
         layers[layer - 1].register_forward_hook(self._keep)
 
     def _keep(self, module: nn.Module, inputs: object, output: Any) -> None:
-        self.states = output[0] if isinstance(output, tuple) else output
+        self._kept.states = output[0] if isinstance(output, tuple) else output
 
     def take(self) -> Tensor:
         """(B, T, D): the output in the forward pass that ended just now."""
-        assert self.states is not None
-        states, self.states = self.states, None
+        states: Tensor = self._kept.states
+        del self._kept.states
         return states
-
-
-def pick_device(device: str) -> torch.device:
-    """`auto` is CUDA where there is a GPU, else the CPU."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
 
 
 @contextmanager

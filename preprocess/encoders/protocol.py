@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import RawClip, frame_count
@@ -46,6 +47,41 @@ class Encoder(Protocol):
         or `frame_count` of the duration for a clip without frames. Raises EncodeError where the
         clip cannot be encoded.
         """
+
+
+class BatchEncoder(Encoder, Protocol):
+    """An encoder that can read several clips at once on a GPU.
+
+    There, `encode` and `encode_clips` agree up to the rounding of float16, and the fingerprint is
+    `batched`. On a CPU each clip is still encoded alone.
+    """
+
+    def encode_clips(self, raws: Sequence[RawClip]) -> list[ClipResult]:
+        """The result of `encode` for each clip; the error takes the place of a failed one."""
+
+
+# Embeddings (F, E) float16 of a clip, None without the modality, or why it cannot be encoded.
+ClipResult: TypeAlias = "np.ndarray | EncodeError | None"
+
+
+def encode_each(encoder: Encoder, raws: Sequence[RawClip]) -> list[ClipResult]:
+    """One clip after the other, with any encoder."""
+    results: list[ClipResult] = []
+    for raw in raws:
+        try:
+            results.append(encoder.encode(raw))
+        except EncodeError as error:
+            results.append(error)
+    return results
+
+
+def encode_clips(encoder: Encoder, raws: Sequence[RawClip]) -> list[ClipResult]:
+    """Together where the encoder can do that and runs on a GPU, else one after the other."""
+    together = getattr(encoder, "encode_clips", None)
+    if together is None or encoder.device.type != "cuda":
+        return encode_each(encoder, raws)
+    results: list[ClipResult] = together(raws)
+    return results
 
 
 def require_content(raw: RawClip) -> None:

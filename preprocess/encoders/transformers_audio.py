@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
+from semanticmac.preprocess.encoders.device import exact_float32, pick_device, to_device
 from semanticmac.preprocess.encoders.identity import Identity, digest_of
 from semanticmac.preprocess.encoders.pretrained import (
     LayerOutput,
     class_for,
     load_model,
     open_checkpoint,
-    pick_device,
 )
 from semanticmac.preprocess.encoders.protocol import require_content, row_count
 from semanticmac.preprocess.encoders.rows import SAMPLE_RATE_HZ, to_float16, window_means
@@ -107,8 +107,9 @@ class WaveformEncoder:
     @torch.inference_mode()
     def _forward(self, samples: np.ndarray) -> np.ndarray:
         """samples (N,) → (S, width) float32."""
-        batch = torch.from_numpy(samples)[None].to(self.device)
-        output = self.model(batch)
+        batch = to_device(torch.from_numpy(samples)[None], self.device)
+        with exact_float32(self.device):
+            output = self.model(batch)
         states: Tensor = output.last_hidden_state
         if self._layer is not None:
             states = self._layer.take()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
+from semanticmac.preprocess.encoders.device import exact_float32, pick_device, to_device
 from semanticmac.preprocess.encoders.identity import Identity, digest_of
 from semanticmac.preprocess.encoders.images import (
     HALF,
@@ -28,9 +31,13 @@ from semanticmac.preprocess.encoders.pretrained import (
     class_for,
     load_model,
     open_checkpoint,
-    pick_device,
 )
-from semanticmac.preprocess.encoders.protocol import require_content
+from semanticmac.preprocess.encoders.protocol import (
+    ClipResult,
+    EncodeError,
+    encode_each,
+    require_content,
+)
 from semanticmac.preprocess.encoders.rows import to_float16
 from semanticmac.preprocess.encoders.spec import EncoderSpec
 
@@ -54,8 +61,10 @@ CLASSES = {
 }
 # CLIP's class depends on this entry too: a file without projection has no weights for one.
 PLAIN_CLIP = "CLIPVisionModel"
-# Frames in one batch, always of one clip. Not an option, because rounding depends on it.
+# Frames of one clip in one batch on a CPU. Not an option, because rounding depends on it.
 CHUNK_ROWS = 16
+# Frames of one batch on a GPU, at most, of any clips.
+GPU_CHUNK_ROWS = 64
 NAFLEX_PATCHES = 256
 CACHED_PX = Sampling().short_side_px
 
@@ -90,6 +99,7 @@ class TransformersVision:
         self.identity = identity
         self.name = identity.name
         self._layer = layer
+        self._chunk_rows = GPU_CHUNK_ROWS if self.device.type == "cuda" else CHUNK_ROWS
         self._class_token = class_token
         self.remark = remark
 
@@ -100,29 +110,69 @@ class TransformersVision:
 
     def fingerprint(self, sampling: Sampling) -> Fingerprint:
         """Identifies the embeddings that this encoder gives for clips with this sampling."""
-        return self.identity.fingerprint(sampling)
+        fingerprint = self.identity.fingerprint(sampling)
+        return replace(fingerprint, batched=self.device.type == "cuda")
 
     def encode(self, raw: RawClip) -> np.ndarray | None:
         """(F, width) float16, row k of the frame at k/2 s; None for a clip without frames.
 
-        A batch has frames of one clip only. Raises EncodeError for embeddings that float16 cannot
-        hold.
+        On a CPU a batch has frames of one clip only. Raises EncodeError for embeddings that float16
+        cannot hold.
         """
         require_content(raw)
         if raw.frames is None:
             return None
         check_frames(raw.frames)
         outputs = []
-        for first in range(0, len(raw.frames), CHUNK_ROWS):
-            inputs = self.prepare(raw.frames[first : first + CHUNK_ROWS])
+        for first in range(0, len(raw.frames), self._chunk_rows):
+            inputs = self.prepare(raw.frames[first : first + self._chunk_rows])
             outputs.append(self.forward(inputs))
         return to_float16(torch.cat(outputs).cpu().numpy(), "frames")
+
+    def encode_clips(self, raws: Sequence[RawClip]) -> list[ClipResult]:
+        """`encode` of several clips, in batches across their borders.
+
+        Clips are encoded one by one where the model reads frames of any size.
+        """
+        prepared: dict[int, dict[str, Tensor]] = {}
+        for position, raw in enumerate(raws):
+            if raw.frames is not None and len(raw.frames):
+                check_frames(raw.frames)
+                prepared[position] = self.prepare(raw.frames)
+        sizes = set()
+        for inputs in prepared.values():
+            sizes.add(tuple(tensor.shape[1:] for tensor in inputs.values()))
+        if len(sizes) != 1:
+            return encode_each(self, raws)
+
+        lengths = [len(next(iter(inputs.values()))) for inputs in prepared.values()]
+        outputs = self._run_together(list(prepared.values()), sum(lengths))
+        results: list[ClipResult] = [None] * len(raws)
+        for position, output in zip(prepared, torch.split(outputs, lengths), strict=True):
+            try:
+                results[position] = to_float16(output.numpy(), "frames")
+            except EncodeError as error:
+                results[position] = error
+        return results
+
+    def _run_together(self, prepared: Sequence[dict[str, Tensor]], rows: int) -> Tensor:
+        """The inputs of several clips → (rows, width) float32 on the CPU, in equal batches."""
+        joined = {}
+        for name in prepared[0]:
+            joined[name] = torch.cat([inputs[name] for inputs in prepared])
+        count = math.ceil(rows / GPU_CHUNK_ROWS)
+        outputs = []
+        for number in range(count):
+            chunk = slice(number * rows // count, (number + 1) * rows // count)
+            outputs.append(self.forward({name: joined[name][chunk] for name in joined}))
+        return torch.cat(outputs).cpu()
 
     @torch.inference_mode()
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Prepared frames → (F, width) float32 on the device."""
-        moved = {name: tensor.to(self.device) for name, tensor in inputs.items()}
-        output = self.model(**moved)
+        moved = {name: to_device(tensor, self.device) for name, tensor in inputs.items()}
+        with exact_float32(self.device):
+            output = self.model(**moved)
         if self._layer is not None:
             states = self._layer.take()
             return states[:, 0] if self._class_token else states.mean(dim=1)

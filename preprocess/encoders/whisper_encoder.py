@@ -17,6 +17,7 @@ from transformers import WhisperFeatureExtractor
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
+from semanticmac.preprocess.encoders.device import exact_float32, pick_device, to_device
 from semanticmac.preprocess.encoders.identity import Identity, digest_of
 from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.pretrained import (
@@ -24,7 +25,6 @@ from semanticmac.preprocess.encoders.pretrained import (
     class_for,
     load_model,
     open_checkpoint,
-    pick_device,
 )
 from semanticmac.preprocess.encoders.protocol import require_content, row_count
 from semanticmac.preprocess.encoders.rows import SAMPLE_RATE_HZ, to_float16, window_means
@@ -100,7 +100,8 @@ class WhisperEncoder:
     def _forward(self, samples: np.ndarray) -> np.ndarray:
         """samples (N,) → states of 30 s, (1500, width) float32."""
         mel = self._extractor(samples, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
-        output = self.model(mel["input_features"].to(self.device))
+        with exact_float32(self.device):
+            output = self.model(to_device(mel["input_features"], self.device))
         states: Tensor = output.last_hidden_state
         if self._layer is not None:
             states = self._layer.take()

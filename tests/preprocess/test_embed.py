@@ -1,13 +1,15 @@
 """Which clips are predicted: a file alone is the clip that it is in its folder."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from semanticmac.cache.keys import Sampling
+from semanticmac.cache.streams import Streams
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.decoding.decode import decode_clip
-from semanticmac.preprocess.embed import clips_of, embed_clips
+from semanticmac.preprocess.embed import EncoderMismatch, clips_of, embed_clips, require_same
 
 
 @pytest.fixture
@@ -60,3 +62,13 @@ def test_a_clip_with_a_problem_fails_and_the_others_are_embedded(tmp_path, film,
     assert second.reason == ""
     assert second.remarks == decode_clip(clips[1], Sampling()).notes
     assert any("no frames" in remark or "no video" in remark for remark in second.remarks)
+
+
+def test_a_model_of_batched_embeddings_predicts_with_clips_encoded_alone(tiny):
+    streams = Streams.group(encoder.fingerprint(Sampling()) for encoder in tiny)
+    batched = Streams.group(replace(stream, batched=True) for stream in streams.all)
+    assert batched != streams
+    require_same(tiny, batched)
+    others = Streams.group(replace(stream, weights="0" * 64) for stream in batched.all)
+    with pytest.raises(EncoderMismatch, match="vision weights"):
+        require_same(tiny, others)

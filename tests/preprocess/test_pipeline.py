@@ -19,18 +19,13 @@ from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.records import RawClip
 from semanticmac.cache.shard_format import read_index
-from semanticmac.preprocess import pipeline
+from semanticmac.preprocess import encode_jobs, pipeline
 from semanticmac.preprocess.clip import Clip, ClipStatus
 from semanticmac.preprocess.decoding import isolation
 from semanticmac.preprocess.decoding.isolation import DecodedClip
+from semanticmac.preprocess.encode_jobs import EncodeJob
 from semanticmac.preprocess.encoders.protocol import EncodeError
-from semanticmac.preprocess.pipeline import (
-    GPU_FEEDERS,
-    EncodedClip,
-    EncodeJob,
-    LocalBackend,
-    Pipeline,
-)
+from semanticmac.preprocess.pipeline import GPU_FEEDERS, EncodedClip, LocalBackend, Pipeline
 
 HERE = Path(__file__).parent
 GUARD_S = 60.0  # a generous deadline; nothing here should come near it
@@ -193,7 +188,8 @@ class OnGpu:
         return np.full((1, 4), raw.waveform[0], np.float16)
 
 
-def test_a_gpu_is_fed_by_several_threads_and_the_order_stays() -> None:
+def test_a_gpu_is_fed_by_several_threads_and_the_order_stays(monkeypatch) -> None:
+    monkeypatch.setattr(encode_jobs, "GROUP_CLIPS", 1)
     clips = 3 * GPU_FEEDERS
     ready = []
     for i in range(clips):
@@ -217,3 +213,48 @@ def test_a_gpu_is_fed_by_several_threads_and_the_order_stays() -> None:
         [encoding] = each.encodings
         assert encoding.embeddings is not None
         assert (encoding.embeddings == int(each.clip.clip_id)).all()
+
+
+class Together:
+    """An encoder on a GPU that reads several clips at once."""
+
+    modality = "audio"
+    name = "together"
+    width = 4
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+        self.sizes: list[int] = []
+
+    def encode(self, raw: RawClip) -> np.ndarray:
+        [result] = self.encode_clips([raw])
+        if isinstance(result, EncodeError):
+            raise result
+        return result
+
+    def encode_clips(self, raws: list[RawClip]) -> list[np.ndarray | EncodeError]:
+        self.sizes.append(len(raws))
+        results: list[np.ndarray | EncodeError] = []
+        for raw in raws:
+            assert raw.waveform is not None
+            value = raw.waveform[0]
+            results.append(EncodeError("no") if value == 3 else np.full((1, 4), value, np.float16))
+        return results
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_gpu_encodes_neighbouring_clips_together_and_a_cpu_each_alone(device) -> None:
+    encoder = Together(device)
+    jobs = []
+    for i in range(20):
+        record = pack(RawClip(None, np.full(8000, i, np.int16), 0.5), Sampling())
+        jobs.append(EncodeJob(Clip(f"{i}", Path()), record, (0,)))
+    jobs[5] = EncodeJob(Clip("5", Path()), None)
+    jobs[6] = EncodeJob(Clip("6", Path()), b"no record", (0,))
+    made = list(LocalBackend([encoder], 1, Sampling()).encode(iter(jobs)))
+    assert [each.clip for each in made] == [job.clip for job in jobs]
+    assert sorted(encoder.sizes) == ([1] * 18 if device == "cpu" else [4, 14])
+    assert made[5].encodings == () and made[6].encodings[0].reason
+    assert made[3].encodings[0].reason == "no"
+    for i in (0, 4, 7, 19):
+        assert (made[i].encodings[0].embeddings == i).all()

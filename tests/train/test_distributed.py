@@ -52,7 +52,14 @@ def jobs(folder: Path, corpus: str, settings: dict[str, Any]) -> list[dict[str, 
 
 def in_two(work: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
     """Runs distributed_child.py in two processes."""
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return launched(work, processes=2)
+
+
+def launched(work: list[dict[str, Any]], processes: int) -> subprocess.CompletedProcess[str]:
+    """Runs distributed_child.py under torchrun; 0 processes: without torchrun."""
+    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    if not processes:
+        launch = []
     return subprocess.run(
         [sys.executable, *launch, str(CHILD), json.dumps(work)],
         **{
@@ -208,3 +215,14 @@ def test_published_fusions_learn_the_same_in_two_processes(
 
 def read_log(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_one_process_under_torchrun_trains_as_one_without_it(
+    corpus: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    for processes in (0, 1):
+        job = with_dropout(corpus, settings, tmp_path / str(processes))
+        done = launched([job], processes)
+        assert done.returncode == 0, done.stderr
+    files = files_of(tmp_path / "0")
+    assert "model.safetensors" in files and files == files_of(tmp_path / "1")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.core import FRAME_MODALITIES, FrameModality
 from semanticmac.preprocess.clip import RawClip
+from semanticmac.preprocess.encoders.device import exact_float32, pick_device, to_device
 from semanticmac.preprocess.encoders.imagebind.checkpoint import read_checkpoint
 from semanticmac.preprocess.encoders.imagebind.download import (
     IMAGEBIND_URL,
@@ -29,7 +32,13 @@ from semanticmac.preprocess.encoders.imagebind.download import (
 from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram, windows_at
 from semanticmac.preprocess.encoders.imagebind.names import CheckpointError, weight_file
 from semanticmac.preprocess.encoders.imagebind.network import TINY, ImageBind, Tower, draw_weights
-from semanticmac.preprocess.encoders.protocol import BF16, EncodeError, require_content, row_count
+from semanticmac.preprocess.encoders.protocol import (
+    BF16,
+    ClipResult,
+    EncodeError,
+    require_content,
+    row_count,
+)
 
 PACKAGED_TINY = Path(__file__).parent / "weights" / "imagebind-tiny.safetensors"
 # Identifies the untrained "imagebind-tiny": another seed is another encoder.
@@ -38,9 +47,11 @@ TINY_SEED = 20_240_807
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 FLOAT16_MAX = float(np.finfo(np.float16).max)
-# Frames or windows in one batch. Not an option, because the rounding of results depends on it.
-# On a CPU 64 is slower, through cache misses.
+# Frames or windows of one clip in one batch on a CPU. Not an option, because the rounding of
+# results depends on it. 64 is slower, through cache misses.
 CHUNK_ROWS = 16
+# Rows of one batch on a GPU, at most, of any clips.
+GPU_CHUNK_ROWS = 64
 
 
 class ImageBindEncoder:
@@ -61,13 +72,15 @@ class ImageBindEncoder:
         bf16: bool = False,
         spec: str = "",  # the file of its weights, if it is not opened by its name
     ) -> None:
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        if bf16 and not device.startswith("cuda"):
-            raise ValueError(f"bf16 needs a CUDA device and this encoder is on {device}; drop bf16")
-        self.device = torch.device(device)
+        self.device = pick_device(device)
+        if bf16 and self.device.type != "cuda":
+            raise ValueError(
+                f"bf16 needs a CUDA device and this encoder is on {self.device}; drop bf16"
+            )
         self.model = model.eval().requires_grad_(False).to(self.device)
         self.modality = modality
+        if bf16:
+            keep_in_bfloat16(self.tower)
         self.name = name
         self.weights = weights
         self.trained = trained
@@ -78,6 +91,11 @@ class ImageBindEncoder:
     def width(self) -> int:
         """Numbers in one embedding."""
         return self.model.config.output
+
+    @property
+    def tower(self) -> Tower:
+        """The part of the network that reads this modality."""
+        return self.model.vision if self.modality == "vision" else self.model.audio
 
     def fingerprint(self, sampling: Sampling) -> Fingerprint:
         """Identifies the embeddings that this encoder gives for clips with this sampling."""
@@ -93,45 +111,97 @@ class ImageBindEncoder:
             self.trained,
             self.width,
             sampling,
+            batched=self.device.type == "cuda",
             spec=self.spec,
         )
 
     def encode(self, raw: RawClip) -> np.ndarray | None:
         """(F, E) float16 of one clip; None if it lacks the modality.
 
-        A clip never shares a batch with another clip. Matrix kernels round by the shape of their
-        batch, so the bytes in the cache would depend on the clips that were encoded together. A
-        clip without frames has one row for every k with k/2 < duration_s. Raises EncodeError for a
-        clip without any modality, and for embeddings that float16 cannot hold.
+        On a CPU a clip never shares a batch with another clip. Matrix kernels round by the shape of
+        their batch, so the bytes in the cache would depend on the clips that were encoded together.
+        A clip without frames has one row for every k with k/2 < duration_s. Raises EncodeError for
+        a clip without any modality, and for embeddings that float16 cannot hold.
         """
+        rows = self._rows(raw)
+        if rows is None:
+            return None
+        return self._to_float16(self._run(rows))
+
+    def encode_clips(self, raws: Sequence[RawClip]) -> list[ClipResult]:
+        """`encode` of several clips, in batches across their borders."""
+        results: list[ClipResult] = [None] * len(raws)
+        positions: list[int] = []
+        parts: list[Tensor] = []
+        for position, raw in enumerate(raws):
+            try:
+                rows = self._rows(raw)
+            except EncodeError as error:
+                results[position] = error
+                continue
+            if rows is not None:
+                positions.append(position)
+                parts.append(rows)
+        if not parts:
+            return results
+
+        outputs = self._run(torch.cat(parts))
+        lengths = [len(rows) for rows in parts]
+        for position, output in zip(positions, torch.split(outputs, lengths), strict=True):
+            try:
+                results[position] = self._to_float16(output)
+            except EncodeError as error:
+                results[position] = error
+        return results
+
+    def _rows(self, raw: RawClip) -> Tensor | None:
+        """The frames or windows of a clip (F, …); None if it lacks the modality."""
         require_content(raw)
         if self.modality == "vision":
             if raw.frames is None:
                 return None
-            frames = prepare_frames(raw.frames, self.model.config.picture_px)
-            return _to_float16(self._run(self.model.vision, normalise_pixels, frames), "frames")
+            return prepare_frames(raw.frames, self.model.config.picture_px)
         if raw.waveform is None:
             return None
-        windows = windows_at(raw.waveform, row_count(raw))
-        return _to_float16(self._run(self.model.audio, mel_spectrogram, windows), "audio")
+        return windows_at(raw.waveform, row_count(raw))
 
-    def _run(self, tower: Tower, prepare: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        """Rows of one clip (F, …) → (F, width) float32 on the CPU."""
+    def _run(self, rows: Tensor) -> Tensor:
+        """Rows (N, …) → (N, width) float32 on the CPU."""
+        prepare = normalise_pixels if self.modality == "vision" else mel_spectrogram
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
         outputs = []
-        with torch.inference_mode():
-            for chunk in torch.split(rows, CHUNK_ROWS):
+        with torch.inference_mode(), exact_float32(self.device):
+            for chunk in split_rows(rows, self.device):
                 # Outside autocast: the filterbank needs float32.
-                prepared = prepare(self._to_device(chunk))
+                prepared = prepare(to_device(chunk, self.device))
                 with autocast:
-                    outputs.append(tower(prepared).float())
-        return torch.cat(outputs).cpu()  # Once: between chunks nothing waits for the GPU.
+                    outputs.append(self.tower(prepared).float())
+            return torch.cat(outputs).cpu()  # Once: between chunks nothing waits for the GPU.
 
-    def _to_device(self, rows: Tensor) -> Tensor:
-        """A GPU copies pinned memory by itself while the next chunk is prepared."""
-        if self.device.type != "cuda":
-            return rows.to(self.device)
-        return rows.contiguous().pin_memory().to(self.device, non_blocking=True)
+    def _to_float16(self, embeddings: Tensor) -> np.ndarray:
+        source = "frames" if self.modality == "vision" else "audio"
+        return _to_float16(embeddings, source)
+
+
+def split_rows(rows: Tensor, device: torch.device) -> tuple[Tensor, ...]:
+    """The batches of an encoder: rows (N, …) in their order.
+
+    A GPU takes long batches of equal length, up to one row: a short last one costs nearly as much
+    as a full one. A CPU takes 16 rows and then the rest, as it always did: caches keep their bits.
+    """
+    if device.type != "cuda":
+        return torch.split(rows, CHUNK_ROWS)
+    return torch.tensor_split(rows, math.ceil(len(rows) / GPU_CHUNK_ROWS))
+
+
+def keep_in_bfloat16(tower: Tower) -> None:
+    """Converts the weights that autocast would convert in every batch. The numbers are the same.
+
+    Norms, positions and the class token stay in float32.
+    """
+    for module in tower.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            module.to(torch.bfloat16)
 
 
 def prepare_frames(frames: np.ndarray, picture_px: int) -> Tensor:
@@ -160,9 +230,16 @@ def prepare_frames(frames: np.ndarray, picture_px: int) -> Tensor:
 
 def normalise_pixels(frames: Tensor) -> Tensor:
     """frames (N, 3, P, P) uint8 → float32 with mean 0 and deviation 1 per channel."""
-    mean = torch.tensor(PIXEL_MEAN, device=frames.device).view(3, 1, 1)
-    std = torch.tensor(PIXEL_STD, device=frames.device).view(3, 1, 1)
+    mean, std = _pixel_constants(frames.device)
     return (frames.float() / 255 - mean) / std
+
+
+@cache
+def _pixel_constants(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (3, 1, 1), copied to the device once."""
+    with torch.inference_mode(False):  # They may be read outside of it later.
+        mean, std = torch.tensor([PIXEL_MEAN, PIXEL_STD]).to(device).view(2, 3, 1, 1)
+        return mean, std
 
 
 def print_notice(text: str) -> None:

@@ -73,19 +73,25 @@ def mel_spectrogram(windows: Tensor) -> Tensor:
 
     # The first sample is its own predecessor.
     previous = torch.cat([frames[..., :1], frames[..., :-1]], dim=2)
-    hann = torch.hann_window(
-        FRAME_SAMPLES, periodic=False, dtype=windows.dtype, device=windows.device
-    )
+    hann, filters = _constants(windows.dtype, windows.device)
     emphasised = (frames - PRE_EMPHASIS * previous) * hann
     spectrum = torch.fft.rfft(emphasised, n=FFT_SAMPLES)  # (W, 198, 257)
     power = spectrum.abs().square()[..., :-1]  # Kaldi's filters leave the Nyquist bin out.
-    log_mel = (power @ mel_filters().to(windows).T).clamp_min(POWER_FLOOR).log()  # (W, 198, 128)
+    log_mel = (power @ filters.T).clamp_min(POWER_FLOOR).log()  # (W, 198, 128)
 
     padding = SPECTROGRAM_FRAMES - log_mel.shape[1]
     log_mel = F.pad(log_mel.transpose(1, 2), (0, padding))  # (W, 128, 204)
     # The zeros of the padding are normalised too.
     normalised: Tensor = ((log_mel - LOG_MEL_MEAN) / LOG_MEL_STD).unsqueeze(1)
     return normalised
+
+
+@cache
+def _constants(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Hann window (400,) and mel filters (128, 256), copied to the device once."""
+    with torch.inference_mode(False):  # They may be read outside of it later.
+        hann = torch.hann_window(FRAME_SAMPLES, periodic=False, dtype=dtype)
+        return hann.to(device), mel_filters().to(device, dtype)
 
 
 @cache

@@ -172,3 +172,32 @@ def test_closing_dismisses_workers_in_the_middle_of_a_job(pool_of):
     pool.close()
     assert [worker.gone.is_set() for worker in spawned] == [True]
     assert not future.done()
+
+
+def test_a_worker_gets_waiting_jobs_together_and_a_bad_one_fails_alone(monkeypatch):
+    monkeypatch.setattr(module, "POLL_S", 0.01)
+    sizes, ready = [], threading.Event()
+
+    class Groups(Squares):
+        def do(self, job: int) -> int:
+            ready.wait(GUARD_S)
+            return self.do_together([job])[0]
+
+        def do_together(self, jobs: list[int]) -> list[int]:
+            sizes.append(len(jobs))
+            if 7 in jobs:
+                raise WorkerLost("the memory is full")
+            return [job * job for job in jobs]
+
+    pool = WorkerPool([Groups], no_room_error, together=4)
+    try:
+        futures = [pool.submit(job) for job in range(10)]
+        pool.start(1)
+        ready.set()
+        results = [future.result(GUARD_S) for future in futures]
+    finally:
+        pool.close()
+    assert isinstance(results.pop(7), GivenUp)
+    assert results == [n * n for n in range(10) if n != 7]
+    # 0-3, then 4-7 lose their worker; these go alone, and 7 loses two more; then 8-9.
+    assert sizes[:2] == [4, 4] and sizes.count(1) == 3 + 2

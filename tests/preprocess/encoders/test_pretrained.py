@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from support.tiny_encoders import clip_with, save_encoder
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
+from semanticmac.preprocess.encoders.pretrained import LayerOutput
 from semanticmac.preprocess.encoders.registry import open_encoder
 
 
@@ -148,3 +151,19 @@ def test_shards_are_read_and_named(tmp_path):
     shards[0].unlink()
     with pytest.raises(CheckpointError, match="there is no such file beside it"):
         open_it(tmp_path / "many")
+
+
+def test_threads_do_not_take_the_states_of_each_other() -> None:
+    """On a GPU several threads run one model."""
+    model = torch.nn.Module()
+    model.layers = torch.nn.ModuleList([torch.nn.Identity()])
+    output = LayerOutput(model, 1, 1, "identity")
+    ran = threading.Barrier(2)
+
+    def states(number: float) -> float:
+        model.layers[0](torch.tensor([number]))
+        ran.wait(30)  # Both have run before either takes its states.
+        return float(output.take())
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(states, (1.0, 2.0))) == [1.0, 2.0]

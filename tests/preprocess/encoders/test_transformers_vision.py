@@ -126,3 +126,17 @@ def test_another_kind_is_refused(tmp_path):
     save_encoder("dinov2", tmp_path / "dino")
     with pytest.raises(CheckpointError, match=r"'dinov2', which is no clip.*write dino:FOLDER"):
         open_encoder(f"clip:{tmp_path}/dino", "vision", "cpu")
+
+
+def test_clips_together_are_those_alone_up_to_the_rounding_of_float16(saved):
+    name, folder, _ = saved
+    encoder = opened(name, folder, "@layer2")
+    clips = [clip_with(frames=3, seed=1), RawClip(None, np.zeros(8000, np.int16), 0.5)]
+    clips += [clip_with(frames=CHUNK_ROWS + 1, seed=2)]
+    together = encoder.encode_clips(clips)
+    assert together[1] is None
+    for raw, rows in zip(clips, together, strict=True):
+        if rows is not None:
+            np.testing.assert_allclose(rows, encoder.encode(raw), rtol=2e-3, atol=1e-3)
+    encoder.device = torch.device("cuda")
+    assert encoder.fingerprint(Sampling()).batched

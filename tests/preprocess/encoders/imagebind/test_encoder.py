@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from support.syncs import SyncCounter
 
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.records import Embeddings
@@ -19,10 +20,15 @@ from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.encoders.imagebind import encoder as module
 from semanticmac.preprocess.encoders.imagebind.checkpoint import write_checkpoint
 from semanticmac.preprocess.encoders.imagebind.encoder import (
+    GPU_CHUNK_ROWS,
     ImageBindEncoder,
+    keep_in_bfloat16,
     load_encoders,
+    normalise_pixels,
     prepare_frames,
+    split_rows,
 )
+from semanticmac.preprocess.encoders.imagebind.filterbank import mel_spectrogram
 from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.imagebind.network import (
     ImageBind,
@@ -262,3 +268,82 @@ def test_unknown_encoders_are_refused() -> None:
         load_encoders("imagebind-large")
     with pytest.raises(CheckpointError, match=rf"there is no file none\.pth: {choices}"):
         load_encoders("none.pth")
+
+
+@pytest.mark.parametrize("modality", FRAME_MODALITIES)
+def test_clips_together_are_those_alone_up_to_the_rounding_of_float16(
+    modality: FrameModality,
+) -> None:
+    encoder = small_encoder(modality)
+    clips = [
+        clip(3, seed=1),
+        clip(2, seed=2, vision=False, audio=modality == "audio"),
+        clip(17, seed=3),
+    ]
+    if modality == "vision":
+        clips[1] = clip(2, seed=2, vision=False)
+    empty = RawClip(None, None, 0.0)
+    together = encoder.encode_clips([*clips, empty])
+    assert isinstance(together.pop(), EncodeError)
+    for raw, rows in zip(clips, together, strict=True):
+        alone = encoder.encode(raw)
+        if alone is None:
+            assert rows is None
+            continue
+        assert isinstance(rows, np.ndarray) and rows.dtype == np.float16
+        np.testing.assert_allclose(rows, alone, rtol=1e-3, atol=1e-4)
+
+
+def test_one_clip_that_float16_cannot_hold_fails_alone() -> None:
+    encoder = small_encoder("vision")
+    encoder._run = lambda rows: torch.stack([torch.full((8,), v) for v in (1.0, 1e6, 2.0)])  # type: ignore[method-assign]
+    first, second, third = encoder.encode_clips([clip(1, seed) for seed in (1, 2, 3)])
+    assert isinstance(second, EncodeError) and "beyond the largest float16" in str(second)
+    assert isinstance(first, np.ndarray) and isinstance(third, np.ndarray)
+    assert (first == 1).all() and (third == 2).all()
+
+
+def test_a_gpu_takes_equal_batches_and_a_cpu_its_old_ones() -> None:
+    def lengths(rows: int, device: str) -> list[int]:
+        return [len(part) for part in split_rows(torch.zeros(rows, 1), torch.device(device))]
+
+    assert lengths(17, "cpu") == [16, 1]
+    assert lengths(17, "cuda") == [17]
+    assert lengths(GPU_CHUNK_ROWS + 1, "cuda") == [GPU_CHUNK_ROWS // 2 + 1, GPU_CHUNK_ROWS // 2]
+
+
+def test_the_fingerprint_of_a_gpu_says_that_clips_are_batched() -> None:
+    encoder = small_encoder("vision")
+    alone = encoder.fingerprint(Sampling())
+    encoder.device = torch.device("cuda")
+    batched = encoder.fingerprint(Sampling())
+    assert not alone.batched and "batched" not in alone.to_dict()
+    assert batched.batched and batched.name != alone.name
+    assert alone.differences(batched) == ["batched: False, not True"]
+    assert type(batched).from_json(batched.to_json()) == batched
+
+
+@pytest.mark.parametrize("modality", FRAME_MODALITIES)
+def test_weights_in_bfloat16_give_the_numbers_of_autocast(modality: FrameModality) -> None:
+    shape = (3, 3, 28, 28) if modality == "vision" else (3, 1, 128, 204)
+    inputs = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+    outputs = []
+    for converts in (False, True):
+        tower = small_encoder(modality).tower
+        if converts:
+            keep_in_bfloat16(tower)
+            assert tower.head.weight.dtype == torch.bfloat16
+            assert tower.positions.dtype == tower.head_norm.weight.dtype == torch.float32
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            outputs.append(tower(inputs))
+    assert outputs[0].dtype == outputs[1].dtype == torch.bfloat16
+    assert outputs[0].equal(outputs[1])
+
+
+def test_constants_are_copied_to_a_device_once() -> None:
+    pictures = torch.zeros(2, 3, 28, 28, dtype=torch.uint8)
+    windows = torch.zeros(2, 32_000, dtype=torch.int16)
+    normalise_pixels(pictures), mel_spectrogram(windows)
+    with SyncCounter() as syncs:
+        normalise_pixels(pictures), mel_spectrogram(windows)
+    assert not syncs.counts
