@@ -19,6 +19,7 @@ from semanticmac.model.language.finetuning import (
     open_language_model,
     reads_segments,
 )
+from semanticmac.model.language.frozen_states import FrozenStates
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.pooling import pool
 from semanticmac.model.perceiver import FrameEncoder
@@ -100,6 +101,9 @@ class SemanticMAC(nn.Module):
         self.text_path: TextPath | None = None
         if config.separate_text and "text" in config.modalities:
             self.text_path = TextPath(config)
+        self.frozen_states: FrozenStates | None = None
+        if config.freeze_language and self.prefix is None:
+            self.frozen_states = FrozenStates()
         self.mixture: HeadMixture | None = None
         if config.head_mixture:
             self.mixture = HeadMixture()
@@ -161,14 +165,18 @@ class SemanticMAC(nn.Module):
         """
         if self.language is None:
             return self.padding_token(len(ids))
-        inputs = [ids, mask]
-        if types is not None and reads_segments(self.language):
-            inputs.append(types)
+        if types is not None and not reads_segments(self.language):
+            types = None
         if ids.shape[1] == 0:
-            inputs = [F.pad(tensor, (0, 1)) for tensor in inputs]
-            mask = inputs[1]
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_language):
-            hidden = self.language(*inputs)
+            ids, mask = F.pad(ids, (0, 1)), F.pad(mask, (0, 1))
+            types = None if types is None else F.pad(types, (0, 1))
+        if self.frozen_states is not None:
+            width = width_of(self.language)
+            hidden = self.frozen_states(self.language, ids, mask, types, width)
+        elif types is None:
+            hidden = self.language(ids, mask)
+        else:
+            hidden = self.language(ids, mask, types)
         return self.project_states(hidden.masked_fill(~mask[..., None], 0.0), mask)
 
     def project_states(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -259,3 +259,23 @@ def test_the_papers_form_has_the_weights_that_it_had_before_the_tuned_parts() ->
     added = {name.split(".")[0] for name in tuned.keys() - paper.keys()}
     assert added == {"text_path", "mixture"}
     assert all(torch.equal(paper[name], tuned[name]) for name in paper)
+
+
+def test_a_frozen_language_model_reads_each_text_once(families: dict[str, str]) -> None:
+    config = ModelConfig(
+        d_model=8, heads=2, language=families["bert"], freeze_language=True, modalities=("text",)
+    )
+    model = SemanticMAC(config).eval()
+    assert model.language is not None
+    calls = []
+    model.language.register_forward_hook(lambda *_: calls.append(1))
+    ids = torch.tensor([[1, 4, 7, 2], [1, 5, 2, 0]])
+    mask = ids != 0
+    first, _ = model.encode_text(ids, mask)
+    count = len(calls)
+    again, _ = model.encode_text(ids.flip(0), mask.flip(0))
+    assert count == len(calls) == 2
+    assert torch.equal(first, again.flip(0))
+    expected = model.project_text(model.language(ids, mask).masked_fill(~mask[..., None], 0.0))
+    torch.testing.assert_close(first, expected, rtol=1e-4, atol=1e-5)
+    assert first.requires_grad

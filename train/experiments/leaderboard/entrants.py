@@ -9,13 +9,15 @@ from typing import Any
 
 from semanticmac.model.registry import SEMANTICMAC, model_entry, model_names, unknown_model
 from semanticmac.train.config import ConfigError, TrainConfig, names, override, parse_settings
-from semanticmac.train.config_io import settings_for
+from semanticmac.train.config_io import TUNED, settings_for
 from semanticmac.train.experiments.search_space import Space, read_space
 
 SVM = "svm"
 SVM_SUMMARY = "SVM (rbf) over the means of all frames and the state of the text"
 SVM_REFERENCE = "Castro et al., Towards Multimodal Sarcasm Detection, ACL 2019"
 SVM_NOTES = ("language model frozen; no epochs; each seed is the same",)
+SEMANTICMAC_TUNED = f"{SEMANTICMAC}-{TUNED}"
+TUNED_SUMMARY = "SemanticMAC with --preset tuned: a mixture of the heads that the text leads"
 SEMANTICMAC_SUMMARY = "SemanticMAC: affective perceiver, SGFI, pseudo labels, contrast"
 SEMANTICMAC_REFERENCE = "Jiang et al., Robust Multimodal Sentiment Analysis, arXiv 2408.07694"
 
@@ -24,7 +26,7 @@ SEMANTICMAC_REFERENCE = "Jiang et al., Robust Multimodal Sentiment Analysis, arX
 class Entrant:
     """One model on one choice of streams."""
 
-    model: str
+    model: str  # its name, SVM, or SEMANTICMAC_TUNED
     streams: str  # as given, `vision=NAME,audio=NAME`; empty: the cache as it is
     config: TrainConfig  # of SemanticMAC for the SVM, which reads the shared settings alone
     space: Space  # empty: nothing is drawn
@@ -44,13 +46,20 @@ class Entrant:
             return SVM_SUMMARY, SVM_REFERENCE, SVM_NOTES
         if self.model == SEMANTICMAC:
             return SEMANTICMAC_SUMMARY, SEMANTICMAC_REFERENCE, ()
+        if self.model == SEMANTICMAC_TUNED:
+            return TUNED_SUMMARY, SEMANTICMAC_REFERENCE, ()
         entry = model_entry(self.model)
         return entry.summary, entry.reference, entry.notes
 
 
 def leaderboard_models() -> list[str]:
     """All models in the order of the table: the text alone first."""
-    return [*model_names(), SVM]
+    return [*model_names(), SEMANTICMAC_TUNED, SVM]
+
+
+def _model_of(name: str) -> str:
+    """The model whose settings a name of the leaderboard has."""
+    return SEMANTICMAC if name in (SVM, SEMANTICMAC_TUNED) else name
 
 
 def entrants(
@@ -71,7 +80,7 @@ def entrants(
             raise ConfigError(f"--models: {unknown_model(name, known)}")
     for key in changes:
         for name in models:
-            if name != SVM and key not in names(name):
+            if name != SVM and key not in names(_model_of(name)):
                 raise ConfigError(
                     f"--set {key}: the model {name} has no such setting. A leaderboard fixes "
                     "settings that all its models have, such as epochs or freeze_language"
@@ -89,8 +98,8 @@ def entrants(
 def _entrant(
     dataset: str, corpus: str, name: str, streams: str, fixed: Mapping[str, Any], trials: int
 ) -> Entrant:
-    model = SEMANTICMAC if name == SVM else name
-    config = settings_for(dataset, corpus, {}, None, None, model)
+    preset = TUNED if name == SEMANTICMAC_TUNED else None
+    config = settings_for(dataset, corpus, {}, preset, None, _model_of(name))
     config = override(config, fixed)
     space: Space = {}
     if trials and name != SVM:
