@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from semanticmac.eval.report.score_tables import ReportError
     from semanticmac.eval.stream_features import ProbeError
     from semanticmac.eval.timeline import TimelineError
+    from semanticmac.hub import HubError
     from semanticmac.inference import PredictError
     from semanticmac.model.config import SettingsConflict
     from semanticmac.model.language.source import LanguageModelError
@@ -59,6 +60,7 @@ __all__ = [
     "EncodeError",
     "EncoderMismatch",
     "EncoderNotFound",
+    "HubError",
     "LanguageModelError",
     "PredictError",
     "ProbeError",
@@ -99,6 +101,7 @@ _MODULES = {
     "DownloadError": "preprocess.encoders.imagebind.download",
     "EncodeError": "preprocess.encoders.protocol",
     "EncoderMismatch": "preprocess.embed",
+    "HubError": "hub",
     "EncoderNotFound": "preprocess.encoders.spec",
     "LanguageModelError": "model.language.source",
     "PredictError": "inference",

@@ -26,10 +26,11 @@ ARROWS = {
     "inference": {"core", "cache", "model", "run", "eval", "preprocess"},
     "timeline": {"core", "cache", "run", "eval", "preprocess", "inference"},
     "serve": {"core", "cache", "run", "eval", "preprocess", "inference", "timeline"},
-    "errors": {"cache", "model", "run", "preprocess", "train", "eval", "inference", "serve"},
+    "errors": {"cache", "hub", "model", "run", "preprocess", "train", "eval", "inference", "serve"},
     "api": {"core", "cache", "model", "run", "train", "eval"},
     "commands": {
         "core",
+        "hub",
         "cache",
         "model",
         "run",

@@ -84,11 +84,11 @@ def find_all(
 def find_and_pack(job: FindJob) -> bytes:
     """What a worker runs."""
     raw = unpack(job.record)
-    faces = open_finder(job.finder).find(raw, _dense_frames(job, raw))
+    faces = open_finder(job.finder).find(raw, dense_frames(job, raw))
     return pack_faces(faces, job.sampling)
 
 
-def _dense_frames(job: FindJob, raw: RawClip) -> np.ndarray | None:
+def dense_frames(job: FindJob, raw: RawClip) -> np.ndarray | None:
     """DENSE_PER_ROW frames for each row; None where the stored frames have to serve."""
     if raw.frames is None or raw.duration_s > LONGEST_S or not is_there(job.clip.video):
         return None
