@@ -6,6 +6,7 @@ python -m benchmarks.fusion --page         # writes the tables of docs/evidence.
 DIR holds meld/ and mustard/ with their label files; without it only `sentiment` is trained. The
 corpora are described in benchmarks/planted_fusion.py. All rows have a small model and a frozen
 language model, so that a run takes half a minute on one core and every row reads the same text.
+With `--demo CACHE`, a cache that holds the demo corpus, the demo's own preset is trained too.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from benchmarks.planted_fusion import TEXTS, Worth, write_corpus
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.run.weights import TrainedModel, load_run
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig, override, preset
 from semanticmac.train.config_io import tuned_settings
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
 from semanticmac.train.validation import head_scores
 
-NAME = "planted"
+NAME, DEMO = "planted", "demo"
 CPU = torch.device("cpu")
 RESULTS = Path(__file__).parent / "results" / "fusion.jsonl"
 
@@ -115,15 +116,25 @@ class Result:
 
 
 def measure(text: str, worth: Worth, row: str, seed: int, data: Path, folder: Path) -> Result:
-    """Trains one row on one corpus."""
+    """Trains one row on one planted corpus."""
     layout = CacheLayout(folder / f"{text}-{worth}-{seed}")
     if not layout.manifest(NAME).exists():
         task, clips = TEXTS[text](seed, data)
         write_corpus(layout, NAME, task, clips, worth, seed)
-
     config = override(TrainConfig(NAME), SMALL | {"epochs": EPOCHS[text], "seed": seed} | ROWS[row])
-    with tempfile.TemporaryDirectory() as run, frozen_states():
-        train(config, open_data(layout, NAME), Path(run), CPU)
+    with frozen_states():
+        return _result(text, worth, row, config, layout)
+
+
+def measure_demo(row: str, seed: int, cache: Path) -> Result:
+    """Trains one row on the demo corpus with the demo's preset; its language model learns."""
+    config = override(preset(DEMO), {"seed": seed} | ROWS[row])
+    return _result(DEMO, DEMO, row, config, CacheLayout(cache))
+
+
+def _result(text: str, worth: str, row: str, config: TrainConfig, layout: CacheLayout) -> Result:
+    with tempfile.TemporaryDirectory() as run:
+        train(config, open_data(layout, config.dataset), Path(run), CPU)
         trained = load_run(Path(run), CPU)
         log = (Path(run) / "log.jsonl").read_text().splitlines()
     epochs = [line["valid"] for line in map(json.loads, log) if "valid" in line]
@@ -132,7 +143,7 @@ def measure(text: str, worth: Worth, row: str, seed: int, data: Path, folder: Pa
         text=text,
         worth=worth,
         row=row,
-        seed=seed,
+        seed=config.seed,
         metric="MAE" if trained.info.task.kind == "regression" else "weighted F1",
         best_epoch=trained.info.best_epoch,
         valid=scores(trained, layout, "valid"),
@@ -161,7 +172,7 @@ def scores(trained: TrainedModel, layout: CacheLayout, split: str) -> dict[str, 
 
 
 def plan(texts: list[str]) -> Iterator[tuple[str, Worth, str, int]]:
-    """All runs, (text, worth, row, seed), in the order of their worth for the page."""
+    """All runs on planted corpora, (text, worth, row, seed), the most important ones first."""
     real = [text for text in texts if text != "sentiment"]
     few, more = FIRST_SEEDS, LATER_SEEDS
     yield from _comparison(["sentiment"], ("noise", "weak"), (*few, *more))
@@ -213,27 +224,43 @@ def read_results(path: Path) -> list[Result]:
     return [Result(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
+def run_plan(data: Path | None, demo: Path | None, folder: Path, results: Path) -> None:
+    """Trains what the file of results lacks, and adds each run to it."""
+    done = {(r.text, r.worth, r.row, r.seed) for r in read_results(results)}
+    if demo is not None:
+        for seed in FIRST_SEEDS:
+            for row in ("text only", "paper", "tuned"):
+                if (DEMO, DEMO, row, seed) not in done:
+                    _add(measure_demo(row, seed, demo), results)
+
+    texts = ["sentiment"] if data is None else list(TEXTS)
+    for text, worth, row, seed in plan(texts):
+        if (text, worth, row, seed) in done:
+            continue
+        done.add((text, worth, row, seed))
+        _add(measure(text, worth, row, seed, data or folder, folder), results)
+
+
+def _add(result: Result, results: Path) -> None:
+    with results.open("a") as file:
+        file.write(json.dumps(asdict(result)) + "\n")
+    shown = {name: round(score, 3) for name, score in result.test.items()}
+    title = (result.text, result.worth, result.row, result.seed)
+    print(*title, f"epoch {result.best_epoch}", shown, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with meld/ and mustard/")
     parser.add_argument("--folder", type=Path, default=Path("data/fusion"), help="caches")
+    parser.add_argument("--demo", type=Path, help="cache that holds the demo corpus")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of the runs")
     parser.add_argument("--page", action="store_true", help="write docs/evidence.md only")
     options = parser.parse_args()
 
     if not options.page:
-        texts = ["sentiment"] if options.data is None else list(TEXTS)
-        done = {(r.text, r.worth, r.row, r.seed) for r in read_results(options.results)}
         options.results.parent.mkdir(exist_ok=True)
-        for text, worth, row, seed in plan(texts):
-            if (text, worth, row, seed) in done:
-                continue
-            done.add((text, worth, row, seed))
-            result = measure(text, worth, row, seed, options.data, options.folder)
-            with options.results.open("a") as file:
-                file.write(json.dumps(asdict(result)) + "\n")
-            shown = {name: round(score, 3) for name, score in result.test.items()}
-            print(text, worth, row, seed, f"epoch {result.best_epoch}", shown, flush=True)
+        run_plan(options.data, options.demo, options.folder, options.results)
     counts = {row: parameters(row) for row in ("paper", "width 16", "text only")}
     write_page([asdict(result) for result in read_results(options.results)], counts)
 
