@@ -17,7 +17,6 @@ from semanticmac.cache.streams import Streams
 from semanticmac.core import FRAME_MODALITIES, MODALITIES, SUB_TASKS, Task
 from semanticmac.eval.evaluate import predict_clip, text_notes
 from semanticmac.eval.prediction import Prediction
-from semanticmac.eval.trust import interval
 from semanticmac.eval.trust_fit import Trust, read_trust
 from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import EmbeddedClip, clips_of, embed_clips, require_same
@@ -99,14 +98,14 @@ class Predictor:
         """The prediction with its interval, and with the modalities that are unusual."""
         if self.trust is None:
             return prediction
-        bounds = None
+        intervals: tuple[tuple[float, float] | None, ...] = ()
         # Validation clips are complete, and an interval holds for clips like them.
-        complete = all(output is not None for output in prediction.outputs.values())
-        if self.trust.half_width is not None and complete:
-            bounds = interval(prediction.task, prediction.score[0], self.trust.half_width)
+        read = ("multimodal", *self.trained.info.model.modalities)
+        if all(prediction.outputs.get(name, []) is not None for name in read):
+            intervals = self.trust.intervals(prediction.task, prediction.score)
         return replace(
             prediction,
-            interval=bounds,
+            intervals=intervals,
             unusual=self.trust.unusual(embeddings),
             temperature=self.trust.temperature,
         )

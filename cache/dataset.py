@@ -198,8 +198,8 @@ class ClipDataset(Dataset[Sample]):
         """One row per clip, without embeddings.
 
         Columns: clip_id, split, text; the label as `label` (score or binary class) or as one column
-        `label_CLASS` per class, NaN = not labelled; frames, duration_s, has_vision, has_audio,
-        dialogue, position, speaker. Raises ImportError where pandas is not installed.
+        `label_NAME` per class or score, NaN = not labelled; frames, duration_s, has_vision,
+        has_audio, dialogue, position, speaker. Raises ImportError where pandas is not installed.
         """
         try:
             import pandas
@@ -215,7 +215,7 @@ class ClipDataset(Dataset[Sample]):
         labels = self.labels(1 if task is None else task.width).numpy()
         names = ["label"]
         if task is not None and task.width > 1:
-            names = [f"label_{name}" for name in task.classes]
+            names = [f"label_{name}" for name in task.names]
         for column, name in enumerate(names):
             columns[name] = labels[:, column]
         for name in ("frames", "duration_s", "has_vision", "has_audio"):

@@ -166,15 +166,17 @@ def _score_missing(
 
 
 def _add_calibration(added: ExtraResults, data: EvalData, result: Evaluation) -> None:
-    from semanticmac.eval.calibration import agreement, calibration
+    from semanticmac.eval.calibration import agreements, calibration
     from semanticmac.eval.report.analysis_tables import agreement_table, calibration_table
 
     task = data.trained.info.task
     truth, prediction = result.predictions.truth, result.predictions.multimodal
     if task.kind == "regression":
-        agreed = agreement(task, truth, prediction)
-        added.json["agreement"] = asdict(agreed)
-        added.tables.append(agreement_table(agreed))
+        parts = agreements(task, truth, prediction)
+        added.json["agreements"] = [asdict(part) for part in parts]
+        if task.width == 1:
+            added.json["agreement"] = asdict(parts[0])
+        added.tables += [agreement_table(part) for part in parts]
         return
     valid = data.predict(data.rows("valid"), result.without)
     calibrated = calibration(task, (truth, prediction), (valid.truth, valid.multimodal))

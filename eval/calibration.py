@@ -44,11 +44,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Regression: predictions against the truth.
+    """Regression: the predictions of one score against its truth.
 
     truth ≈ intercept + slope · prediction by least squares.
     """
 
+    name: str  # of the score
     clips: int
     bias: float  # mean of prediction − truth
     slope: float | None  # below 1: predictions are too large; None: they are constant
@@ -61,7 +62,7 @@ class Agreement:
 def calibration(task: Task, test: Pair, valid: Pair) -> Calibration:
     """test, valid: truth and logits (N, K) of each split; raises ValueError for regression."""
     if task.kind == "regression":
-        raise ValueError("a regression task has no classes to be sure of: see `agreement`")
+        raise ValueError("a regression task has no classes to be sure of: see `agreements`")
     truth, logits = labelled(task, *test, "this split")
     temperature = fit_temperature(task, *labelled(task, *valid, "valid"))
     confidence, right = answers(task, truth, logits)
@@ -145,10 +146,19 @@ def binary_log_losses(truth: Floats, logits: Floats) -> Floats:
     return losses
 
 
-def agreement(task: Task, truth: Floats, prediction: Floats) -> Agreement:
-    """truth, prediction (N, 1) of a regression task."""
+def agreements(task: Task, truth: Floats, prediction: Floats) -> tuple[Agreement, ...]:
+    """truth, prediction (N, K) of a regression task → one for each score that a clip has."""
     truth, prediction = labelled(task, truth, prediction, "this split")
-    y, p = truth[:, 0], prediction[:, 0]
+    parts: list[Agreement] = []
+    for name, y, p in zip(task.names, truth.T, prediction.T, strict=True):
+        known = ~np.isnan(y)
+        if known.any():
+            parts.append(_agreement(name, y[known], p[known]))
+    return tuple(parts)
+
+
+def _agreement(name: str, y: Floats, p: Floats) -> Agreement:
+    """y, p (N,): truth and prediction of one score."""
     slope = intercept = None
     if np.ptp(p) > 0:
         slope = float(np.cov(p, y, bias=True)[0, 1] / p.var())
@@ -159,4 +169,4 @@ def agreement(task: Task, truth: Floats, prediction: Floats) -> Agreement:
         means = float(p[tenth].mean()), float(y[tenth].mean())
         bins.append(Bin(low, high, len(tenth), *means))
     bias, spread_truth, spread_said = float((p - y).mean()), float(y.std()), float(p.std())
-    return Agreement(len(p), bias, slope, intercept, spread_truth, spread_said, tuple(bins))
+    return Agreement(name, len(p), bias, slope, intercept, spread_truth, spread_said, tuple(bins))

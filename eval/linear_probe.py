@@ -18,7 +18,6 @@ from sklearn.preprocessing import StandardScaler
 
 from semanticmac.core import Task
 from semanticmac.eval.calibration import fit_temperature, log_losses
-from semanticmac.eval.metrics import functions as m
 
 # Strengths of the penalty, from weak to strong: alpha of the ridge, 1 / C of the logistic.
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
@@ -33,7 +32,7 @@ class LinearMap:
     """A fitted map from features to outputs."""
 
     task: Task
-    heads: tuple[Any, ...]  # scikit-learn pipelines, or a constant logit
+    heads: tuple[Any, ...]  # scikit-learn pipelines, or a constant logit or score
 
     def outputs(self, points: np.ndarray) -> np.ndarray:
         """points (M, E) → scores or logits (M, K)."""
@@ -60,7 +59,7 @@ class ChosenProbe:
 
 
 def fit_linear(task: Task, strength: float, points: np.ndarray, truth: np.ndarray) -> LinearMap:
-    """points (N, E), truth (N, K) → the map with this penalty."""
+    """points (N, E), truth (N, K), NaN = a missing score → the map with this penalty."""
     if task.kind == "single-label":
         classes = truth.argmax(axis=1)
         if len(set(classes)) < 2:
@@ -70,8 +69,12 @@ def fit_linear(task: Task, strength: float, points: np.ndarray, truth: np.ndarra
     heads: list[Any] = []
     for target in truth.T:
         if task.kind == "regression":
-            head = make_pipeline(StandardScaler(), Ridge(alpha=strength))
-            heads.append(head.fit(points, target))
+            known = ~np.isnan(target)
+            if known.any():
+                head = make_pipeline(StandardScaler(), Ridge(alpha=strength))
+                heads.append(head.fit(points[known], target[known]))
+            else:
+                heads.append(0.0)
         elif len(set(target)) < 2:
             heads.append(float(CONSTANT_LOGIT * (2 * target[0] - 1)))
         else:
@@ -112,9 +115,14 @@ def scaled_loss(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float:
     cautious probabilities instead of the one that gives right answers.
     """
     if task.kind == "regression":
-        return m.mean_absolute_error(truth, outputs)
+        return score_error(task, truth, outputs)
     temperature = fit_temperature(task, truth, outputs)
     return float(log_losses(task, truth, outputs / temperature).mean())
+
+
+def score_error(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float:
+    """The mean absolute error of the scores that are annotated, weighted by their ranges."""
+    return float(np.nanmean(np.abs(outputs - truth) * task.loss_weights))
 
 
 def _logistic(strength: float) -> Any:

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semanticmac.core import Task
+from semanticmac.core import SCORE, Task
 from semanticmac.eval.report.formatting import class_probabilities, prediction_text
+
+
+def interval_columns(name: str) -> tuple[str, str]:
+    """The columns of a table for the two ends of the interval of a score."""
+    return ("low", "high") if name == SCORE else (f"{name} low", f"{name} high")
 
 
 @dataclass(frozen=True)
@@ -17,16 +22,17 @@ class Prediction:
     clip_id: str
     task: Task
     outputs: dict[str, list[float] | None]
-    """Sub-task → score, or one logit per class. None: the video lacks this modality.
+    """Sub-task → its scores, or one logit per class. None: the video lacks this modality.
 
     Models other than SemanticMAC predict `multimodal`, and some of them single modalities too.
     """
     notes: tuple[str, ...] = ()
     """Remarks on the video, such as damaged frames or no audio track."""
-    interval: tuple[float, float] | None = None
-    """Holds the true score of nine clips in ten that are like those of validation.
+    intervals: tuple[tuple[float, float] | None, ...] = ()
+    """For each score: holds the truth of nine clips in ten that are like those of validation.
 
-    None for classes, for a clip that lacks a modality, and for a run that `eval` has not scored.
+    Each interval is of its score alone. Empty for classes, for a clip that lacks a modality, and
+    for a run that `eval` has not scored.
     """
     unusual: tuple[str, ...] = ()
     """Modalities in which the clip is unlike the train clips, so that no promise holds."""
@@ -39,15 +45,20 @@ class Prediction:
         return self.task.classes
 
     @property
+    def interval(self) -> tuple[float, float] | None:
+        """The interval of a single score; None where there is none, or where there are several."""
+        return self.intervals[0] if len(self.intervals) == 1 else None
+
+    @property
     def score(self) -> list[float]:
-        """The multimodal output: one score, or one logit per class."""
+        """The multimodal output: its scores, or one logit per class."""
         output = self.outputs["multimodal"]
         assert output is not None
         return output
 
     @property
     def summary(self) -> str:
-        """The multimodal output for a person: "+1.20 positive", "joy 71%"."""
+        """The multimodal output for a person: "+1.20 positive", "valence 3.20", "joy 71%"."""
         return self.describe("multimodal")
 
     @property

@@ -219,7 +219,7 @@ def _scored(
 
 def acc3(task: Task, truth: np.ndarray, prediction: np.ndarray) -> tuple[Metric, ...]:
     """Acc-3, which the paper prints for probes only."""
-    if (task.kind, task.low, task.high) != ("regression", -3.0, 3.0):
+    if (task.kind, task.low, task.high, task.width) != ("regression", -3.0, 3.0, 1):
         return ()
     value = m.rounded_accuracy(truth[:, 0], prediction[:, 0], 1)
     return (Metric("Acc-3", value, paper_keys=("acc3",)),)

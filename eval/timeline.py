@@ -126,7 +126,7 @@ def moment_fields(moment: Moment) -> dict[str, Any]:
             "prediction": prediction.summary,
             "scores": prediction.outputs,
             "probabilities": prediction.probabilities,
-            "interval": prediction.interval,
+            "intervals": prediction.intervals,
             "unusual": list(prediction.unusual),
             "temperature": prediction.temperature,
             "notes": list(prediction.notes),
@@ -152,13 +152,12 @@ def moment_from(fields: Mapping[str, Any], task: Task) -> Moment:
 
 
 def _prediction_from(fields: Mapping[str, Any], task: Task) -> Prediction:
-    bounds = fields["interval"]
     return Prediction(
         fields["clip"],
         task,
         dict(fields["scores"]),
         tuple(fields["notes"]),
-        None if bounds is None else without_lists(bounds),
+        without_lists(fields["intervals"]),
         tuple(fields["unusual"]),
         fields["temperature"],
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semanticmac.core import Task
+from semanticmac.core import Dimension
 from semanticmac.eval.metrics.functions import Floats
 
 LEVEL = 0.9  # share of clips whose truth lies in the interval
@@ -31,21 +31,27 @@ def conformal_half_width(errors: Sequence[float] | Floats, level: float = LEVEL)
     return float(ordered[rank - 1]) if rank <= len(ordered) else math.inf
 
 
-def interval(task: Task, prediction: float, half_width: float) -> tuple[float, float]:
-    """The interval around a score, within the range of the labels."""
-    low, high = max(task.low, prediction - half_width), min(task.high, prediction + half_width)
+def interval(dimension: Dimension, prediction: float, half_width: float) -> tuple[float, float]:
+    """The interval around a score, within the range of its labels."""
+    low = max(dimension.low, prediction - half_width)
+    high = min(dimension.high, prediction + half_width)
     # A prediction outside the range has its interval at the edge.
-    return min(low, task.high), max(high, task.low)
+    return min(low, dimension.high), max(high, dimension.low)
 
 
-def coverage(task: Task, truth: Floats, prediction: Floats, half_width: float) -> float:
-    """The share of labelled clips whose truth lies in its interval; truth, prediction (N,)."""
+def coverage(
+    dimension: Dimension, truth: Floats, prediction: Floats, half_width: float
+) -> float | None:
+    """The share of labelled clips whose truth lies in its interval; truth, prediction (N,).
+
+    None where no clip has a label.
+    """
     inside: list[bool] = []
     for y, p in zip(truth, prediction, strict=True):
         if not math.isnan(y):
-            low, high = interval(task, float(p), half_width)
+            low, high = interval(dimension, float(p), half_width)
             inside.append(low - 1e-9 <= y <= high + 1e-9)
-    return float(np.mean(inside))
+    return float(np.mean(inside)) if inside else None
 
 
 @dataclass(frozen=True)

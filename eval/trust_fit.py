@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -19,14 +20,14 @@ from safetensors.numpy import save_file
 from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.manifest import Row
 from semanticmac.cache.records import Embeddings
-from semanticmac.core import FRAME_MODALITIES
+from semanticmac.core import FRAME_MODALITIES, Task
 from semanticmac.eval.calibration import fit_temperature
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.metrics.functions import Floats
 from semanticmac.eval.metrics.scores import labelled
 from semanticmac.eval.pooling import pool_rows
-from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage
+from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage, interval
 from semanticmac.run.digests import WEIGHTS
 from semanticmac.run.folder import RunError, RunInfo
 from semanticmac.run.predictions import Predictions
@@ -43,10 +44,27 @@ class Trust:
     """What a run knows of its own reliability."""
 
     weights: str  # SHA-256 of the weights that it belongs to
-    # Half the width of a 90 % interval, for scores; None: classes, or too few validation clips.
-    half_width: float | None
+    # Half the width of the 90 % interval of each score, None: too few validation clips. Empty for
+    # classes.
+    half_widths: tuple[float | None, ...]
     temperature: float  # logits / temperature are calibrated; 1 for scores
     densities: dict[str, FeatureDensity]  # by modality, of the modalities with enough clips
+
+    def intervals(
+        self, task: Task, scores: Sequence[float]
+    ) -> tuple[tuple[float, float] | None, ...]:
+        """The interval around each score of a clip; empty where none is known."""
+        if all(half_width is None for half_width in self.half_widths):
+            return ()
+        bounds: list[tuple[float, float] | None] = []
+        for dimension, score, half_width in zip(
+            task.dimensions, scores, self.half_widths, strict=True
+        ):
+            if half_width is None:
+                bounds.append(None)
+            else:
+                bounds.append(interval(dimension, score, half_width))
+        return tuple(bounds)
 
     def unusual(self, embeddings: Embeddings) -> tuple[str, ...]:
         """The modalities in which a clip is unlike the train clips."""
@@ -62,8 +80,9 @@ class Trust:
 class TrustReport:
     """How the promises hold on the labelled clips of one split."""
 
-    half_width: float | None
-    covered: float | None  # share of the truths inside their 90 % interval
+    names: tuple[str, ...]  # of the scores; empty for classes
+    half_widths: tuple[float | None, ...]
+    covered: tuple[float | None, ...]  # share of the truths of each score inside their interval
     unusual: float | None  # share of the clips that are flagged; None: there is no density
 
 
@@ -81,11 +100,13 @@ def update_trust(folder: Path, data: EvalData, result: Evaluation) -> TrustRepor
 def fit_trust(data: EvalData, valid: Predictions) -> Trust:
     """valid: the predictions of the validation clips."""
     task = data.trained.info.task
-    half_width, temperature = None, 1.0
+    half_widths: list[float | None] = []
+    temperature = 1.0
     truth, outputs = labelled(task, valid.truth, valid.multimodal, "valid")
     if task.kind == "regression":
-        width = conformal_half_width(np.abs(truth[:, 0] - outputs[:, 0]))
-        half_width = width if np.isfinite(width) else None
+        for errors in np.abs(truth - outputs).T:
+            width = conformal_half_width(errors[~np.isnan(errors)])
+            half_widths.append(width if np.isfinite(width) else None)
     else:
         temperature = fit_temperature(task, truth, outputs)
     densities: dict[str, FeatureDensity] = {}
@@ -96,23 +117,30 @@ def fit_trust(data: EvalData, valid: Predictions) -> Trust:
         held_out = _features(data, data.manifest.split("valid"), modality)
         if len(train) >= MIN_CLIPS and len(held_out) >= MIN_CLIPS:
             densities[modality] = FeatureDensity.fit(train, held_out)
-    return Trust(data.trained.info.files.get(WEIGHTS, ""), half_width, temperature, densities)
+    return Trust(
+        data.trained.info.files.get(WEIGHTS, ""), tuple(half_widths), temperature, densities
+    )
 
 
 def report_trust(data: EvalData, trust: Trust, split: str, predictions: Predictions) -> TrustReport:
     """How the intervals and flags hold on a split, whose labels were not used to fit them."""
-    covered = None
-    if trust.half_width is not None:
-        task = data.trained.info.task
-        covered = coverage(
-            task, predictions.truth[:, 0], predictions.multimodal[:, 0], trust.half_width
-        )
+    dimensions = data.trained.info.task.dimensions
+    covered: list[float | None] = []
+    for place, (dimension, half_width) in enumerate(
+        zip(dimensions, trust.half_widths, strict=True)
+    ):
+        truth, prediction = predictions.truth[:, place], predictions.multimodal[:, place]
+        share = None
+        if half_width is not None:
+            share = coverage(dimension, truth, prediction, half_width)
+        covered.append(share)
     flagged: list[bool] = []
     for row in data.manifest.split(split):
         if row.has_vision or row.has_audio:
             flagged.append(bool(trust.unusual(data.reader.get(row.key))))
-    share = float(np.mean(flagged)) if flagged and trust.densities else None
-    return TrustReport(trust.half_width, covered, share)
+    unusual = float(np.mean(flagged)) if flagged and trust.densities else None
+    names = tuple(dimension.name for dimension in dimensions)
+    return TrustReport(names, trust.half_widths, tuple(covered), unusual)
 
 
 def _features(data: EvalData, rows: Sequence[Row], modality: str) -> Floats:
@@ -133,7 +161,7 @@ def write_trust(folder: Path, trust: Trust) -> None:
     tensors: dict[str, np.ndarray] = {}
     numbers: dict[str, object] = {
         "weights": trust.weights,
-        "half_width": trust.half_width,
+        "half_widths": list(trust.half_widths),
         "temperature": trust.temperature,
         "densities": {},
     }
@@ -176,10 +204,20 @@ def read_trust(folder: Path, info: RunInfo) -> Trust | None:
                     scalars["rest"],
                     scalars["threshold"],
                 )
-        trust = Trust(numbers["weights"], numbers["half_width"], numbers["temperature"], densities)
+        half_widths = _half_widths(numbers, len(info.task.dimensions))
+        if len(half_widths) != len(info.task.dimensions):
+            raise RunError(damaged)
+        trust = Trust(numbers["weights"], half_widths, numbers["temperature"], densities)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         raise RunError(damaged) from None
     return trust if trust.weights == info.files.get(WEIGHTS, "") else None
+
+
+def _half_widths(numbers: Mapping[str, Any], scores: int) -> tuple[float | None, ...]:
+    """Those of each score; older files have one number for a single score, null for classes."""
+    if "half_widths" in numbers:
+        return tuple(numbers["half_widths"])
+    return (numbers["half_width"],) * scores
 
 
 def _checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:

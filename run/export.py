@@ -10,7 +10,7 @@ from pathlib import Path
 from semanticmac.cache.atomic_io import atomic_write, write_text
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.streams import Streams
-from semanticmac.core import counted
+from semanticmac.core import SCORE, Dimension, counted
 from semanticmac.run.folder import RunError, RunInfo, check_files, require_weights
 from semanticmac.run.metric import Metric, digits_of, format_number
 from semanticmac.run.notes import stream_notes
@@ -73,7 +73,7 @@ def card(run: Path, info: RunInfo) -> str:
     corpus = markdown_text(info.corpus)
     output = f"{info.task.kind}: {markdown_text(', '.join(info.task.classes))}"
     if info.task.kind == "regression":
-        output = f"a score from {info.task.low:g} to {info.task.high:g}"
+        output = ", ".join(_score_line(dimension) for dimension in info.task.dimensions)
     lines = [
         f"# SemanticMAC, {corpus}",
         "",
@@ -118,6 +118,11 @@ def card(run: Path, info: RunInfo) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _score_line(dimension: Dimension) -> str:
+    name = "a score" if dimension.name == SCORE else markdown_text(dimension.name)
+    return f"{name} from {dimension.low:g} to {dimension.high:g}"
 
 
 def _stream_line(stream: Fingerprint) -> str:

@@ -156,4 +156,4 @@ def _pseudo_labels(run: Path, epoch: int) -> dict[str, dict[str, list[float] | N
 
 def _vector(label: np.ndarray) -> list[float] | None:
     values: list[float] = label.tolist()
-    return None if np.isnan(label).any() else values
+    return None if np.isnan(label).all() else values

@@ -22,7 +22,6 @@ from support.planted import (
 )
 
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.core import Kind
 from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
@@ -96,7 +95,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CacheLayo
     """Builds a planted corpus of a kind of task, with the name `planted`."""
 
     def make(
-        kind: Kind = "regression",
+        kind: str = "regression",
         clips: Sequence[Planted] | None = None,
         sizes: tuple[int, int, int] = (24, 8, 8),
     ) -> CacheLayout:

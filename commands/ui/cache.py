@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheLayout
@@ -14,7 +16,7 @@ from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.stream_catalogue import CachedStream
 from semanticmac.cache.streams import Streams
 from semanticmac.commands.ui.safe_console import plain_text
-from semanticmac.core import MODALITIES, SPLITS, Task, counted
+from semanticmac.core import MODALITIES, SPLITS, Dimension, Task, counted
 
 _BARS = "▁▂▃▄▅▆▇█"
 _BINS = 14  # of the histogram of a score
@@ -40,21 +42,59 @@ def labels_table(manifest: Manifest) -> Table | None:
     task = manifest.task
     if task is None:
         return None
-    title, columns = f"labels: {task.kind}", task.classes
     if task.kind == "regression":
-        title += f", {task.low:g} … {task.high:g}".replace("-", "−")
-        columns = ("mean", "spread", "least", "most", "histogram")
+        return _scores_table(manifest, task)
+    columns = task.classes
 
-    table = _table(title)
+    table = _table(f"labels: {task.kind}")
     table.add_column("split")
     for name in columns:
-        justify: Literal["left", "right"] = "left" if name == "histogram" else "right"
-        table.add_column(plain_text(name), justify=justify)
+        table.add_column(plain_text(name), justify="right")
     for name, rows in _by_split(manifest):
         labels = [row.label for row in rows if row.label is not None]
         if labels:
             table.add_row(name, *_label_cells(task, np.array(labels)))
     return table
+
+
+def _scores_table(manifest: Manifest, task: Task) -> Table:
+    """One row for each score and split."""
+    title = f"labels: regression, {_range(task.dimensions[0])}"
+    several = task.width > 1
+    if several:
+        title = f"labels: regression of {task.width} scores"
+    table = _table(title)
+    names = ["mean", "spread", "least", "most", "histogram"]
+    if several:
+        table.add_column("score")
+        names.insert(0, "labelled")
+    table.add_column("split")
+    for name in names:
+        table.add_column(name, justify="left" if name == "histogram" else "right")
+    for place, dimension in enumerate(task.dimensions):
+        label = f"{dimension.name}, {_range(dimension)}"
+        for split, rows in _by_split(manifest):
+            scores = _scores(rows, place)
+            if len(scores):
+                cells: list[Text | str] = [split, *_score_cells(dimension, scores)]
+                if several:
+                    cells = [plain_text(label), split, str(len(scores)), *cells[1:]]
+                table.add_row(*cells)
+                label = ""
+    return table
+
+
+def _range(dimension: Dimension) -> str:
+    return f"{dimension.low:g} … {dimension.high:g}".replace("-", "−")
+
+
+def _scores(rows: Sequence[Row], place: int) -> np.ndarray:
+    """One score of the clips that have it."""
+    scores = []
+    for row in rows:
+        if row.label is not None and not math.isnan(row.label[place]):
+            scores.append(row.label[place])
+    return np.array(scores)
 
 
 def streams_table(manifest: Manifest, streams: Sequence[CachedStream], last: Streams) -> Table:
@@ -150,23 +190,22 @@ def _counts(rows: Sequence[Row]) -> list[str]:
 
 def _label_cells(task: Task, labels: np.ndarray) -> list[str]:
     """labels (N, K) → the cells of labels_table after the name of the split."""
-    if task.kind == "regression":
-        scores = labels[:, 0]
-        mean, least, most = (
-            _signed(score) for score in (scores.mean(), scores.min(), scores.max())
-        )
-        return [mean, f"{scores.std():.2f}", least, most, _histogram(task, scores)]
     if task.kind == "binary":
         positive = int(labels[:, 0].sum())
         return [str(len(labels) - positive), str(positive)]
     return [str(int(count)) for count in labels.sum(axis=0)]
 
 
+def _score_cells(dimension: Dimension, scores: np.ndarray) -> list[str]:
+    mean, least, most = (_signed(score) for score in (scores.mean(), scores.min(), scores.max()))
+    return [mean, f"{scores.std():.2f}", least, most, _histogram(dimension, scores)]
+
+
 def _signed(score: float) -> str:
     return f"{score:+.2f}".replace("-", "−")
 
 
-def _histogram(task: Task, scores: np.ndarray) -> str:
-    counts, _ = np.histogram(scores, bins=_BINS, range=(task.low, task.high))
+def _histogram(dimension: Dimension, scores: np.ndarray) -> str:
+    counts, _ = np.histogram(scores, bins=_BINS, range=(dimension.low, dimension.high))
     heights = np.rint(counts / counts.max() * (len(_BARS) - 1)).astype(int)
     return "".join(_BARS[height] for height in heights)

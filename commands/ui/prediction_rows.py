@@ -9,7 +9,7 @@ from pathlib import Path
 
 from semanticmac.cache.atomic_io import as_text
 from semanticmac.core import Task
-from semanticmac.eval.prediction import Prediction
+from semanticmac.eval.prediction import Prediction, interval_columns
 from semanticmac.eval.report.results_file import DONE, KEY, STATUS, Cell
 from semanticmac.preprocess.clip import Clip
 
@@ -19,7 +19,9 @@ FAILED = "failed"
 def result_columns(task: Task, modalities: Sequence[str]) -> list[str]:
     """The columns of a file: the clip, its multimodal output, each modality alone, remarks."""
     columns = ["clip", "file", "start_s", "end_s", "text", "prediction"]
-    columns += [f"probability {name}" for name in task.classes] or ["score", "low", "high"]
+    columns += [f"probability {name}" for name in task.classes]
+    for dimension in task.dimensions:
+        columns += [dimension.name, *interval_columns(dimension.name)]
     for modality in modalities:
         columns += _columns_alone(task, modality)
     return [*columns, "notes", STATUS, KEY]
@@ -28,7 +30,7 @@ def result_columns(task: Task, modalities: Sequence[str]) -> list[str]:
 def _columns_alone(task: Task, modality: str) -> list[str]:
     if task.classes:
         return [f"{modality} probability {name}" for name in task.classes]
-    return [f"{modality} score"]
+    return [f"{modality} {name}" for name in task.names]
 
 
 def result_row(
@@ -40,10 +42,11 @@ def result_row(
     outputs: dict[str, list[float] | None] = prediction.outputs
     if task.classes:
         outputs = prediction.probabilities
-    multimodal_columns = [f"probability {name}" for name in task.classes] or ["score"]
+    multimodal_columns = [f"probability {name}" for name in task.classes] or list(task.names)
     row.update(_output_cells(multimodal_columns, outputs["multimodal"]))
-    if not task.classes:
-        row["low"], row["high"] = prediction.interval or (None, None)
+    for place, dimension in enumerate(task.dimensions):
+        bounds = prediction.intervals[place] if prediction.intervals else None
+        row.update(_output_cells(interval_columns(dimension.name), bounds))
     for modality in modalities:
         row.update(_output_cells(_columns_alone(task, modality), outputs.get(modality)))
     row.update({"notes": "; ".join(prediction.notes), STATUS: DONE, KEY: key})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from rich.table import Table
 
 from semanticmac.cache.failures import Failure
 from semanticmac.commands.ui.safe_console import plain_text, printable_json
-from semanticmac.core import Task
+from semanticmac.core import SCORE, Task
 from semanticmac.eval.prediction import Prediction
 from semanticmac.eval.report.formatting import plain
 
@@ -32,13 +33,13 @@ def predictions_table(
     for prediction in predictions:
         heads |= prediction.outputs.keys()
     modalities = [name for name in modalities if name in heads]
-    with_interval = any(prediction.interval for prediction in predictions)
+    with_interval = any(prediction.intervals for prediction in predictions)
     if with_interval:
         table.add_column("90 % interval")
     for name in modalities:
         table.add_column(f"{name} alone")
     for prediction in predictions:
-        bounds = [interval_text(prediction.interval)] if with_interval else []
+        bounds = [intervals_text(prediction)] if with_interval else []
         table.add_row(
             plain_text(prediction.clip_id),
             plain_text(prediction.summary),
@@ -46,6 +47,17 @@ def predictions_table(
             *(plain_text(prediction.describe(name)) for name in modalities),
         )
     return table
+
+
+def intervals_text(prediction: Prediction) -> str:
+    """The interval of each score, with the names of several scores."""
+    if not prediction.intervals:
+        return "–"
+    texts: list[str] = []
+    for dimension, bounds in zip(prediction.task.dimensions, prediction.intervals, strict=True):
+        name = "" if dimension.name == SCORE else f"{dimension.name} "
+        texts.append(name + interval_text(bounds))
+    return ", ".join(texts)
 
 
 def interval_text(bounds: tuple[float, float] | None) -> str:
@@ -70,14 +82,17 @@ def predictions_json(
 ) -> dict[str, object]:
     """The outputs of every video by sub-task; null for a modality that the video lacks.
 
-    `scores` are the outputs of the model: a score, or one logit per class. `probabilities` has one
-    probability per class, calibrated on validation where the run was scored by `eval`, and is empty
-    for a regression task. `interval` holds nine true scores in ten; null where it is not known.
+    `scores` are the outputs of the model: its scores, in the order of `dimensions`, or one logit
+    per class. `probabilities` has one probability per class, calibrated on validation where the run
+    was scored by `eval`, and is empty for a regression task. `intervals` has one for each score and
+    holds nine true scores in ten; empty where it is not known. `interval` is the one of a single
+    score.
     """
     return {
         "run": run,
         "task": task.kind,
         "classes": list(task.classes),
+        "dimensions": [asdict(dimension) for dimension in task.dimensions],
         "notes": list(notes),
         "predictions": [
             {
@@ -86,6 +101,7 @@ def predictions_json(
                 "scores": each.outputs,
                 "probabilities": each.probabilities,
                 "interval": each.interval,
+                "intervals": list(each.intervals),
                 "unusual": list(each.unusual),
                 "notes": list(each.notes),
             }

@@ -86,11 +86,16 @@ def print_trust(results: list[ScoredRun]) -> None:
         if run.trust is None:
             continue
         sentences: list[str] = []
-        if run.trust.half_width is not None and run.trust.covered is not None:
-            sentences.append(
-                f"90 % intervals of ± {run.trust.half_width:.2f} hold "
-                f"{percent(run.trust.covered)} of the {run.result.split} truths"
-            )
+        trust = run.trust
+        for name, half_width, covered in zip(
+            trust.names, trust.half_widths, trust.covered, strict=True
+        ):
+            if half_width is not None and covered is not None:
+                of_name = "" if len(trust.names) == 1 else f" of {name}"
+                sentences.append(
+                    f"90 % intervals{of_name} of ± {half_width:.2f} hold "
+                    f"{percent(covered)} of the {run.result.split} truths"
+                )
         if run.trust.unusual is not None:
             sentences.append(
                 f"{percent(run.trust.unusual)} of the clips are unlike the train clips (5 % of "

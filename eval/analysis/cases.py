@@ -94,17 +94,26 @@ def find_cases(
 
 
 def disagreement(task: Task, predicted: list[np.ndarray]) -> float:
-    """The widest gap of scores, or the greatest total variation between two distributions."""
+    """The widest gap of scores, or the greatest total variation between two distributions.
+
+    Gaps of several scores are weighted by their ranges, and their mean is taken.
+    """
     gaps = []
     for a, b in combinations(predicted, 2):
-        gaps.append(float(np.abs(a - b).sum()))
-    return max(gaps) if task.kind == "regression" else max(gaps) / 2
+        gap = np.abs(a - b)
+        if task.kind == "regression":
+            gaps.append(float((gap * task.loss_weights).mean()))
+        else:
+            gaps.append(float(gap.sum()) / 2)
+    return max(gaps)
 
 
 def probable(task: Task, output: np.ndarray) -> np.ndarray:
     """(K,) → the score, or the probability of every class of the task."""
     if task.kind == "regression":
-        return np.asarray(np.clip(output, task.low, task.high))
+        lows = [dimension.low for dimension in task.dimensions]
+        highs = [dimension.high for dimension in task.dimensions]
+        return np.asarray(np.clip(output, lows, highs))
     if task.kind == "single-label":
         return np.asarray(softmax(output))
     present = np.asarray(expit(output))
@@ -163,7 +172,7 @@ def _draw(task: Task, cases: list[Case], clips: list[Preview]) -> Figure:
         left.set_title(title, fontsize=7.5, fontweight="normal", color=INK)
         _draw_predictions(right, task, case)
         right.tick_params(labelbottom=place == len(cases) - 1)
-    if task.kind == "regression":
+    if task.width == 1 and task.kind == "regression":
         legend = "● predicted   ◇ annotated by people   | pseudo label   ┊ the clip's label"
         picture.supxlabel(legend, fontsize=7)
     return picture
@@ -187,9 +196,11 @@ def _draw_predictions(ax: Axes, task: Task, case: Case) -> None:
     for name in reversed(DRAWN_SUB_TASKS):
         if name in case.predicted:
             names.append(name)
-    is_score = task.kind == "regression"
+    is_score = task.kind == "regression" and task.width == 1
     for y, name in enumerate(names):
-        if is_score:
+        if task.width > 1 and task.kind == "regression":
+            _draw_scores(ax, task, case, name, y)
+        elif is_score:
             _draw_score(ax, case, name, y)
         else:
             _draw_class(ax, task, case, name, y)
@@ -209,6 +220,15 @@ def _draw_score(ax: Axes, case: Case, name: str, y: int) -> None:
     annotated = getattr(case.row, f"label_{name}", None)
     if annotated is not None:
         ax.plot(annotated[0], y, "D", mfc="none", color=colour, ms=5, clip_on=False)
+
+
+def _draw_scores(ax: Axes, task: Task, case: Case, name: str, y: int) -> None:
+    """Several scores, each as a share of its range and with the first letters of its name."""
+    for dimension, score in zip(task.dimensions, case.predicted[name], strict=True):
+        x = float((score - dimension.low) / (dimension.high - dimension.low))
+        ax.plot(x, y, "o", color=colour_of(name), ms=5, clip_on=False)
+        label = dimension.name[:3]
+        ax.annotate(label, (x, y), xytext=(0, 5), textcoords="offset points", fontsize=6)
 
 
 def _draw_class(ax: Axes, task: Task, case: Case, name: str, y: int) -> None:

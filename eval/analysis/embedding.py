@@ -80,9 +80,9 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
 def shown_label(task: Task, truth: np.ndarray) -> float | str:
     """A label that can have a colour: the score, or the class.
 
-    The first of several emotions; empty = not annotated.
+    The first of several scores or emotions; empty = not annotated.
     """
-    if np.isnan(truth).any():
+    if np.isnan(truth[0]):
         return ""
     if task.kind == "regression":
         return float(truth[0])
@@ -101,7 +101,7 @@ def draw(task: Task, places: np.ndarray, points: list[Point]) -> Figure:
     else:
         _draw_classes(right, task, places, points)
     left.set_title("by modality")
-    right.set_title("by label")
+    right.set_title("by label" if task.width == 1 or task.classes else f"by {task.names[0]}")
     for ax in (left, right):
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -121,7 +121,9 @@ def _draw_modalities(ax: Axes, places: np.ndarray, points: list[Point]) -> None:
 def _draw_scores(
     picture: Figure, ax: Axes, task: Task, places: np.ndarray, points: list[Point]
 ) -> None:
-    limit = max(abs(task.low), abs(task.high))
+    first = task.dimensions[0]
+    reach = max(first.high - first.neutral, first.neutral - first.low)
+    low, high = first.neutral - reach, first.neutral + reach
     for kind, marker in MARKERS.items():
         chosen = []
         labels = []
@@ -131,7 +133,7 @@ def _draw_scores(
                 labels.append(float(point.label))
         x, y = places[chosen].T
         dots = ax.scatter(
-            x, y, s=12, marker=marker, c=labels, cmap="RdYlBu", vmin=-limit, vmax=limit, lw=0
+            x, y, s=12, marker=marker, c=labels, cmap="RdYlBu", vmin=low, vmax=high, lw=0
         )
     picture.colorbar(dots, ax=ax, shrink=0.7, label="label")
 

@@ -63,7 +63,8 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
             f"{data.manifest.dataset} no longer has every train clip of {run}: train again"
         )
     people = against_people(history, rows)
-    is_score = data.trained.info.task.kind == "regression"
+    task = data.trained.info.task
+    is_score = task.kind == "regression" and task.width == 1
     figures = {"": _draw(is_score, history, people)}
     tables = {"": distributions(history)}
     explanation = EXPLANATION
@@ -74,7 +75,7 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
 
 
 def distributions(history: PseudoHistory) -> NumberTable:
-    """One row for each sub-task and epoch; for classes, over all entries of the soft labels."""
+    """One row for each sub-task and epoch; over all entries of soft labels or several scores."""
     rows = []
     truth = history.labels[0]  # the first epoch is trained on the ground truth
     for place, name in enumerate(PSEUDO_SUB_TASKS):
@@ -133,12 +134,12 @@ def _draw(is_score: bool, history: PseudoHistory, people: NumberTable) -> Figure
 
 
 def _draw_sub_task(ax: Axes, is_score: bool, history: PseudoHistory, place: int) -> None:
-    """Quantiles of the scores, or of how far the soft labels moved from the truth."""
+    """Quantiles of the scores, or of how far soft labels or several scores moved from the truth."""
     quantiles = []
     for labels in history.labels:
         values = labels[place]
         if not is_score:
-            values = np.abs(values - history.labels[0, place]).sum(1)
+            values = np.nansum(np.abs(values - history.labels[0, place]), axis=1)
         quantiles.append(np.nanquantile(values, QUANTILES))
     low, q1, middle, q3, high = np.array(quantiles).T
     colour = colour_of(PSEUDO_SUB_TASKS[place])

@@ -21,8 +21,7 @@ from semanticmac.eval.analysis.figure import (
 from semanticmac.eval.analysis.represent import FRAME_MODALITIES, Representations, represent
 from semanticmac.eval.calibration import log_losses
 from semanticmac.eval.eval_data import EvalData
-from semanticmac.eval.linear_probe import STRENGTHS, fit_linear
-from semanticmac.eval.metrics import functions as m
+from semanticmac.eval.linear_probe import STRENGTHS, fit_linear, score_error
 from semanticmac.eval.metrics.scores import score
 from semanticmac.eval.report.paper import quoted_probe
 from semanticmac.eval.stream_probe import acc3
@@ -35,6 +34,9 @@ DRAWN = (
     "Acc-3",
     "weighted F1",
     "mean w-F1",
+    "mean CCC",
+    "mean Corr",
+    "mean MAE",
     "MAE",
     "Corr",
 )
@@ -114,7 +116,7 @@ def fit(task: Task, train: Side, valid: Side, points: np.ndarray) -> tuple[np.nd
 def _side(part: Representations, feature: str, modality: str) -> Side:
     """The annotated clips that have the modality."""
     present = part.present[:, MODALITIES.index(modality)]
-    keep = present & ~np.isnan(part.truth).any(axis=1)
+    keep = present & ~np.isnan(part.truth).all(axis=1)
     features = part.cached if feature == "cached" else part.perceived
     return features[modality][keep], part.truth[keep]
 
@@ -122,7 +124,7 @@ def _side(part: Representations, feature: str, modality: str) -> Side:
 def _loss(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float:
     """Absolute error, or the log loss."""
     if task.kind == "regression":
-        return m.mean_absolute_error(truth, outputs)
+        return score_error(task, truth, outputs)
     return float(log_losses(task, truth, outputs).mean())
 
 

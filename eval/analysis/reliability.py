@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from semanticmac.core import SCORE, Dimension
 from semanticmac.eval.analysis.figure import (
     QUIET,
     SERIES,
@@ -17,7 +18,7 @@ from semanticmac.eval.analysis.figure import (
     figure,
     plotted,
 )
-from semanticmac.eval.calibration import Agreement, Bin, Calibration, agreement, calibration
+from semanticmac.eval.calibration import Agreement, Bin, Calibration, agreements, calibration
 from semanticmac.eval.eval_data import EvalData
 
 BIN_COLUMNS = ("low", "high", "count", "said", "true")
@@ -43,9 +44,17 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
 def _analyse_scores(data: EvalData, split: str) -> AnalysisResult:
     task, predictions = data.trained.info.task, data.predict(data.rows(split))
     truth, prediction = predictions.truth, predictions.multimodal
-    found = agreement(task, truth, prediction)
-    table = NumberTable(BIN_COLUMNS, tuple(map(_bin_row, found.bins)))
-    picture = _draw_scores(truth[:, 0], prediction[:, 0], found, task.low, task.high)
+    parts = agreements(task, truth, prediction)
+    rows: list[tuple[object, ...]] = []
+    for part in parts:
+        rows += [(part.name, *_bin_row(bin_)) for bin_ in part.bins]
+    table = NumberTable(("score", *BIN_COLUMNS), tuple(rows))
+    if task.width == 1:
+        table = NumberTable(BIN_COLUMNS, tuple(row[1:] for row in rows))
+    picture = figure(4.4 * len(parts), 4.0)
+    for ax, part in zip(axes(picture, 1, len(parts)), parts, strict=True):
+        place = task.names.index(part.name)
+        _draw_scores(ax, truth[:, place], prediction[:, place], part, task.dimensions[place])
     title = "Prediction against truth"
     return AnalysisResult("calibration", title, EXPLAIN_SCORES, {"": picture}, {"": table})
 
@@ -75,10 +84,9 @@ def _bin_row(bin_: Bin) -> tuple[object, ...]:
 
 
 def _draw_scores(
-    truth: np.ndarray, prediction: np.ndarray, found: Agreement, low: float, high: float
-) -> Figure:
-    picture = figure(4.4, 4.0)
-    [ax] = axes(picture)
+    ax: Axes, truth: np.ndarray, prediction: np.ndarray, found: Agreement, dimension: Dimension
+) -> None:
+    low, high = dimension.low, dimension.high
     _draw_diagonal(ax, low, high)
     ax.scatter(prediction, truth, s=12, color=SERIES[0], alpha=0.45, lw=0)
     mean_prediction = plotted(bin_.said for bin_ in found.bins)
@@ -87,8 +95,9 @@ def _draw_scores(
     margin = 0.05 * (high - low)
     limits = (low - margin, high + margin)
     ax.set(xlabel="prediction", ylabel="truth", xlim=limits, ylim=limits)
+    if dimension.name != SCORE:
+        ax.set_title(dimension.name)
     ax.grid(True)
-    return picture
 
 
 def _draw_classes(found: Calibration) -> Figure:

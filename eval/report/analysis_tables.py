@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from semanticmac.core import counted
+from semanticmac.core import SCORE, counted
 from semanticmac.eval.calibration import Agreement, Bin, Calibration
 from semanticmac.eval.compare import Comparison
 from semanticmac.eval.metrics.paired import Difference
@@ -188,8 +188,9 @@ def agreement_table(agreement: Agreement) -> ResultsTable:
         limits = f"{plain(bin_.low, sign=True)} … {plain(bin_.high, sign=True)}"
         means = (plain(bin_.said, sign=True), plain(bin_.true, sign=True))
         rows.append(text_row(str(bin_.count), limits, *means))
+    of_name = "" if agreement.name == SCORE else f", {agreement.name}"
     return ResultsTable(
-        "prediction against truth",
+        f"prediction against truth{of_name}",
         narrow_columns(headers),
         tuple(rows),
         corner="clips",

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit, softmax
 
-from semanticmac.core import Task
+from semanticmac.core import SCORE, Dimension, Task
 from semanticmac.eval.report.results_table import UNDEFINED
 
 NEUTRAL = 0.05  # scores this near to zero are neutral, as a share of half the label range
 
 
 def prediction_text(task: Task, output: np.ndarray) -> str:
-    """One output (K,) as text: a score with its sign in words, or classes with probabilities."""
+    """One output (K,) as text: scores, or classes with probabilities.
+
+    A single score whose range has both signs has its sign in words; several scores have names. NaN
+    is a dash.
+    """
     if task.kind == "regression":
-        score = float(np.clip(output[0], task.low, task.high))
-        return f"{plain(score, sign=True)} {_sign_word(task, score)}"
+        return ", ".join(map(_score_text, output, task.dimensions))
     if task.kind == "single-label":
         shares = softmax(output)
         return f"{task.classes[int(shares.argmax())]} {shares.max():.0%}"
@@ -42,8 +45,19 @@ def class_probabilities(task: Task, logits: Sequence[float]) -> list[float]:
     return shares
 
 
-def _sign_word(task: Task, score: float) -> str:
-    if abs(score) < NEUTRAL * (task.high - task.low) / 2:
+def _score_text(value: float, dimension: Dimension) -> str:
+    """`+1.20 positive`, `3.20`, or with a name `valence 3.20`."""
+    name = "" if dimension.name == SCORE else f"{dimension.name} "
+    if np.isnan(value):
+        return f"{name}–"
+    score = float(np.clip(value, dimension.low, dimension.high))
+    has_sign = dimension.low < 0 < dimension.high
+    text = name + plain(score, sign=has_sign)
+    return f"{text} {_sign_word(dimension, score)}" if has_sign and not name else text
+
+
+def _sign_word(dimension: Dimension, score: float) -> str:
+    if abs(score) < NEUTRAL * (dimension.high - dimension.low) / 2:
         return "neutral"
     return "positive" if score > 0 else "negative"
 

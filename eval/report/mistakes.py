@@ -74,11 +74,17 @@ def _mistake(
 
 
 def clip_losses(task: Task, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """(N, K) → (N,): absolute error, or negative log-likelihood of classes; NaN = not annotated."""
+    """(N, K) → (N,): absolute error, or negative log-likelihood of classes; NaN = not annotated.
+
+    Errors of several scores are weighted by their ranges, and their mean is taken over the scores
+    that the clip has.
+    """
     if task.kind == "regression":
-        losses = np.abs(prediction - truth)
-    else:
-        losses = log_losses(task, truth, prediction)
+        errors = np.abs(prediction - truth) * task.loss_weights
+        known = (~np.isnan(truth)).sum(axis=1)
+        mean = np.nansum(errors, axis=1) / np.maximum(known, 1)
+        return np.where(known > 0, mean, np.nan)
+    losses = log_losses(task, truth, prediction)
     summed: np.ndarray = losses.reshape(len(truth), -1).sum(axis=1)
     return summed
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from semanticmac.core import counted
-from semanticmac.eval.calibration import agreement, calibration
+from semanticmac.core import SCORE, counted
+from semanticmac.eval.calibration import Agreement, agreements, calibration
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.metrics.scores import find
@@ -87,15 +87,16 @@ def modality_sentences(data: EvalData, result: Evaluation) -> list[str]:
 def confidence_sentences(data: EvalData, result: Evaluation) -> list[str]:
     """Whether the size of scores, or the confidence of classes, fits the truth."""
     if data.trained.info.task.kind == "regression":
-        return [_agreement_sentence(data, result)]
+        task, predictions = data.trained.info.task, result.predictions
+        parts = agreements(task, predictions.truth, predictions.multimodal)
+        return [_agreement_sentence(part) for part in parts]
     return _calibration_sentences(data, result)
 
 
-def _agreement_sentence(data: EvalData, result: Evaluation) -> str:
-    predictions = result.predictions
-    found = agreement(data.trained.info.task, predictions.truth, predictions.multimodal)
+def _agreement_sentence(found: Agreement) -> str:
+    of_name = "" if found.name == SCORE else f" of {found.name}"
     if found.slope is None:
-        return "It predicts the same for every clip."
+        return f"It predicts the same{of_name} for every clip."
     verdict = "of the right size"
     if found.slope < 0.9:
         verdict = "too large"
@@ -103,7 +104,7 @@ def _agreement_sentence(data: EvalData, result: Evaluation) -> str:
         verdict = "too small"
     slope, bias = plain(found.slope), plain(found.bias, sign=True)
     return (
-        f"Its scores are {verdict} in absolute value "
+        f"Its scores{of_name} are {verdict} in absolute value "
         f"(slope of truth over prediction {slope}, bias {bias})."
     )
 

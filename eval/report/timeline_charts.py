@@ -97,9 +97,9 @@ def colour_class(index: int) -> str:
 
 def bounds_of(prediction: Prediction | None, index: int) -> tuple[float, float] | None:
     """The interval of one score."""
-    if prediction is None or prediction.interval is None or index > 0:
+    if prediction is None or not prediction.intervals:
         return None
-    return prediction.interval
+    return prediction.intervals[index]
 
 
 def _score_chart(timeline: Timeline, index: int, dimension: Dimension) -> Chart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from semanticmac.eval.prediction import interval_columns
 from semanticmac.eval.report.csv_text import csv_text
 from semanticmac.eval.timeline import Moment, Timeline
 
@@ -19,8 +20,8 @@ def timeline_csv(timeline: Timeline) -> str:
     header: list[Cell] = ["start_s", "end_s", "speaker", "text", "prediction"]
     for head in heads:
         header += [f"{head} {name}" for name in names]
-    if not task.classes:
-        header += ["low", "high"]
+    for dimension in task.dimensions:
+        header += interval_columns(dimension.name)
     rows: list[list[Cell]] = [[*header, "remarks"]]
     for moment in timeline.moments:
         rows.append(_row(timeline, moment, heads))
@@ -48,5 +49,7 @@ def _row(timeline: Timeline, moment: Moment, heads: list[str]) -> list[Cell]:
             output = outputs.get(head)
         row += [None] * width if output is None else output
     if not timeline.task.classes:
-        row += [None, None] if prediction is None else prediction.interval or (None, None)
+        bounds = () if prediction is None else prediction.intervals
+        for place in range(width):
+            row += (bounds[place] if bounds else None) or (None, None)
     return [*row, "; ".join(moment.remarks)]

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from semanticmac.core import Task
 from semanticmac.eval.calibration import (
-    agreement,
+    agreements,
     answers,
     bins_of,
     calibration,
@@ -54,8 +54,8 @@ def test_agreement_is_least_squares():
     draw = np.random.default_rng(0)
     y = draw.uniform(-3, 3, (101, 1))
     p = 0.5 * y + 0.1 + 0.2 * draw.normal(size=y.shape)
-    found = agreement(SENTIMENT, y, p)
+    [found] = agreements(SENTIMENT, y, p)
     slope, intercept = np.polyfit(p[:, 0], y[:, 0], 1)
     assert (found.slope, found.intercept) == (pytest.approx(slope), pytest.approx(intercept))
     assert found.bias == pytest.approx((p - y).mean()) and sum(b.count for b in found.bins) == 101
-    assert agreement(SENTIMENT, y, np.zeros_like(y)).slope is None
+    assert agreements(SENTIMENT, y, np.zeros_like(y))[0].slope is None

@@ -17,7 +17,7 @@ CLASSES = Task("single-label", ("joy", "anger"))
 def timeline(task: Task) -> Timeline:
     outputs: dict[str, list[float] | None] = {name: [0.5] * task.width for name in SUB_TASKS}
     outputs["vision"] = None
-    bounds = None if task.classes else (-0.5, 1.5)
+    bounds = () if task.classes else ((-0.5, 1.5),)
     prediction = Prediction("f#1", task, outputs, ("no video track",), bounds, ("audio",), 1.5)
     words = (SpokenWord("well…", 1.0, 1.4),)
     moments = (

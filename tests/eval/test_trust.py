@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from semanticmac.core import Task
+from semanticmac.core import Dimension
 from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage, interval
 
-SCORE = Task("regression", low=-3.0, high=3.0)
+RANGE = Dimension()
 
 
 def test_the_half_width_is_the_ranked_error():
@@ -25,21 +25,21 @@ def test_intervals_cover_the_promised_share_on_average():
         truth = generator.normal(0, 0.5, 120)
         said = truth + generator.standard_t(3, 120) * 0.2
         half = conformal_half_width(np.abs(truth - said)[:60])
-        shares.append(coverage(SCORE, truth[60:], said[60:], half))
+        shares.append(coverage(RANGE, truth[60:], said[60:], half))
     assert 0.9 <= np.mean(shares) <= 0.925  # the promise, and at most 1 / (N + 1) more
 
 
 def test_an_interval_stays_in_the_range_of_the_labels():
-    assert interval(SCORE, 2.5, 1.0) == (1.5, 3.0)
-    assert interval(SCORE, 0.0, math.inf) == (-3.0, 3.0)
-    assert interval(SCORE, 9.0, 1.0) == (3.0, 3.0)
-    low, high = interval(SCORE, -9.0, 1.0)
+    assert interval(RANGE, 2.5, 1.0) == (1.5, 3.0)
+    assert interval(RANGE, 0.0, math.inf) == (-3.0, 3.0)
+    assert interval(RANGE, 9.0, 1.0) == (3.0, 3.0)
+    low, high = interval(RANGE, -9.0, 1.0)
     assert low <= high == -3.0
 
 
 def test_unlabelled_clips_do_not_count_in_the_coverage():
     truth = np.array([0.0, math.nan, 2.0])
-    assert coverage(SCORE, truth, np.array([0.1, 0.0, 0.0]), 0.5) == 0.5
+    assert coverage(RANGE, truth, np.array([0.1, 0.0, 0.0]), 0.5) == 0.5
 
 
 @pytest.mark.parametrize("width", [8, 300])

@@ -44,10 +44,10 @@ def test_it_is_fitted_on_validation_and_read_again(data):
     truth, outputs = labelled(task, valid.truth, valid.multimodal, "valid")
     if task.kind == "regression":
         # Eight validation clips are too few for nine in ten.
-        assert (trust.half_width, trust.temperature) == (None, 1.0)
+        assert (trust.half_widths, trust.temperature) == ((None,) * task.width, 1.0)
     else:
         assert trust.temperature == pytest.approx(fit_temperature(task, truth, outputs))
-        assert trust.half_width is None
+        assert trust.half_widths == ()
     assert set(trust.densities) == {"vision", "audio"}
 
     write_trust(run, trust)
@@ -84,14 +84,14 @@ def test_the_report_counts_what_holds(data):
     _, opened = data
     if opened.trained.info.task.kind != "regression":
         pytest.skip("scores have intervals")
-    trust = replace(fit_trust(opened, opened.predict(opened.rows("valid"))), half_width=0.3)
+    trust = replace(fit_trust(opened, opened.predict(opened.rows("valid"))), half_widths=(0.3,))
     predictions = opened.predict(opened.rows("test"))
     errors = np.abs(predictions.truth[:, 0] - predictions.multimodal[:, 0])
     low, high = opened.trained.info.task.low, opened.trained.info.task.high
     inside = errors <= 0.3
     assert (np.abs(predictions.multimodal) < min(-low, high)).all()
     report = report_trust(opened, trust, "test", predictions)
-    assert report.covered == pytest.approx(inside.mean())
+    assert report.covered == pytest.approx((inside.mean(),))
 
 
 def test_few_clips_have_no_density(data, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,11 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.records import Embeddings
 from semanticmac.cache.stream_catalogue import record_last
-from semanticmac.core import Kind, Task
+from semanticmac.core import Task
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.run.weights import load_run
 from support.streams import StreamWriters, streams_of
+from support.tasks import AFFECT
 
 CPU = torch.device("cpu")
 WIDTH = 8
@@ -43,11 +45,13 @@ WORDS = [
     "the",
 ]
 WORDS += list("abcdefg")
-TASKS: dict[Kind, Task] = {
+# What a walk is trained on: a kind of task, or `dimensions` for a regression of several scores.
+TASKS: dict[str, Task] = {
     "regression": Task("regression"),
     "binary": Task("binary", ("no", "yes")),
     "single-label": Task("single-label", ("low", "middle", "high")),
     "multi-label": Task("multi-label", ("loud", "bright")),
+    "dimensions": AFFECT,
 }
 
 
@@ -114,7 +118,7 @@ def _width(sides: Iterable[np.ndarray | None]) -> int:
 
 
 def planted_clips(
-    kind: Kind, sizes: tuple[int, int, int] = (24, 8, 8), seed: int = 0
+    kind: str, sizes: tuple[int, int, int] = (24, 8, 8), seed: int = 0
 ) -> list[Planted]:
     """Each modality shows a number of its own; the label is made of all three.
 
@@ -140,7 +144,11 @@ def planted_clips(
     return clips
 
 
-def planted_label(kind: Kind, u: np.ndarray) -> list[float]:
+def planted_label(kind: str, u: np.ndarray) -> list[float]:
+    """The label of one clip; in one of six clips a score of several is missing."""
+    if kind == "dimensions":
+        arousal = math.nan if u[2] > 2 / 3 else float(3 + 2 * u[1])
+        return [float(u.sum()), arousal, float(50 + 50 * u[2])]
     if kind == "regression":
         return [float(u.sum())]
     if kind == "binary":

@@ -6,6 +6,7 @@ and vision frames. An absent modality is replaced by the mean of the train clips
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,28 +98,39 @@ def draw(seed: int, trial: int) -> dict[str, Any]:
     }
 
 
-def fit(task: Task, train: PooledClips, settings: dict[str, Any]) -> Pipeline:
-    """Fits the labelled train clips."""
-    labelled = ~np.isnan(train.truth).any(axis=1)
-    truth = train.truth[labelled]
+def fit(task: Task, train: PooledClips, settings: dict[str, Any]) -> tuple[Pipeline, ...]:
+    """Fits the labelled train clips: one model, or one for each score."""
     if task.kind == "regression":
-        model: Any = SVR(**settings)
-        target = truth[:, 0]
-    else:
-        classifier = SVC(C=settings["C"], gamma=settings["gamma"])
-        model = OneVsRestClassifier(classifier) if task.kind == "multi-label" else classifier
-        target = _classes(task.kind, truth)
+        return _fit_scores(train, settings)
+    labelled = ~np.isnan(train.truth).any(axis=1)
+    classifier: Any = SVC(C=settings["C"], gamma=settings["gamma"])
+    if task.kind == "multi-label":
+        classifier = OneVsRestClassifier(classifier)
+    target = _classes(task.kind, train.truth[labelled])
+    return (_pipeline(classifier).fit(train.features[labelled], target),)
+
+
+def _fit_scores(train: PooledClips, settings: dict[str, Any]) -> tuple[Pipeline, ...]:
+    """One model for each score, fitted on the clips that have it."""
+    models: list[Pipeline] = []
+    for target in train.truth.T:
+        known = ~np.isnan(target)
+        models.append(_pipeline(SVR(**settings)).fit(train.features[known], target[known]))
+    return tuple(models)
+
+
+def _pipeline(model: Any) -> Pipeline:
     # A modality that no clip has becomes a column of zeros.
     fill = SimpleImputer(keep_empty_features=True)
-    fitted: Pipeline = make_pipeline(fill, StandardScaler(), model)
-    fitted.fit(train.features[labelled], target)
-    return fitted
+    return make_pipeline(fill, StandardScaler(), model)
 
 
-def outputs(task: Task, model: Pipeline, clips: PooledClips) -> np.ndarray:
+def outputs(task: Task, models: Sequence[Pipeline], clips: PooledClips) -> np.ndarray:
     """(N, K): scores, or decision values of the classes as logits."""
     if task.kind == "regression":
-        return np.asarray(model.predict(clips.features), dtype=np.float64)[:, None]
+        columns = [model.predict(clips.features) for model in models]
+        return np.stack(columns, axis=1).astype(np.float64)
+    [model] = models
     values = np.asarray(model.decision_function(clips.features), dtype=np.float64)
     if values.ndim == 1 and task.kind != "single-label":
         return values[:, None]
