@@ -20,6 +20,8 @@ from support.planted import (
     save_family,
     write_corpus,
 )
+from support.serving import train_run
+from support.talk import join_films
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.train.config import TrainConfig, override
@@ -133,3 +135,16 @@ def walks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Walk]:
         train(config, data, root / kind / "run", CPU)
         trained[kind] = Walk(layout, root / kind / "run")
     return trained
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(folder of runs, folder of clips): a small model that predicts raw videos."""
+    return train_run(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def talk(small_run: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of drawn people who speak one after the other, about 15 s."""
+    folder = tmp_path_factory.mktemp("talk")
+    return join_films(sorted(small_run[1].rglob("*.mp4"))[:5], folder / "talk.mp4")

@@ -111,7 +111,7 @@ def predict_timeline(
     has_text = has_text or any(utterance.text for utterance in recording.utterances)
 
     before: deque[ContextClip] = deque(maxlen=info.model.clips_before)
-    first = max(0, len(moments) - info.model.clips_before)
+    first = _first_of_context(moments, info.model.clips_before)
     clips: list[Clip] = []
     for index, utterance in enumerate(recording.utterances[first:], first):
         clips.append(clip_of_moment(path, index, utterance))
@@ -149,6 +149,16 @@ def predict_timeline(
         tuple(remarks),
         key,
     )
+
+
+def _first_of_context(moments: Sequence[Moment], clips_before: int) -> int:
+    """The first finished utterance that must be encoded again, as context of the next one."""
+    first = len(moments)
+    while first > 0 and clips_before > 0:
+        first -= 1
+        if moments[first].prediction is not None:
+            clips_before -= 1
+    return first
 
 
 def clip_of_moment(path: Path, index: int, moment: Moment | Utterance) -> Clip:

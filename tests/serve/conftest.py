@@ -1,4 +1,4 @@
-"""One small run and one server for the tests that need no settings of their own."""
+"""One server for the tests that need no settings of their own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.serving import RunningServer, running_server, train_run
-
-
-@pytest.fixture(scope="session")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(folder of runs, folder of clips)."""
-    return train_run(tmp_path_factory.mktemp("serve"))
+from support.serving import RunningServer, running_server
 
 
 @pytest.fixture(scope="session")
