@@ -34,8 +34,8 @@ def analyze(
         list[Path] | None,
         typer.Option(
             metavar="RUN",
-            help="balance: another run in the same picture, such as one on other embeddings; "
-            "repeatable.",
+            help="balance, conflict: another run in the same picture, such as one on other "
+            "embeddings; repeatable.",
         ),
     ] = None,
     device: Device = "auto",
@@ -56,8 +56,10 @@ def analyze(
     from semanticmac.run.folder import newest_run
 
     everything = names == ["all"]
-    if beside and names != ["balance"]:
-        raise typer.BadParameter("--beside puts runs beside each other in `analyze balance` alone")
+    if beside and names not in (["balance"], ["conflict"]):
+        raise typer.BadParameter(
+            "--beside puts runs beside each other in `analyze balance` and `analyze conflict` alone"
+        )
     if not everything:
         require_analyses(names)
     folder = run or newest_run(runs)
@@ -73,7 +75,8 @@ def analyze(
     from semanticmac.run.weights import load_run
 
     if beside:
-        _write_beside([folder, *beside], layout, split, device, to or folder / "analysis")
+        [name] = names
+        _write_beside(name, [folder, *beside], layout, split, device, to or folder / "analysis")
         return
     asked = {name: analysis(name) for name in (ANALYSES if everything else names)}
     torch_device = pick_device(device)
@@ -100,9 +103,11 @@ def analyze(
             echo(out, line)
 
 
-def _write_beside(runs: list[Path], layout: CacheLayout, split: str, device: str, to: Path) -> None:
-    """The balance of several runs in one picture and one table."""
-    from semanticmac.eval.analysis.balance import analyse_beside
+def _write_beside(
+    name: str, runs: list[Path], layout: CacheLayout, split: str, device: str, to: Path
+) -> None:
+    """One analysis of several runs in one picture and one table."""
+    from semanticmac.eval.analysis.catalogue import analysis_beside
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.run.device import pick_device
     from semanticmac.run.notes import stream_notes
@@ -114,5 +119,5 @@ def _write_beside(runs: list[Path], layout: CacheLayout, split: str, device: str
         data = EvalData.open(load_run(run, torch_device), layout, torch_device)
         print_notes([*stream_notes(data.streams), *data.notes])
         opened.append((run.name, data))
-    files = analyse_beside(opened, split).write(to)
-    echo(out, f"balance: {', '.join(map(str, files))}")
+    files = analysis_beside(name)(opened, split).write(to)
+    echo(out, f"{name}: {', '.join(map(str, files))}")

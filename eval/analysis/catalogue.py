@@ -5,7 +5,7 @@ This file loads neither torch nor matplotlib, so that a wrong name is answered a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from semanticmac.eval.eval_data import EvalData
 
     AnalysisFn = Callable[[EvalData, Path, str], AnalysisResult]
+    BesideFn = Callable[[Sequence[tuple[str, EvalData]], str], AnalysisResult]
 
 # Name of the analysis → module of its function `analyse`, imported when it is needed.
 ANALYSES = {
     "calibration": "reliability",
     "missing": "missing",
     "protocols": "protocols",
+    "conflict": "conflict",
     "cases": "cases",
     "attention": "attention",
     "labels": "labels",
@@ -57,3 +59,10 @@ def analysis(name: str) -> AnalysisFn:
             return analyse(data, run, split)
 
     return analyse_styled
+
+
+def analysis_beside(name: str) -> BesideFn:
+    """The function of an analysis that shows several runs: balance or conflict."""
+    module = import_module(f"semanticmac.eval.analysis.{ANALYSES[name]}")
+    analyse: BesideFn = module.analyse_beside
+    return analyse

@@ -40,4 +40,4 @@ def test_balance_of_several_runs(walks, tmp_path):
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["balance-beside.csv", "balance-beside.png", "balance-beside.svg"]
     answer = semanticmac(tmp_path, "analyze", "labels", *words, expect=2)
-    assert "in `analyze balance` alone" in " ".join(answer.stderr.split())
+    assert "in `analyze balance` and `analyze conflict` alone" in " ".join(answer.stderr.split())
