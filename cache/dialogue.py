@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semanticmac.cache.manifest import Row
+if TYPE_CHECKING:
+    from semanticmac.cache.manifest import Row
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from functools import partial
 from itertools import chain
 
 import torch
-from torch import Tensor
 
 from semanticmac.cache.batch import Batch, Tokenize
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
@@ -19,32 +18,7 @@ from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData
 from semanticmac.train.distributed import DistributedContext
 from semanticmac.train.sampler import BatchSampler, chunks, pad_to_bucket
-
-
-@dataclass(frozen=True)
-class TrainBatch:
-    """One batch of all processes together, and the share of this process."""
-
-    rows: Sequence[int]  # positions of all its clips in the train split
-    clip_ids: Sequence[str]  # of all its clips
-    local: Batch
-    dropout: ModalityDropout | None = None
-    # Clips that each process predicts; empty: as DistributedContext.share_sizes.
-    sizes: Sequence[int] = ()
-
-    def local_on(self, device: torch.device) -> Batch:
-        """The share of this process on the device, without the modalities that are dropped."""
-        batch = self.local.to(device)
-        return batch if self.dropout is None else self.dropout(batch)
-
-    def rows_beside(self, local: Batch) -> Tensor:
-        """`rows` as (B,) int64 on the device of `local`. The process does not wait for a GPU."""
-        if local.dialogues is None and len(self.rows) == len(local):
-            return local.rows  # One process has all of them.
-        rows = torch.tensor(self.rows)
-        if local.rows.device.type == "cuda":
-            rows = rows.pin_memory()
-        return rows.to(local.rows.device, non_blocking=True)
+from semanticmac.train.train_batch import TrainBatch as TrainBatch
 
 
 @dataclass(frozen=True)

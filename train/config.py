@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import tomlkit
-
 from semanticmac.cache.keys import LAST
 from semanticmac.model.config import (
     DIALOGUE_SETTINGS,
@@ -185,6 +183,8 @@ class TrainConfig:
         model = settings[MODEL]
         if settings[METHOD]:
             model[METHOD] = settings[METHOD]
+        import tomlkit  # A training that writes no file needs no tomlkit.
+
         return tomlkit.dumps({**settings[TRAIN], MODEL: model})
 
 

@@ -22,12 +22,9 @@ from semanticmac.model.config import ModelConfig
 from semanticmac.run.dialogues import window_size
 from semanticmac.run.folder import RunInfo
 from semanticmac.train.config import Precision, TrainConfig
+from semanticmac.train.error import TrainError as TrainError
 
 CPU = torch.device("cpu")
-
-
-class TrainError(Exception):
-    """Training cannot start or cannot continue; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from semanticmac.model.build import ModelOutput
-from semanticmac.train.data import TrainError
+from semanticmac.train.error import TrainError
 from semanticmac.train.losses import wide
 
 Value = TypeVar("Value")

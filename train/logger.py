@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from semanticmac.core import SUB_TASKS
-from semanticmac.train.data import TrainError
+from semanticmac.train.error import TrainError
 
 # On a GPU the values of so many steps are fetched together: each fetch waits for the GPU.
 GPU_BUFFERED_STEPS = 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +14,17 @@ from semanticmac.core import Task
 from semanticmac.model.build import Network
 from semanticmac.model.language.base import kept_tensors, load_kept_tensors
 from semanticmac.model.registry import SEMANTICMAC
-from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.distributed import DistributedContext
 from semanticmac.train.logger import EpochLog, StepMetrics, epoch_log
 from semanticmac.train.objectives.registry import make_objective
 from semanticmac.train.optim import make_optimizer, parameter_groups, rate_factor, set_rates
 from semanticmac.train.seeding import seed_everything
-from semanticmac.train.validation import Score
 from semanticmac.train.weight_average import WeightAverage
+
+if TYPE_CHECKING:
+    from semanticmac.train.train_batch import TrainBatch
+    from semanticmac.train.validation import Score
 
 
 class Trainer:
