@@ -12,9 +12,9 @@ from semanticmac.model.settings import check_settings, described
 # Settings that every model has. Most other fields of ModelConfig belong to SemanticMAC; another
 # model has its settings in `method`.
 SHARED_SETTINGS = (
-    "outputs", "vision_width", "audio_width", "modalities", "language", "max_tokens",
-    "text_window", "prompt", "pooling", "language_weights", "freeze_language", "train_layers",
-    "lora_rank", "gradient_checkpointing", "setting", "context_clips", "max_frames",
+    "outputs", "output_units", "vision_width", "audio_width", "modalities", "language",
+    "max_tokens", "text_window", "prompt", "pooling", "language_weights", "freeze_language",
+    "train_layers", "lora_rank", "gradient_checkpointing", "setting", "context_clips", "max_frames",
 )  # fmt: skip
 # Those of every model that reads clips, and of every model that reads whole dialogues.
 CLIP_SETTINGS = ("setting", "context_clips")
@@ -42,7 +42,10 @@ class ModelConfig:
 
     name: str = described(SEMANTICMAC, "the model, by its name in model/registry.py")
     outputs: int = described(
-        1, "K, width of each prediction: the number of classes, or 1 (score, binary)", at_least=1
+        1, "K, width of each prediction: the number of classes or scores; 1: binary", at_least=1
+    )
+    output_units: tuple[str, ...] = described(
+        (), "for each score centre:scale, ŷ = centre + scale · output of the head; empty: 0:1"
     )
     vision_width: int = described(1024, "width of the cached vision embeddings", at_least=1)
     audio_width: int = described(1024, "width of the cached audio embeddings", at_least=1)

@@ -24,6 +24,7 @@ from semanticmac.model.language.frozen_states import FrozenStates
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.pooling import pool
 from semanticmac.model.network import width_of
+from semanticmac.model.output_units import open_units
 from semanticmac.model.perceiver import compact_frames
 from semanticmac.model.registry import model_entry
 
@@ -54,6 +55,7 @@ class FusionModel(nn.Module):
         if self.reads_dialogues:
             sizes = (*sizes, config.future > 0)
         self.fusion: Any = entry.network(*sizes)
+        self.units = open_units(config.output_units)
         self.works_inside_language = hasattr(self.fusion, "encode_text")
         if self.works_inside_language and self.language is None:
             raise SettingsConflict(
@@ -71,9 +73,13 @@ class FusionModel(nn.Module):
             layout = batch.dialogues or each_alone(len(features.present), features.present.device)
             dialogues = arrange(features, layout)
             of_scored = read_dialogues(self.fusion, dialogues, layout, self.config.future)
-            return replace(of_scored, present=features.present[layout.scored])
-        output: FusionOutput = self.fusion(features)
-        return replace(output, present=features.present)
+            return self._in_units(of_scored, features.present[layout.scored])
+        return self._in_units(self.fusion(features), features.present)
+
+    def _in_units(self, output: FusionOutput, present: Tensor) -> FusionOutput:
+        """The output of the fusion with its predictions in the units of the scores."""
+        predictions = {name: self.units(values) for name, values in output.predictions.items()}
+        return replace(output, predictions=predictions, present=present)
 
     def features(self, batch: ModelInputs) -> Features:
         """The language model's hidden states, and the frames of the target clip."""

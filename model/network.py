@@ -22,6 +22,7 @@ from semanticmac.model.language.finetuning import (
 from semanticmac.model.language.frozen_states import FrozenStates
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.pooling import pool
+from semanticmac.model.output_units import open_units
 from semanticmac.model.perceiver import FrameEncoder
 from semanticmac.model.prefix import PrefixFusion
 
@@ -98,6 +99,7 @@ class SemanticMAC(nn.Module):
             fused_width = width_of(self.language)
         self.fuse = nn.Linear(fused_width, d)  # W_z
         self.heads = nn.ModuleDict({name: prediction_head(config) for name in SUB_TASKS})
+        self.units = open_units(config.output_units)
         self.text_path: TextPath | None = None
         if config.separate_text and "text" in config.modalities:
             self.text_path = TextPath(config)
@@ -151,7 +153,7 @@ class SemanticMAC(nn.Module):
         with torch.autocast(fused.device.type, enabled=False):
             for name, x in zip(SUB_TASKS, inputs, strict=True):
                 wide = x.to(self.fuse.weight.dtype)
-                predictions.append(self.heads[name](wide))  # (B, K), eq. 20
+                predictions.append(self.units(self.heads[name](wide)))  # (B, K), eq. 20
         if self.mixture is not None and not self.training:
             predictions[0] = self.mixture(torch.stack(predictions, dim=1), present)
         return Output(torch.stack(predictions, dim=1), specific, shared, fused, present)

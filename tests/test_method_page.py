@@ -66,6 +66,7 @@ def test_every_choice_has_its_key_and_its_default() -> None:
         "schedule",
     }
     of_paper |= {"language", "dropout", "outputs", "vision_width", "audio_width", "model"}
+    of_paper.add("output_units")
     # The model and its own settings, and the streams of embeddings, are chosen beside them.
     of_paper |= {"name", "method", "vision", "audio"}
     named = {key.strip("`") for _, key, _ in rows}

@@ -34,6 +34,7 @@ DECIDED = {
     "dataset": "--dataset names it",
     "name": "--model names the model",
     "outputs": "the labels of the dataset decide it",
+    "output_units": "the ranges of the scores decide it",
     "vision_width": "the cached embeddings decide it",
     "audio_width": "the cached embeddings decide it",
 }

@@ -19,6 +19,7 @@ from semanticmac.cache.stream_catalogue import last_streams
 from semanticmac.cache.streams import Streams
 from semanticmac.core import Task
 from semanticmac.model.config import ModelConfig
+from semanticmac.model.output_units import units_of
 from semanticmac.run.dialogues import window_size
 from semanticmac.run.folder import RunInfo
 from semanticmac.train.config import Precision, TrainConfig
@@ -151,6 +152,7 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
     model = replace(
         config.model,
         outputs=data.task.width,
+        output_units=units_of(data.task),
         vision_width=data.train.widths.vision,
         audio_width=data.train.widths.audio,
         modalities=modalities,

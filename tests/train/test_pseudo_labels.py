@@ -241,3 +241,43 @@ def test_what_does_not_fit_is_refused() -> None:
     for settings_, message in bad:
         with pytest.raises(ValueError, match=message):
             PseudoLabelConfig(**settings_)
+
+
+def test_several_scores_with_gaps_move_as_the_loop_says() -> None:
+    random = torch.Generator().manual_seed(0)
+    bank = torch.randn(20, 4, generator=random, dtype=torch.float64)
+    truth = torch.rand(20, 3, generator=random, dtype=torch.float64)
+    truth[torch.rand(20, 3, generator=random) < 0.3] = math.nan
+    truth[5] = math.nan
+    valid = ~truth.isnan().all(1)
+
+    moved = movement(bank, truth, valid, 4)
+    for i in range(20):
+        if not valid[i]:
+            assert (moved[i] == 0).all()
+            continue
+        near = neighbours_loop(bank, 4, valid, i)
+        for k in range(3):
+            terms = []
+            for distance, j in near:
+                difference = float(truth[j, k] - truth[i, k])
+                if not math.isnan(difference):
+                    terms.append(math.exp(-(distance**2)) * difference)
+            expected = sum(terms) / len(terms) if terms else 0.0
+            assert moved[i, k].item() == pytest.approx(expected, abs=1e-9)
+
+
+def test_labels_of_several_scores_stay_in_their_ranges_and_gaps_stay_gaps() -> None:
+    random = torch.Generator().manual_seed(1)
+    low, high = torch.tensor([-3.0, 1.0, 0.0]), torch.tensor([3.0, 5.0, 100.0])
+    truth = low + (high - low) * torch.rand(30, 3, generator=random)
+    truth[::4, 1] = math.nan
+    labels = PseudoLabels(truth, 4)
+    for epoch in range(2, 6):
+        representations = torch.randn(30, 4, 4, generator=random)
+        labels.record(torch.arange(30), representations, torch.ones(30, 3).bool())
+        labels.update(epoch)
+    assert torch.equal(labels.labels.isnan(), truth.isnan().expand(4, 30, 3))
+    known = labels.labels.nan_to_num(2.0)
+    assert (known >= low).all() and (known <= high).all()
+    assert (labels.labels[0] != truth)[~truth.isnan()].any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,14 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
+from support.planted import planted_clips
 from support.tasks import task_of
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.core import Kind
 from semanticmac.eval.evaluate import evaluate
+from semanticmac.eval.metrics.scores import find
+from semanticmac.model.output_units import units_of
 from semanticmac.run.weights import load_run
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainError, open_data
@@ -126,3 +130,54 @@ def test_class_weights_have_two_values() -> None:
         override(TrainConfig("meld"), {"class_weights": "heavy"})
     with pytest.raises(ValueError, match="class_weights=balanced needs classes"):
         balanced_weights(torch.randn(3, 1), task_of("regression"))
+
+
+@pytest.mark.parametrize("regression", ["l1", "mse", "ccc"])
+def test_several_scores_of_different_ranges_are_learned_together(
+    regression: str, planted: Callable[..., CacheLayout], small: dict[str, Any], tmp_path: Path
+) -> None:
+    layout = planted("dimensions", sizes=(160, 40, 80))
+    data = open_data(layout, "planted")
+    changes = {"modalities": "audio,vision", "epochs": 12, "regression_loss": regression}
+    config = override(TrainConfig("planted"), small | changes | {"lr_rest": 0.005})
+    info = train(config, data, tmp_path / "run", CPU)
+    assert info.valid_metric == f"validation {regression.upper()} loss"
+    assert info.model.output_units == units_of(data.task) != ()
+    result = evaluate(load_run(tmp_path / "run", CPU), layout, "test", CPU)
+    scores = result.scores
+    assert scores.main == "mean CCC" and not scores.collapsed
+    # Audio shows arousal and vision effort; valence needs the text too.
+    for name in ("arousal", "effort"):
+        value = scores[f"CCC ({name})"].value
+        assert value is not None and value > 0.6, (name, value)
+    constant = find(scores.baselines[1].metrics, "MAE (effort)").value
+    error = scores["MAE (effort)"].value
+    assert error is not None and constant is not None and error < 0.7 * constant
+
+
+def test_a_score_that_no_train_clip_has_is_refused(
+    planted: Callable[..., CacheLayout], small: dict[str, Any], tmp_path: Path
+) -> None:
+    clips = []
+    for clip in planted_clips("dimensions"):
+        assert clip.label is not None
+        clips.append(replace(clip, label=[clip.label[0], math.nan, clip.label[2]]))
+    data = open_data(planted("dimensions", clips), "planted")
+    config = override(TrainConfig("planted"), small)
+    with pytest.raises(TrainError, match="no train clip of planted has the score 'arousal'"):
+        train(config, data, tmp_path / "run", CPU)
+
+
+def test_a_constant_score_and_a_batch_of_one_are_refused_for_ccc(
+    planted: Callable[..., CacheLayout], small: dict[str, Any], tmp_path: Path
+) -> None:
+    clips = []
+    for clip in planted_clips("dimensions"):
+        assert clip.label is not None
+        clips.append(replace(clip, label=[clip.label[0], 2.0, clip.label[2]]))
+    data = open_data(planted("dimensions", clips), "planted")
+    config = override(TrainConfig("planted"), small | {"regression_loss": "ccc"})
+    with pytest.raises(TrainError, match="the score 'arousal' is the same in every train clip"):
+        train(config, data, tmp_path / "run", CPU)
+    with pytest.raises(TrainError, match="ccc compares the clips of a batch, but batch_size=1"):
+        train(replace(config, batch_size=1), data, tmp_path / "run", CPU)

@@ -17,7 +17,7 @@ from support.fusions import (
     multimodal,
     small_settings,
 )
-from support.tasks import task_of
+from support.tasks import AFFECT, task_of
 from torch import Tensor
 
 from semanticmac.core import Kind
@@ -129,6 +129,38 @@ def test_a_gradient_reaches_every_weight_in_every_kind_of_task(name, kind):
         assert weight.grad.isfinite().all(), key
         if not key.endswith(NO_EFFECT):
             assert (weight.grad != 0).any(), key
+
+
+@pytest.mark.parametrize("regression", ["l1", "ccc"])
+@pytest.mark.parametrize("name", NAMES)
+def test_several_scores_with_gaps_train_every_fusion(name, regression):
+    network = make_network(name, 3).train()
+    clips = make_clips([6] * 16, [9] * 16, [8] * 16)
+    truth = torch.randn(16, 3, dtype=torch.float64) + torch.tensor([0.0, 3.0, 50.0])
+    truth[::5, 1] = torch.nan
+    truth[3] = torch.nan
+    entry = model_entry(name)
+    config = TrainConfig("planted", regression_loss=regression)
+    objective = objective_class(entry.objective)(small_settings(name), config, AFFECT, truth)
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-4)
+    rows = torch.arange(16)
+    before = [weight.detach().clone() for weight in network.parameters()]
+    for epoch in (1, 2, 3):
+        for half in (rows[:8], rows[8:]):
+            optimizer.zero_grad()
+            output = network(clips.rows(half.tolist()))
+            losses = objective.loss(output, half, truth[half])
+            losses["total"].backward()
+            assert all(loss.isfinite() for loss in losses.values())
+            for weight in network.parameters():
+                assert weight.grad is None or weight.grad.isfinite().all()
+            optimizer.step()
+            objective.after_backward(output, half)
+        objective.end_epoch(epoch)
+    assert any((a != b).any() for a, b in zip(before, network.parameters(), strict=True))
+    labels = objective.pseudo_labels()
+    if labels is not None:  # Self-MM: only what is annotated has a label of a modality
+        assert torch.equal(labels[1:].isnan(), truth.isnan().expand(3, 16, 3))
 
 
 @pytest.mark.parametrize("name", NAMES)

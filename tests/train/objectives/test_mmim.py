@@ -9,7 +9,7 @@ import pytest
 import torch
 from support.fusions import make_features, make_fusion, small_settings
 from support.golden import golden, same
-from support.tasks import task_of
+from support.tasks import AFFECT, task_of
 from torch import Tensor
 
 from semanticmac.core import Kind
@@ -151,3 +151,17 @@ def test_resumes_with_the_same_bits():
     losses = [each.loss(output, rows, truth) for each in (objective, other)]
     for term in losses[0]:
         assert torch.equal(losses[0][term], losses[1][term])
+
+
+def test_each_of_several_scores_has_two_groups_around_its_neutral_point():
+    nan = torch.nan
+    targets = torch.tensor([[1.0, 2.0, 50.0], [-1.0, nan, 70.0], [nan, nan, nan], [0.0, 5.0, 0.0]])
+    groups = entropy_groups(targets, AFFECT)
+    assert groups.int().tolist() == [
+        [1, 0, 0, 0],
+        [0, 0, 0, 1],
+        [0, 1, 0, 0],
+        [0, 1, 0, 0],
+        [1, 0, 0, 0],
+        [0, 0, 0, 1],
+    ]

@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 from support.golden import golden, same
-from support.tasks import task_of
+from support.tasks import AFFECT, task_of
 from torch import Tensor
 
-from semanticmac.core import MODALITIES, Kind
+from semanticmac.core import MODALITIES, Kind, Task
 from semanticmac.model.baselines.self_mm import SelfMMSettings
 from semanticmac.model.features import FusionOutput
 from semanticmac.train.config import TrainConfig
@@ -194,3 +194,51 @@ def test_resumes_with_the_same_bits_and_shows_its_labels():
     shown = one.pseudo_labels()
     assert shown.shape == (4, 6, 1) and shown[0].isnan().all()
     assert torch.equal(shown[1:], one.labels)
+
+
+def test_each_of_several_scores_moves_as_it_would_alone():
+    torch.manual_seed(0)
+    sizes = torch.tensor([3.0, 2.0, 50.0], dtype=torch.float64)
+    neutral = torch.tensor([0.0, 3.0, 50.0], dtype=torch.float64)
+    truth = neutral + sizes * (2 * torch.rand(12, 3, dtype=torch.float64) - 1)
+    truth[[1, 6], 1] = torch.nan
+    settings = SelfMMSettings(**SIZES)  # type: ignore[arg-type]
+    config = TrainConfig("mosi")
+    together = SelfMMObjective(settings, config, AFFECT, truth)
+    alone = []
+    for k, dimension in enumerate(AFFECT.dimensions):
+        task = Task("regression", dimensions=(dimension,))
+        alone.append(SelfMMObjective(settings, config, task, truth[:, k : k + 1]))
+
+    for epoch in (1, 2, 3):
+        for rows in (torch.arange(6), torch.arange(6, 12)):
+            output = random_output(6, 3)
+            for objective in (together, *alone):
+                objective.after_backward(output, rows)
+        for objective in (together, *alone):
+            objective.end_epoch(epoch)
+    for k, objective in enumerate(alone):
+        torch.testing.assert_close(
+            together.labels[..., k], objective.labels[..., 0], equal_nan=True
+        )
+        moved = objective.labels[..., 0] - truth[:, k]
+        assert (moved.nan_to_num(0.0) != 0).any()
+
+
+def test_the_weight_of_a_modality_is_taken_over_the_scores_that_a_clip_has():
+    truth = torch.tensor([[1.0, torch.nan, 40.0], [-1.0, 2.0, 60.0]], dtype=torch.float64)
+    settings, config = SelfMMSettings(**SIZES), TrainConfig("mosi")  # type: ignore[arg-type]
+    objective = SelfMMObjective(settings, config, AFFECT, truth)
+    objective.labels += torch.tensor([0.2, 0.4, 0.6], dtype=torch.float64)
+    output = random_output(2, 3)
+    terms = objective.loss(output, torch.arange(2), truth)
+    expected = []
+    for i, scores in enumerate(([0, 2], [0, 1, 2])):
+        weight = torch.tensor([(0.2, 0.4, 0.6)[k] for k in scores]).double().mean().tanh()
+        errors = []
+        for k in scores:
+            label = objective.labels[0, i, k]
+            error = (output.predictions["text"][i, k] - label).abs()
+            errors.append(AFFECT.loss_weights[k] * error)
+        expected.append(weight * torch.stack(errors).mean())
+    torch.testing.assert_close(terms["text"], torch.stack(expected).mean())
