@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -31,6 +33,7 @@ from semanticmac.cache.records import FrameWidths
 from semanticmac.cache.streams import Streams
 
 if TYPE_CHECKING:
+    import datasets
     import pandas
 
     from semanticmac.cache.dialogue_dataset import DialogueDataset
@@ -193,6 +196,32 @@ class ClipDataset(Dataset[Sample]):
             vision=vision,
             audio=audio,
         )
+
+    def to_datasets(self) -> datasets.Dataset:
+        """All clips as a `datasets.Dataset` over the memory-mapped shards; nothing is copied.
+
+        Columns: clip_id, split, text, label, speaker, and the embeddings `vision` and `audio` as
+        (F, E) lists of float16, null where absent (`vision_2` for a second stream). Context clips
+        are not included. Raises ImportError where datasets is not installed.
+        """
+        try:
+            import datasets
+        except ImportError:
+            raise ImportError(
+                "to_datasets needs datasets, which is not installed: "
+                "run `pip install 'semanticmac[datasets]'`"
+            ) from None
+        keys = self._column("key")
+        columns: dict[str, Any] = {}
+        for name in ("clip_id", "split", "text"):
+            columns[name] = pa.array(self._column(name), pa.string())
+        columns["label"] = pa.array(self._column("label"), pa.list_(pa.float64()))
+        columns["speaker"] = pa.array(self._column("speaker"), pa.string())
+        columns.update(self._reader.columns(keys))
+        # Its own hash of the content would read and copy every shard.
+        content = "\n".join([self.streams.identity(), *self._column("clip_id"), *keys])
+        fingerprint = hashlib.sha256(content.encode()).hexdigest()[:16]
+        return datasets.Dataset(pa.table(columns), fingerprint=fingerprint)
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row per clip, without embeddings.

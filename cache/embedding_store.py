@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from semanticmac.cache.atomic_io import ChecksumMismatch, read_checksummed, write_text
 from semanticmac.cache.keys import Fingerprint, file_digest
@@ -17,6 +18,7 @@ from semanticmac.cache.shard_format import (
     Shard,
     ShardError,
     embedding_schema,
+    embedding_type,
     map_shard,
     read_index,
     read_pending,
@@ -230,10 +232,36 @@ class EmbeddingReader:
             self._mapped[path] = self._map(path)
         return self._mapped[path].clip(row)
 
+    def column(self, keys: Sequence[str]) -> pa.ChunkedArray:
+        """The embeddings of clips as an Arrow column over the mapped shards; nothing is copied.
+
+        Neighbouring clips of one shard are one chunk. A clip that lacks the modality is null.
+        Raises what `get` raises.
+        """
+        chunks = []
+        for path, first, count in self._runs(keys):
+            batch = self._batch(path)
+            name = "embeddings" if "embeddings" in batch.schema.names else self.fingerprint.modality
+            chunks.append(batch.column(name).slice(first, count))
+        return pa.chunked_array(chunks, embedding_type(self.fingerprint.width))
+
+    def _runs(self, keys: Sequence[str]) -> list[tuple[Path, int, int]]:
+        """Shard, first row and number of rows of each stretch of neighbouring clips."""
+        runs: list[tuple[Path, int, int]] = []
+        for key in keys:
+            path, row = self._positions[key]
+            if runs and runs[-1][0] == path and runs[-1][1] + runs[-1][2] == row:
+                runs[-1] = (path, runs[-1][1], runs[-1][2] + 1)
+            else:
+                runs.append((path, row, 1))
+        return runs
+
     def _map(self, path: Path) -> MappedShard:
+        return MappedShard(self._batch(path), self.fingerprint.modality)
+
+    def _batch(self, path: Path) -> pa.RecordBatch:
         try:
-            batch = map_shard(path, self._shards[path])
-            return MappedShard(batch, self.fingerprint.modality)
+            return map_shard(path, self._shards[path])
         except ShardError as error:
             raise CacheIncomplete(
                 f"{path}: {error}. If a repair of the cache ended just now, start again; "

@@ -5,6 +5,7 @@ faces/FINDER/                   faces of the clips, by one detector (face_store.
 embeddings/FINGERPRINT/         one stream of embeddings (shard_format.py), for all datasets
 datasets/NAME/manifest.parquet  texts, labels and splits of one dataset
 datasets/NAME/streams.json      the streams that were cached last (stream_catalogue.py)
+datasets/NAME/shared.json       the export that the dataset was imported from, if any
 datasets/NAME/failures.jsonl    clips that are not in the cache, with the reason
 digests.json                    SHA-256 of the raw files (file_hashes.py)
 removal.json                    a removal of clips that was not finished (removal.py)
@@ -68,6 +69,10 @@ class CacheLayout:
 
     def failures(self, name: str) -> Path:
         return self.dataset(name) / "failures.jsonl"
+
+    def shared(self, name: str) -> Path:
+        """Marks a dataset whose embeddings came from an export, without frames."""
+        return self.dataset(name) / "shared.json"
 
     def datasets(self) -> list[str]:
         """Names of the cached datasets, the one built last first."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import pyarrow as pa
 
 from semanticmac.cache.keys import LAST
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout
@@ -41,6 +44,18 @@ class StreamReader:
             )
         except ValueError as error:
             raise CacheIncomplete(f"{self.streams.describe()}: {error}") from None
+
+    def columns(self, keys: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+        """The embeddings of clips as Arrow columns, one for each stream; nothing is copied.
+
+        Named `vision` and `audio`; from the second stream of a modality on `vision_2` and so on.
+        """
+        columns = {}
+        for modality, readers in (("vision", self._vision), ("audio", self._audio)):
+            for number, reader in enumerate(readers, 1):
+                name = modality if number == 1 else f"{modality}_{number}"
+                columns[name] = reader.column(keys)
+        return columns
 
     def refusals(self, key: str) -> list[str]:
         """Why encoders could not encode a clip, each reason after the name of its encoder."""

@@ -68,9 +68,13 @@ class Index:
 
 def embedding_schema(width: int) -> pa.Schema:
     """One row per clip: its key, and a list with one vector of `width` numbers per frame."""
-    frames = pa.large_list(pa.list_(pa.float16(), width))
-    fields = [("key", pa.string()), (_COLUMN, frames)]
+    fields = [("key", pa.string()), (_COLUMN, embedding_type(width))]
     return pa.schema(fields, metadata={"format": str(_FORMAT)})
+
+
+def embedding_type(width: int) -> pa.DataType:
+    """The embeddings of one clip: a list with one vector of `width` numbers per frame."""
+    return pa.large_list(pa.list_(pa.float16(), width))
 
 
 def record_batch(
@@ -78,11 +82,11 @@ def record_batch(
 ) -> pa.RecordBatch:
     """Clips (F, width) float16, or None without the modality, as one Arrow record batch."""
     width = schema.field(_COLUMN).type.value_type.list_size
-    columns = [pa.array(keys, pa.string()), _to_column(clips, width)]
+    columns = [pa.array(keys, pa.string()), to_column(clips, width)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _to_column(clips: Sequence[np.ndarray | None], width: int) -> pa.Array:
+def to_column(clips: Sequence[np.ndarray | None], width: int) -> pa.Array:
     """All clips, each (F, width) float16 or None."""
     empty = np.empty((0, width), np.float16)
     arrays, offsets, absent = [empty], [0], []
@@ -120,7 +124,7 @@ class MappedShard:
     """The clips of a record batch, as read-only NumPy views into its memory."""
 
     def __init__(self, batch: pa.RecordBatch, modality: str = "") -> None:
-        """modality: the column of a shard of version 0.1."""
+        """modality: the column, where it is not that of a shard of this version."""
         name = _COLUMN if _COLUMN in batch.schema.names else modality
         self._column = _Column.from_arrow(batch.column(name))
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from semanticmac.commands.common import check_name
+from semanticmac.commands.export_features import print_restored, restore_export
 from semanticmac.commands.options import CACHE, CacheDir, NameInCache
 from semanticmac.commands.ui.screen import CLIPS_FAILED, err, out, print_notes
 from semanticmac.core import counted
@@ -15,11 +16,19 @@ from semanticmac.core import counted
 
 def import_features(
     file: Annotated[
-        Path, typer.Argument(help="MMSA feature pickle (.pkl), or .npz with a .csv beside it.")
+        Path,
+        typer.Argument(
+            help="MMSA feature pickle (.pkl), .npz with a .csv beside it, or what export-features "
+            "wrote."
+        ),
     ],
     dataset: Annotated[
-        str, typer.Option(help="The corpus of the features; it defines the labels: mosi, sims …")
-    ],
+        str | None,
+        typer.Option(
+            help="The corpus of the features; it defines the labels: mosi, sims … An export of "
+            "export-features names it itself."
+        ),
+    ] = None,
     cache: CacheDir = CACHE,
     name: NameInCache = None,
     zero_infinite: Annotated[
@@ -34,8 +43,16 @@ def import_features(
     from semanticmac.commands.ui.failures import print_failures
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.preprocess.features.import_features import import_features
+    from semanticmac.preprocess.sharing.array_files import is_npz_export
 
     check_name(name)
+    if file.is_dir() or (file.suffix == ".npz" and is_npz_export(file)):
+        print_restored(restore_export(file, cache, name))
+        return
+    if dataset is None:
+        raise typer.BadParameter(
+            f"--dataset is missing: {file} does not name its corpus; give --dataset mosi, sims …"
+        )
     layout = CacheLayout(cache)
     with Screen(err) as screen:
         report = import_features(file, dataset, layout, screen.progress, name, zero_infinite)
