@@ -24,6 +24,7 @@ from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.preprocess.encoders.requests import EncoderRequest, open_encoders
 from semanticmac.run.device import pick_device
 from semanticmac.run.folder import absent_modalities, require_raw_videos
+from semanticmac.run.hub_models import find_model
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import TrainedModel, load_run
 
@@ -142,7 +143,7 @@ def load(
     on_download: Callable[[int, int], None] | None = None,
     on_note: Callable[[str], None] = _print_to_stderr,
 ) -> Predictor:
-    """Loads a run folder or an exported folder.
+    """Loads a run folder, an exported folder, or an exported model of the hub as "user/repo".
 
     encoder: the name or the weights of an encoder of both modalities, if it cannot be opened as the
     run folder says. encoders: opened encoders instead, vision before audio.
@@ -153,15 +154,16 @@ def load(
     are not those that the model was trained on.
     """
     torch_device = pick_device(device)
-    trained = load_run(Path(folder), torch_device)
+    name, folder = Path(folder).absolute().name, find_model(folder)
+    trained = load_run(folder, torch_device)
     streams = trained.info.streams
-    require_raw_videos(Path(folder), trained.info)
+    require_raw_videos(folder, trained.info)
     if not encoders:
         asked = encoder_requests(streams, None if encoder is None else str(encoder))
         encoders = open_encoders(asked, device, on_download, on_note)
     require_same(encoders, streams)
-    trust = read_trust(Path(folder), trained.info)
-    return Predictor(trained, encoders, torch_device, trust, Path(folder).absolute().name)
+    trust = read_trust(folder, trained.info)
+    return Predictor(trained, encoders, torch_device, trust, name)
 
 
 def encoder_requests(

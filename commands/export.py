@@ -16,8 +16,14 @@ def export(
         typer.Argument(metavar="[RUN] DIR", help="Run folder (or --run), and the folder to make."),
     ],
     run: Annotated[Path | None, typer.Option("--run", help="Run folder.")] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="For the card: mit, cc-by-nc-4.0 …")
+    ] = None,
 ) -> None:
-    """Write a folder with weights, settings, preprocessing and a card, for `predict --run DIR`."""
+    """Write a folder with weights, settings, preprocessing and a card, for `predict --run DIR`.
+
+    `push` uploads it to the model hub.
+    """
     from semanticmac.run.export import export_run
 
     *runs, folder = [*folders] if run is None else [run, *folders]
@@ -25,5 +31,5 @@ def export(
         raise typer.BadParameter(
             "expected one run and the folder to make: semanticmac export RUN DIR"
         )
-    for path in export_run(runs[0], folder):
+    for path in export_run(runs[0], folder, licence):
         echo(out, str(path))

@@ -142,6 +142,7 @@ def predict(
         require_raw_videos,
         require_weights,
     )
+    from semanticmac.run.hub_models import find_model
 
     set_resume_hint("run the same command again", state="No prediction was written")
     request = TimelineRequest(
@@ -149,7 +150,7 @@ def predict(
     )
     require_program()
     require_encoders(requests(encoder, vision or (), audio or ()))
-    folder = run or newest_run(runs)
+    folder = newest_run(runs) if run is None else find_model(run)
     info = RunInfo.read(folder)
     absent = absent_modalities(info, without_modalities(without))
     require_weights(folder)

@@ -53,9 +53,10 @@ def serve(
 
     Recordings stay on this machine. A stopped server goes on with its queue at the next start.
     """
+    from semanticmac.run.hub_models import find_model
     from semanticmac.serve.settings import ServeSettings
 
-    named = [(folder.name or str(folder), folder) for folder in run or ()]
+    named = [(folder.name or str(folder), find_model(folder)) for folder in run or ()]
     settings = ServeSettings(
         data=data,
         runs=tuple(named),

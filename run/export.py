@@ -11,6 +11,8 @@ from semanticmac.cache.atomic_io import atomic_write, write_text
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.streams import Streams
 from semanticmac.core import SCORE, Dimension, counted
+from semanticmac.run.card_head import card_head
+from semanticmac.run.checksums import write_checksums
 from semanticmac.run.folder import RunError, RunInfo, check_files, require_weights
 from semanticmac.run.metric import Metric, digits_of, format_number
 from semanticmac.run.notes import stream_notes
@@ -28,11 +30,12 @@ _MARKDOWN = str.maketrans(
 COPIED = ("config.toml", "model.safetensors")
 
 
-def export_run(run: Path, folder: Path) -> list[Path]:
-    """Writes a folder that `load` and `predict --run` read; returns its files.
+def export_run(run: Path, folder: Path, licence: str | None = None) -> list[Path]:
+    """Writes a folder that `load` and `predict --run` read and `push` uploads; returns its files.
 
-    run.json is written last: a folder with it is complete. Raises RunError where the run has no
-    weights, and where `folder` is not empty.
+    licence: its short name for the model hub, such as "mit". SHA256SUMS is written last: a folder
+    with it is complete. Raises RunError where the run has no weights, and where `folder` is not
+    empty.
     """
     info = RunInfo.read(run)
     require_weights(run)
@@ -48,8 +51,9 @@ def export_run(run: Path, folder: Path) -> list[Path]:
     if (run / "trust.safetensors").exists():
         shutil.copyfile(run / "trust.safetensors", folder / "trust.safetensors")
     write_text(folder / "preprocessing.json", preprocessing_json(info.streams))
-    write_text(folder / "README.md", card(run, info))
+    write_text(folder / "README.md", card(run, info, licence))
     replace(info, streams=without_specs(info.streams)).write(folder)
+    write_checksums(folder)
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
@@ -68,13 +72,14 @@ def preprocessing_json(streams: Streams) -> str:
     return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
 
 
-def card(run: Path, info: RunInfo) -> str:
-    """The model card in Markdown: use, preprocessing, scores and limits."""
+def card(run: Path, info: RunInfo, licence: str | None = None) -> str:
+    """The model card in Markdown: a head for the hub, use, preprocessing, scores and limits."""
     corpus = markdown_text(info.corpus)
     output = f"{info.task.kind}: {markdown_text(', '.join(info.task.classes))}"
     if info.task.kind == "regression":
         output = ", ".join(_score_line(dimension) for dimension in info.task.dimensions)
     lines = [
+        *card_head(info, read_scores(run, "test"), licence),
         f"# SemanticMAC, {corpus}",
         "",
         f"Affect from human-spoken videos: {', '.join(info.model.modalities)} → {output}.",
@@ -115,6 +120,7 @@ def card(run: Path, info: RunInfo) -> str:
         "`model.safetensors` weights · `run.json` model and task · `config.toml` training · "
         "`language/` tokenizer and",
         "configuration of the language model · `preprocessing.json` how a clip becomes embeddings",
+        "· `SHA256SUMS` checksums of all files",
         "",
     ]
     return "\n".join(lines)

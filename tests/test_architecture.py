@@ -19,7 +19,7 @@ ARROWS = {
     "hub": set(),
     "cache": {"core"},
     "model": {"core", "hub"},
-    "run": {"core", "cache", "model"},
+    "run": {"core", "hub", "cache", "model"},
     "preprocess": {"core", "hub", "cache"},
     "eval": {"core", "cache", "model", "run"},
     "train": {"core", "cache", "model", "run", "eval"},

@@ -1,0 +1,31 @@
+"""The command push: an exported model to the model hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semanticmac.commands.ui.screen import echo, out
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `export` made.")],
+    repository: Annotated[
+        str, typer.Argument(metavar="USER/NAME", help="Repository of the hub; made if needed.")
+    ],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
+    message: Annotated[
+        str, typer.Option(help="Message of the commit.")
+    ] = "Upload a model by semanticmac",
+) -> None:
+    """Upload an exported model to the model hub, for `load("USER/NAME")`.
+
+    It sends the files of the folder and nothing else. `hf auth login` or HF_TOKEN says who you are.
+    """
+    from semanticmac.run.hub_models import push_model
+
+    echo(out, push_model(folder, repository, private=private, message=message))

@@ -1,0 +1,122 @@
+"""Exported models on the model hub: load("user/repo") and `push`.
+
+Only data is downloaded: weights as safetensors, settings as JSON and TOML. No file of a repository
+is ever run, and every file must have the checksum that the export wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from semanticmac.hub import is_offline, offline_reason
+from semanticmac.run.checksums import SUMS, check_checksums
+from semanticmac.run.folder import RunError, RunInfo
+
+# Everything that an exported model consists of; other files of a repository are not downloaded.
+PATTERNS = [
+    "README.md",
+    SUMS,
+    "config.toml",
+    "language/*.json",
+    "language/*.model",
+    "language/*.txt",
+    "model.safetensors",
+    "preprocessing.json",
+    "run.json",
+    "trust.safetensors",
+]
+_REPOSITORY = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w./-]+))?", re.ASCII)
+
+
+def find_model(name: str | Path) -> Path:
+    """The folder of a run or exported model: a path, else `user/repo` or `user/repo@revision`.
+
+    Raises RunError where the hub has no such model or cannot be asked.
+    """
+    path = Path(name)
+    match = _REPOSITORY.fullmatch(str(name))
+    if path.exists() or match is None:
+        return path
+    # "runs/mosi-001" looks like a repository too: a folder that exists beside it tells.
+    if path.parent.is_dir():
+        return path
+    return download_model(match[1], match[2])
+
+
+def download_model(repository: str, revision: str | None = None) -> Path:
+    """Downloads an exported model, or finds it in the hub's own cache. Its files are checked."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    offline = is_offline()
+    try:
+        folder = Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                allow_patterns=PATTERNS,
+                local_files_only=offline,
+                library_name="semanticmac",
+            )
+        )
+    except LocalEntryNotFoundError:
+        reason = offline_reason() or "the hub does not answer"
+        raise RunError(
+            f"the model {repository!r} is not on this machine, and {reason}. Load it once with a "
+            "network, or give the folder of a run or an exported model"
+        ) from None
+    except (HfHubHTTPError, OSError) as error:
+        raise RunError(
+            f"the model {repository!r} cannot be downloaded: {_first_line(error)}"
+        ) from None
+    if not (folder / "run.json").exists():
+        raise RunError(
+            f"{repository} holds no model of this program: it has no run.json, as "
+            "`semanticmac export` writes it"
+        )
+    check_checksums(folder)
+    if any(stream.spec for stream in RunInfo.read(folder).streams.all):
+        raise RunError(
+            f"{repository} names folders of the machine where it was trained, so it was not made "
+            "by `semanticmac export`: it is not loaded"
+        )
+    return folder
+
+
+def push_model(folder: Path, repository: str, *, private: bool, message: str) -> str:
+    """Uploads an exported model and returns its address.
+
+    The repository is created if it does not exist. Raises RunError for a folder that is not as it
+    was exported, and where the hub refuses it.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    match = _REPOSITORY.fullmatch(repository)
+    if match is None or match[2]:
+        raise RunError(f"{repository!r} is no name of a repository: expected USER/NAME")
+    check_checksums(folder)
+    if is_offline():
+        raise RunError(f"{folder} cannot be pushed: {offline_reason()}")
+    api = HfApi(library_name="semanticmac")
+    try:
+        api.create_repo(repository, private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repository,
+            folder_path=folder,
+            allow_patterns=PATTERNS,
+            delete_patterns=["language/*"],
+            commit_message=message,
+        )
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise RunError(
+            f"{folder} was not pushed to {repository}: {_first_line(error)}. `hf auth login` or "
+            "the variable HF_TOKEN says who you are"
+        ) from None
+    return str(commit.repo_url)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
