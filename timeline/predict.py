@@ -218,11 +218,21 @@ def _moment(
         utterance.end_s,
         utterance.text if has_text else None,
         utterance.speaker or None,
-        tuple(SpokenWord(word.text, word.start_s, word.end_s) for word in utterance.words),
+        _words_within(utterance),
         None if isinstance(result, Failure) else result,
         None if embedded.frame is None else thumbnail(embedded.frame),
         (result.reason,) if isinstance(result, Failure) else result.notes,
     )
+
+
+def _words_within(utterance: Utterance) -> tuple[SpokenWord, ...]:
+    """The words with their times, cut to those of the utterance: estimated ones may lie outside."""
+    words: list[SpokenWord] = []
+    for word in utterance.words:
+        start_s = min(max(word.start_s, utterance.start_s), utterance.end_s)
+        end_s = min(max(word.end_s, start_s), utterance.end_s)
+        words.append(SpokenWord(word.text, start_s, end_s))
+    return tuple(words)
 
 
 def thumbnail(frame: np.ndarray) -> bytes:

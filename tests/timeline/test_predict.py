@@ -68,7 +68,7 @@ def test_a_text_without_times_is_spread_over_the_speech(talk, predictor) -> None
     assert " ".join(word.text for word in words) == transcript.text
     for moment in timeline.moments:
         for word in moment.words:
-            assert moment.start_s - 0.5 <= word.start_s < word.end_s <= moment.end_s + 0.5
+            assert moment.start_s <= word.start_s < word.end_s <= moment.end_s
 
 
 @pytest.mark.parametrize("sound", [True, False], ids=["a tone", "no audio"])
