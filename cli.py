@@ -44,6 +44,7 @@ from semanticmac.commands.ui.screen import (
     print_stopped,
     resume_hint,
     set_resume_hint,
+    use_plain,
 )
 from semanticmac.commands.verify import verify
 
@@ -84,6 +85,9 @@ app.command()(serve)
 @app.callback(invoke_without_command=True)
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Show progress as lines, for a log; anywhere.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True)
     ] = False,
@@ -96,10 +100,15 @@ def options(
 
 
 def main() -> NoReturn:
-    """Runs the program. An error is one message; `--debug` anywhere shows its traceback."""
+    """Runs the program. An error is one message; `--debug` anywhere shows its traceback.
+
+    `--plain` anywhere makes progress plain lines.
+    """
     set_resume_hint()
     debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    use_plain("--plain" in sys.argv)
+    switches = ("--debug", "--plain")
+    arguments = [argument for argument in sys.argv[1:] if argument not in switches]
     # A subcommand of `cache` would hide its argument DATASET, hence a command of its own.
     if arguments[:2] == ["cache", "import"]:
         arguments[:2] = ["import-features"]

@@ -1,4 +1,4 @@
-"""Progress of long work: Rich bars on a terminal, plain lines in a file or pipe."""
+"""Progress of long work: Rich bars on a terminal, plain lines elsewhere and with --plain."""
 
 from __future__ import annotations
 
@@ -23,10 +23,37 @@ from rich.progress import (
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from semanticmac.commands.ui.screen import echo
+from semanticmac.commands.ui.screen import echo, is_plain
 
 # Time between two plain lines of a stage.
 _PLAIN_EVERY_S = float(os.environ.get("SEMANTICMAC_PROGRESS_S", "5"))
+
+
+# The length of a stage is estimated from so many items and seconds, and said if it is so long.
+ESTIMATE_ITEMS = 3
+ESTIMATE_AFTER_S = 10.0
+ESTIMATE_LONGER_S = 60.0
+
+
+class _Stage:
+    """How far one stage is, and how fast it was since it began or was resumed."""
+
+    def __init__(self, first: int, now: float) -> None:
+        self.first = self.done = first
+        self.started = self.printed = now
+        self.estimated = False
+
+    def per_s(self) -> float | None:
+        """Items per second; None until it can be measured."""
+        elapsed_s = time.monotonic() - self.started
+        if elapsed_s <= 0.05 or self.done <= self.first:
+            return None
+        return (self.done - self.first) / elapsed_s
+
+    def left_s(self, total: int) -> float | None:
+        """The seconds that the rest will take; None until it can be measured."""
+        per_s = self.per_s()
+        return None if per_s is None else (total - self.done) / per_s
 
 
 class _Rate(ProgressColumn):
@@ -54,6 +81,17 @@ def rate(per_s: float) -> str:
     return f"{each_s:.{digits}f} s each"
 
 
+def duration(seconds: float) -> str:
+    """Seconds in words that are exact enough for an estimate: 45 s, 12 min, 1 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
 class Screen:
     """Shows the progress of several stages, one below the other.
 
@@ -66,12 +104,10 @@ class Screen:
         self._live: Live | None = None
         self._above: RenderableType | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._done: dict[str, int] = {}
-        self._started: dict[str, float] = {}
-        self._printed: dict[str, float] = {}
+        self._stages: dict[str, _Stage] = {}
 
     def __enter__(self) -> Screen:
-        if self.console.is_terminal:
+        if not is_plain(self.console):
             columns = (
                 SpinnerColumn(),
                 TextColumn("{task.description}"),
@@ -117,14 +153,15 @@ class Screen:
 
         A smaller `done` than before starts the stage anew.
         """
-        if done < self._done.get(stage, 0):
-            self._started.pop(stage, None)
-            self._printed.pop(stage, None)
-            if self._bars is not None:
-                self._bars.reset(self._tasks[stage])
-        self._done[stage] = done
+        known = self._stages.get(stage)
+        if known is not None and done < known.done and self._bars is not None:
+            self._bars.reset(self._tasks[stage])
+        if known is None or done < known.done:
+            known = self._stages[stage] = _Stage(done, time.monotonic())
+        known.done = done
+        self._estimate(stage, known, total)
         if self._bars is None:
-            self._plain(stage, done, total, failed)
+            self._plain(stage, known, total, failed)
             return
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total, failed=0)
@@ -143,18 +180,30 @@ class Screen:
         bars = self._bars.get_renderable()
         return bars if self._above is None else Group(self._above, bars)
 
-    def _plain(self, stage: str, done: int, total: int, failed: int) -> None:
-        now = time.monotonic()
-        started = self._started.setdefault(stage, now)
-        if done < total and now - self._printed.setdefault(stage, now) < _PLAIN_EVERY_S:
+    def _estimate(self, stage: str, known: _Stage, total: int) -> None:
+        """Says once how long a stage will take, if it is long and enough of it is measured."""
+        measured = known.done - known.first
+        left_s = known.left_s(total)
+        if known.estimated or left_s is None or measured < ESTIMATE_ITEMS:
             return
-        self._printed[stage] = now
-        elapsed = now - started
-        speed = f", {rate(done / elapsed)}" if elapsed > 0.05 and done else ""
-        left = f", {(total - done) * elapsed / done:.0f} s left" if 0 < done < total else ""
+        if time.monotonic() - known.started < ESTIMATE_AFTER_S:
+            return
+        known.estimated = True
+        if left_s >= ESTIMATE_LONGER_S:
+            share = measured / max(total - known.first, 1)
+            self.line(f"{stage}: about {duration(left_s)} left, measured on the first {share:.0%}")
+
+    def _plain(self, stage: str, known: _Stage, total: int, failed: int) -> None:
+        now = time.monotonic()
+        if known.done < total and now - known.printed < _PLAIN_EVERY_S:
+            return
+        known.printed = now
+        per_s, left_s = known.per_s(), known.left_s(total)
+        speed = f", {rate(per_s)}" if per_s else ""
+        left = f", {duration(left_s)} left" if left_s and known.done < total else ""
         failures = f", {failed} failed" if failed else ""
         self.console.print(
-            f"{stage}: {done}/{total}{speed}{left}{failures}",
+            f"{stage}: {known.done}/{total}{speed}{left}{failures}",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -66,6 +66,20 @@ def print_uncropped(console: Console, view: RenderableType) -> None:
     console.print(view, crop=False)
 
 
+_plain = False
+
+
+def use_plain(plain: bool) -> None:
+    """Sets whether progress is plain lines on a terminal too, as for a log."""
+    global _plain
+    _plain = plain
+
+
+def is_plain(console: Console) -> bool:
+    """Whether progress is plain lines: by the user's wish, or because there is no terminal."""
+    return _plain or not console.is_terminal
+
+
 SAME_COMMAND = "run the same command again to go on"
 KEPT = "What is done is kept"
 _resume_hint, _state = SAME_COMMAND, KEPT

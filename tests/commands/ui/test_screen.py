@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from semanticmac.commands.ui.progress import Screen, rate
-from semanticmac.commands.ui.screen import echo
+from semanticmac.commands.ui.progress import Screen, duration, rate
+from semanticmac.commands.ui.screen import echo, use_plain
 
 PATH = "runs/a-folder-with-a-name/that-is-long/seed-1"
 COMMAND = f"`semanticmac train --resume {PATH}`"
@@ -64,3 +64,55 @@ def test_above_the_bars_a_message_is_whole_and_the_bars_stay_within_the_terminal
 )
 def test_slow_things_say_how_long_each_takes(per_s: float, words: str) -> None:
     assert rate(per_s) == words
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("semanticmac.commands.ui.progress.time.monotonic", self.read)
+
+    def read(self) -> float:
+        return self.now
+
+
+def progress_lines(clock: Clock, terminal: bool, first: int = 0) -> str:
+    """Twenty clips of ten seconds each, of a hundred."""
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=80, color_system=None)
+    with Screen(console) as screen:
+        for done in range(first, first + 20):
+            screen.progress("encoding", done, 100, 0)
+            clock.now += 10
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_length_of_long_work_is_said_once(monkeypatch, terminal: bool) -> None:
+    text = progress_lines(Clock(monkeypatch), terminal)
+    assert text.count("measured on the first") == 1
+    assert "encoding: about 16 min left, measured on the first 3%" in text
+
+
+def test_a_resumed_stage_is_measured_on_its_own_part(monkeypatch) -> None:
+    text = progress_lines(Clock(monkeypatch), terminal=False, first=60)
+    assert "about 6 min left, measured on the first 8%" in text
+    assert "encoding: 61/100, 10 s each, 6 min left" in text
+
+
+def test_plain_progress_on_a_terminal(monkeypatch) -> None:
+    use_plain(True)
+    try:
+        text = progress_lines(Clock(monkeypatch), terminal=True)
+    finally:
+        use_plain(False)
+    assert "encoding: 3/100" in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(5, "5 s"), (89, "89 s"), (725, "12 min"), (3600, "1 h"), (4800, "1 h 20 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
