@@ -27,7 +27,7 @@ from semanticmac.commands.leaderboard import leaderboard
 from semanticmac.commands.options import SettingsCommand
 from semanticmac.commands.predict import predict
 from semanticmac.commands.probe import probe
-from semanticmac.commands.push import push
+from semanticmac.commands.push_model import push_model
 from semanticmac.commands.report import report
 from semanticmac.commands.runs import runs
 from semanticmac.commands.segment import segment
@@ -72,7 +72,7 @@ app.command("eval")(eval_)
 app.command()(analyze)
 app.command()(report)
 app.command()(export)
-app.command()(push)
+app.command()(push_model)
 app.command(cls=SettingsCommand)(ablate)
 app.command(cls=SettingsCommand)(sweep)
 app.command(cls=SettingsCommand)(leaderboard)

@@ -22,7 +22,7 @@ def export(
 ) -> None:
     """Write a folder with weights, settings, preprocessing and a card, for `predict --run DIR`.
 
-    `push` uploads it to the model hub.
+    `push-model` uploads it to the model hub.
     """
     from semanticmac.run.export import export_run
 

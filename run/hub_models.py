@@ -1,4 +1,4 @@
-"""Exported models on the model hub: load("user/repo") and `push`.
+"""Exported models on the model hub: load("user/repo") and `push-model`.
 
 Only data is downloaded: weights as safetensors, settings as JSON and TOML. No file of a repository
 is ever run, and every file must have the checksum that the export wrote.

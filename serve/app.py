@@ -22,7 +22,7 @@ from semanticmac.eval.timeline import Timeline
 from semanticmac.serve.catalogue import Catalogue, Model
 from semanticmac.serve.describe import BODY, RESPONSES, api_page
 from semanticmac.serve.guard import Guard, client_address, wants_page
-from semanticmac.serve.jobs import ENDED, Job, JobStore, display_name, known_suffix
+from semanticmac.serve.jobs import ENDED, PLAYABLE, Job, JobStore, display_name, known_suffix
 from semanticmac.serve.limits import RateLimit
 from semanticmac.serve.login import add_login
 from semanticmac.serve.pages import error_page, index_page, job_page, timeline_response
@@ -32,13 +32,8 @@ from semanticmac.serve.uploads import Upload, UploadError, receive_upload
 
 STATIC = Path(__file__).parent / "static"
 PING_S = 15.0
-# How a browser may play an upload; anything else is only downloaded.
-PLAYABLE = {
-    ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm",
-    ".ogv": "video/ogg", ".mp3": "audio/mpeg", ".wav": "audio/wav", ".m4a": "audio/mp4",
-    ".aac": "audio/aac", ".ogg": "audio/ogg", ".oga": "audio/ogg", ".opus": "audio/ogg",
-    ".flac": "audio/flac", ".weba": "audio/webm",
-}  # fmt: skip
+# Nothing in an upload is ever run.
+SANDBOX = {"content-security-policy": "default-src 'none'; sandbox"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +98,13 @@ class Server:
             job.reason,
             deleted_at,
         )
+
+    def player(self, job: Job) -> tuple[Path, str] | None:
+        """The file that a browser can play and its type: the recording, or a small copy of it."""
+        if job.suffix in PLAYABLE:
+            return self.store.media(job), PLAYABLE[job.suffix]
+        copy = self.store.copy(job)
+        return (copy, PLAYABLE[copy.suffix]) if copy.exists() else None
 
     async def accept(self, request: Request) -> Job:
         """Takes an upload into the queue. Raises UploadError."""
@@ -228,8 +230,7 @@ def _add_pages(app: FastAPI, server: Server) -> None:
         if job.state != "done":
             return job_page(job, asdict(server.status(job)))
         _, timeline = server.finished(job_id)
-        playable = job.suffix in PLAYABLE
-        return timeline_response(job, timeline, playable)
+        return timeline_response(job, timeline, has_player=server.player(job) is not None)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
@@ -297,13 +298,20 @@ def _add_api(app: FastAPI, server: Server) -> None:
     @app.get("/jobs/{job_id}/media", summary="The recording itself", tags=["jobs"])
     async def media(job_id: str) -> FileResponse:
         job = server.job(job_id)
-        # The name of the client's file is not in the answer, and nothing in it is ever run.
-        headers = {"content-security-policy": "default-src 'none'; sandbox"}
+        # The name of the client's file is not in the answer.
+        headers = dict(SANDBOX)
         kind = PLAYABLE.get(job.suffix)
         if kind is None:
             headers["content-disposition"] = "attachment"
         path = server.store.media(job)
         return FileResponse(path, media_type=kind or "application/octet-stream", headers=headers)
+
+    @app.get("/jobs/{job_id}/player", include_in_schema=False)
+    async def player(job_id: str) -> FileResponse:
+        playable = server.player(server.job(job_id))
+        if playable is None:
+            raise HTTPException(404, "no browser can play this recording")
+        return FileResponse(playable[0], media_type=playable[1], headers=SANDBOX)
 
     @app.delete("/jobs/{job_id}", status_code=204, summary="Delete a job", tags=["jobs"])
     async def delete(job_id: str) -> Response:

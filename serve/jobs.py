@@ -3,6 +3,7 @@
 DATA/jobs/ID/job.json       the record, written completely or not at all
 DATA/jobs/ID/media.SUFFIX   the recording
 DATA/jobs/ID/timeline.json  the result
+DATA/jobs/ID/copy.mp4       a small copy, if no browser can play the recording
 DATA/uploads/ID             an upload that has not ended; it is removed at the next start
 """
 
@@ -28,6 +29,13 @@ State = Literal["waiting", "running", "done", "failed"]
 ENDED = ("done", "failed")
 _ID = re.compile(r"[0-9a-f]{32}")
 _NAME_CHARACTERS = 120
+# How a browser may play an upload: of any other a small copy is made.
+PLAYABLE = {
+    ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm",
+    ".ogv": "video/ogg", ".mp3": "audio/mpeg", ".wav": "audio/wav", ".m4a": "audio/mp4",
+    ".aac": "audio/aac", ".ogg": "audio/ogg", ".oga": "audio/ogg", ".opus": "audio/ogg",
+    ".flac": "audio/flac", ".weba": "audio/webm",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,10 @@ class JobStore:
 
     def media(self, job: Job) -> Path:
         return self._folder / job.id / f"media{job.suffix}"
+
+    def copy(self, job: Job) -> Path:
+        """The small copy for a browser that cannot play the recording."""
+        return self._folder / job.id / "copy.mp4"
 
     def timeline(self, job: Job) -> Path:
         return self._folder / job.id / "timeline.json"

@@ -66,9 +66,9 @@ def job_page(job: Job, status: dict[str, Any]) -> Response:
     return render("job.html", title=job.name, job=job, status=status)
 
 
-def timeline_response(job: Job, timeline: Timeline, playable: bool) -> Response:
+def timeline_response(job: Job, timeline: Timeline, *, has_player: bool) -> Response:
     """The time line of a job, under a bar with downloads and a button that deletes the job."""
-    page = timeline_page(timeline, f"/jobs/{job.id}/media" if playable else None)
+    page = timeline_page(timeline, f"/jobs/{job.id}/player" if has_player else None)
     policy = page.policy.replace("form-action 'none'", "form-action 'self'")
     response = render("view.html", page=replace(page, policy=policy), job=job)
     response.headers["content-security-policy"] = f"{policy}; frame-ancestors 'none'"

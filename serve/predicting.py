@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.core import ProgressFn
 from semanticmac.eval.timeline import Timeline
 from semanticmac.inference import Predictor, encoder_requests, load
+from semanticmac.preprocess.clip import DecodeError
 from semanticmac.preprocess.decoding.decode import check_file
 from semanticmac.preprocess.decoding.ffmpeg_probe import probe
 from semanticmac.preprocess.decoding.length import media_lengths
+from semanticmac.preprocess.decoding.small_copy import small_copy
 from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.preprocess.encoders.requests import EncoderRequest, open_encoders
 from semanticmac.preprocess.speech.recognition import Recogniser, WhisperRecogniser
@@ -69,10 +72,14 @@ def predict_recording(
     name: str,
     text: str | None,
     without: Sequence[str],
+    copy: Path | None,
     max_seconds: float,
     progress: ProgressFn,
 ) -> Timeline:
-    """The time line of a recording. Raises RecordingRefused."""
+    """The time line of a recording. Raises RecordingRefused.
+
+    copy: where to write a small copy that any browser plays; None: it plays the recording itself.
+    """
     progress("reading the recording", 0, 1, 0)
     seconds = _length_s(media)
     if seconds is not None and seconds > max_seconds:
@@ -106,7 +113,21 @@ def predict_recording(
         remarks.append("the transcript was not used: no speech was heard that it could belong to")
     if all(moment.prediction is None for moment in timeline.moments):
         raise RecordingRefused(timeline.moments[0].remarks[0])
+    if copy is not None:
+        progress("making a copy for the player", 0, 1, 0)
+        remarks += _write_copy(media, copy, timeline.seconds)
     return replace(timeline, video=name, remarks=tuple(remarks))
+
+
+def _write_copy(media: Path, copy: Path, seconds: float) -> list[str]:
+    """Writes the small copy; returns why there is none."""
+    try:
+        data = small_copy(media, seconds)
+    except DecodeError as error:
+        return [f"the recording cannot be played here: {error}"]
+    with atomic_write(copy) as partial:
+        partial.write_bytes(data)
+    return []
 
 
 def _length_s(media: Path) -> float | None:

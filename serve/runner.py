@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from semanticmac.serve.catalogue import Catalogue
-from semanticmac.serve.jobs import Job, JobStore
+from semanticmac.serve.jobs import PLAYABLE, Job, JobStore
 from semanticmac.serve.model_process import ModelProcess, ProcessLost
 from semanticmac.serve.settings import ServeSettings
 
@@ -128,6 +128,7 @@ class Runner:
             "run": folder,
             "media": str(self._store.media(job).absolute()),
             "timeline": str(self._store.timeline(job).absolute()),
+            "copy": None if job.suffix in PLAYABLE else str(self._store.copy(job).absolute()),
             "name": job.name,
             "text": job.text,
             "without": list(job.without),

@@ -72,6 +72,7 @@ def _predict(
             name=order["name"],
             text=order["text"],
             without=order["without"],
+            copy=None if order["copy"] is None else Path(order["copy"]),
             max_seconds=options["max_seconds"],
             progress=reporter.progress,
         )

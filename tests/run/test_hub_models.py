@@ -65,7 +65,7 @@ def stored(hub: FakeHub, folder: Path, name: str = "user/model") -> None:
 
 
 def test_a_pushed_model_is_loaded_by_its_name(hub, exported, tmp_path):
-    push = ("-m", "semanticmac.cli", "push", exported, "user/model", "--private")
+    push = ("-m", "semanticmac.cli", "push-model", exported, "user/model", "--private")
     answer = run_python(hub.url, tmp_path, *push)
     assert f"{hub.url}/user/model" in answer, answer
     assert hub.private["user/model"]
@@ -86,7 +86,9 @@ def test_without_a_network_the_reason_is_said(exported, tmp_path):
     answer = run_python(nowhere, tmp_path, "-c", LOAD, "user/other")
     assert "refused the model 'user/other' is not on this machine" in answer
     assert "127.0.0.1 cannot be reached" in answer
-    answer = run_python(nowhere, tmp_path, "-m", "semanticmac.cli", "push", exported, "user/model")
+    answer = run_python(
+        nowhere, tmp_path, "-m", "semanticmac.cli", "push-model", exported, "user/model"
+    )
     assert "cannot be pushed: 127.0.0.1 cannot be reached" in answer
     with pytest.raises(RunError, match="HF_HUB_OFFLINE forbids a download"):
         find_model("user/never-loaded")

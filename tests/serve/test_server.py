@@ -62,6 +62,18 @@ def test_a_clip_is_predicted_as_by_the_program(server, small_run, clip):
     assert not (server.data / "jobs" / job["id"]).exists()
 
 
+def test_a_browser_gets_a_copy_of_what_it_cannot_play(server, film, tmp_path):
+    codecs = ("-c:v", "mpeg1video", "-c:a", "mp2")
+    job = server.send(film(tmp_path / "old.mpg", 2.0, extra=codecs))
+    assert server.wait(job["id"])["state"] == "done"
+    status, headers, body = server.ask("GET", f"/jobs/{job['id']}/player")
+    assert status == 200 and headers["content-type"] == "video/mp4" and body[4:8] == b"ftyp"
+    headers = server.ask("GET", f"/jobs/{job['id']}/media")[1]
+    assert headers["content-disposition"] == "attachment"
+    page = server.ask("GET", f"/view/{job['id']}", headers={"accept": "text/html"})[2]
+    assert f'src="/jobs/{job["id"]}/player"'.encode() in page
+
+
 def test_events_follow_a_job_to_its_end(server, clip):
     kind = {"content-type": "video/mp4"}
     body = server.ask("POST", "/predict?name=bare.mp4&text=hi", clip.read_bytes(), kind)[2]

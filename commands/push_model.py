@@ -1,4 +1,4 @@
-"""The command push: an exported model to the model hub."""
+"""The command push-model: an exported model to the model hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from semanticmac.commands.ui.screen import echo, out
 
 
-def push(
+def push_model(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `export` made.")],
     repository: Annotated[
         str, typer.Argument(metavar="USER/NAME", help="Repository of the hub; made if needed.")
@@ -26,6 +26,6 @@ def push(
 
     It sends the files of the folder and nothing else. `hf auth login` or HF_TOKEN says who you are.
     """
-    from semanticmac.run.hub_models import push_model
+    from semanticmac.run import hub_models
 
-    echo(out, push_model(folder, repository, private=private, message=message))
+    echo(out, hub_models.push_model(folder, repository, private=private, message=message))
