@@ -49,7 +49,7 @@ def datasets_show(
 @app.command("check")
 def datasets_check(
     name: Annotated[
-        str, typer.Argument(help="mosi, mosei, sims, iemocap, meld, urfunny, mustard, folder …")
+        str, typer.Argument(help="mosi, mosei, sims, iemocap, meld, ravdess, folder …")
     ],
     root: Annotated[
         Path | None, typer.Option(help="Folder of its download. Default: data/NAME.")

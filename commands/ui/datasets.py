@@ -12,6 +12,7 @@ from rich.text import Text
 
 from semanticmac.commands.ui.screen import Message
 from semanticmac.core import SPLITS
+from semanticmac.preprocess.corpora.cards import UNSEEN
 
 if TYPE_CHECKING:
     from semanticmac.preprocess.corpora.cards import CorpusCard, Counts
@@ -28,6 +29,8 @@ def corpora_table(cards: Iterable[CorpusCard]) -> Table:
         if card.paper and not card.official:
             counts += " *"
         about = Text(f"{card.task}\n{card.source}\n")
+        if card.unseen:
+            about.append("not seen on a real copy\n", style="yellow")
         about.append(f"{card.terms}\n{card.folder}\n", style="dim")
         table.add_row(Text(card.name, style="bold").append(f"\n{counts}", style="not bold"), about)
     table.caption = "* counts of the paper; the corpus has no official ones"
@@ -46,6 +49,7 @@ def corpus_table(card: CorpusCard) -> Table:
         "official counts": f"{slashes(card.official)} (train / valid / test)",
         "in the paper": slashes(card.paper),
         "remark": card.remark,
+        "note": UNSEEN if card.unseen else "",
         "get it": card.source,
         "terms": card.terms,
         "put it into": f"data/{card.name}, or use --root DIR",

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, check_clips, is_there, leads_out
-from semanticmac.preprocess.corpora.cards import CARDS
+from semanticmac.preprocess.corpora.cards import CARDS, UNSEEN
 from semanticmac.preprocess.corpora.notes import preview
 from semanticmac.preprocess.corpora.options import OFFICIAL, Options, apply_options
 
@@ -28,15 +28,21 @@ __all__ = [
 # Corpus → module and function. A module is imported when its corpus is read, so that an error in
 # one of them affects one corpus.
 READERS: Mapping[str, tuple[str, str]] = {
+    "cherma": ("cherma", "read"),
+    "cremad": ("cremad", "read"),
     "demo": ("demo", "read"),
+    "emotiontalk": ("emotiontalk", "read"),
     "folder": ("folder", "read"),
     "iemocap": ("iemocap", "read"),
     "iemocap-dimensions": ("iemocap", "read_dimensions"),
+    "m3ed": ("m3ed", "read"),
     "meld": ("meld", "read"),
+    "mer2023": ("mer2023", "read"),
     "mosei": ("mosei", "read"),
     "mosei-emotion": ("mosei", "read_emotion"),
     "mosi": ("mosi", "read"),
     "mustard": ("mustard", "read"),
+    "ravdess": ("ravdess", "read"),
     "sims": ("sims", "read"),
     "simsv2": ("sims", "read_v2"),
     "urfunny": ("urfunny", "read"),
@@ -99,7 +105,10 @@ def read_lists(name: str, root: Path, options: Options) -> Corpus:
     corpus = apply_options(read(root, options), options)
     check_clips(corpus.clips, name)
     clips = [_with_link_problem(clip, root) for clip in corpus.clips]
-    return replace(corpus, clips=tuple(clips))
+    notes = corpus.notes
+    if name in CARDS and CARDS[name].unseen:
+        notes = (f"{name}: {UNSEEN}", *notes)
+    return replace(corpus, clips=tuple(clips), notes=notes)
 
 
 def _with_link_problem(clip: Clip, root: Path) -> Clip:

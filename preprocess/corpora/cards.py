@@ -23,6 +23,7 @@ class CorpusCard:
     terms: str
     folder: str  # expected content of the corpus folder, in one line
     remark: str = ""  # for example why the counts differ
+    unseen: bool = False  # the reader was written from public descriptions alone
 
     def official_counts(self) -> Mapping[str, int]:
         """The official counts by split; empty if there are none."""
@@ -37,6 +38,10 @@ def _by_split(counts: Counts | None) -> Mapping[str, int]:
     return {} if counts is None else dict(zip(SPLITS, counts, strict=True))
 
 
+UNSEEN = (
+    "this layout was read from public descriptions and was not seen on a real copy: check the "
+    "counts and labels, and report what differs"
+)
 _COMMON = "label.csv, Raw/<video_id>/<clip_id>.mp4"
 _MOSEI = (
     "Transcript/Segmented/Combined, Videos/Segmented/Combined or Videos/Full/Combined, "
@@ -171,6 +176,82 @@ CARDS: Mapping[str, CorpusCard] = {
             "context_final",
             remark="five official folds of 552 / 138; valid is a seeded tenth of the 552, because "
             "the folds have no valid part",
+        ),
+        CorpusCard(
+            "m3ed",
+            "M3ED",
+            "seven emotions (one for each utterance), Chinese, in dialogues",
+            official=(17427, 2821, 4201),
+            paper=None,
+            source="github.com/AIM3-RUC/RUCM3ED, on request",
+            terms=_READ_TERMS,
+            folder="annotation.json, splitInfo/movie_list_{train,val,test}.txt, "
+            "modality_speech/<speaker>_<utterance>.wav or video of the same name",
+            remark="the clips are audio where no video is there; a few audio files are empty",
+            unseen=True,
+        ),
+        CorpusCard(
+            "cherma",
+            "CHERMA",
+            "seven emotions (one for each clip), Chinese, "
+            "also with labels for text, audio and vision alone",
+            official=None,
+            paper=None,
+            source="github.com/sunjunaimer/LFMIM names the authors and the features",
+            terms=_READ_TERMS,
+            folder="{train,dev,test}.json, video/<split>/<file>",
+            unseen=True,
+        ),
+        CorpusCard(
+            "emotiontalk",
+            "EmotionTalk",
+            "seven emotions (one for each utterance), Chinese, in dialogues, "
+            "also with labels for text, audio and vision alone",
+            official=None,
+            paper=None,
+            source="huggingface.co/datasets/BAAI/Emotiontalk",
+            terms="CC BY-NC-SA 4.0",
+            folder="{Multimodal,Text,Audio,Video}/json/<recording>/<id>.json, Multimodal/mp4, "
+            "Audio/wav",
+            remark="test is the recordings G00003 and G00015; valid is a seeded tenth of the rest",
+            unseen=True,
+        ),
+        CorpusCard(
+            "mer2023",
+            "MER2023",
+            "six emotions (one for each clip), Chinese",
+            official=None,
+            paper=None,
+            source="huggingface.co/datasets/MERChallenge/MER2023, on request",
+            terms="an agreement for academic research; the data may not be passed on",
+            folder="train-label.csv (name, discrete), train/<name>.avi or .mp4, test1-label.csv, "
+            "test1, transcription.csv",
+            remark="test is test1; the clips of test2 and test3 have no split",
+            unseen=True,
+        ),
+        CorpusCard(
+            "cremad",
+            "CREMA-D",
+            "six acted emotions (one for each clip), English, twelve sentences, 91 actors",
+            official=None,
+            paper=None,
+            source="github.com/CheyneyComputerScience/CREMA-D",
+            terms="Open Database License",
+            folder="VideoFlash/<actor>_<sentence>_<emotion>_<level>.flv, AudioWAV/….wav",
+            remark="7442 clips; no official split: speakers are divided",
+            unseen=True,
+        ),
+        CorpusCard(
+            "ravdess",
+            "RAVDESS, speech",
+            "eight acted emotions (one for each clip), English, two sentences, 24 actors",
+            official=None,
+            paper=None,
+            source="zenodo.org/record/1188976",
+            terms="CC BY-NC-SA 4.0",
+            folder="Actor_01/01-01-…-01.mp4 … Actor_24, or 03-01-….wav without video",
+            remark="1440 speech recordings, songs are left out; no official split: speakers are "
+            "divided. The audio files were seen on a real copy, the video files were not",
         ),
     )
 }

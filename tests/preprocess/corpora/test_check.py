@@ -14,6 +14,8 @@ PAGE_OF = {
     "mosei-emotion": "mosei",
     "simsv2": "sims",
     "iemocap-dimensions": "iemocap",
+    **dict.fromkeys(("m3ed", "cherma", "emotiontalk", "mer2023"), "more"),
+    **dict.fromkeys(("cremad", "ravdess"), "more"),
 }  # one page a family
 ROWS = "v0,1,a,0.2,train\nv0,2,,-1,test\nv1,1,c,0.4,valid\n"
 SIMS = {"label.csv": "video_id,clip_id,text,label,mode\n" + ROWS}

@@ -1,0 +1,34 @@
+"""EmotionTalk: one JSON file for each utterance and modality; test by recording."""
+
+import json
+
+import pytest
+
+from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.corpora import read_corpus
+
+
+def test_labels_of_every_modality_and_the_test_recordings(write):
+    files: dict[str, str | bytes] = {}
+    for number in (1, 2, 3):
+        for turn in (1, 2):
+            stem = f"G0000{number}/G0000{number}_01/G0000{number}_01_01_00{turn}"
+            content = {"emotion_result": "surprised", "speaker_id": f"s{turn}", "content": "好"}
+            files[f"Multimodal/json/{stem}.json"] = json.dumps(content)
+            files[f"Text/json/{stem}.json"] = json.dumps(content | {"emotion_result": "angry"})
+            files[f"Audio/wav/{stem}.wav"] = b""
+    files["Multimodal/mp4/G00001/G00001_01/G00001_01_01_001.mp4"] = b""
+    corpus = read_corpus("emotiontalk", write(files))
+    first = corpus.clips[0]
+    assert first.labels == {"multimodal": "surprise", "text": "angry"} and first.text == "好"
+    assert first.video.suffix == ".mp4" and corpus.clips[1].video.suffix == ".wav"
+    assert (first.dialogue, first.position, first.speaker) == ("G00001_01", 0, "s1")
+    splits = {clip.dialogue: clip.split for clip in corpus.clips}
+    assert splits["G00003_01"] == "test"
+    assert sorted([splits["G00001_01"], splits["G00002_01"]]) == ["train", "valid"]
+    assert any("no list was published" in note for note in corpus.notes)
+
+
+def test_a_folder_without_label_files_is_refused(write):
+    with pytest.raises(CorpusError, match=r"holds no label file; expected <recording>/<id>.json"):
+        read_corpus("emotiontalk", write({"a.txt": ""}))

@@ -1,0 +1,40 @@
+"""RAVDESS: one clip for each recording, with video where it is there; songs are left out."""
+
+from collections import Counter
+
+import pytest
+
+from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.corpora import read_corpus
+
+
+def test_one_clip_for_each_recording(write):
+    names = (
+        "Actor_01/01-01-03-02-01-01-01.mp4",
+        "Actor_01/02-01-03-02-01-01-01.mp4",  # the same without audio
+        "Actor_01/03-01-03-02-01-01-01.wav",  # the same without video
+        "Actor_02/03-01-08-01-02-02-02.wav",
+        "Actor_02/03-02-08-01-02-02-02.wav",  # a song
+        "Actor_02/notes.wav",
+    )
+    clips = read_corpus("ravdess", write(dict.fromkeys(names, b""))).clips
+    assert [clip.clip_id for clip in clips] == ["01-01-03-02-01-01-01", "03-01-08-01-02-02-02"]
+    assert [clip.labels["multimodal"] for clip in clips] == ["happy", "surprise"]
+    assert [clip.text for clip in clips] == [
+        "Kids are talking by the door.",
+        "Dogs are sitting by the door.",
+    ]
+    assert [clip.speaker for clip in clips] == ["01", "02"]
+
+
+def test_a_folder_of_other_names_is_refused(write):
+    with pytest.raises(CorpusError, match="holds no speech file named as"):
+        read_corpus("ravdess", write({"Actor_01/03-02-08-01-02-02-02.wav": b""}))
+
+
+def test_the_real_files(shared):
+    corpus = read_corpus("ravdess", shared("ravdess"))
+    assert len(corpus.clips) == 96
+    assert set(Counter(clip.labels["multimodal"] for clip in corpus.clips).values()) == {12}
+    assert Counter(clip.split for clip in corpus.clips) == {"train": 64, "valid": 16, "test": 16}
+    assert any("18 speakers have none" in note for note in corpus.notes)
