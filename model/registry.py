@@ -40,7 +40,14 @@ BUILT_IN: dict[str, str] = {
     "mfn": "semanticmac.model.baselines.mfn:MODEL",
     "graph-mfn": "semanticmac.model.baselines.graph_mfn:MODEL",
     "lnln": "semanticmac.model.baselines.lnln:MODEL",
+}
+# Models that read whole dialogues, likewise.
+DIALOGUE_MODELS: dict[str, str] = {
     "bc-lstm": "semanticmac.model.dialogue.bc_lstm:MODEL",
+    "dialogue-rnn": "semanticmac.model.dialogue.dialogue_rnn:MODEL",
+    "dialogue-gcn": "semanticmac.model.dialogue.dialogue_gcn:MODEL",
+    "cogmen": "semanticmac.model.dialogue.cogmen:MODEL",
+    "sdt": "semanticmac.model.dialogue.sdt:MODEL",
 }
 
 

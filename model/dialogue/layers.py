@@ -63,3 +63,12 @@ def softmax_over(scores: Tensor, allowed: Tensor) -> Tensor:
     lowest = torch.finfo(scores.dtype).min
     weights = scores.masked_fill(~allowed, lowest).softmax(-1)
     return weights.masked_fill(~allowed, 0.0)
+
+
+def reversed_steps(values: Tensor, mask: Tensor) -> Tensor:
+    """values (R, N, …), mask (R, N), real ones first: the real steps of each row in reverse."""
+    position = torch.arange(mask.shape[1], device=mask.device)[None]
+    last = mask.sum(1, keepdim=True) - 1
+    index = torch.where(mask, last - position, position)  # (R, N)
+    index = index.reshape(*index.shape, *[1] * (values.dim() - 2))
+    return values.gather(1, index.expand_as(values))

@@ -20,6 +20,7 @@ OBJECTIVES = {
     "self-mm": "semanticmac.train.objectives.self_mm:SelfMMObjective",
     "mmim": "semanticmac.train.objectives.mmim:MMIMObjective",
     "lnln": "semanticmac.train.objectives.lnln:LNLNObjective",
+    "sdt": "semanticmac.train.objectives.sdt:SdtObjective",
 }
 
 
