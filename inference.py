@@ -91,6 +91,8 @@ class Predictor:
         if reads_text and not clip.text.strip():
             notes.append(NO_TRANSCRIPT)
         notes += text_notes(self.trained, [clip.text], absent)
+        if self.trained.info.model.reads_dialogues:
+            notes.append(ALONE)
         if prediction.unusual:
             notes.append(UNUSUAL.format(" and ".join(prediction.unusual)))
         return replace(prediction, notes=tuple(notes))
@@ -113,6 +115,7 @@ class Predictor:
 
 
 UNUSUAL = "{}: unlike the train clips, so the prediction may mean nothing"
+ALONE = "the model reads dialogues, and this clip is predicted as a dialogue of one utterance"
 NO_TRANSCRIPT = "there is no transcript: the text is absent"
 
 

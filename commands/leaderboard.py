@@ -79,6 +79,7 @@ def leaderboard(
         return
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.manifest import Manifest
+    from semanticmac.cache.windows import longest_dialogue
     from semanticmac.commands.common import cached_dataset, changed_settings, missing_requests
     from semanticmac.train.experiments.leaderboard.entrants import entrants, leaderboard_models
     from semanticmac.train.experiments.seed_list import parse_seeds
@@ -87,8 +88,10 @@ def leaderboard(
     seed_list = tuple(parse_seeds(seeds, 1))
     layout = CacheLayout(cache)
     name = cached_dataset(layout, dataset)
-    corpus = Manifest.read(layout.manifest(name)).corpus
-    asked = leaderboard_models()
+    manifest = Manifest.read(layout.manifest(name))
+    corpus = manifest.corpus
+    has_dialogues = longest_dialogue(manifest.rows) > 1
+    asked = leaderboard_models(dialogues=has_dialogues)
     if models is not None:
         asked = [model.strip() for model in models.split(",") if model.strip()]
         if not asked:

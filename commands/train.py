@@ -147,6 +147,7 @@ def _train_one(
     from semanticmac.commands.ui.epochs import EpochLines
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.run.device import pick_device
+    from semanticmac.run.dialogues import context_notes
     from semanticmac.run.folder import is_finished
     from semanticmac.run.metric import format_validation
     from semanticmac.train.callbacks import Callbacks
@@ -192,6 +193,7 @@ def _train_one(
     set_resume_hint()
     score = format_validation(info.valid_metric, info.valid_score)
     echo(err, f"best epoch {info.best_epoch}: {info.valid_metric} {score}")
+    print_notes(context_notes(info.model))
     if distributed.is_main:
         report = head_report(folder, settings, data, torch_device)
         for line in report.scores():

@@ -22,6 +22,7 @@ from semanticmac.eval.report.score_tables import scores_json
 from semanticmac.model.build import Network
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.language.unknown import UNKNOWN_SHARE, count_unknown
+from semanticmac.run.dialogues import context_notes
 from semanticmac.run.folder import absent_modalities
 from semanticmac.run.notes import cut_text_notes, stream_notes, unfinished_notes
 from semanticmac.run.predictions import Predictions
@@ -99,6 +100,7 @@ def evaluate(
         intervals,
         notes=(
             *stream_notes(trained.info.streams),
+            *context_notes(trained.info.model),
             *data.notes,
             *text_notes(trained, [row.text for row in data.rows(split)], absent),
             *unfinished_notes(trained.finished, trained.info.best_epoch),

@@ -95,7 +95,7 @@ def register(entry: ModelEntry) -> ModelEntry:
     A script or notebook calls it for a model of its own. Raises ValueError for the name of a model
     of this package.
     """
-    if entry.name == SEMANTICMAC or entry.name in BUILT_IN:
+    if entry.name == SEMANTICMAC or entry.name in (*BUILT_IN, *DIALOGUE_MODELS):
         raise ValueError(f"the name {entry.name} is taken by a model of semanticmac")
     _registered[entry.name] = entry
     return entry
@@ -104,15 +104,16 @@ def register(entry: ModelEntry) -> ModelEntry:
 def model_names() -> list[str]:
     """The names of all models: those of this package first, SemanticMAC last of them."""
     own = [point.name for point in entry_points(group=GROUP)]
-    return list(dict.fromkeys([*BUILT_IN, SEMANTICMAC, *own, *_registered]))
+    return list(dict.fromkeys([*BUILT_IN, *DIALOGUE_MODELS, SEMANTICMAC, *own, *_registered]))
 
 
 def model_entry(name: str) -> ModelEntry:
     """The model of this name, except SemanticMAC itself. Raises UnknownModel."""
     if name in _registered:
         return _registered[name]
-    if name in BUILT_IN:
-        return _loaded(EntryPoint(name, BUILT_IN[name], GROUP))
+    of_package = BUILT_IN | DIALOGUE_MODELS
+    if name in of_package:
+        return _loaded(EntryPoint(name, of_package[name], GROUP))
     for point in entry_points(group=GROUP, name=name):
         return _loaded(point)
     raise UnknownModel(unknown_model(name, model_names()))

@@ -142,6 +142,11 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
         )
     if data.task.kind == "regression":
         _require_scores(config, data)
+    if config.compile and config.model.reads_dialogues:
+        raise TrainError(
+            f"compile=true: the model {config.model.name} reads dialogues, whose lengths differ in "
+            "each batch. Use compile=false"
+        )
     modalities = tuple(name for name in config.model.modalities if name in data.modalities)
     if not modalities:
         available = " and ".join(data.modalities) or "nothing at all"

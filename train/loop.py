@@ -27,6 +27,7 @@ from semanticmac.train.callbacks import SILENT, Callbacks
 from semanticmac.train.checkpoint import Checkpointer, CheckpointMetadata
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, resolve, with_dialogue
+from semanticmac.train.dialogue_notes import dialogue_notes
 from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
 from semanticmac.train.input_report import InputReport, report_inputs
 from semanticmac.train.interrupts import deferred_sigint
@@ -166,7 +167,11 @@ def _open_session(
     language = open_language(config.model, run, resumed=saved is not None)
     splits = {"train": data.train, "valid": data.valid}
     report = report_inputs(config.model, language.tokenize, splits)
-    for note in [*language.notes(config.model), *report.notes(config.model)]:
+    for note in [
+        *language.notes(config.model),
+        *report.notes(config.model),
+        *dialogue_notes(data, config.model),
+    ]:
         callbacks.on_note(note)
 
     is_main, on_gpu = distributed.is_main, device.type == "cuda"

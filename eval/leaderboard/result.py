@@ -82,6 +82,7 @@ class ModelRow:
     rank: int | None = None
     against: Against | None = None
     quotes: tuple[Quote, ...] = ()
+    context: str = ""  # other utterances of the dialogue that it reads; empty: none
     notes: tuple[str, ...] = ()
     # scores against the rate of missing data, one entry for each protocol
     missing: tuple[MissingSummary, ...] = ()

@@ -19,6 +19,11 @@ from semanticmac.run.metric import Metric, digits_of
 SPLIT = "test"
 LEVEL = 0.05  # a corrected p below it has a star
 _MEBI = 1024**2
+CONTEXT = Column("context")
+CONTEXT_NOTE = (
+    "context: the other utterances of the dialogue that a model reads; most published figures of "
+    "models of dialogues read the utterances after the target too"
+)
 
 
 def score_table(board: Leaderboard, metrics: Sequence[Metric] | None = None) -> ResultsTable:
@@ -30,6 +35,7 @@ def score_table(board: Leaderboard, metrics: Sequence[Metric] | None = None) -> 
     headers = [metric.name for metric in shown]
     columns = (
         Column("rank"),
+        *([CONTEXT] if reads_context(board) else []),
         *narrow_columns(headers),
         Column(f"{board.main} − best", f"{board.main}\n− best"),
         Column("p (Holm)", "p\n(Holm)"),
@@ -50,6 +56,11 @@ def score_table(board: Leaderboard, metrics: Sequence[Metric] | None = None) -> 
     )
 
 
+def reads_context(board: Leaderboard) -> bool:
+    """Whether a model of the table reads other utterances of the dialogue."""
+    return any(row.context for row in board.rows)
+
+
 def headline_metrics(board: Leaderboard, limit: int) -> list[Metric]:
     """The main metric, then others of the whole split, at most `limit` of them."""
     chosen = [board.metric(board.main)]
@@ -61,6 +72,8 @@ def headline_metrics(board: Leaderboard, limit: int) -> list[Metric]:
 
 def _score_row(board: Leaderboard, row: ModelRow, metrics: Sequence[Metric]) -> Row:
     cells: list[Cell | None] = [None if row.rank is None else text_cell(row.rank)]
+    if reads_context(board):
+        cells.append(None if row.kind == "constant" else text_cell(row.context or "none"))
     for metric in metrics:
         values = row.values(metric.name)
         if not values:
@@ -168,6 +181,8 @@ def reading_notes(board: Leaderboard) -> tuple[str, ...]:
         "best row, means over seeds, corrected after Holm; * below 0.05"
     )
     notes.append("the variation between seeds is in ±, not in p")
+    if reads_context(board):
+        notes.append(CONTEXT_NOTE)
     return (*notes, *board.notes)
 
 

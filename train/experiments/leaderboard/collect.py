@@ -21,6 +21,7 @@ from semanticmac.eval.missing.curve import read_curve
 from semanticmac.eval.missing.summary import MissingSummary, summarise
 from semanticmac.eval.report.paper import quoted_clips
 from semanticmac.run.device import device_name
+from semanticmac.run.dialogues import context_words
 from semanticmac.run.folder import FAILURE
 from semanticmac.run.metric import Metric, mean_and_std
 from semanticmac.run.notes import stream_notes
@@ -121,6 +122,7 @@ def _measured(entrant: Entrant, tuned: Tuned, request: Request) -> _Measured:
         cost=_cost(scored),
         quotes=quotes_of(entrant.model, request.data_of(entrant).manifest.corpus),
         notes=(*notes, *lacking),
+        context="" if entrant.model == SVM else context_words(entrant.config.model),
         missing=missing,
     )
     return _Measured(row, tuple(scored))

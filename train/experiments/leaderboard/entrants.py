@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from semanticmac.model.registry import SEMANTICMAC, model_entry, model_names, unknown_model
+from semanticmac.model.registry import (
+    DIALOGUE_MODELS,
+    SEMANTICMAC,
+    model_entry,
+    model_names,
+    unknown_model,
+)
 from semanticmac.train.config import ConfigError, TrainConfig, names, override, parse_settings
 from semanticmac.train.config_io import TUNED, settings_for
 from semanticmac.train.experiments.search_space import Space, read_space
@@ -17,6 +23,9 @@ SVM_SUMMARY = "SVM (rbf) over the means of all frames and the state of the text"
 SVM_REFERENCE = "Castro et al., Towards Multimodal Sarcasm Detection, ACL 2019"
 SVM_NOTES = ("language model frozen; no epochs; each seed is the same",)
 SEMANTICMAC_TUNED = f"{SEMANTICMAC}-{TUNED}"
+# Behind the name of a model that reads clips: it reads the clips before the target too.
+CONTEXT = "+context"
+CONTEXT_SUMMARY = "{}; reads {} clips before the target (setting=conversation)"
 TUNED_SUMMARY = "SemanticMAC with --preset tuned: a mixture of the heads that the text leads"
 SEMANTICMAC_SUMMARY = "SemanticMAC: affective perceiver, SGFI, pseudo labels, contrast"
 SEMANTICMAC_REFERENCE = "Jiang et al., Robust Multimodal Sentiment Analysis, arXiv 2408.07694"
@@ -26,7 +35,7 @@ SEMANTICMAC_REFERENCE = "Jiang et al., Robust Multimodal Sentiment Analysis, arX
 class Entrant:
     """One model on one choice of streams."""
 
-    model: str  # its name, SVM, or SEMANTICMAC_TUNED
+    model: str  # its name, SVM, or SEMANTICMAC_TUNED; a name with CONTEXT
     streams: str  # as given, `vision=NAME,audio=NAME`; empty: the cache as it is
     config: TrainConfig  # of SemanticMAC for the SVM, which reads the shared settings alone
     space: Space  # empty: nothing is drawn
@@ -42,6 +51,10 @@ class Entrant:
 
     def about(self) -> tuple[str, str, tuple[str, ...]]:
         """Summary, reference and notes."""
+        if self.model.endswith(CONTEXT):
+            summary, reference, notes = replace(self, model=_model_of(self.model)).about()
+            clips = self.config.model.context_clips
+            return CONTEXT_SUMMARY.format(summary, clips), reference, notes
         if self.model == SVM:
             return SVM_SUMMARY, SVM_REFERENCE, SVM_NOTES
         if self.model == SEMANTICMAC:
@@ -52,13 +65,31 @@ class Entrant:
         return entry.summary, entry.reference, entry.notes
 
 
-def leaderboard_models() -> list[str]:
-    """All models in the order of the table: the text alone first."""
-    return [*model_names(), SEMANTICMAC_TUNED, SVM]
+def leaderboard_models(*, dialogues: bool = False) -> list[str]:
+    """All models in the order of the table: the text alone first.
+
+    dialogues: also those that read dialogues, and the text and SemanticMAC with the clips before.
+    """
+    names = []
+    for name in model_names():
+        if dialogues or name not in DIALOGUE_MODELS:
+            names.append(name)
+        if dialogues and name in ("text", SEMANTICMAC):
+            names.append(name + CONTEXT)
+    return [*names, SEMANTICMAC_TUNED, SVM]
+
+
+def _is_known(name: str) -> bool:
+    known = leaderboard_models(dialogues=True)
+    if not name.endswith(CONTEXT):
+        return name in known
+    base = name.removesuffix(CONTEXT)
+    return base in known and base != SVM and base not in DIALOGUE_MODELS
 
 
 def _model_of(name: str) -> str:
     """The model whose settings a name of the leaderboard has."""
+    name = name.removesuffix(CONTEXT)
     return SEMANTICMAC if name in (SVM, SEMANTICMAC_TUNED) else name
 
 
@@ -74,9 +105,9 @@ def entrants(
 
     Raises ConfigError for an unknown model, and for a setting that is not one of all models.
     """
-    known = leaderboard_models()
     for name in models:
-        if name not in known:
+        if not _is_known(name):
+            known = leaderboard_models(dialogues=True)
             raise ConfigError(f"--models: {unknown_model(name, known)}")
     for key in changes:
         for name in models:
@@ -98,8 +129,10 @@ def entrants(
 def _entrant(
     dataset: str, corpus: str, name: str, streams: str, fixed: Mapping[str, Any], trials: int
 ) -> Entrant:
-    preset = TUNED if name == SEMANTICMAC_TUNED else None
+    preset = TUNED if name.removesuffix(CONTEXT) == SEMANTICMAC_TUNED else None
     config = settings_for(dataset, corpus, {}, preset, None, _model_of(name))
+    if name.endswith(CONTEXT):
+        config = override(config, {"setting": "conversation"})
     config = override(config, fixed)
     space: Space = {}
     if trials and name != SVM:
