@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -117,12 +117,12 @@ class Result:
     torch: str  # version
 
 
-def measure(text: str, worth: Worth, row: str, seed: int, data: Path, folder: Path) -> Result:
+def measure(text: str, worth: str, row: str, seed: int, data: Path, folder: Path) -> Result:
     """Trains one row on one planted corpus."""
     layout = CacheLayout(folder / f"{text}-{worth}-{seed}")
     if not layout.manifest(NAME).exists():
         task, clips = TEXTS[text](seed, data)
-        write_corpus(layout, NAME, task, clips, worth, seed)
+        write_corpus(layout, NAME, task, clips, cast(Worth, worth), seed)
     config = override(TrainConfig(NAME), SMALL | {"epochs": EPOCHS[text], "seed": seed} | ROWS[row])
     with frozen_states():
         return _result(text, worth, row, config, layout)
@@ -173,19 +173,24 @@ def scores(trained: TrainedModel, layout: CacheLayout, split: str) -> dict[str, 
     return head_scores(trained.info.task, predictions, "l1")
 
 
-def plan(texts: list[str]) -> Iterator[tuple[str, Worth, str, int]]:
-    """All runs on planted corpora, (text, worth, row, seed), the most important ones first."""
+def plan(texts: list[str], with_demo: bool) -> Iterator[tuple[str, str, str, int]]:
+    """All runs, (text, worth, row, seed), the most important ones first."""
     real = [text for text in texts if text != "sentiment"]
     few, more = FIRST_SEEDS, LATER_SEEDS
     yield from _comparison(["sentiment"], ("noise", "weak"), (*few, *more))
     yield from _comparison(real, ("noise", "weak"), few)
     yield from _comparison(["sentiment"], ("honest", "shortcut"), few)
+    yield from _single_changes("honest", ["kernel of median width"], few)
     yield from _single_changes("noise", [*CHANGES], few)
+    if with_demo:
+        for seed in few:
+            yield DEMO, DEMO, "tuned", seed
+            yield DEMO, DEMO, "paper", seed
     yield from _comparison(real, ("shortcut",), few)
-    yield from _single_changes("honest", [*CHANGES], few)
-    yield from _single_changes("noise", [*WITHOUT], few)
     yield from _comparison(["sentiment"], ("honest", "shortcut"), more)
     yield from _comparison(real, ("noise", "weak"), more)
+    yield from _single_changes("honest", [*CHANGES], few)
+    yield from _single_changes("noise", [*WITHOUT], few)
     yield from _single_changes("weak", [*CHANGES], few)
     yield from _single_changes("noise", [*OTHER_CHANGES], few)
     yield from _comparison(real, ("shortcut",), more)
@@ -194,7 +199,7 @@ def plan(texts: list[str]) -> Iterator[tuple[str, Worth, str, int]]:
 
 def _comparison(
     texts: list[str], worths: tuple[Worth, ...], seeds: tuple[int, ...]
-) -> Iterator[tuple[str, Worth, str, int]]:
+) -> Iterator[tuple[str, str, str, int]]:
     for text in texts:
         for seed in seeds:
             # Texts and labels do not depend on the worth of the other modalities.
@@ -206,7 +211,7 @@ def _comparison(
 
 def _single_changes(
     worth: Worth, rows: list[str], seeds: tuple[int, ...]
-) -> Iterator[tuple[str, Worth, str, int]]:
+) -> Iterator[tuple[str, str, str, int]]:
     for seed in seeds:
         for row in rows:
             yield "sentiment", worth, row, seed
@@ -229,18 +234,15 @@ def read_results(path: Path) -> list[Result]:
 def run_plan(data: Path | None, demo: Path | None, folder: Path, results: Path) -> None:
     """Trains what the file of results lacks, and adds each run to it."""
     done = {(r.text, r.worth, r.row, r.seed) for r in read_results(results)}
-    if demo is not None:
-        for seed in FIRST_SEEDS:
-            for row in ("paper", "tuned"):
-                if (DEMO, DEMO, row, seed) not in done:
-                    _add(measure_demo(row, seed, demo), results)
-
     texts = ["sentiment"] if data is None else list(TEXTS)
-    for text, worth, row, seed in plan(texts):
+    for text, worth, row, seed in plan(texts, demo is not None):
         if (text, worth, row, seed) in done:
             continue
         done.add((text, worth, row, seed))
-        _add(measure(text, worth, row, seed, data or folder, folder), results)
+        if demo is not None and text == DEMO:
+            _add(measure_demo(row, seed, demo), results)
+        else:
+            _add(measure(text, worth, row, seed, data or folder, folder), results)
 
 
 def _add(result: Result, results: Path) -> None:
