@@ -18,9 +18,6 @@ def push_model(
     private: Annotated[
         bool, typer.Option("--private", help="Make a new repository private.")
     ] = False,
-    message: Annotated[
-        str, typer.Option(help="Message of the commit.")
-    ] = "Upload a model by semanticmac",
 ) -> None:
     """Upload an exported model to the model hub, for `load("USER/NAME")`.
 
@@ -28,4 +25,4 @@ def push_model(
     """
     from semanticmac.run import hub_models
 
-    echo(out, hub_models.push_model(folder, repository, private=private, message=message))
+    echo(out, hub_models.push_model(folder, repository, private=private))

@@ -20,6 +20,9 @@ def report(
     to: Annotated[
         Path | None, typer.Option(help="File to write. Default: RUN/report-SPLIT.html.")
     ] = None,
+    video: Annotated[
+        str, typer.Option(help="Players of the clips with the largest errors: link, or none.")
+    ] = "link",
     device: Device = "auto",
 ) -> None:
     """Write one HTML page on a run: summary, scores, analyses, largest errors, settings.
@@ -30,6 +33,8 @@ def report(
     from semanticmac.commands.common import given_once, require_run
     from semanticmac.run.folder import newest_run
 
+    if video not in ("link", "none"):
+        raise typer.BadParameter(f"--video {video}: expected link or none")
     folder = given_once(folder, run, "--run") or newest_run(runs)
     layout = CacheLayout(cache)
     require_run(folder, layout)
@@ -46,7 +51,7 @@ def report(
     path = to or folder / f"report-{split}.html"
     require_writable(path)
     with Screen(err) as screen:
-        page = build(data, folder, split, screen.progress)
+        page = build(data, folder, split, screen.progress, path if video == "link" else None)
         write(page, path)
     print_notes([f"{name} is left out: {reason}" for name, reason in page.left_out])
     echo(out, f"written to {path}")

@@ -31,7 +31,7 @@ COPIED = ("config.toml", "model.safetensors")
 
 
 def export_run(run: Path, folder: Path, licence: str | None = None) -> list[Path]:
-    """Writes a folder that `load` and `predict --run` read and `push-model` uploads; returns its files.
+    """Writes a folder for `load`, `predict --run` and `push-model`; returns its files.
 
     licence: its short name for the model hub, such as "mit". SHA256SUMS is written last: a folder
     with it is complete. Raises RunError where the run has no weights, and where `folder` is not

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from semanticmac.hub import is_offline, offline_reason
+from semanticmac.hub import is_offline, offline_reason, open_hub, require_repository
 from semanticmac.run.checksums import SUMS, check_checksums
 from semanticmac.run.folder import RunError, RunInfo
 
@@ -84,37 +84,15 @@ def download_model(repository: str, revision: str | None = None) -> Path:
     return folder
 
 
-def push_model(folder: Path, repository: str, *, private: bool, message: str) -> str:
+def push_model(folder: Path, repository: str, *, private: bool) -> str:
     """Uploads an exported model and returns its address.
 
     The repository is created if it does not exist. Raises RunError for a folder that is not as it
-    was exported, and where the hub refuses it.
+    was exported, and HubError where the hub refuses it.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
-    match = _REPOSITORY.fullmatch(repository)
-    if match is None or match[2]:
-        raise RunError(f"{repository!r} is no name of a repository: expected USER/NAME")
+    require_repository(repository)
     check_checksums(folder)
-    if is_offline():
-        raise RunError(f"{folder} cannot be pushed: {offline_reason()}")
-    api = HfApi(library_name="semanticmac")
-    try:
-        api.create_repo(repository, private=private, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repository,
-            folder_path=folder,
-            allow_patterns=PATTERNS,
-            delete_patterns=["language/*"],
-            commit_message=message,
-        )
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise RunError(
-            f"{folder} was not pushed to {repository}: {_first_line(error)}. `hf auth login` or "
-            "the variable HF_TOKEN says who you are"
-        ) from None
-    return str(commit.repo_url)
+    return open_hub().upload(folder, repository, "model", private)
 
 
 def _first_line(error: BaseException) -> str:

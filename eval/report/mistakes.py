@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,7 @@ from semanticmac.eval.calibration import log_losses
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.report.formatting import plain, prediction_text
+from semanticmac.eval.report.recordings import Recording, recordings
 from semanticmac.run.predictions import Predictions, rows_by_clip_id
 
 MOST = 8  # clips
@@ -34,11 +36,23 @@ class Mistake:
     predicted: str
     sub_tasks: tuple[tuple[str, str], ...]  # (sub-task, its prediction)
     frames: tuple[str, ...]  # data URIs
+    frame_times: tuple[str, ...]  # of the frames, for a person
+    recording: Recording | None  # None: it gets no player
     wave: str  # points of an SVG polygon in a box of 240 × 40; empty where there is no audio
 
+    @property
+    def timed_frames(self) -> list[tuple[str, str]]:
+        """The frames with their times."""
+        return list(zip(self.frames, self.frame_times, strict=True))
 
-def mistakes(data: EvalData, result: Evaluation, rows: Sequence[Row]) -> tuple[Mistake, ...]:
-    """The clips whose prediction is furthest from the truth, the worst first."""
+
+def mistakes(
+    data: EvalData, result: Evaluation, rows: Sequence[Row], page: Path | None = None
+) -> tuple[Mistake, ...]:
+    """The clips whose prediction is furthest from the truth, the worst first.
+
+    page: where the report is written; None: it gets no players.
+    """
     task, predictions = data.trained.info.task, result.predictions
     losses = clip_losses(task, predictions.truth, predictions.multimodal)
     order = np.argsort(-np.nan_to_num(losses, nan=-1.0), kind="stable")[:MOST]
@@ -48,14 +62,20 @@ def mistakes(data: EvalData, result: Evaluation, rows: Sequence[Row]) -> tuple[M
     chosen = [row_of[predictions.clip_ids[number]] for number in worst]
     frames_per_s = data.streams.sampling.frames_per_s
     shown = previews(data.layout, chosen, frames_per_s, count=FRAMES)
+    files = recordings(data.layout, data.manifest.sampling, chosen, page)
     worst_first = []
-    for number, row, preview in zip(worst, chosen, shown, strict=True):
-        worst_first.append(_mistake(task, predictions, number, row, preview))
+    for number, row, preview, file in zip(worst, chosen, shown, files, strict=True):
+        worst_first.append(_mistake(task, predictions, number, row, preview, file))
     return tuple(worst_first)
 
 
 def _mistake(
-    task: Task, predictions: Predictions, number: int, row: Row, preview: Preview
+    task: Task,
+    predictions: Predictions,
+    number: int,
+    row: Row,
+    preview: Preview,
+    recording: Recording | None,
 ) -> Mistake:
     available = predictions.available(number)
     sub_tasks = []
@@ -69,6 +89,8 @@ def _mistake(
         prediction_text(task, predictions.multimodal[number]),
         tuple(sub_tasks),
         tuple(map(_jpeg, preview.frames)),
+        tuple(f"{time_s:.1f} s" for time_s in preview.times_s),
+        recording,
         _wave(preview.peaks),
     )
 

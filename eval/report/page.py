@@ -60,9 +60,19 @@ class Page:
     embeddings: Pairs
     environment: Pairs
 
+    @property
+    def has_players(self) -> bool:
+        """Whether a clip has a player."""
+        return any(clip.recording is not None and clip.recording.plays for clip in self.mistakes)
 
-def build(data: EvalData, run: Path, split: str, progress: ProgressFn) -> Page:
-    """Scores the split and runs every analysis; leaves out those not supported."""
+
+def build(
+    data: EvalData, run: Path, split: str, progress: ProgressFn, path: Path | None = None
+) -> Page:
+    """Scores the split and runs every analysis; leaves out those not supported.
+
+    path: where the page is written, for links to the files of clips; None: it gets no players.
+    """
     result = evaluate(data.trained, data.layout, split, data.device)
     figures, left_out = _analyses(data, run, split, progress)
     scores = result.scores
@@ -83,7 +93,7 @@ def build(data: EvalData, run: Path, split: str, progress: ProgressFn) -> Page:
         confusion=to_html(confusion_table(scores)) if scores.confusion else None,
         figures=figures,
         left_out=left_out,
-        mistakes=mistakes(data, result, data.rows(split)),
+        mistakes=mistakes(data, result, data.rows(split), path),
         settings=tuple(settings_of(run).items()),
         embeddings=_embeddings(data),
         environment=(*versions, ("report made with semanticmac", __version__)),

@@ -89,7 +89,7 @@ def test_without_a_network_the_reason_is_said(exported, tmp_path):
     answer = run_python(
         nowhere, tmp_path, "-m", "semanticmac.cli", "push-model", exported, "user/model"
     )
-    assert "cannot be pushed: 127.0.0.1 cannot be reached" in answer
+    assert "the hub cannot be asked: 127.0.0.1 cannot be reached" in answer
     with pytest.raises(RunError, match="HF_HUB_OFFLINE forbids a download"):
         find_model("user/never-loaded")
 

@@ -112,3 +112,33 @@ def test_losses_of_clips_are_error_and_likelihood():
     assert clip_losses(binary, np.array([[1.0]]), np.array([[2.0]]))[0] == pytest.approx(
         np.log1p(np.exp(-2))
     )
+
+
+CUT = """
+() => [...document.querySelectorAll("img, video, svg, figure")]
+    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+    .map((element) => element.outerHTML.slice(0, 80))
+"""
+
+
+def test_a_phone_cuts_no_chart_and_every_picture_has_words(evil):
+    """In a real browser, light and dark."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        grounds = []
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": 375, "height": 740}, color_scheme=scheme)
+            page.goto(evil.as_uri())
+            assert page.evaluate(CUT) == []
+            assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+            unnamed = "() => document.querySelectorAll('img:not([alt]), img[alt=\"\"]').length"
+            assert page.evaluate(unnamed) == 0
+            ground = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+            grounds.append(sum(map(int, re.findall(r"\d+", ground)[:3])))
+        browser.close()
+    assert grounds[0] > 700 and grounds[1] < 120
