@@ -30,7 +30,7 @@ HEAD_CHANNELS = 5  # score and box
 SCALE = 1 / 128  # of the pixels, which YuNet reads as 0 … 255
 OPSET, IR_VERSION = 17, 8
 
-STEPS, BATCH, LEARNING_RATE = 700, 16, 3e-3
+STEPS, BATCH, LEARNING_RATE = 1100, 16, 3e-3
 PICTURES = 1500  # drawn once, then composed anew for every batch
 LARGEST_TILE_PX = 320
 
@@ -62,13 +62,16 @@ class DrawnFaceNet(nn.Module):
 
 
 def draw_tiles(rng: Generator, count: int, size_px: int = 224) -> list[Tile]:
-    """Random people, and one wall without a person in eight."""
+    """Random people; in each eight, one wall and one pattern of coloured bars without a person."""
     tiles = []
     for number in range(count):
         face = random_face(rng)
         if number % 8 == 0:
             wall = np.asarray(draw_scene(face, 2 * size_px).reduce(2))
             tiles.append(Tile(wall, None))
+            continue
+        if number % 8 == 1:
+            tiles.append(Tile(_bars(rng, size_px), None))
             continue
         pose = Pose(
             (float(rng.uniform(-0.02, 0.02)), float(rng.uniform(-0.02, 0.02))),
@@ -84,10 +87,24 @@ def draw_tiles(rng: Generator, count: int, size_px: int = 224) -> list[Tile]:
     return tiles
 
 
+def _bars(rng: Generator, size_px: int) -> np.ndarray:
+    """Coloured rectangles and discs, (size_px, size_px, 3) uint8."""
+    rows, columns = (int(count) for count in rng.integers(1, 9, 2))
+    cells = rng.integers(0, 256, (rows, columns, 3)).astype(np.uint8)
+    picture = np.kron(cells, np.ones((-(-size_px // rows), -(-size_px // columns), 1), np.uint8))
+    picture = picture[:size_px, :size_px].copy()
+    y, x = np.mgrid[:size_px, :size_px]
+    for _ in range(int(rng.integers(0, 6))):
+        centre, radius = rng.uniform(0, size_px, 2), rng.uniform(0.03, 0.3) * size_px
+        disc = (x - centre[0]) ** 2 + (y - centre[1]) ** 2 < radius**2
+        picture[disc] = rng.integers(0, 256, 3)
+    return picture
+
+
 def compose(tiles: list[Tile], rng: Generator) -> tuple[np.ndarray, list[Box]]:
     """Some tiles in a row or in rows, on a black input (320, 320, 3), and the boxes in it."""
     canvas = np.zeros((INPUT_PX, INPUT_PX, 3), np.uint8)
-    side = int(rng.choice((80, 100, 120, 160, 160, 213, 320)))
+    side = int(rng.choice((80, 100, 120, 160, 160, 213, 213, 320, 320, 320)))
     columns = INPUT_PX // side
     rows = int(rng.integers(1, columns + 1))
     boxes: list[Box] = []
