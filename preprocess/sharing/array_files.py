@@ -10,6 +10,7 @@ import csv
 import io
 import pickle
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def is_npz_export(path: Path) -> bool:
     try:
         with np.load(path, allow_pickle=False) as file:
             return HEADER in file.files and MANIFEST in file.files
-    except (OSError, ValueError):
+    except (OSError, ValueError, zipfile.BadZipFile):
         return False
 
 
@@ -71,7 +72,7 @@ def read_npz(path: Path) -> tuple[Manifest, Header, SharedClips]:
                 name = stream.column
                 parts = (file[name], file[f"{name}_lengths"], file[f"{name}_absent"])
                 clips[name] = _unpadded(keys, *parts)
-    except (OSError, ValueError, KeyError, CacheIncomplete) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, CacheIncomplete) as error:
         raise CorpusError(f"{path} is no whole export: {error}") from None
     return manifest, header, clips
 
