@@ -4,6 +4,7 @@
 # make eval  DATASET=mosi
 # make test                         in two processes; JOBS=4 for more
 # make bench                        what both stages claim, measured, a quarter of an hour (benchmarks/README.md)
+# make gpu                          checks and figures of a GPU, at most 8 minutes (docs/gpu.md)
 # make tiny                         train imagebind-tiny's weights (docs/imagebind-tiny.md)
 
 PYTHON  ?= python3
@@ -13,7 +14,7 @@ DATASET ?= demo
 JOBS    ?= 2
 READY   := $(VENV)/.ready
 
-.PHONY: tiny help setup demo cache train eval test bench lint clean
+.PHONY: gpu tiny help setup demo cache train eval test bench lint clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -49,6 +50,10 @@ tiny: setup
 bench: setup
 	for each in frames embeddings 'memory --seconds 120' fuzz fuzz_files \
 	    read loader train_step 'pseudo_labels --many 0' ablation; do $(BIN)/python -m benchmarks.$$each || exit 1; done
+
+# Without `setup`: a machine that is lent has torch and transformers, and no network.
+gpu:
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) benchmarks/gpu.py
 
 lint: setup
 	$(BIN)/ruff check .
