@@ -1,8 +1,9 @@
 # An image for CPUs:
 #     docker build -t semanticmac .
 # One for NVIDIA GPUs:
-#     docker build -t semanticmac:cuda --build-arg BASE=nvidia/cuda:12.6.3-runtime-ubuntu24.04 \
-#         --build-arg TORCH_INDEX=https://pypi.org/simple .
+#     docker build -t semanticmac:cuda --build-arg BASE=nvidia/cuda:12.6.3-runtime-ubuntu24.04 .
+# The package index decides which build of torch is installed. Another index, such as one of builds
+# for CPUs alone, which are a tenth of the size: --build-arg PIP_EXTRA_INDEX_URL=…
 ARG BASE=ubuntu:24.04
 FROM ${BASE}
 
@@ -23,9 +24,8 @@ COPY serve/ serve/
 COPY timeline/ timeline/
 COPY train/ train/
 
-# Wheels for CPUs are a tenth of the size of those for GPUs.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ENV PIP_NO_CACHE_DIR=1 PIP_EXTRA_INDEX_URL=${TORCH_INDEX}
+ARG PIP_EXTRA_INDEX_URL
+ENV PIP_NO_CACHE_DIR=1
 RUN python3 -m venv .venv
 RUN .venv/bin/python -m pip install -c constraints.txt '.[report,serve]'
 
