@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from semanticmac.api import CachedDataset, TrainedRun, evaluate_model, open_dataset, train_model
     from semanticmac.eval.evaluate import Evaluation
     from semanticmac.eval.prediction import Prediction
+    from semanticmac.eval.timeline import Timeline
     from semanticmac.inference import Predictor, load
+    from semanticmac.timeline.predict import predict_timeline
 
 __version__ = "0.2.0.dev0"
 __all__ = [
@@ -20,11 +22,13 @@ __all__ = [
     "Evaluation",
     "Prediction",
     "Predictor",
+    "Timeline",
     "TrainedRun",
     "__version__",
     "evaluate_model",
     "load",
     "open_dataset",
+    "predict_timeline",
     "train_model",
 ]
 
@@ -35,8 +39,10 @@ _MODULES = {
     "Predictor": "semanticmac.inference",
     "TrainedRun": "semanticmac.api",
     "evaluate_model": "semanticmac.api",
+    "Timeline": "semanticmac.eval.timeline",
     "load": "semanticmac.inference",
     "open_dataset": "semanticmac.api",
+    "predict_timeline": "semanticmac.timeline.predict",
     "train_model": "semanticmac.api",
 }
 
