@@ -34,7 +34,7 @@ def timelines_table(finished: Sequence[FinishedTimeline]) -> Table:
         page = each.files.page if each.files.page.exists() else each.files.table
         table.add_row(
             plain_text(timeline.video.rsplit("/", 1)[-1]),
-            clock(timeline.seconds),
+            clock(round(timeline.seconds)),
             str(len(timeline.moments)),
             str(_flagged(timeline)),
             str(_failed(timeline)),

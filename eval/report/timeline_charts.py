@@ -5,6 +5,7 @@ x runs from 0 to WIDTH over the recording and y from 0 (top) to HEIGHT. The page
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from semanticmac.eval.timeline import Moment, Timeline
 WIDTH, HEIGHT = 1000.0, 100.0
 JOIN_S = 4.0  # a curve is drawn through a pause that is no longer than this
 HEADS = ("multimodal", *MODALITIES)
+DENSE = 120  # utterances; with more of them the page shows a running mean too
+WINDOWS_S = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 COLOURS = 8  # of classes and speakers in the style sheet; later ones repeat them
 
 
@@ -108,6 +111,10 @@ def _score_chart(timeline: Timeline, index: int, dimension: Dimension) -> Chart:
         values = [_score(moment, head, index, dimension) for moment in timeline.moments]
         name = head if head == "multimodal" else f"{head} alone"
         curves.append(Curve(name, head, _line(timeline, values, dimension)))
+        if head == "multimodal" and is_dense(timeline):
+            window_s = _window_s(timeline)
+            path = _mean_line(timeline, values, dimension, window_s)
+            curves.append(Curve(f"mean over {clock(window_s)}", "mean", path))
     ticks = [(0.0, plain(dimension.high, 1, sign=True)), (100.0, plain(dimension.low, 1))]
     neutral = _y(dimension.neutral, dimension)
     ticks.insert(1, (neutral, plain(dimension.neutral, 1, sign=True)))
@@ -145,6 +152,43 @@ def _line(timeline: Timeline, values: Sequence[float | None], dimension: Dimensi
         path.append(f"{start}{_x(timeline, moment.start_s):.2f} {y:.2f}")
         path.append(f"H{_x(timeline, moment.end_s):.2f}")
         last_s = moment.end_s
+    return "".join(path)
+
+
+def is_dense(timeline: Timeline) -> bool:
+    """Whether there are so many utterances that single ones can hardly be seen."""
+    return len(timeline.moments) > DENSE
+
+
+def _window_s(timeline: Timeline) -> float:
+    """A round length of about a twentieth of the recording."""
+    return next((length for length in WINDOWS_S if length >= timeline.seconds / 20), WINDOWS_S[-1])
+
+
+def _mean_line(
+    timeline: Timeline, values: Sequence[float | None], dimension: Dimension, window_s: float
+) -> str:
+    """The mean of the utterances around each time, weighted by their length.
+
+    An utterance counts where its middle lies in the window.
+    """
+    path: list[str] = []
+    start = "M"
+    step_s = window_s / 4
+    for number in range(math.ceil(timeline.seconds / step_s) + 1):
+        at_s = min(number * step_s, timeline.seconds)
+        total = weight = 0.0
+        for moment, value in zip(timeline.moments, values, strict=True):
+            middle_s = (moment.start_s + moment.end_s) / 2
+            if value is not None and abs(middle_s - at_s) <= window_s / 2:
+                length_s = moment.end_s - moment.start_s
+                total, weight = total + value * length_s, weight + length_s
+        if not weight:
+            start = "M"
+            continue
+        y = _y(total / weight, dimension)
+        path.append(f"{start}{_x(timeline, at_s):.2f} {y:.2f}")
+        start = "L"
     return "".join(path)
 
 

@@ -22,6 +22,7 @@ from semanticmac.eval.report.timeline_charts import (
     charts,
     clock,
     colour_class,
+    is_dense,
     speakers_of,
     time_ticks,
 )
@@ -86,6 +87,7 @@ class TimelinePage:
     legend: Pairs  # (CSS class, name) of curves, which can be hidden
     colours: Pairs  # (CSS class, name) of classes
     has_band: bool
+    is_dense: bool
     ticks: tuple[tuple[float, str], ...]
     entries: tuple[Entry, ...]
     filters: tuple[Filter, ...]
@@ -130,6 +132,7 @@ def timeline_page(timeline: Timeline, video_url: str | None) -> TimelinePage:
         legend=_legend(drawn),
         colours=_colours(timeline),
         has_band=any(chart.band for chart in drawn),
+        is_dense=is_dense(timeline),
         ticks=tuple(time_ticks(timeline.seconds)),
         entries=entries,
         filters=_filters(entries),
@@ -236,7 +239,7 @@ def _common_notes(common: Counter[str], total: int) -> list[str]:
 
 
 def _facts(timeline: Timeline, entries: Sequence[Entry]) -> Pairs:
-    facts = [("length", clock(timeline.seconds)), ("utterances", str(len(entries)))]
+    facts = [("length", clock(round(timeline.seconds))), ("utterances", str(len(entries)))]
     facts += _averages(timeline)
     speakers = speakers_of(timeline)
     if speakers:

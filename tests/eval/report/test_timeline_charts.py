@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from semanticmac.core import SUB_TASKS, Dimension, Task
@@ -84,3 +86,19 @@ def test_times_of_day(seconds, text) -> None:
 def test_there_are_a_few_round_times(seconds) -> None:
     ticks = time_ticks(seconds)
     assert 1 <= len(ticks) <= 9 and ticks[0] == (0.0, "0:00")
+
+
+def test_many_utterances_have_a_running_mean() -> None:
+    moments = [moment(number * 2.0, SCORE, (-1) ** number * 1.0) for number in range(200)]
+    moments += [moment(600 + number * 2.0, SCORE, 3.0) for number in range(20)]
+    crowded = replace(timeline(SCORE, *moments), seconds=640.0)
+    [chart] = charts(crowded)
+    mean = chart.curves[1]
+    assert (mean.name, mean.css_class) == ("mean over 1:00", "mean")
+    # Ones of both signs cancel; a pause of three minutes breaks the curve.
+    first, second = mean.path.split("M")[1:]
+    heights = [float(point.split()[1]) for point in first.split("L")]
+    assert max(abs(height - 50) for height in heights) < 2
+    assert second.endswith("1000.00 0.00")
+    few = replace(crowded, moments=crowded.moments[:100])
+    assert [curve.css_class for curve in charts(few)[0].curves][:2] == ["multimodal", "text"]

@@ -53,5 +53,7 @@ def test_what_is_wrong_is_named(write):
 
 
 def test_without_annotation_the_layout_is_told(write):
-    with pytest.raises(CorpusError, match=r"holds no annotation.json; expected it beside splitInfo"):
+    with pytest.raises(
+        CorpusError, match=r"holds no annotation.json; expected it beside splitInfo"
+    ):
         read_corpus("m3ed", write({"a.txt": ""}))
