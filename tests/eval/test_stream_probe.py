@@ -61,7 +61,7 @@ def layout(request, tmp_path):
     draw = np.random.default_rng(0)
     clear, noise = {}, {}
     for row in rows:
-        label = np.resize(np.array(row.label), 3)
+        label = np.nan_to_num(np.resize(np.array(row.label), 3))
         clear[row.key] = label + 0.1 * draw.normal(size=(row.frames, 3))
         noise[row.key] = draw.normal(size=(row.frames, 3))
     add_stream(layout, "clear", clear)

@@ -20,8 +20,8 @@ def moment(start_s: float, task: Task, value: float | None, speaker: str = "") -
     if value is not None:
         outputs: dict[str, list[float] | None] = {name: [value] * task.width for name in SUB_TASKS}
         outputs["vision"] = None
-        bounds = None if task.classes else (value - 1, value + 1)
-        prediction = Prediction("c", task, outputs, interval=bounds)
+        bounds = ((value - 1, value + 1),) * len(task.dimensions)
+        prediction = Prediction("c", task, outputs, intervals=bounds)
     return Moment(start_s, start_s + 1, None, speaker or None, (), prediction)
 
 

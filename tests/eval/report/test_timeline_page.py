@@ -27,7 +27,7 @@ for _kind in KINDS:
 def timeline(task: Task = SCORE) -> Timeline:
     outputs: dict[str, list[float] | None] = {name: [0.5] * task.width for name in SUB_TASKS}
     outputs["text"], outputs["audio"] = [2.0, -2.0][: task.width], [-2.0, 2.0][: task.width]
-    bounds = None if task.classes else (-0.5, 1.5)
+    bounds = ((-0.5, 1.5),) * len(task.dimensions)
     prediction = Prediction("c", task, outputs, (), bounds, ("audio",))
     words = (SpokenWord("two", 1.0, 1.2), SpokenWord("words", 1.3, 1.5))
     moments = (
