@@ -213,6 +213,44 @@ def test_published_fusions_learn_the_same_in_two_processes(
                 assert mine[key] == pytest.approx(theirs[key], rel=2e-3, abs=1e-5), (name, mine)
 
 
+def test_models_of_dialogues_learn_the_same_in_two_processes(
+    corpus: str, families: dict[str, str], tmp_path: Path
+) -> None:
+    """Six dialogues in batches of five: of the last batch one process has no dialogue."""
+    names = ["bc-lstm", "sdt"]
+    jobs_of_both: dict[str, list[dict[str, Any]]] = {"one": [], "two": []}
+    for side, work in jobs_of_both.items():
+        for name in names:
+            job = of_model(name, corpus, families["still"], tmp_path / side)
+            job["settings"] |= {"batch_size": 5, "hidden": 16, "language_batch": 3}
+            work.append(job)
+    child_module().do(SINGLE_PROCESS, jobs_of_both["one"])
+    done = in_two(jobs_of_both["two"])
+    assert done.returncode == 0, done.stderr
+    for name in names:
+        alone, together = (read_log(tmp_path / side / name) for side in ("one", "two"))
+        assert len(alone) == len(together) == 2 + 1, name
+        for mine, theirs in zip(alone, together, strict=True):
+            for key in mine.keys() & {"loss", "gradient_norm", "valid"}:
+                assert mine[key] == pytest.approx(theirs[key], rel=2e-3, abs=1e-5), (name, mine)
+
+
+def test_a_killed_model_of_dialogues_goes_on_to_the_bit(
+    corpus: str, families: dict[str, str], tmp_path: Path
+) -> None:
+    """Texts are read in chunks, whose dropout is drawn again in the backward pass."""
+    job = of_model("dialogue-rnn", corpus, families["bert"], tmp_path / "whole")
+    job["settings"] |= {"dropout": 0.2, "epochs": 3, "language_batch": 3}
+    job["settings"] |= {"global_hidden": 8, "party_hidden": 8, "emotion_hidden": 8}
+    assert launched([job], 0).returncode == 0
+    killed = job | {"run": str(tmp_path / "killed" / "dialogue-rnn")}
+    assert launched([killed | {"kill_at": 4}], 0).returncode != 0
+    assert Path(killed["run"], "checkpoint", "state.safetensors").exists()
+    assert launched([killed], 0).returncode == 0
+    whole = files_of(Path(job["run"]))
+    assert "model.safetensors" in whole and files_of(Path(killed["run"])) == whole
+
+
 def read_log(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
