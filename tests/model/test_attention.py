@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from semanticmac.model import attention as module
 from semanticmac.model.attention import (
     GatedBridgeAttention,
     adaptive_pool_weights,
@@ -168,3 +169,24 @@ def test_attending_to_nothing_is_zero_with_a_finite_gradient() -> None:
     out.sum().backward()
     assert (k.grad == 0).all()
     assert (q.grad == 0).all()
+
+
+def test_shares_of_a_pool_are_not_rounded_to_bfloat16() -> None:
+    """A third has no exact value in half precision: bridge tokens of equal tokens stay equal."""
+    config = ModelConfig(d_model=8, heads=2, bridge_tokens=1, dropout=0.0)
+    attention = GatedBridgeAttention(config).eval()
+    pooled: list[Tensor] = []
+    split = module.split_heads
+
+    def watched(tokens: Tensor, heads: int) -> Tensor:
+        pooled.append(tokens)
+        return split(tokens, heads)
+
+    tokens = torch.randn(2, 1, 8).expand(2, 3, 8)
+    real = torch.ones(2, 1, 3, dtype=torch.bool)
+    with pytest.MonkeyPatch.context() as patch, torch.autocast("cpu", torch.bfloat16):
+        patch.setattr(module, "split_heads", watched)
+        attention.bridge(tokens, real, tokens, real)
+    queries, _, _, bridges = pooled
+    assert bridges.dtype == torch.bfloat16
+    assert bridges.equal(queries[:, :1])

@@ -12,9 +12,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.syncs import SyncCounter
 from torch import Tensor
 
-from semanticmac.train.pseudo_labels import PseudoLabelConfig, PseudoLabels, movement, neighbours
+from semanticmac.train.pseudo_labels import (
+    BLOCK_DISTANCES,
+    PseudoLabelConfig,
+    PseudoLabels,
+    block_distances,
+    factor_rounding,
+    movement,
+    neighbours,
+)
 
 
 def exactly(actual: Tensor, expected: Tensor) -> None:
@@ -281,3 +290,51 @@ def test_labels_of_several_scores_stay_in_their_ranges_and_gaps_stay_gaps() -> N
     known = labels.labels.nan_to_num(2.0)
     assert (known >= low).all() and (known <= high).all()
     assert (labels.labels[0] != truth)[~truth.isnan()].any()
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-6])
+def test_a_device_is_waited_for_outside_the_loop_over_blocks(spread: float) -> None:
+    """With a small spread around a far point every clip is compared once more, after the loop."""
+    bank = 100.0 * (spread < 1) + spread * torch.randn(200, 8)
+    valid = torch.ones(200, dtype=torch.bool)
+    counts = []
+    for block in (10, 200):
+        with SyncCounter() as syncs:
+            neighbours(bank, 3, valid, block)
+        counts.append(sum(syncs.counts.values()))
+    assert counts[0] == counts[1] <= 3
+
+
+def test_blocks_follow_the_free_memory_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bank:
+        def __init__(self, device: str) -> None:
+            self.device = torch.device(device)
+
+        def element_size(self) -> int:
+            return 4
+
+    free = 64 << 30
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 80 << 30))
+    assert block_distances(Bank("cpu")) == BLOCK_DISTANCES  # type: ignore[arg-type]
+    assert block_distances(Bank("cuda")) == 1 << 30  # type: ignore[arg-type]
+    free = 1 << 20
+    assert block_distances(Bank("cuda")) == BLOCK_DISTANCES  # type: ignore[arg-type]
+
+
+def test_every_setting_that_rounds_factors_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
+    assert factor_rounding() == 0.0
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    assert factor_rounding() == 2.0**-10
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    assert factor_rounding() == 0.0
+    products = torch.backends.cuda.matmul
+    if not hasattr(products, "fp32_precision"):
+        pytest.skip("this torch has only the older setting")
+    before = products.fp32_precision
+    try:
+        products.fp32_precision = "tf32"  # The older setting refuses to answer then.
+        assert factor_rounding() == 2.0**-10
+    finally:
+        products.fp32_precision = before
+        torch.set_float32_matmul_precision("highest")

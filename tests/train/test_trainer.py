@@ -24,7 +24,7 @@ from semanticmac.train.config import TrainConfig, override
 from semanticmac.train.data import TrainData, TrainError, open_data, resolve
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.logger import RunLog, StepMetrics
-from semanticmac.train.loop import train
+from semanticmac.train.loop import train, validate
 from semanticmac.train.objectives import semantic_centric
 from semanticmac.train.sampler import BatchSampler, pad_to_bucket
 from semanticmac.train.seeding import seed_everything
@@ -280,3 +280,28 @@ def test_batches_are_padded_before_they_are_pinned(
     for batch in reader.validation():
         shapes.append((batch.token_ids.shape[1], batch.vision.shape[1]))
     assert pinned == shapes and set(shapes) == {(16, 8)}
+
+
+def test_validation_runs_in_the_precision_of_training_and_scores_in_float32(
+    config: TrainConfig, data: TrainData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[torch.dtype, torch.dtype]] = []
+    forward = SemanticMAC.forward
+
+    def watched(self: SemanticMAC, batch: Batch) -> Any:
+        output = forward(self, batch)
+        seen.append((output.fused.dtype, output.predictions.dtype))
+        return output
+
+    monkeypatch.setattr(SemanticMAC, "forward", watched)
+    scores = {}
+    tokenize = Tokenizer.load(config.model.language, 32)
+    for precision in ("float32", "bfloat16"):
+        changed = replace(config, precision=precision)  # type: ignore[arg-type]
+        reader = BatchReader(changed, data, tokenize, SINGLE_PROCESS, CPU)
+        scores[precision] = validate(made(changed, data), reader).value
+        expected = torch.float32 if precision == "float32" else torch.bfloat16
+        assert set(seen) == {(expected, torch.float32)}
+        seen.clear()
+    assert scores["float32"] != scores["bfloat16"]
+    assert scores["bfloat16"] == pytest.approx(scores["float32"], rel=0.05)
