@@ -107,7 +107,10 @@ def _clip(root: Path, clip_id: str, entry: Mapping[str, Any], split: str | None)
 
 def _context_clip(clip_id: str, video: Path, entry: Mapping[str, Any]) -> Clip:
     text = " ".join(str(sentence).strip() for sentence in entry["context"])
-    return Clip(f"{clip_id}_c", video, text=text, dialogue=clip_id, position=0)
+    # The file does not say who speaks when, so the speaker is known only where it is one person.
+    speakers = {str(speaker) for speaker in entry["context_speakers"]}
+    speaker = speakers.pop() if len(speakers) == 1 else None
+    return Clip(f"{clip_id}_c", video, text=text, dialogue=clip_id, position=0, speaker=speaker)
 
 
 def _read_fold(root: Path, ids: list[str], fold: int) -> tuple[dict[str, str], str]:

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from semanticmac.model.registry import BUILT_IN, model_entry
+from semanticmac.model.registry import BUILT_IN, DIALOGUE_MODELS, model_entry
 from semanticmac.train.config import PRESETS, preset, setting_parts
 
 VARIANTS = PRESETS / "variants"  # presets of SemanticMAC under names of their own
@@ -14,7 +14,7 @@ FILES = [file for file in sorted(PRESETS.glob("*/*.toml")) if file.parent != VAR
 
 
 def test_every_other_folder_of_presets_is_a_model():
-    assert {file.parent.name for file in FILES} <= set(BUILT_IN)
+    assert {file.parent.name for file in FILES} <= {*BUILT_IN, *DIALOGUE_MODELS}
     assert len(FILES) >= 30
 
 

@@ -76,6 +76,7 @@ def test_a_context_clip_stands_before_its_utterance_where_it_was_downloaded(writ
         {},
     )
     assert (context.position, target.position) == (0, 1)
+    assert context.speaker is None  # two people speak in it
     assert any("1 context clips precede their utterances" in note for note in corpus.notes)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from semanticmac.model.registry import DIALOGUE_MODELS
+from semanticmac.run.dialogues import context_words
 from semanticmac.train.config import ConfigError
 from semanticmac.train.config_io import tuned_settings
 from semanticmac.train.experiments.leaderboard.entrants import entrants, leaderboard_models
@@ -25,3 +27,22 @@ def test_tuned_stands_beside_the_paper_with_the_same_space() -> None:
 def test_an_unknown_model_is_refused() -> None:
     with pytest.raises(ConfigError, match="--models"):
         entrants("mosi", "mosi", ["semanticmac-tunned"], (), {}, 0)
+
+
+def test_dialogues_and_context_stand_beside_the_clips_where_there_are_dialogues() -> None:
+    with_dialogues = leaderboard_models(dialogues=True)
+    added = set(with_dialogues) - set(leaderboard_models())
+    assert added == {*DIALOGUE_MODELS, "text+context", "semanticmac+context"}
+    models = ["text", "text+context", "bc-lstm"]
+    text, context, dialogues = entrants("meld", "meld", models, (), {"epochs": 3}, 2)
+    assert context_words(text.config.model) == ""
+    assert context_words(context.config.model) == "3 before"
+    assert context_words(dialogues.config.model) == "all before"
+    assert context.space == text.space and context.name == "text+context"
+    assert "reads 3 clips before the target" in context.about()[0]
+
+
+@pytest.mark.parametrize("name", ["svm+context", "bc-lstm+context", "nothing+context"])
+def test_context_belongs_to_a_model_that_reads_clips(name: str) -> None:
+    with pytest.raises(ConfigError, match="--models"):
+        entrants("meld", "meld", [name], (), {}, 0)
