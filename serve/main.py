@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import uvicorn
 
-from semanticmac.serve.app import Server, create_app
+from semanticmac.serve.app import create_app
 from semanticmac.serve.protocol import TimedProtocol
+from semanticmac.serve.server import Server
 from semanticmac.serve.settings import MAX_CONNECTIONS, MAX_HEAD_BYTES, ServeError, ServeSettings
 
 STOP_S = 3

@@ -160,6 +160,18 @@ def test_no_byte_of_a_clip_is_left_and_all_others_stay(folder):
     assert "the original video" in answer.stdout
 
 
+def test_the_faces_of_a_clip_go_too(folder):
+    row, other = row_of(folder, "first", "clip-3"), row_of(folder, "first", "clip-1")
+    faces = layout_of(folder).root / "faces" / "drawn-1"
+    with FrameStore(faces, writable=True) as store:
+        store.put_many([(row.key, b"a face of clip three" * 9), (other.key, b"another face" * 9)])
+    answer = semanticmac(folder, "forget", "clip-3", "--yes").stdout
+    assert "the faces of 1 clip" in answer
+    with FrameStore(faces) as store:
+        assert list(store.keys()) == [other.key]
+    assert b"face of clip three" not in (faces / "data.mdb").read_bytes()
+
+
 def test_a_video_takes_all_its_clips_with_it(folder):
     marks = traces(folder, "first", "long-0") | traces(folder, "first", "long-1")
     answer = semanticmac(folder, "forget", "/somewhere/first/long.mp4", "--yes").stdout

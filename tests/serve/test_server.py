@@ -6,6 +6,8 @@ import csv
 import http.client
 import io
 import json
+import os
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -210,6 +212,17 @@ def test_a_browser_without_scripts_is_led_to_the_page_of_the_job(server, clip):
     assert b'http-equiv="refresh"' in page or b"<h1" in page
     server.ask("POST", fields["location"].replace("/view/", "/jobs/") + "/delete")
     assert server.ask("GET", fields["location"])[0] == 404
+
+
+def test_a_job_outlives_the_process_that_holds_the_model(server, clip):
+    server.wait(server.send(clip, text="the model is loaded")["id"])
+    job = server.send(clip, text="and killed")
+    pid = server.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    assert len(children) == 1
+    os.kill(int(children[0]), signal.SIGKILL)
+    assert server.wait(job["id"])["state"] == "done"
+    assert Path(f"/proc/{pid}/task/{pid}/children").read_text().split() != children
 
 
 def test_a_killed_server_loses_no_job(small_run, clip, tmp_path):
