@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from semanticmac.cache.atomic_io import ChecksumMismatch
+    from semanticmac.cache.folds import FoldError
     from semanticmac.cache.frame_codec import RecordError
     from semanticmac.cache.frame_store import StoreDamaged, StoreUnavailable
     from semanticmac.cache.layout import CacheBusy, CacheIncomplete, CacheNotWritable
@@ -60,6 +61,7 @@ __all__ = [
     "EncodeError",
     "EncoderMismatch",
     "EncoderNotFound",
+    "FoldError",
     "HubError",
     "LanguageModelError",
     "PredictError",
@@ -103,6 +105,7 @@ _MODULES = {
     "EncoderMismatch": "preprocess.embed",
     "HubError": "hub",
     "EncoderNotFound": "preprocess.encoders.spec",
+    "FoldError": "cache.folds",
     "LanguageModelError": "model.language.source",
     "PredictError": "inference",
     "ProbeError": "eval.stream_features",

@@ -91,6 +91,10 @@ class ClipDataset(Dataset[Sample]):
         """Other clips of the same cache, without context."""
         return self._like(ClipDataset(self.manifest, self._reader, rows))
 
+    def of_manifest(self, manifest: Manifest, rows: Sequence[Row]) -> ClipDataset:
+        """Clips of another manifest over the same embeddings, without context."""
+        return self._like(ClipDataset(manifest, self._reader, rows))
+
     def with_context(self, context_clips: int) -> ClipDataset:
         """The same clips with at most this many clips of their dialogue before each; 0 = none."""
         return self._like(ClipDataset(self.manifest, self._reader, self.rows, context_clips))

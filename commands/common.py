@@ -158,13 +158,16 @@ def open_training(request: TrainRequest) -> TrainData:
     from semanticmac.run.folder import RunInfo
     from semanticmac.run.notes import stream_notes
     from semanticmac.train.config_io import other_data
-    from semanticmac.train.data import open_data
+    from semanticmac.train.data import open_data, with_fold
 
     settings = request.settings
     resumed = None
+    if settings.fold:
+        print_notes([f"splits of the fold {settings.fold}, not those of the dataset"])
     if request.resume is not None and (request.resume / "run.json").exists():
         resumed = RunInfo.read(request.resume)
     data = open_data(request.layout, settings.dataset, settings.vision, settings.audio, resumed)
+    data = with_fold(data, settings.fold)
     print_notes([_streams_note(data.streams, settings)])
     print_notes(stream_notes(data.streams))
     print_notes(data.notes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ class ExtraResults:
 def run_extras(
     results: list[ScoredRun], layout: CacheLayout, split: str, device: str, extras: Extras
 ) -> ExtraResults:
+    """What the user asked for beside the score table; folds are always scored together too."""
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.run.device import pick_device
@@ -57,6 +59,8 @@ def run_extras(
     added = ExtraResults()
     if extras.compare:
         _add_comparisons(added, results)
+    else:
+        _add_pooled(added, results)
     if extras.missing:
         with Screen(err) as screen:
             _add_missing(added, results, layout, split, extras.missing, screen.progress)
@@ -82,6 +86,38 @@ def _add_comparisons(added: ExtraResults, results: list[ScoredRun]) -> None:
     comparisons = compare(results[0].trained.info.task, evaluations)
     added.json["comparisons"] = [asdict(comparison) for comparison in comparisons]
     added.tables += [comparison_table(comparison) for comparison in comparisons]
+
+
+def _add_pooled(added: ExtraResults, results: list[ScoredRun]) -> None:
+    """The test clips of all folds scored together, stored in the folder of the folds too.
+
+    Runs that are no folds, or of several divisions into folds, are not pooled.
+    """
+    about = results[0].result
+    folds = {run.trained.info.fold for run in results}
+    divisions = {fold.rpartition(":")[0] for fold in folds}
+    is_one_division = len(divisions) == 1 and divisions != {""} and len(folds) == len(results)
+    if len(results) < 2 or not is_one_division or about.split != "test":
+        return
+    from semanticmac.cache.atomic_io import write_text
+    from semanticmac.eval.folds import FoldScored, pooled_scores
+    from semanticmac.eval.report.score_tables import metrics_down, results_table, scores_json
+
+    parts = []
+    for run in results:
+        parts.append(FoldScored(run.result.predictions, run.train_truth, run.result.valid))
+    scores = pooled_scores(about.corpus, results[0].trained.info.task, parts)
+    notes = [f"clips of {len(folds)} folds together, each scored by the model of its fold"]
+    count = int(divisions.pop().split(":")[1])
+    if len(folds) < count:
+        notes.append(f"{count - len(folds)} of {count} folds are absent")
+    table = results_table([scores], about.dataset, about.corpus, about.split, (), "none", notes)
+    added.tables.append(metrics_down(replace(table, title=f"{table.title} · pooled")))
+    pooled = scores_json([scores], about.dataset, about.split, notes=notes)
+    added.json["pooled"] = pooled
+    path = results[0].folder.parent / f"pooled-{about.split}.json"
+    write_text(path, json.dumps(pooled, indent=1, allow_nan=False) + "\n")
+    added.written.append(path)
 
 
 def _add_subsets(added: ExtraResults, data: EvalData, split: str, progress: ProgressFn) -> None:

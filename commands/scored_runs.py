@@ -24,11 +24,12 @@ class ScoredRun:
     trained: TrainedModel
     result: Evaluation
     device: Any  # torch.device
+    train_truth: Any  # (M, K) labels of its train clips
     trust: TrustReport | None = None  # None: a modality was left out
 
 
 def runs_of(folder: Path) -> list[Path]:
-    """The run itself, or the finished runs of a folder of `train --seeds`."""
+    """The run itself, or the finished runs of a folder of `train --seeds` or `--folds`."""
     from semanticmac.commands.ui.screen import print_notes
     from semanticmac.run.folder import RunError, is_finished, seed_runs
 
@@ -36,7 +37,8 @@ def runs_of(folder: Path) -> list[Path]:
     finished = [run for run in seeds if is_finished(run)]
     if seeds and not finished:
         raise RunError(
-            f"no seed in {folder} is finished: `semanticmac train --seeds … --run {folder}` goes on"
+            f"no run in {folder} is finished: `semanticmac train --seeds … --run {folder}` goes "
+            "on, with --folds in place of --seeds for folds"
         )
     print_notes([f"{run} is not finished and left out" for run in seeds if run not in finished])
     return finished or [folder]
@@ -65,7 +67,6 @@ def score_run(
     folder: Path, layout: CacheLayout, split: str, device: Any, without: Sequence[str]
 ) -> ScoredRun:
     """Scores one run and writes the files of its scores."""
-    from semanticmac.cache.manifest import Manifest
     from semanticmac.eval.eval_data import EvalData
     from semanticmac.eval.evaluate import evaluate
     from semanticmac.eval.trust_fit import update_trust
@@ -74,10 +75,11 @@ def score_run(
 
     trained = load_run(folder, device)
     result = evaluate(trained, layout, split, device, without)
+    data = EvalData.open(trained, layout, device)
     result.write(folder)
     if not result.without:  # predictions.parquet is of complete clips
-        rows = Manifest.read(layout.manifest(result.dataset)).split(split)
+        rows = data.manifest.split(split)
         write_predictions(folder, split, rows, result.predictions, trained.info.best_epoch)
-        trust = update_trust(folder, EvalData.open(trained, layout, device), result)
-        return ScoredRun(folder, trained, result, device, trust)
-    return ScoredRun(folder, trained, result, device)
+        trust = update_trust(folder, data, result)
+        return ScoredRun(folder, trained, result, device, data.train_truth(), trust)
+    return ScoredRun(folder, trained, result, device, data.train_truth())

@@ -58,6 +58,13 @@ def train(
             help="Train several seeds: their number (5) or a list (1,2,7). --run resumes them."
         ),
     ] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="speaker[:N]",
+            help="Train a model for each fold of speakers; --run resumes them.",
+        ),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Resume this stopped run with its own settings."),
@@ -73,24 +80,30 @@ def train(
 
     On several GPUs: torchrun --nproc-per-node=N -m semanticmac.cli -- train …
     """
+    from semanticmac.cache.folds import fold_names
     from semanticmac.commands.common import changed_settings, open_training, read_request
     from semanticmac.run.folder import drop_empty, new_run
     from semanticmac.train.experiments.seed_list import parse_seeds
 
     if resume is not None:
         changed = (
-            bool(config or preset or run or set_ or model) or seed is not None or seeds is not None
+            bool(config or preset or run or set_ or model or folds)
+            or seed is not None
+            or seeds is not None
         )
         _check_resume(resume, changed)
-    if seeds is not None and tensorboard:
+    if seeds is not None and folds is not None:
+        raise typer.BadParameter("--folds trains every fold with one seed: give --seed")
+    several = seeds is not None or folds is not None
+    if several and tensorboard:
         raise typer.BadParameter(
-            "--tensorboard shows one training run: give --seed instead of --seeds"
+            "--tensorboard shows one training run: leave out --seeds and --folds"
         )
     changes = changed_settings(set_, seed)
     request = read_request(cache, dataset, preset, config, changes, model, resume)
     settings = request.settings
     seed_list = [] if seeds is None else parse_seeds(seeds, settings.seed)
-    if run is not None and seeds is None:
+    if run is not None and not several:
         new_run(runs, settings.dataset, run)  # refuses a folder that holds a run
 
     # Imported here because it loads torch: whatever is mistyped was refused before.
@@ -109,6 +122,14 @@ def train(
             with drop_empty(folder):
                 return _train_seeds(seed_list, settings, data, folder, device)
 
+        if folds is not None:
+            if distributed.world_size > 1:
+                raise typer.BadParameter("--folds trains one fold after the other: no torchrun")
+            names = fold_names(data.manifest, folds)
+            folder = run or new_run(runs, settings.dataset, suffix="-folds")
+            with drop_empty(folder):
+                return _train_folds(names, settings, data, folder, device)
+
         folder = resume or Path()
         if resume is None:
             created = new_run(runs, settings.dataset, run) if distributed.is_main else folder
@@ -126,7 +147,7 @@ def _check_resume(run: Path, other_options: bool) -> None:
         raise typer.BadParameter(f"--resume goes on with the settings of {run}: give no others")
     if seed_runs(run):
         raise typer.BadParameter(
-            f"--resume {run}: this folder holds one run per seed. Resume them with the command "
+            f"--resume {run}: this folder holds one run per seed or fold. Resume with the command "
             f"that started them and --run {run}"
         )
     if not (run / "config.toml").exists():
@@ -220,6 +241,29 @@ def _train_seeds(
         callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
         results = train_seeds(settings, seeds, data, folder, torch_device, callbacks)
     out.print(seeds_table(settings.dataset, results))
+    _print_next(folder)
+    if any(run.failure is not None for run in results):
+        raise typer.Exit(CLIPS_FAILED)
+    return folder
+
+
+def _train_folds(
+    folds: list[str], settings: TrainConfig, data: TrainData, folder: Path, device: str
+) -> Path:
+    from semanticmac.commands.ui.epochs import EpochLines
+    from semanticmac.commands.ui.progress import Screen
+    from semanticmac.commands.ui.trainings import folds_table
+    from semanticmac.run.device import pick_device
+    from semanticmac.train.callbacks import Callbacks
+    from semanticmac.train.experiments.folds import train_folds
+
+    torch_device = pick_device(device)
+    echo(err, f"training {counted(len(folds), 'fold')} of {settings.dataset} → {folder}")
+    set_resume_hint(f"the same command goes on with `--run {folder}`")
+    with Screen(err) as screen:
+        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
+        results = train_folds(settings, folds, data, folder, torch_device, callbacks)
+    out.print(folds_table(settings.dataset, results))
     _print_next(folder)
     if any(run.failure is not None for run in results):
         raise typer.Exit(CLIPS_FAILED)

@@ -11,6 +11,7 @@ import torch
 from semanticmac.cache.batch import Batch, Corrupt
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.cache.dialogue_dataset import DialogueDataset
+from semanticmac.cache.folds import with_fold
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.opening import StreamReader, open_with
@@ -42,11 +43,15 @@ class EvalData:
 
     @classmethod
     def open(cls, trained: TrainedModel, layout: CacheLayout, device: torch.device) -> EvalData:
-        """Raises CacheIncomplete where the cache lacks a stream of the model."""
+        """The splits are those of the model's fold, where it was trained on one.
+
+        Raises CacheIncomplete where the cache lacks a stream of the model.
+        """
         info = trained.info
         command = cache_command(info.dataset, info.corpus, info.streams)
         opened = open_with(layout, layout.require(info.dataset, command), info.streams)
-        return cls(trained, layout, opened.manifest, opened.reader, device, opened.notes)
+        manifest = with_fold(opened.manifest, info.fold)
+        return cls(trained, layout, manifest, opened.reader, device, opened.notes)
 
     @property
     def streams(self) -> Streams:

@@ -24,7 +24,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from semanticmac.run.digests import changed_files
 from semanticmac.run.previous_format import current_content
 
 SEEDS = "seeds.json"  # marks a folder that holds the runs of one model over seeds
+FOLDS = "folds.json"  # marks a folder that holds the runs of one model over folds
 FAILURE = "failure.txt"  # the reason why a trial of a sweep failed
 
 
@@ -74,6 +75,8 @@ class RunInfo:
     unknown_tokens: dict[str, float] = field(default_factory=dict)
     # number of clips, and of those with more than max_frames frames, of train and valid together
     frames_subsampled: dict[str, int] = field(default_factory=dict)
+    # the fold whose splits it was trained on (cache/folds.py); empty: those of the dataset
+    fold: str = ""
 
     def __post_init__(self) -> None:
         if not self.corpus:
@@ -94,7 +97,7 @@ class RunInfo:
         seeds = seed_runs(folder)
         if seeds:
             raise RunError(
-                f"{folder} holds {len(seeds)} runs over seeds: "
+                f"{folder} holds {len(seeds)} runs over seeds or folds: "
                 f"give one of them, as {seeds[min(seeds)]}"
             )
         path = folder / "run.json"
@@ -210,11 +213,13 @@ def new_run(root: Path, dataset: str, folder: Path | None = None, suffix: str = 
     if folder is not None:
         if folder.exists() and not folder.is_dir():
             raise RunError(f"{folder} is a file: a run is a folder, give another --run")
-        if (folder / "config.toml").exists() or (folder / SEEDS).exists():
+        if any((folder / name).exists() for name in ("config.toml", SEEDS, FOLDS)):
             raise RunError(f"{folder} holds a run already: give another --run, or remove it first")
         return folder
 
-    used = {path.name.removesuffix("-seeds") for path in root.glob(f"{dataset}-*")}
+    used = set()
+    for path in root.glob(f"{dataset}-*"):
+        used.add(path.name.removesuffix("-seeds").removesuffix("-folds"))
     for number in count(1):
         name = f"{dataset}-{number:03d}"
         if name in used:
@@ -253,12 +258,20 @@ def higher_is_better(task: Task) -> bool:
 
 
 def seed_runs(folder: Path) -> dict[int, Path]:
-    """Seed → run, finished or not, in a folder of `train --seeds`; empty for any other folder."""
-    if not (folder / SEEDS).exists():
+    """Number → run, finished or not, in a folder of `train --seeds` or `train --folds`.
+
+    Empty for any other folder.
+    """
+    prefix = ""
+    if (folder / SEEDS).exists():
+        prefix = "seed-"
+    elif (folder / FOLDS).exists():
+        prefix = "fold-"
+    if not prefix:
         return {}
     seeds = {}
-    for path in folder.glob("seed-*"):
-        number = path.name.removeprefix("seed-")
+    for path in folder.glob(f"{prefix}*"):
+        number = path.name.removeprefix(prefix)
         if number.isdecimal():
             seeds[int(number)] = path
     return dict(sorted(seeds.items()))
@@ -267,7 +280,8 @@ def seed_runs(folder: Path) -> dict[int, Path]:
 def runs(root: Path) -> list[Path]:
     """Finished runs below a folder, runs over seeds included, the newest first."""
     finished = []
-    for path in (*root.glob("*/run.json"), *root.glob("*/seed-*/run.json")):
+    patterns = ("*/run.json", "*/seed-*/run.json", "*/fold-*/run.json")
+    for path in chain.from_iterable(map(root.glob, patterns)):
         if is_finished(path.parent):
             finished.append(path)
     finished.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from semanticmac.run.folder import FAILURE, SEEDS, RunInfo, higher_is_better, is_finished
+from semanticmac.run.folder import FAILURE, FOLDS, SEEDS, RunInfo, higher_is_better, is_finished
 from semanticmac.run.metric import Unit, mean_and_std
 from semanticmac.run.scores import read_scores
 
@@ -103,7 +103,7 @@ def folder_line(folder: Path, inside: Sequence[RunLine]) -> RunLine:
         trained=max(times, default=None),
         state="finished" if {"finished", "failed"}.issuperset(states) else "unfinished",
     )
-    if kind == "seeds" and finished:
+    if kind in ("seeds", "folds") and finished:
         line = _with_mean(line, finished)
     if kind == "sweep" and finished:
         best = _best_trial(finished)
@@ -131,6 +131,8 @@ def _is_run(folder: Path) -> bool:
 def _kind(folder: Path) -> str:
     if (folder / SEEDS).exists():
         return "seeds"
+    if (folder / FOLDS).exists():
+        return "folds"
     if (folder / "study.db").exists():
         return "sweep"
     return "ablation" if folder.name.startswith("ablation-") else "folder"

@@ -33,6 +33,7 @@ TYPE_NAMES = {
 DECIDED = {
     "dataset": "--dataset names it",
     "name": "--model names the model",
+    "fold": "--folds trains each fold",
     "outputs": "the labels of the dataset decide it",
     "output_units": "the ranges of the scores decide it",
     "vision_width": "the cached embeddings decide it",
@@ -136,6 +137,8 @@ class TrainConfig:
     inter_weight: float = described(0.1, "β, weight of the inter-sample loss", at_least=0)
     intra_temperature: float = described(0.1, "τ₁ of the intra-sample loss", above=0)
     inter_temperature: float = described(0.1, "τ₂ of the inter-sample loss", above=0)
+
+    fold: str = described("", "the fold whose speakers are tested; empty: the dataset's splits")
 
     model: ModelConfig = field(default_factory=ModelConfig)
 

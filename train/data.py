@@ -10,6 +10,8 @@ import torch
 
 from semanticmac.cache.dataset import ClipDataset
 from semanticmac.cache.dialogue_dataset import DialogueDataset
+from semanticmac.cache.folds import FoldError
+from semanticmac.cache.folds import with_fold as fold_manifest
 from semanticmac.cache.keys import LAST
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest
@@ -40,6 +42,7 @@ class TrainData:
     # The dialogues of both splits, for a model that reads dialogues (with_dialogue).
     train_dialogues: DialogueDataset | None = None
     valid_dialogues: DialogueDataset | None = None
+    fold: str = ""  # the fold whose splits these are (with_fold); empty: those of the dataset
 
     @property
     def streams(self) -> Streams:
@@ -92,6 +95,24 @@ def open_data(
     if run is None:
         return _train_data(layout, open_cached(layout, dataset, vision, audio))
     return _train_data(layout, open_with(layout, dataset, run.streams))
+
+
+def with_fold(data: TrainData, fold: str) -> TrainData:
+    """The labelled clips of the splits of one fold (cache/folds.py); empty: as they are.
+
+    Raises TrainError where the dataset has no such fold.
+    """
+    if not fold or data.fold == fold:
+        return data
+    try:
+        manifest = fold_manifest(data.manifest, fold)
+    except FoldError as error:
+        raise TrainError(str(error)) from None
+    splits = {}
+    for name in ("train", "valid"):
+        rows = [row for row in manifest.split(name) if row.label is not None]
+        splits[name] = data.train.of_manifest(manifest, rows)
+    return replace(data, manifest=manifest, train=splits["train"], valid=splits["valid"], fold=fold)
 
 
 def _train_data(layout: CacheLayout, opened: OpenedDataset) -> TrainData:

@@ -18,7 +18,7 @@ from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import load_run
 from semanticmac.train.batches import BatchReader
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.data import TrainData, resolve, with_dialogue
+from semanticmac.train.data import TrainData, resolve, with_dialogue, with_fold
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.validation import head_scores
 
@@ -157,7 +157,7 @@ def head_report(
     """Predicts the validation clips of a finished run as they are, and without each modality."""
     trained = load_run(run, device)
     config = resolve(config, data, device)
-    data = with_dialogue(data, config.model)
+    data = with_dialogue(with_fold(data, config.fold), config.model)
     reader = BatchReader(config, data, trained.tokenize, SINGLE_PROCESS, device)
     task, loss = reader.data.task, reader.config.regression_loss
     clip_ids = [row.clip_id for row in reader.data.valid.rows]

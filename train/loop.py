@@ -26,7 +26,7 @@ from semanticmac.train.batches import BatchReader
 from semanticmac.train.callbacks import SILENT, Callbacks
 from semanticmac.train.checkpoint import Checkpointer, CheckpointMetadata
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.data import TrainData, resolve, with_dialogue
+from semanticmac.train.data import TrainData, resolve, with_dialogue, with_fold
 from semanticmac.train.dialogue_notes import dialogue_notes
 from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
 from semanticmac.train.input_report import InputReport, report_inputs
@@ -66,6 +66,7 @@ def train(
     Raises TrainError if a loss is not finite, naming the clips of that step, or if a run cannot be
     resumed with this data or number of processes; ConfigError if the run has other settings.
     """
+    data = with_fold(data, config.fold)
     config = resolve(config, data, device)
     data = with_dialogue(data, config.model)
     if resume and is_trained(run, config, data):
@@ -233,4 +234,5 @@ def _run_info(config: TrainConfig, data: TrainData, best: EpochLog, report: Inpu
         texts_cut=report.texts_cut,
         unknown_tokens=report.unknown_tokens,
         frames_subsampled=report.frames_subsampled,
+        fold=config.fold,
     )

@@ -10,7 +10,7 @@ from typing import Any
 from semanticmac.cache.keys import LAST
 from semanticmac.run.folder import RunInfo, is_finished
 from semanticmac.train.config import ConfigError, TrainConfig, from_toml
-from semanticmac.train.data import TrainData, with_dialogue
+from semanticmac.train.data import TrainData, with_dialogue, with_fold
 
 
 def is_trained(folder: Path, config: TrainConfig, data: TrainData) -> bool:
@@ -31,7 +31,8 @@ def is_trained(folder: Path, config: TrainConfig, data: TrainData) -> bool:
     require_equal(f"{folder} was trained", saved.flat(), config.flat())
     if not is_finished(folder):
         return False
-    changes = changed_data(RunInfo.read(folder), with_dialogue(data, config.model))
+    read = with_dialogue(with_fold(data, config.fold), config.model)
+    changes = changed_data(RunInfo.read(folder), read)
     if changes:
         raise ConfigError(
             f"{folder} was trained on {changes}: give another folder (--run, or --runs for all of "

@@ -18,7 +18,7 @@ from semanticmac.model.registry import SEMANTICMAC
 from semanticmac.run.listing import RunLine, State
 from semanticmac.run.metric import VALIDATION_METRICS, Unit, digits_of
 
-_COUNTED = {"seeds": "seed", "sweep": "trial"}
+_COUNTED = {"seeds": "seed", "folds": "fold", "sweep": "trial"}
 _STYLES: dict[State, str] = {
     "finished": "",
     "unfinished": "yellow",

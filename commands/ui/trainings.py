@@ -20,6 +20,7 @@ from semanticmac.eval.report.results_table import (
 )
 from semanticmac.eval.report.write_terminal import to_terminal
 from semanticmac.run.metric import VALIDATION_METRICS, mean_and_std
+from semanticmac.train.experiments.folds import FoldRun
 from semanticmac.train.experiments.optuna_study import Point
 from semanticmac.train.experiments.seeds import SeedRun
 from semanticmac.train.experiments.sweep import short
@@ -37,6 +38,31 @@ def seeds_table(dataset: str, runs: Sequence[SeedRun]) -> Group:
     results = seed_results(runs)
     below += [Text(note) for note in results.notes]
     return Group(title, to_terminal(results, notes=False), *below)
+
+
+def folds_table(dataset: str, runs: Sequence[FoldRun]) -> Group:
+    """One row for each fold, then mean and spread; failures with their reasons below."""
+    metrics = [run.valid_metric for run in runs if run.valid_metric]
+    header = metrics[0] if metrics else "validation"
+    rows, scores, below = [], [], []
+    for number, run in enumerate(runs):
+        score = _score(header, run.valid_score)
+        if run.failure is not None:
+            below.append(plain_text(f"fold {number} failed: {run.failure}", "bold red"))
+            score = text_cell("failed", "bad")
+        else:
+            scores.append(run.valid_score)
+        speakers = ", ".join(run.speakers[:5]) + (" …" if len(run.speakers) > 5 else "")
+        rows.append(Row(str(number), (text_cell(speakers), text_cell(run.best_epoch or ""), score)))
+    if len(scores) > 1:
+        mean, std = mean_and_std(scores)
+        cells = (text_cell(""), text_cell(""), _score(header, mean, std))
+        rows.append(Row("", cells, style="strong"))
+    columns = (Column("test speakers", left=True), Column("best epoch"), Column(header))
+    results = ResultsTable("", columns, tuple(rows), corner="fold", names_right=True)
+    title = Text(f"{dataset} · {counted(len(runs), 'fold')}", "italic")
+    note = Text("validation scores, of other speakers than those that are trained or tested on")
+    return Group(title, to_terminal(results, notes=False), *below, note)
 
 
 def seed_results(runs: Sequence[SeedRun]) -> ResultsTable:

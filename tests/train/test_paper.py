@@ -40,6 +40,14 @@ SMALL: dict[str, Any] = {
     "d_model": 8, "heads": 2, "feed_forward": 2, "perceiver_tokens": 2, "dropout": 0.0,
     "batch_size": 8, "neighbours": 3, "lr_rest": 1e-3,
 }  # fmt: skip
+# Settings that are younger than the golden file; these values change nothing.
+ADDED_SETTINGS = {
+    "corrupt": "none",
+    "corrupt_rate": 0.9,
+    "corrupt_words": "absent",
+    "fold": "",
+    "output_units": [],
+}
 EPOCHS = 3  # pseudo labels differ from the truth in the second and third
 BATCHES = [list(range(start, start + 8)) for start in (0, 8, 16)]
 
@@ -52,7 +60,7 @@ def golden() -> dict[str, Any]:
 
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_the_preset_of_a_corpus_is_unchanged(corpus: str, golden: dict[str, Any]) -> None:
-    assert settings(corpus) == golden["settings"][corpus]
+    assert settings(corpus) == golden["settings"][corpus] | ADDED_SETTINGS
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,104 @@
+"""Folds of a cached dataset: splits in which every speaker is tested once.
+
+A fold is named `speaker:6:0`: fold 0 of 6. The name and the clips alone decide the splits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import replace
+
+from semanticmac.cache.manifest import Manifest, Row
+
+VALID_SHARE = 0.15  # of the clips of a fold's training speakers
+MOST_LEFT_OUT = 10  # up to so many speakers, each is a fold of its own
+USUAL = 5  # folds of more speakers
+_NAME = re.compile(r"speaker:(\d+):(\d+)")
+
+
+class FoldError(Exception):
+    """A dataset that cannot be divided into folds; the message says why."""
+
+
+def fold_names(manifest: Manifest, asked: str) -> list[str]:
+    """The folds that `--folds` asks for: `speaker`, or `speaker:N` for N of them.
+
+    Without a number, each speaker is a fold of its own, or five folds share more than ten speakers.
+    Raises FoldError where the clips have no speakers or too few of them.
+    """
+    match = re.fullmatch(r"speaker(?::(\d+))?", asked)
+    if match is None:
+        raise FoldError(f"folds {asked!r}: expected speaker, or speaker:N for N folds")
+    speakers = len(_sizes(manifest))
+    count = speakers if speakers <= MOST_LEFT_OUT else USUAL
+    if match[1] is not None:
+        count = int(match[1])
+    if speakers < 3 or not 2 <= count <= speakers:
+        raise FoldError(
+            f"{manifest.dataset} has labelled clips of {speakers} speakers: {count} folds need at "
+            f"least {max(3, count)} speakers, and there must be two folds or more"
+        )
+    return [f"speaker:{count}:{index}" for index in range(count)]
+
+
+def with_fold(manifest: Manifest, fold: str) -> Manifest:
+    """The manifest with the splits of one fold; empty: its own splits.
+
+    Test is the speakers of the fold. Validation is about 15 % of the other clips, again by speaker.
+    A clip without a label or without a split has no split.
+    """
+    if not fold:
+        return manifest
+    match = _NAME.fullmatch(fold)
+    if match is None or int(match[2]) >= int(match[1]):
+        raise FoldError(f"fold {fold!r}: expected speaker:COUNT:NUMBER, numbers from 0")
+    split_of = _splits(_sizes(manifest), int(match[1]), int(match[2]))
+    rows = []
+    for row in manifest.rows:
+        split = split_of[row.speaker or ""] if _takes_part(row) else None
+        rows.append(replace(row, split=split))
+    return replace(manifest, rows=tuple(rows))
+
+
+def _splits(sizes: Counter[str], count: int, index: int) -> dict[str, str]:
+    """Speaker → split."""
+    fold_of: dict[str, int] = {}
+    clips = [0] * count
+    # The speakers with most clips first, each into the smallest fold.
+    for speaker in sorted(sizes, key=lambda name: (-sizes[name], _order(name))):
+        smallest = clips.index(min(clips))
+        fold_of[speaker] = smallest
+        clips[smallest] += sizes[speaker]
+    split_of = {speaker: "test" for speaker in sizes if fold_of[speaker] == index}
+    others = [speaker for speaker in sizes if fold_of[speaker] != index]
+    others.sort(key=lambda name: _order(f"{index}/{name}"))
+    target = VALID_SHARE * sum(sizes[speaker] for speaker in others)
+    taken = 0
+    for number, speaker in enumerate(others):
+        is_valid = number == 0 or (number < len(others) - 1 and taken + sizes[speaker] / 2 < target)
+        split_of[speaker] = "valid" if is_valid else "train"
+        taken += sizes[speaker] if is_valid else 0
+    return split_of
+
+
+def _sizes(manifest: Manifest) -> Counter[str]:
+    """Speaker → clips that take part. Raises FoldError for a clip without a speaker."""
+    rows = [row for row in manifest.rows if _takes_part(row)]
+    unknown = [row.clip_id for row in rows if not row.speaker]
+    if unknown:
+        raise FoldError(
+            f"{len(unknown)} of {len(rows)} labelled clips of {manifest.dataset} have no speaker, "
+            f"the first is {unknown[0]}: folds by speaker need one for each clip (column `speaker` "
+            "of a clips.csv)"
+        )
+    return Counter(row.speaker or "" for row in rows)
+
+
+def _takes_part(row: Row) -> bool:
+    return row.label is not None and row.split is not None
+
+
+def _order(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
