@@ -77,8 +77,9 @@ def capacity(runs: Runs, parameters: Mapping[str, int]) -> list[str]:
         "| --- | --- | --- | --- |",
     ]
     for row, count in parameters.items():
-        cells = []
-        for worth in ("noise", "honest"):
-            cells.append(spread(list(runs.column("sentiment", worth, row).values())))
+        columns = [runs.column("sentiment", worth, row) for worth in ("noise", "honest")]
+        if not any(columns):
+            continue
+        cells = [spread(list(column.values())) for column in columns]
         lines.append(f"| {row} | {count:,} | {' | '.join(cells)} |")
     return [*lines, ""]
