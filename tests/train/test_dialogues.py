@@ -14,8 +14,12 @@ from support.planted import write_corpus
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.core import Task
+from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import evaluate
+from semanticmac.inference import ALONE, Prediction, Predictor
 from semanticmac.model.registry import DIALOGUE_MODELS
+from semanticmac.preprocess.clip import Clip
+from semanticmac.preprocess.embed import EmbeddedClip
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override, with_name
@@ -157,3 +161,32 @@ def test_clips_without_dialogue_or_speaker_are_said(tmp_path: Path) -> None:
     train(config, data, tmp_path / "run", CPU, Callbacks(on_note=notes.append))
     assert "1 clip has no dialogue or no position: each is read alone" in notes
     assert any(note.startswith("1 utterance has no speaker") for note in notes)
+
+
+def test_a_clip_alone_is_predicted_as_a_dialogue_of_one(
+    layout: CacheLayout, tmp_path: Path
+) -> None:
+    """As the first utterance of a cached dialogue, and the remark says so."""
+    config = make_config("sdt", epochs=1)
+    train(config, open_data(layout, "planted"), tmp_path / "run", CPU)
+    trained = load_run(tmp_path / "run", CPU)
+    data = EvalData.open(trained, layout, CPU)
+    rows = data.manifest.split("test")
+    first = rows[0]
+    assert first.position == 0
+    clip = Clip(first.clip_id, Path("clip.mp4"), text=first.text)
+    embedded = EmbeddedClip(clip, data.reader.get(first.key))
+    prediction = Predictor(trained, [], CPU).predict_embedded(embedded)
+    assert isinstance(prediction, Prediction)
+    assert ALONE in prediction.notes
+    of_cache = data.predict(rows).multimodal[0]
+    np.testing.assert_allclose(prediction.score, of_cache, atol=1e-5)
+
+
+def test_modalities_can_be_left_out_at_evaluation(layout: CacheLayout, tmp_path: Path) -> None:
+    config = make_config("cogmen", modalities="audio,vision", epochs=1)
+    train(config, open_data(layout, "planted"), tmp_path / "run", CPU)
+    trained = load_run(tmp_path / "run", CPU)
+    whole, without = (evaluate(trained, layout, "test", CPU, drop) for drop in ((), ("audio",)))
+    assert not np.allclose(whole.predictions.multimodal, without.predictions.multimodal)
+    assert not without.predictions.present[:, 1].any()
