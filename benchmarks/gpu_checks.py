@@ -232,6 +232,15 @@ def with_dropout() -> TrainConfig:
     return replace(config, model=replace(config.model, dropout=0.2))
 
 
+@check("every operation of a training step has a kernel that adds in a fixed order")
+def fixed_order(device: torch.device) -> None:
+    notes: list[str] = []
+    with deterministic(device):
+        trainer = trainer_on(device, with_dropout())
+        in_fixed_order(lambda: trainer.step([batch_of(0, 8)]), notes.append)
+    assert not notes, "; ".join(notes)
+
+
 @check("two equal trainings with dropout have the same bytes")
 def equal_bytes(device: torch.device) -> None:
     states = []

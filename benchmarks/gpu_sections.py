@@ -203,10 +203,11 @@ def trainer_of(config: Any, language: Any, device: torch.device) -> Any:
 
 
 def whole_step(trainer: Any, batch: Any) -> Callable[[], object]:
+    from semanticmac.train.seeding import in_fixed_order
     from semanticmac.train.train_batch import TrainBatch
 
     batches = [TrainBatch(list(range(len(batch))), batch.clip_ids, batch)]
-    return lambda: trainer.step(batches)
+    return lambda: in_fixed_order(lambda: trainer.step(batches), print)
 
 
 def bare_step(trainer: Any, batch: Any, first_token: bool = True) -> Callable[[], object]:
@@ -353,6 +354,13 @@ def llama(shape: tuple[int, int, int, int, int], device: torch.device) -> Any:
 
 def llm(device: torch.device, tiny: bool, record: Record) -> None:
     """A training step with LoRA on a decoder in bfloat16, 8 clips of 128 tokens."""
+    from semanticmac.train.seeding import deterministic
+
+    with deterministic(device):
+        llm_steps(device, tiny, record)
+
+
+def llm_steps(device: torch.device, tiny: bool, record: Record) -> None:
     import peft
 
     shapes = {"tiny": (32, 64, 2, 4, 2)} if tiny else SHAPES
@@ -388,7 +396,7 @@ def ablation(device: torch.device, tiny: bool, record: Record) -> None:
     from semanticmac.cache.batch import Sample, collate
     from semanticmac.cache.records import FrameWidths, RawClip
     from semanticmac.preprocess.encoders.imagebind.encoder import ImageBindEncoder
-    from semanticmac.train.seeding import deterministic
+    from semanticmac.train.seeding import deterministic, in_fixed_order
 
     clips, batch_size, frames = (8, 4, 2) if tiny else (CLIPS, 32, 8)
     precision = "float32" if tiny else "bfloat16"
@@ -411,7 +419,8 @@ def ablation(device: torch.device, tiny: bool, record: Record) -> None:
             if device.type == "cuda":
                 batch = batch.pin_memory()
             rows = list(range(start, start + len(part)))
-            trainer.step([replace_rows(batch, rows)])
+            batches = [train_batch(batch, rows)]
+            in_fixed_order(lambda batches=batches: trainer.step(batches), print)
 
     with deterministic(device):
         cached_s = seconds_of(epoch, device, 1)
@@ -440,7 +449,7 @@ def random_tokens(texts: Any, contexts: Any = None) -> Any:
     return NoTokens(ids, torch.ones_like(ids, dtype=torch.bool))
 
 
-def replace_rows(batch: Any, rows: list[int]) -> Any:
+def train_batch(batch: Any, rows: list[int]) -> Any:
     from semanticmac.train.train_batch import TrainBatch
 
     return TrainBatch(rows, batch.clip_ids, batch)
