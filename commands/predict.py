@@ -207,7 +207,7 @@ def predict(
     failures += timelines.failures
 
     if file is not None:
-        file.close()
+        file.close(err if as_json else out)
     if predictor is None and not timelines.finished:
         return
     with_text_files = [] if text is not None else clips

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from semanticmac.cache.failures import Failure
 from semanticmac.commands.ui.prediction_rows import (
     failure_row,
@@ -12,7 +14,7 @@ from semanticmac.commands.ui.prediction_rows import (
     result_key,
     result_row,
 )
-from semanticmac.commands.ui.screen import KEPT, echo, err, out, set_resume_hint
+from semanticmac.commands.ui.screen import KEPT, echo, err, set_resume_hint
 from semanticmac.eval.prediction import Prediction
 from semanticmac.eval.report.results_file import ResultsFile
 from semanticmac.preprocess.clip import Clip
@@ -50,7 +52,7 @@ class PredictResults:
             self.file.add(result_row(self.task, self.modalities, clip, key, result))
         self.new += 1
 
-    def close(self) -> None:
-        """Writes a workbook; says how many results are new."""
+    def close(self, console: Console) -> None:
+        """Writes a workbook; says on a console how many results are new."""
         self.file.close()
-        echo(out, f"{self.new} new results in {self.file.path}")
+        echo(console, f"{self.new} new results in {self.file.path}")
