@@ -60,11 +60,11 @@ def create_app(server: Server) -> ASGIApp:
 
 def _add_errors(app: FastAPI) -> None:
     async def refused(request: Request, error: Exception) -> Response:
-        status = error.status if isinstance(error, UploadError) else 500
+        assert isinstance(error, UploadError)
         headers = {"connection": "close"}
-        if status in (429, 503):
+        if error.status in (429, 503):
             headers["retry-after"] = "60"
-        return _error(request, status, str(error), headers)
+        return _error(request, error.status, str(error), headers)
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -73,6 +73,11 @@ def _add_errors(app: FastAPI) -> None:
             reason = "there is no such page"
         return _error(request, error.status_code, reason, dict(error.headers or {}))
 
+    async def failed(request: Request, error: Exception) -> Response:
+        # The server of HTTP writes the traceback to the log.
+        return _error(request, 500, "the server failed: its log says why", {})
+
+    app.add_exception_handler(Exception, failed)
     app.add_exception_handler(UploadError, refused)
     app.add_exception_handler(HTTPException, http_error)
 

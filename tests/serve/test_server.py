@@ -76,6 +76,16 @@ def test_a_browser_gets_a_copy_of_what_it_cannot_play(server, film, tmp_path):
     assert f'src="/jobs/{job["id"]}/player"'.encode() in page
 
 
+def test_a_failure_of_the_server_is_a_sentence_too(server, clip):
+    job = server.send(clip)["id"]
+    server.wait(job)
+    (server.data / "jobs" / job / "timeline.json").write_text("damaged")
+    status, headers, body = server.ask("GET", f"/jobs/{job}/result")
+    assert status == 500 and json.loads(body)["error"].startswith("the server failed")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert server.ask("POST", "/runs")[0] == 405
+
+
 def test_events_follow_a_job_to_its_end(server, clip):
     kind = {"content-type": "video/mp4"}
     body = server.ask("POST", "/predict?name=bare.mp4&text=hi", clip.read_bytes(), kind)[2]
