@@ -19,7 +19,7 @@ from semanticmac.commands.cache import CacheCommand, cache
 from semanticmac.commands.demo import demo
 from semanticmac.commands.eval import eval_
 from semanticmac.commands.export import export
-from semanticmac.commands.export_features import export_features, pull, push
+from semanticmac.commands.export_features import export_features, pull_features, push_features
 from semanticmac.commands.forget import forget
 from semanticmac.commands.import_features import import_features
 from semanticmac.commands.inspect import inspect
@@ -61,8 +61,8 @@ app.add_typer(datasets.app, name="datasets", invoke_without_command=True)
 app.command(cls=CacheCommand)(cache)
 app.command()(import_features)
 app.command()(export_features)
-app.command()(push)
-app.command()(pull)
+app.command()(push_features)
+app.command()(pull_features)
 app.command()(inspect)
 app.command()(verify)
 app.command()(forget)

@@ -32,7 +32,7 @@ class FaceTrack:
     frames: tuple[int, ...]  # rows k (times k/2 s) in which it was detected
     boxes: tuple[Box, ...]  # one for each of them
     scores: tuple[float, ...]  # certainty of the detector, 0 … 1
-    motion: float  # of the mouth, weighted with the voice
+    motion: float  # of the mouth with the voice, less that of the eyes
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FaceClip:
 
     @property
     def margin(self) -> float:
-        """Motion of the chosen face over that of the next one; 1 = no difference, inf = no other.
+        """Motion of the chosen face minus that of the next one; 0 = no difference, inf = no other.
 
         Only tracks that share a row with the chosen one compete.
         """
@@ -63,7 +63,7 @@ class FaceClip:
                 rivals.append(track.motion)
         if not rivals:
             return float("inf")
-        return winner.motion / max(*rivals, 1e-9)
+        return winner.motion - max(rivals)
 
 
 def pack_faces(clip: FaceClip, sampling: Sampling) -> bytes:

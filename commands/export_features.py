@@ -1,4 +1,4 @@
-"""The commands that share a cache: export-features, push and pull."""
+"""The commands that share a cache: export-features, push-features and pull-features."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def export_features(
     print_notes(notes)
 
 
-def push(
+def push_features(
     repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="Repository of the hub.")],
     dataset: Dataset = None,
     vision: VisionStreams = "all",
@@ -99,7 +99,7 @@ def push(
     echo(out, f"licence of the features: {binding_licence(chosen.header.fingerprints).text}")
 
 
-def pull(
+def pull_features(
     repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="Repository of the hub.")],
     name: NameInCache = None,
     revision: Annotated[
@@ -107,7 +107,7 @@ def pull(
     ] = None,
     cache: CacheDir = CACHE,
 ) -> None:
-    """Pull embeddings that `push` has put on the hub into the cache, to train and evaluate."""
+    """Pull embeddings that `push-features` has put on the hub into the cache, to train and evaluate."""
     from semanticmac.hub import open_hub, require_repository
 
     require_repository(repository)

@@ -8,6 +8,7 @@ frame is black. A row without a face has the crop of the nearest row that has on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -141,7 +142,7 @@ def choose(tracks: Sequence[Track], scores: Sequence[float], rows: int) -> list[
     """
     chosen = []
     for row in range(rows):
-        best, best_rank = NO_FACE, (-1.0, -1.0)
+        best, best_rank = NO_FACE, (-math.inf, -math.inf)
         for index, track in enumerate(tracks):
             rank = (scores[index], track.area())
             if track.lasts_at(row) and rank > best_rank:

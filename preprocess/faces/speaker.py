@@ -5,9 +5,10 @@ shift; the least mean difference is the motion. So neither a moving head nor an 
 Strong contrasts, such as beards, leave larger differences where the shift is not a whole pixel;
 the motion is divided by the square root of the region's mean gradient.
 
-A track's score is the lower quartile of its motions, where each counts with the energy of the
-voice in its interval. A speaker's mouth moves nearly all the time that the voice sounds, a
-listener's mouth now and then. The face with the highest score speaks. benchmarks/faces.py measures
+A track's score is the lower quartile of the mouth's motions, where each counts with the energy of
+the voice in its interval, minus half of the median motion of the eyes. A speaker's mouth moves
+nearly all the time that the voice sounds, a listener's mouth now and then; a turning head, light
+and noise move the eyes too. The face with the highest score speaks. benchmarks/faces.py measures
 how often that is right.
 """
 
@@ -24,6 +25,9 @@ from semanticmac.preprocess.faces.tracks import Track
 PATCH_PX = 72  # a face is resized to this square
 # The mouth region in that square: rows from the upper lip to the chin, columns of the lips.
 MOUTH_ROWS, MOUTH_COLUMNS = (44, 66), (18, 54)
+EYE_ROWS, EYE_COLUMNS = (12, 34), (10, 62)
+EYE_SHARE = 0.5  # of the eyes' motion, subtracted from that of the mouth
+NOT_MEASURED = -9.0  # the score of a track of one frame, below any that can be measured
 MOST_SHIFT_PX = 4  # in the square, in each direction
 LEAST_GRADIENT = 0.5  # grey levels; keeps an even region from counting without limit
 QUANTILE = 0.25
@@ -41,15 +45,16 @@ class Dense:
 def score_tracks(
     tracks: Sequence[Track], dense: Dense, waveform: np.ndarray | None, duration_s: float
 ) -> list[float]:
-    """The score of each track; 0 for a track of one frame."""
+    """The score of each track; NOT_MEASURED for a track of one frame."""
     energy = voice_energy(waveform, len(dense.frames), duration_s, dense.per_row)
     scores = []
     for track in tracks:
-        times, motion = mouth_motion(track, dense)
-        if len(motion):
-            scores.append(weighted_quantile(motion, energy[times], QUANTILE))
-        else:
-            scores.append(0.0)
+        times, mouth, eyes = motions(track, dense)
+        if not len(times):
+            scores.append(NOT_MEASURED)
+            continue
+        steady = weighted_quantile(mouth, energy[times], QUANTILE)
+        scores.append(steady - EYE_SHARE * float(np.median(eyes)))
     return scores
 
 
@@ -61,10 +66,13 @@ def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> 
     return float(values[order][min(position, len(values) - 1)])
 
 
-def mouth_motion(track: Track, dense: Dense) -> tuple[np.ndarray, np.ndarray]:
-    """Where a track lasts: the index of each frame after the first, and the motion up to it."""
+def motions(track: Track, dense: Dense) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where a track lasts: the index of each frame after the first, the motion up to it of the
+    mouth, and that of the eyes.
+    """
     times: list[int] = []
-    motion: list[float] = []
+    mouth: list[float] = []
+    eyes: list[float] = []
     previous: np.ndarray | None = None
     for index in range(len(dense.frames)):
         moment = index / dense.per_row
@@ -74,9 +82,10 @@ def mouth_motion(track: Track, dense: Dense) -> tuple[np.ndarray, np.ndarray]:
         patch = face_patch(dense.frames[index], track.steady_box_at(moment) * dense.scale)
         if previous is not None:
             times.append(index)
-            motion.append(patch_motion(previous, patch))
+            mouth.append(region_motion(previous, patch, MOUTH_ROWS, MOUTH_COLUMNS))
+            eyes.append(region_motion(previous, patch, EYE_ROWS, EYE_COLUMNS))
         previous = patch
-    return np.array(times, np.int64), np.array(motion)
+    return np.array(times, np.int64), np.array(mouth), np.array(eyes)
 
 
 def face_patch(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -93,16 +102,17 @@ def face_patch(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     return np.asarray(picture, np.float32)
 
 
-def patch_motion(before: np.ndarray, after: np.ndarray) -> float:
-    """The motion of the mouth region between two patches."""
-    (top, bottom), (left, right) = MOUTH_ROWS, MOUTH_COLUMNS
-    mouth = before[top:bottom, left:right]
+def region_motion(
+    before: np.ndarray, after: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]
+) -> float:
+    """The motion of a region between two patches; small shifts of it do not count."""
+    (top, bottom), (left, right) = rows, columns
+    region = before[top:bottom, left:right]
     least = np.inf
     for down in range(-MOST_SHIFT_PX, MOST_SHIFT_PX + 1):
         for across in range(-MOST_SHIFT_PX, MOST_SHIFT_PX + 1):
             shifted = after[top + down : bottom + down, left + across : right + across]
-            least = min(least, float(np.abs(mouth - shifted).mean()))
-    region = after[top:bottom, left:right]
+            least = min(least, float(np.abs(region - shifted).mean()))
     gradient = np.abs(np.diff(region, axis=0)).mean() + np.abs(np.diff(region, axis=1)).mean()
     return least / float(np.sqrt(gradient / 2 + LEAST_GRADIENT))
 

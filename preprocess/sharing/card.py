@@ -43,7 +43,7 @@ clips[0]["{column}"]  # (rows, numbers)
 ```
 
 ```
-semanticmac pull {repository}                    # into a feature cache, to train and evaluate
+semanticmac pull-features {repository}               # into a feature cache, to train and evaluate
 semanticmac import-features FOLDER               # the same from a folder on disk
 ```
 """

@@ -52,7 +52,7 @@ def test_a_clip_without_a_face_is_a_record_too():
 
 
 def test_the_margin_compares_faces_that_are_seen_together(clip):
-    assert clip.margin == 4.0
+    assert clip.margin == 1.5
     apart = FaceClip(clip.crops, (track(2.0, 0), track(9.0, 1)), (0, 0, 0), (BOX,) * 3, "", 1.4)
     assert apart.margin == float("inf")
 

@@ -1,4 +1,4 @@
-"""export-features, push and pull, with a folder in the place of the hub."""
+"""export-features, push-features and pull-features, with a folder in the place of the hub."""
 
 from pathlib import Path
 
@@ -37,13 +37,20 @@ def test_a_cache_goes_through_the_hub_and_comes_back(folder, tmp_path, monkeypat
     monkeypatch.setattr(hub, "open_hub", lambda: fake)
     cache = folder / "data" / "cache"
     printed = run(
-        folder, "push", "me/clips", "--dataset", "folder", "--cache", str(cache), "--private"
+        folder,
+        "push-features",
+        "me/clips",
+        "--dataset",
+        "folder",
+        "--cache",
+        str(cache),
+        "--private",
     )
     assert "2 clips" in printed and "licence of the features" in printed
     assert fake.private == {"me/clips"}
     names = {path.name for path in (tmp_path / "hub").rglob("*") if path.is_file()}
     assert not names & {"data.mdb", "digests.json", "0.mp4"}
-    printed = run(folder, "pull", "me/clips", "--cache", str(tmp_path / "cache"))
+    printed = run(folder, "pull-features", "me/clips", "--cache", str(tmp_path / "cache"))
     assert "folder: 2 clips with vision imagebind-tiny" in printed
     assert shards(tmp_path / "cache") == shards(cache)
 
@@ -75,7 +82,7 @@ def test_wrong_words_are_refused(folder, tmp_path):
     assert "ends in .npz" in run(
         folder, "export-features", "folder", *cache, "--format", "npz", "--to", "out.csv", code=2
     )
-    assert "expected USER/NAME" in run(folder, "push", "clips", *cache, code=2)
+    assert "expected USER/NAME" in run(folder, "push-features", "clips", *cache, code=2)
     pickle = tmp_path / "f.pkl"
     pickle.write_bytes(b"")
     assert "--dataset is missing" in run(folder, "import-features", str(pickle), *cache, code=2)
@@ -84,4 +91,6 @@ def test_wrong_words_are_refused(folder, tmp_path):
 def test_a_hub_that_cannot_be_asked_is_said(folder, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     cache = str(folder / "data" / "cache")
-    assert "HF_HUB_OFFLINE forbids" in run(folder, "push", "me/clips", "--cache", cache, code=2)
+    assert "HF_HUB_OFFLINE forbids" in run(
+        folder, "push-features", "me/clips", "--cache", cache, code=2
+    )

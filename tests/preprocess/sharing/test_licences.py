@@ -48,6 +48,6 @@ def test_the_card_states_it_where_the_hub_reads_it(layout):
     assert "license: cc-by-nc-sa-4.0" in head and "path: data/train-*.parquet" in head
     assert "**Licence of the features: CC BY-NC-SA 4.0 (Meta, ImageBind)" in text
     assert "no videos, no frames and no audio" in text
-    assert 'load_dataset("me/mosi")' in text and "semanticmac pull me/mosi" in text
+    assert 'load_dataset("me/mosi")' in text and "semanticmac pull-features me/mosi" in text
     faces = select(layout, "mosi", "faces-clip-large", "none")
     assert "license: other" in card(faces.manifest, faces.header, "me/mosi").split("---")[1]
