@@ -107,7 +107,7 @@ def pull_features(
     ] = None,
     cache: CacheDir = CACHE,
 ) -> None:
-    """Pull embeddings that `push-features` has put on the hub into the cache, to train and evaluate."""
+    """Pull embeddings that `push-features` has put on the hub into the cache, to train on them."""
     from semanticmac.hub import open_hub, require_repository
 
     require_repository(repository)
