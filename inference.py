@@ -26,6 +26,7 @@ from semanticmac.run.device import pick_device
 from semanticmac.run.folder import absent_modalities, require_raw_videos
 from semanticmac.run.hub_models import find_model
 from semanticmac.run.predictions import Predictions
+from semanticmac.run.scores import text_cost
 from semanticmac.run.weights import TrainedModel, load_run
 
 
@@ -42,6 +43,7 @@ class Predictor:
     device: torch.device
     trust: Trust | None = None  # None: `eval` has not scored this run
     run: str = ""  # name of the run folder
+    text_cost: str = ""  # scores with and without text, in words; empty: not measured
 
     def predict(self, video: str | Path, text: str = "", without: Sequence[str] = ()) -> Prediction:
         """Predicts one video file.
@@ -85,19 +87,33 @@ class Predictor:
         absent = absent_modalities(info, without)
         predicted = predict_clip(self.trained, clip.text, embeddings, self.device, absent, before)
         prediction = _prediction(clip.clip_id, info.task, predicted)
-        prediction = self._with_trust(prediction, embeddings)
+        prediction = self._with_trust(prediction, embeddings, embedded.frame)
         notes = [*embedded.remarks, *subsampled_notes(embeddings, info.model.max_frames)]
         reads_text = "text" in info.model.modalities and "text" not in absent
         if reads_text and not clip.text.strip():
-            notes.append(NO_TRANSCRIPT)
+            notes.append(NO_TRANSCRIPT + self.text_cost)
         notes += text_notes(self.trained, [clip.text], absent)
         if self.trained.info.model.reads_dialogues:
             notes.append(ALONE)
         if prediction.unusual:
             notes.append(UNUSUAL.format(" and ".join(prediction.unusual)))
+        notes += self._length_notes(embeddings)
         return replace(prediction, notes=tuple(notes))
 
-    def _with_trust(self, prediction: Prediction, embeddings: Embeddings) -> Prediction:
+    def _length_notes(self, embeddings: Embeddings) -> list[str]:
+        """A remark on a clip that is far shorter or longer than every train clip."""
+        frames = frame_count(embeddings)
+        seconds = frames / self.trained.info.streams.sampling.frames_per_s
+        if not frames or self.trust is None or self.trust.lengths_s is None:
+            return []
+        if not self.trust.unusual_length(seconds):
+            return []
+        shortest, longest = self.trust.lengths_s
+        return [UNUSUAL_LENGTH.format(seconds, shortest, longest)]
+
+    def _with_trust(
+        self, prediction: Prediction, embeddings: Embeddings, frame: np.ndarray | None
+    ) -> Prediction:
         """The prediction with its interval, and with the modalities that are unusual."""
         if self.trust is None:
             return prediction
@@ -109,22 +125,29 @@ class Predictor:
         return replace(
             prediction,
             intervals=intervals,
-            unusual=self.trust.unusual(embeddings),
+            unusual=self.trust.unusual(embeddings, frame),
             temperature=self.trust.temperature,
         )
 
 
 UNUSUAL = "{}: unlike the train clips, so the prediction may mean nothing"
 ALONE = "the model reads dialogues, and this clip is predicted as a dialogue of one utterance"
+UNUSUAL_LENGTH = "it is {:.1f} s long, but the train clips are {:.1f} to {:.1f} s long"
 NO_TRANSCRIPT = "there is no transcript: the text is absent"
 
 
-def subsampled_notes(embeddings: Embeddings, max_frames: int) -> tuple[str, ...]:
-    """A remark on a clip that is longer than what the model reads of it."""
+def frame_count(embeddings: Embeddings) -> int:
+    """The frames of a clip, of vision or audio."""
     frames = 0
     for rows in (embeddings.vision, embeddings.audio):
         if rows is not None:
             frames = max(frames, len(rows))
+    return frames
+
+
+def subsampled_notes(embeddings: Embeddings, max_frames: int) -> tuple[str, ...]:
+    """A remark on a clip that is longer than what the model reads of it."""
+    frames = frame_count(embeddings)
     if frames <= max_frames:
         return ()
     return (
@@ -166,7 +189,7 @@ def load(
         encoders = open_encoders(asked, device, on_download, on_note)
     require_same(encoders, streams)
     trust = read_trust(folder, trained.info)
-    return Predictor(trained, encoders, torch_device, trust, name)
+    return Predictor(trained, encoders, torch_device, trust, name, text_cost(Path(folder)))
 
 
 def encoder_requests(

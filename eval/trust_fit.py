@@ -21,13 +21,21 @@ from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.manifest import Row
 from semanticmac.cache.records import Embeddings
 from semanticmac.core import FRAME_MODALITIES, Task
+from semanticmac.eval.analysis.thumbnails import previews
 from semanticmac.eval.calibration import fit_temperature
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation
 from semanticmac.eval.metrics.functions import Floats
 from semanticmac.eval.metrics.scores import labelled
+from semanticmac.eval.picture_features import picture_features
 from semanticmac.eval.pooling import pool_rows
-from semanticmac.eval.trust import FeatureDensity, conformal_half_width, coverage, interval
+from semanticmac.eval.trust import (
+    UNUSUAL_SHARE,
+    FeatureDensity,
+    conformal_half_width,
+    coverage,
+    interval,
+)
 from semanticmac.run.digests import WEIGHTS
 from semanticmac.run.folder import RunError, RunInfo
 from semanticmac.run.predictions import Predictions
@@ -35,6 +43,12 @@ from semanticmac.run.predictions import Predictions
 FILE = "trust.safetensors"
 # More train clips do not make the density better, and take memory.
 MAX_CLIPS = 4096
+# Of train, of validation and of a split that is reported: their frames are decoded.
+MAX_PICTURES = 500
+# The density of the middle frame itself; the others are of the embeddings of a modality.
+FRAME = "frame"
+# A clip so many times longer than the longest train clip, or shorter than the shortest, is unusual.
+FAR_LENGTH = 2.0
 # Of train and of validation: with fewer, the farthest twentieth of them is less than one clip.
 MIN_CLIPS = 20
 
@@ -48,7 +62,10 @@ class Trust:
     # classes.
     half_widths: tuple[float | None, ...]
     temperature: float  # logits / temperature are calibrated; 1 for scores
-    densities: dict[str, FeatureDensity]  # by modality, of the modalities with enough clips
+    # By modality, of the modalities with enough clips; `frame`: of the middle frame itself.
+    densities: dict[str, FeatureDensity]
+    # Length of the shortest and the longest train clip; None: not known.
+    lengths_s: tuple[float, float] | None = None
 
     def intervals(
         self, task: Task, scores: Sequence[float]
@@ -66,14 +83,31 @@ class Trust:
                 bounds.append(interval(dimension, score, half_width))
         return tuple(bounds)
 
-    def unusual(self, embeddings: Embeddings) -> tuple[str, ...]:
-        """The modalities in which a clip is unlike the train clips."""
+    def unusual(self, embeddings: Embeddings, frame: np.ndarray | None = None) -> tuple[str, ...]:
+        """The modalities in which a clip is unlike the train clips.
+
+        frame: (H, W, 3) uint8 in the middle of the clip; None: it is not looked at.
+        """
         names: list[str] = []
-        for modality, density in self.densities.items():
+        for modality in FRAME_MODALITIES:
+            features: list[tuple[str, Floats]] = []
             rows = getattr(embeddings, modality)
-            if rows is not None and density.is_unusual(pool_rows(rows)):
-                names.append(modality)
+            if rows is not None:
+                features.append((modality, pool_rows(rows)))
+            if modality == "vision" and frame is not None:
+                features.append((FRAME, picture_features(frame)))
+            for name, values in features:
+                density = self.densities.get(name)
+                if density is not None and density.is_unusual(values) and modality not in names:
+                    names.append(modality)
         return tuple(names)
+
+    def unusual_length(self, seconds: float) -> bool:
+        """Whether a clip is far shorter or far longer than every train clip."""
+        if self.lengths_s is None:
+            return False
+        shortest, longest = self.lengths_s
+        return seconds < shortest / FAR_LENGTH or seconds > longest * FAR_LENGTH
 
 
 @dataclass(frozen=True)
@@ -109,17 +143,56 @@ def fit_trust(data: EvalData, valid: Predictions) -> Trust:
             half_widths.append(width if np.isfinite(width) else None)
     else:
         temperature = fit_temperature(task, truth, outputs)
-    densities: dict[str, FeatureDensity] = {}
+    weights = data.trained.info.files.get(WEIGHTS, "")
+    densities = _fit_densities(data)
+    lengths_s = _train_lengths_s(data)
+    return Trust(weights, tuple(half_widths), temperature, densities, lengths_s)
+
+
+def _fit_densities(data: EvalData) -> dict[str, FeatureDensity]:
+    """Together they flag no more than UNUSUAL_SHARE of the validation clips."""
+    features: dict[str, tuple[Floats, Floats]] = {}
+    splits = data.manifest.split("train"), data.manifest.split("valid")
     for modality in FRAME_MODALITIES:
-        if modality not in data.trained.info.model.modalities:
-            continue
-        train = _features(data, data.manifest.split("train"), modality)
-        held_out = _features(data, data.manifest.split("valid"), modality)
+        if modality in data.trained.info.model.modalities:
+            train, held_out = (_features(data, rows, modality) for rows in splits)
+            features[modality] = train, held_out
+    if "vision" in features:
+        train, held_out = (_picture_features(data, rows) for rows in splits)
+        features[FRAME] = train, held_out
+    usable: dict[str, tuple[Floats, Floats]] = {}
+    for name, (train, held_out) in features.items():
         if len(train) >= MIN_CLIPS and len(held_out) >= MIN_CLIPS:
-            densities[modality] = FeatureDensity.fit(train, held_out)
-    return Trust(
-        data.trained.info.files.get(WEIGHTS, ""), tuple(half_widths), temperature, densities
-    )
+            usable[name] = train, held_out
+    densities: dict[str, FeatureDensity] = {}
+    for name, (train, held_out) in usable.items():
+        share = UNUSUAL_SHARE / len(usable)
+        densities[name] = FeatureDensity.fit(train, held_out, share)
+    return densities
+
+
+def _picture_features(data: EvalData, rows: Sequence[Row]) -> Floats:
+    """(N, 15) of the middle frames of at most MAX_PICTURES clips whose frames are cached."""
+    chosen = rows[:: max(1, -(-len(rows) // MAX_PICTURES))]
+    features: list[Floats] = []
+    for frame in _middle_frames(data, chosen):
+        if frame is not None:
+            features.append(picture_features(frame))
+    return np.array(features)
+
+
+def _middle_frames(data: EvalData, rows: Sequence[Row]) -> list[np.ndarray | None]:
+    """The middle frame of each clip as a thumbnail; None where no frame is cached."""
+    frames: list[np.ndarray | None] = []
+    for preview in previews(data.layout, rows, data.streams.sampling.frames_per_s, count=1):
+        frames.append(preview.frames[0] if preview.frames else None)
+    return frames
+
+
+def _train_lengths_s(data: EvalData) -> tuple[float, float] | None:
+    """None for imported features, whose clips have no length."""
+    lengths = [row.duration_s for row in data.manifest.split("train") if row.duration_s > 0]
+    return (min(lengths), max(lengths)) if lengths else None
 
 
 def report_trust(data: EvalData, trust: Trust, split: str, predictions: Predictions) -> TrustReport:
@@ -134,10 +207,11 @@ def report_trust(data: EvalData, trust: Trust, split: str, predictions: Predicti
         if half_width is not None:
             share = coverage(dimension, truth, prediction, half_width)
         covered.append(share)
+    rows = [row for row in data.manifest.split(split) if row.has_vision or row.has_audio]
+    rows = rows[:: max(1, -(-len(rows) // MAX_PICTURES))]
     flagged: list[bool] = []
-    for row in data.manifest.split(split):
-        if row.has_vision or row.has_audio:
-            flagged.append(bool(trust.unusual(data.reader.get(row.key))))
+    for row, frame in zip(rows, _middle_frames(data, rows), strict=True):
+        flagged.append(bool(trust.unusual(data.reader.get(row.key), frame)))
     unusual = float(np.mean(flagged)) if flagged and trust.densities else None
     names = tuple(dimension.name for dimension in dimensions)
     return TrustReport(names, trust.half_widths, tuple(covered), unusual)
@@ -163,6 +237,7 @@ def write_trust(folder: Path, trust: Trust) -> None:
         "weights": trust.weights,
         "half_widths": list(trust.half_widths),
         "temperature": trust.temperature,
+        "lengths_s": None if trust.lengths_s is None else list(trust.lengths_s),
         "densities": {},
     }
     scalars: dict[str, dict[str, float]] = {}
@@ -207,7 +282,15 @@ def read_trust(folder: Path, info: RunInfo) -> Trust | None:
         half_widths = _half_widths(numbers, len(info.task.dimensions))
         if len(half_widths) != len(info.task.dimensions):
             raise RunError(damaged)
-        trust = Trust(numbers["weights"], half_widths, numbers["temperature"], densities)
+        # Older files have no lengths.
+        lengths_s = numbers.get("lengths_s")
+        trust = Trust(
+            numbers["weights"],
+            half_widths,
+            numbers["temperature"],
+            densities,
+            None if lengths_s is None else (float(lengths_s[0]), float(lengths_s[1])),
+        )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         raise RunError(damaged) from None
     return trust if trust.weights == info.files.get(WEIGHTS, "") else None

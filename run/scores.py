@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semanticmac.run.metric import Metric
+from semanticmac.run.metric import Metric, digits_of, format_number
 
 # What the files of version 0.1 do not say about a metric, by its name.
 _OLD_UNITS = {"MAE": "number", "Corr": "number"}
@@ -41,9 +41,37 @@ def scores_path(run: Path, split: str, without: tuple[str, ...] = ()) -> Path:
     return run / f"eval-{split}{absent}.json"
 
 
-def read_scores(run: Path, split: str) -> StoredScores | None:
-    """The scores of a split; None where the run was not scored on it."""
-    path = scores_path(run, split)
+def text_cost(run: Path) -> str:
+    """The main metric with and without text, for a remark; empty where `eval` did not measure both.
+
+    `eval --without text` measures it.
+    """
+    for split in ("test", "valid"):
+        try:
+            complete, partial = read_scores(run, split), read_scores(run, split, ("text",))
+        except (ValueError, KeyError, TypeError):  # a damaged file costs the remark alone
+            continue
+        if complete is None or partial is None or complete.main.name != partial.main.name:
+            continue
+        if complete.main.value is None or partial.main.value is None:
+            continue
+        unit, digits = complete.main.unit, digits_of(complete.main.unit)
+        values = []
+        for value in (partial.main.value, complete.main.value):
+            values.append(format_number(value, unit, digits) + (" %" if unit == "percent" else ""))
+        return (
+            f"; without text this model has {complete.main.name} {values[0]} on {split}, with it "
+            f"{values[1]}"
+        )
+    return ""
+
+
+def read_scores(run: Path, split: str, without: tuple[str, ...] = ()) -> StoredScores | None:
+    """The scores of a split; None where the run was not scored on it.
+
+    without: the modalities that were left out.
+    """
+    path = scores_path(run, split, without)
     if not path.exists():
         return None
     stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

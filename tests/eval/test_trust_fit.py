@@ -1,11 +1,13 @@
 """The trust of a run: fitted once, kept with the weights it belongs to, shown by eval."""
 
+import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 from support.program import semanticmac
 
 from semanticmac.cache.records import Embeddings
@@ -108,3 +110,40 @@ def test_eval_writes_and_says_it(data):
     assert "of the clips are unlike the train clips" in answer.stdout
     assert "trust.safetensors" in answer.stderr
     assert (run / FILE).exists()
+
+
+def test_a_length_far_outside_of_train_is_unusual_and_older_files_know_none(data):
+    run, opened = data
+    trust = fit_trust(opened, opened.predict(opened.rows("valid")))
+    seconds = [row.duration_s for row in opened.manifest.split("train")]
+    assert trust.lengths_s == (min(seconds), max(seconds))
+    assert not trust.unusual_length(max(seconds)) and not trust.unusual_length(min(seconds))
+    assert trust.unusual_length(2.1 * max(seconds)) and trust.unusual_length(0.4 * min(seconds))
+    write_trust(run, trust)
+    again = read_trust(run, opened.trained.info)
+    assert again is not None and again.lengths_s == trust.lengths_s
+    assert not replace(trust, lengths_s=None).unusual_length(1e9)
+
+
+def test_a_file_of_one_half_width_is_read(data):
+    """As it was before a task had several scores."""
+    run, opened = data
+    trust = fit_trust(opened, opened.predict(opened.rows("valid")))
+    tensors: dict[str, np.ndarray] = {}
+    scalars = {}
+    for modality, density in trust.densities.items():
+        for name in ("mean", "deviation", "directions", "variances"):
+            tensors[f"{modality}.{name}"] = np.ascontiguousarray(getattr(density, name))
+        scalars[modality] = {"rest": density.rest, "threshold": density.threshold}
+    numbers = {
+        "weights": trust.weights,
+        "half_width": 0.5,
+        "temperature": 1.0,
+        "densities": scalars,
+    }
+    text = json.dumps(numbers)
+    metadata = {"trust": f"{trust_fit._checksum(text, tensors)} {text}"}
+    save_file(tensors, run / FILE, metadata)
+    again = read_trust(run, opened.trained.info)
+    assert again is not None and again.lengths_s is None
+    assert again.half_widths == (0.5,) * len(opened.trained.info.task.dimensions)
