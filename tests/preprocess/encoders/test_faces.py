@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from support.program import semanticmac
 from support.tiny_encoders import save_encoder
 
 from semanticmac.cache.face_store import FaceStore, face_folders
@@ -184,3 +186,22 @@ def test_a_spec_has_its_parts():
         "clip:models/clip-large@layer3",
     )
     assert parse_faces("clip:models/clip-large") is None
+
+
+def test_inspect_writes_a_contact_sheet(layout, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    answer = semanticmac(tmp_path, "inspect", "folder", "--cache", layout.root, "--faces", sheet)
+    text = answer.stdout.replace("\n", " ")
+    assert "5 clips, 1 without a face" in text and "5 of 5 clips" in text
+    assert Image.open(sheet).size[1] > 5 * 112
+    wrong = semanticmac(
+        tmp_path, "inspect", "folder", "--cache", layout.root, "--faces", "sheet.txt", expect=2
+    )
+    assert "ends in .jpg or .png" in wrong.stderr.replace("\n", " ")
+    empty = tmp_path / "empty"
+    shutil.copytree(layout.root, empty)
+    shutil.rmtree(empty / "faces")
+    answer = semanticmac(
+        tmp_path, "inspect", "folder", "--cache", empty, "--faces", sheet, expect=2
+    )
+    assert "holds no faces of folder" in answer.stderr.replace("\n", " ")

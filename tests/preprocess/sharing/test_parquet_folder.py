@@ -3,10 +3,12 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.shared_cache import STREAMS, embedding_bytes
 
+from semanticmac.cache.dataset import ClipDataset
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.opening import open_cached
@@ -147,3 +149,36 @@ def test_a_folder_with_files_is_not_overwritten(layout, folder):
     chosen = select(layout, "mosi", "all", "all")
     with pytest.raises(CorpusError, match="is not empty"):
         write_folder(chosen, layout.manifest("mosi"), folder, "x", silent)
+
+
+def test_the_mapped_cache_is_a_dataset_without_a_copy(layout):
+    pytest.importorskip("datasets")
+    streams = open_cached(layout, "mosi", "imagebind-huge+faces-clip-large")
+    rows = [row for row in streams.manifest.rows if row.split == "train"]
+    clips = ClipDataset(streams.manifest, streams.reader, rows)
+    table = clips.to_datasets()
+    assert table.column_names[-3:] == ["vision", "vision_2", "audio"]
+    assert table["clip_id"][:] == ["clip 0", "clip 1"]  # the encoder refused clip 4
+    mapped = {path.stat().st_size for path in layout.root.rglob("shard-*.arrow")}
+    for name, part in (("vision", "vision"), ("audio", "audio")):
+        chunk = table.data.column(name).chunk(0)
+        numbers = chunk.values.flatten().to_numpy(zero_copy_only=True)
+        assert not numbers.flags.owndata and numbers.nbytes < max(mapped)
+        expected = getattr(streams.reader.get(rows[0].key), part)
+        width = table.data.column(name).type.value_type.list_size
+        read = np.array(table[0][name], np.float16)
+        np.testing.assert_array_equal(read, expected[:, :width])
+    before = pa.total_allocated_bytes()
+    again = clips.to_datasets()
+    assert again._fingerprint == table._fingerprint
+    assert pa.total_allocated_bytes() - before < 4_096
+
+
+def test_a_clip_that_lacks_the_modality_is_null_in_the_dataset(layout):
+    pytest.importorskip("datasets")
+    opened = open_cached(layout, "mosi", "imagebind-huge")
+    clips = ClipDataset(opened.manifest, opened.reader, opened.manifest.rows)
+    table = clips.to_datasets()
+    assert [audio is None for audio in table["audio"]] == [False] * 3 + [True] + [False] * 3
+    # Clips 0 and 6 have the same content.
+    assert table[0]["vision"] == table[6]["vision"]
