@@ -63,10 +63,12 @@ def divergence(teacher: Tensor, student: Tensor, task: Task, temperature: float)
     """KL(teacher ‖ student) of the class probabilities at a temperature, (B, K) → (B,).
 
     single-label: over the classes; multi-label and binary: the sum over classes of that of two
-    outcomes. A score has no probabilities: the mean of (teacher − student)².
+    outcomes. Scores have no probabilities: the mean of (teacher − student)², each difference times
+    its weight in `Task.loss_weights`.
     """
     if task.kind == "regression":
-        return (teacher - student).square().mean(1)
+        apart = (teacher - student) * teacher.new_tensor(task.loss_weights)
+        return apart.square().mean(1)
     teacher, student = teacher / temperature, student / temperature
     if task.kind == "single-label":
         of_teacher, of_student = teacher.log_softmax(1), student.log_softmax(1)
