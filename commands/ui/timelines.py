@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from semanticmac.commands.ui.safe_console import plain_text
-from semanticmac.eval.report.timeline_charts import clock
+from semanticmac.eval.report.timeline_shapes import clock
 
 if TYPE_CHECKING:
     from semanticmac.commands.predict_timelines import FinishedTimeline

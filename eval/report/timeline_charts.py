@@ -1,59 +1,30 @@
-"""The curves of a time line as SVG paths: scores, probabilities of classes, speakers, flags.
-
-x runs from 0 to WIDTH over the recording and y from 0 (top) to HEIGHT. The page stretches them.
-"""
+"""The charts of a time line: scores, probabilities of classes, speakers, failures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from semanticmac.core import MODALITIES, Dimension
 from semanticmac.eval.prediction import Prediction
 from semanticmac.eval.report.formatting import plain
+from semanticmac.eval.report.timeline_shapes import (
+    HEIGHT,
+    Box,
+    Chart,
+    Curve,
+    box_over,
+    clock,
+    colour_class,
+    x_at,
+    y_at,
+)
 from semanticmac.eval.timeline import Moment, Timeline
 
-WIDTH, HEIGHT = 1000.0, 100.0
 JOIN_S = 4.0  # a curve is drawn through a pause that is no longer than this
 HEADS = ("multimodal", *MODALITIES)
 DENSE = 120  # utterances; with more of them the page shows a running mean too
 WINDOWS_S = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-COLOURS = 8  # of classes and speakers in the style sheet; later ones repeat them
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One line of a chart."""
-
-    name: str  # for the legend
-    css_class: str
-    path: str
-
-
-@dataclass(frozen=True)
-class Box:
-    """One rectangle of a chart or of a strip."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    css_class: str
-    opacity: float = 1.0
-
-
-@dataclass(frozen=True)
-class Chart:
-    """One drawing over the time axis."""
-
-    title: str
-    description: str  # read by a screen reader in place of the drawing
-    curves: tuple[Curve, ...] = ()
-    band: str = ""  # path of the interval; empty: there is none
-    boxes: tuple[Box, ...] = ()
-    ticks: tuple[tuple[float, str], ...] = ()  # (y in per cent, label)
-    is_strip: bool = False  # a row without an axis
 
 
 def heads_of(timeline: Timeline) -> list[str]:
@@ -93,11 +64,6 @@ def speakers_of(timeline: Timeline) -> list[str]:
     return list(speakers)
 
 
-def colour_class(index: int) -> str:
-    """The CSS class of the colour of a class or speaker."""
-    return f"colour-{index % COLOURS}"
-
-
 def bounds_of(prediction: Prediction | None, index: int) -> tuple[float, float] | None:
     """The interval of one score."""
     if prediction is None or not prediction.intervals:
@@ -116,7 +82,7 @@ def _score_chart(timeline: Timeline, index: int, dimension: Dimension) -> Chart:
             path = _mean_line(timeline, values, dimension, window_s)
             curves.append(Curve(f"mean over {clock(window_s)}", "mean", path))
     ticks = [(0.0, plain(dimension.high, 1, sign=True)), (100.0, plain(dimension.low, 1))]
-    neutral = _y(dimension.neutral, dimension)
+    neutral = y_at(dimension.neutral, dimension)
     ticks.insert(1, (neutral, plain(dimension.neutral, 1, sign=True)))
     title = "score" if len(timeline.task.dimensions) == 1 else dimension.name
     return Chart(
@@ -148,9 +114,9 @@ def _line(timeline: Timeline, values: Sequence[float | None], dimension: Dimensi
             continue
         joined = last_s is not None and moment.start_s - last_s <= JOIN_S
         start = "L" if joined else "M"
-        y = _y(value, dimension)
-        path.append(f"{start}{_x(timeline, moment.start_s):.2f} {y:.2f}")
-        path.append(f"H{_x(timeline, moment.end_s):.2f}")
+        y = y_at(value, dimension)
+        path.append(f"{start}{x_at(timeline, moment.start_s):.2f} {y:.2f}")
+        path.append(f"H{x_at(timeline, moment.end_s):.2f}")
         last_s = moment.end_s
     return "".join(path)
 
@@ -186,8 +152,8 @@ def _mean_line(
         if not weight:
             start = "M"
             continue
-        y = _y(total / weight, dimension)
-        path.append(f"{start}{_x(timeline, at_s):.2f} {y:.2f}")
+        y = y_at(total / weight, dimension)
+        path.append(f"{start}{x_at(timeline, at_s):.2f} {y:.2f}")
         start = "L"
     return "".join(path)
 
@@ -199,8 +165,8 @@ def _band(timeline: Timeline, index: int, dimension: Dimension) -> str:
         bounds = bounds_of(moment.prediction, index)
         if bounds is None:
             continue
-        left, right = _x(timeline, moment.start_s), _x(timeline, moment.end_s)
-        low, high = _y(bounds[0], dimension), _y(bounds[1], dimension)
+        left, right = x_at(timeline, moment.start_s), x_at(timeline, moment.end_s)
+        low, high = y_at(bounds[0], dimension), y_at(bounds[1], dimension)
         path.append(f"M{left:.2f} {low:.2f}V{high:.2f}H{right:.2f}V{low:.2f}Z")
     return "".join(path)
 
@@ -241,7 +207,7 @@ def _stacked_chart(timeline: Timeline) -> Chart:
         for index, share in enumerate(probabilities):
             height = share * HEIGHT
             bottom -= height
-            boxes.append(_box(timeline, moment, colour_class(index), max(bottom, 0.0), height))
+            boxes.append(box_over(timeline, moment, colour_class(index), max(bottom, 0.0), height))
     boxes += _failure_boxes(timeline)
     names = ", ".join(timeline.task.classes)
     description = (
@@ -258,7 +224,7 @@ def _class_strip(timeline: Timeline, head: str) -> Chart:
         probabilities = _probabilities(moment, head)
         if probabilities is not None:
             top = max(range(len(probabilities)), key=probabilities.__getitem__)
-            boxes.append(_box(timeline, moment, colour_class(top), opacity=probabilities[top]))
+            boxes.append(box_over(timeline, moment, colour_class(top), opacity=probabilities[top]))
     description = f"The most probable class by {head} alone, over time."
     return Chart(f"{head} alone", description, boxes=tuple(boxes), is_strip=True)
 
@@ -270,7 +236,7 @@ def _probability_strip(timeline: Timeline, index: int, name: str) -> Chart:
         probabilities = _probabilities(moment, "multimodal")
         if probabilities is not None:
             share = probabilities[index]
-            boxes.append(_box(timeline, moment, colour_class(index), opacity=share))
+            boxes.append(box_over(timeline, moment, colour_class(index), opacity=share))
     description = f"The probability of {name} over time, darker where it is greater."
     return Chart(name, description, boxes=tuple(boxes), is_strip=True)
 
@@ -280,7 +246,7 @@ def _speaker_strip(timeline: Timeline, speakers: Sequence[str]) -> Chart:
     for moment in timeline.moments:
         if moment.speaker:
             colour = colour_class(speakers.index(moment.speaker))
-            boxes.append(_box(timeline, moment, colour))
+            boxes.append(box_over(timeline, moment, colour))
     description = f"Who speaks: {', '.join(speakers)}."
     return Chart("speaker", description, boxes=tuple(boxes), is_strip=True)
 
@@ -289,53 +255,5 @@ def _failure_boxes(timeline: Timeline) -> list[Box]:
     boxes: list[Box] = []
     for moment in timeline.moments:
         if moment.prediction is None:
-            boxes.append(_box(timeline, moment, "failed"))
+            boxes.append(box_over(timeline, moment, "failed"))
     return boxes
-
-
-def _box(
-    timeline: Timeline,
-    moment: Moment,
-    css_class: str,
-    y: float = 0.0,
-    height: float = HEIGHT,
-    opacity: float = 1.0,
-) -> Box:
-    left, right = _x(timeline, moment.start_s), _x(timeline, moment.end_s)
-    return Box(
-        round(left, 2),
-        round(y, 2),
-        round(right - left, 2),
-        round(height, 2),
-        css_class,
-        round(opacity, 3),
-    )
-
-
-def _x(timeline: Timeline, seconds: float) -> float:
-    return WIDTH * min(seconds / max(timeline.seconds, 1e-9), 1.0)
-
-
-def _y(value: float, dimension: Dimension) -> float:
-    return HEIGHT * (dimension.high - value) / (dimension.high - dimension.low)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 1:15, or 1:02:07 from an hour on; whole seconds, rounded down."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d}:{rest:02d}"
-    return f"{minutes}:{rest:02d}"
-
-
-def time_ticks(seconds: float) -> list[tuple[float, str]]:
-    """(x in per cent, label) of six to twelve round times."""
-    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
-    step_s = next((step for step in steps if seconds / step <= 8), 14400)
-    ticks: list[tuple[float, str]] = []
-    at_s = 0
-    while at_s <= seconds:
-        ticks.append((round(100 * at_s / max(seconds, 1e-9), 3), clock(at_s)))
-        at_s += step_s
-    return ticks

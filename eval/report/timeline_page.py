@@ -14,16 +14,13 @@ from semanticmac.eval.disagreement import RULE_CLASSES, RULE_SCORES, disagreemen
 from semanticmac.eval.prediction import Prediction
 from semanticmac.eval.report.formatting import plain
 from semanticmac.eval.report.template import TEMPLATES, render_template
-from semanticmac.eval.report.timeline_charts import (
+from semanticmac.eval.report.timeline_charts import bounds_of, charts, is_dense, speakers_of
+from semanticmac.eval.report.timeline_shapes import (
     HEIGHT,
     WIDTH,
     Chart,
-    bounds_of,
-    charts,
     clock,
     colour_class,
-    is_dense,
-    speakers_of,
     time_ticks,
 )
 from semanticmac.eval.timeline import Moment, Timeline

@@ -8,7 +8,7 @@ import pytest
 
 from semanticmac.core import SUB_TASKS, Dimension, Task
 from semanticmac.eval.prediction import Prediction
-from semanticmac.eval.report.timeline_charts import charts, clock, time_ticks
+from semanticmac.eval.report.timeline_charts import charts
 from semanticmac.eval.timeline import Moment, Timeline
 
 SCORE = Task("regression")
@@ -73,19 +73,6 @@ def test_each_of_several_labels_has_a_strip() -> None:
     drawn = charts(timeline(task, moment(0, task, 0.0)))
     assert [chart.title for chart in drawn] == ["loud", "bright"]
     assert all(chart.is_strip for chart in drawn)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00"), (75.9, "1:15"), (3599.9, "59:59"), (3727, "1:02:07")]
-)
-def test_times_of_day(seconds, text) -> None:
-    assert clock(seconds) == text
-
-
-@pytest.mark.parametrize("seconds", [0.4, 5, 70, 720, 3600, 40_000])
-def test_there_are_a_few_round_times(seconds) -> None:
-    ticks = time_ticks(seconds)
-    assert 1 <= len(ticks) <= 9 and ticks[0] == (0.0, "0:00")
 
 
 def test_many_utterances_have_a_running_mean() -> None:
