@@ -60,11 +60,11 @@ def dialogue_windows(rows: Sequence[Row], targets: Sequence[Row], size: WindowSi
     order = {row.clip_id: number for number, row in enumerate(targets)}
 
     def first_target(window: Window) -> int:
-        return min(
-            order[row.clip_id]
-            for row, scored in zip(window.utterances, window.scored, strict=True)
-            if scored
-        )
+        first = len(order)
+        for row, scored in zip(window.utterances, window.scored, strict=True):
+            if scored:
+                first = min(first, order[row.clip_id])
+        return first
 
     return sorted(windows, key=first_target)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from support.dialogues import TASK, planted_dialogues
 from support.planted import write_corpus
 
@@ -190,3 +191,22 @@ def test_modalities_can_be_left_out_at_evaluation(layout: CacheLayout, tmp_path:
     whole, without = (evaluate(trained, layout, "test", CPU, drop) for drop in ((), ("audio",)))
     assert not np.allclose(whole.predictions.multimodal, without.predictions.multimodal)
     assert not without.predictions.present[:, 1].any()
+
+
+@pytest.mark.parametrize("changes", [{}, {"freeze_language": True}, {"lora_rank": 2}], ids=str)
+def test_texts_in_chunks_train_the_same_model(
+    changes: dict[str, Any], families: dict[str, str], tmp_path: Path
+) -> None:
+    """The language model is trained as a whole, frozen, or by LoRA."""
+    layout = write_corpus(tmp_path / "cache", TASK, planted_dialogues((6, 2, 2)))
+    data = open_data(layout, "planted")
+    fixed = {"modalities": "text", "language": families["still"], "max_tokens": 16, "epochs": 2}
+    weights = []
+    for size in (0, 3):
+        config = make_config("bc-lstm", **fixed, language_batch=size, **changes)
+        train(config, data, tmp_path / str(size), CPU)
+        weights.append(load_file(tmp_path / str(size) / "model.safetensors"))
+    assert weights[0].keys() == weights[1].keys()
+    assert any(name.startswith("language.") for name in weights[0])
+    for name, values in weights[0].items():
+        torch.testing.assert_close(weights[1][name], values, rtol=1e-3, atol=1e-4)
