@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from semanticmac.cache.face_records import NO_FACE, FaceClip, FaceTrack
+from semanticmac.preprocess.faces.speaker import NOT_MEASURED
 
 FRAME_HEIGHT_PX = 112
 FRAMES = 6  # of one clip, evenly spread over it
@@ -57,7 +58,8 @@ def caption(clip: SheetClip) -> str:
     motions = []
     for index, track in enumerate(faces.tracks):
         mark = "*" if index in faces.chosen else ""
-        motions.append(f"{track.motion:.2f}{mark}")
+        motion = "one frame" if track.motion == NOT_MEASURED else f"{track.motion:.2f}"
+        motions.append(f"{motion}{mark}")
     return f"{clip.clip_id}: {faces.reason}; motion of the faces {', '.join(motions)}"
 
 
