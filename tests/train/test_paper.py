@@ -88,7 +88,7 @@ def numbers(kind: Kind, folder: Path) -> dict[str, Any]:
     model = SemanticMAC(config.model, TableOfWords())
     fill(model)
     truth = data.train.labels(data.task.width)
-    trainer = Trainer(config, kind, model, truth, len(BATCHES), SINGLE_PROCESS)
+    trainer = Trainer(config, TASKS[kind], model, truth, len(BATCHES), SINGLE_PROCESS)
     steps = []
     for _ in range(EPOCHS):
         for batch in batches(data):
