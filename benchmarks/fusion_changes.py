@@ -24,9 +24,11 @@ def changes(runs: Runs) -> list[str]:
         "",
         "Gain over `paper` on `sentiment` with the same seed, in MAE; `honest` is the corpus where "
         "all modalities help. A change",
-        "pays if its mean gain is greater than its standard deviation over the seeds.",
+        "pays if its mean gain is greater than its standard deviation over the seeds. A cell "
+        "without ± has one seed; with fewer",
+        "than three it shows a tendency only.",
         "",
-        "| change | seeds | noise: validation | noise: test | weak: test | honest: validation | "
+        "| change | most seeds | noise: validation | noise: test | weak: test | honest: validation | "
         "honest: test |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
