@@ -141,8 +141,8 @@ def test_options_that_cannot_be_meant_are_refused(write):
         (
             "quux",
             r"no corpus is called 'quux'; "
-            r"expected one of demo, folder, iemocap, iemocap-dimensions, meld, mosei, "
-            r"mosei-emotion, mosi",
+            r"expected one of cherma, cremad, demo, emotiontalk, folder, iemocap, "
+            r"iemocap-dimensions, m3ed, meld, mer2023, mosei, mosei-emotion, mosi",
         ),
     ],
 )
