@@ -28,8 +28,8 @@ def changes(runs: Runs) -> list[str]:
         "without ± has one seed; with fewer",
         "than three it shows a tendency only.",
         "",
-        "| change | most seeds | noise: validation | noise: test | weak: test | honest: validation | "
-        "honest: test |",
+        "| change | most seeds | noise: validation | noise: test | weak: test "
+        "| honest: validation | honest: test |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     verdicts: dict[str, list[str]] = {"pays": [], "costs": [], "within the spread": []}
