@@ -142,6 +142,8 @@ def leaderboard(
         return
 
     write_chosen_streams({choice: opened.streams for choice, opened in data.items()}, folder)
+    # The settings name the streams from the first run on, as they do when it is resumed.
+    request = replace(request, entrants=tuple(with_chosen_streams(chosen, folder)))
     set_resume_hint("the same command goes on")
     with Screen(err) as screen:
         callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
