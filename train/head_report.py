@@ -209,13 +209,15 @@ def _group_of(row: Row, group: str) -> str | None:
 def _errors(task: Task, predictions: Predictions) -> np.ndarray:
     """(N,) NaN where a clip has no label: |ŷ − y|, or the share of wrong classes."""
     outputs, truth = predictions.multimodal, predictions.truth
+    missing = np.isnan(truth)
     if task.kind == "regression":
         wrong = np.abs(outputs - truth) * task.loss_weights
     elif task.kind == "single-label":
         wrong = (outputs.argmax(1) != truth.argmax(1)).astype(float)[:, None]
+        missing = missing.any(axis=1)[:, None]
     else:
         wrong = ((outputs > 0) != (truth > 0.5)).astype(float)
-    wrong[np.isnan(truth)] = np.nan
+    wrong[missing] = np.nan
     known = ~np.isnan(wrong)
     sums, counts = np.nansum(wrong, axis=1), known.sum(axis=1)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)

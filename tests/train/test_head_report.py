@@ -104,3 +104,28 @@ def test_the_report_of_a_run_has_all_heads_and_modalities(walks: dict[str, Walk]
     report = head_report(walk.run, config, data, torch.device("cpu"))
     assert list(report.heads) == list(SUB_TASKS)
     assert list(report.without) == ["text", "audio", "vision"]
+
+
+def test_the_error_of_a_class_counts_each_clip_once() -> None:
+    """Three classes: ten clips of a known speaker are right; five of ten others are wrong."""
+    task = Task("single-label", ("low", "middle", "high"))
+    valid = [row(i, "a" if i < 10 else "b") for i in range(21)]
+    truth = np.tile([1.0, 0.0, 0.0], (21, 1))
+    truth[20] = np.nan
+    outputs = np.zeros((21, 5, 3))
+    outputs[:, :, 0] = 1
+    outputs[10:15, :, 2] = 2
+    predictions = Predictions(
+        tuple(map(str, range(21))), truth, outputs, np.ones((21, 3), dtype=bool)
+    )
+    [score] = group_scores(task, predictions, [row(0, "a")], valid)
+    assert (score.seen, score.seen_clips) == (0.0, 10)
+    assert (score.unseen, score.unseen_clips) == (0.5, 10)
+
+
+@pytest.mark.parametrize("kind", ["single-label", "multi-label", "dimensions"])
+def test_every_task_has_a_report(kind: str, walks: dict[str, Walk]) -> None:
+    walk = walks[kind]
+    data = open_data(walk.layout, "planted")
+    report = head_report(walk.run, read_config(Path(walk.run)), data, torch.device("cpu"))
+    assert list(report.heads) == list(SUB_TASKS)
