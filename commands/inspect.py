@@ -30,14 +30,17 @@ def inspect(
     from semanticmac.cache.manifest import Manifest
     from semanticmac.cache.stream_catalogue import cached_streams, dataset_streams, last_streams
     from semanticmac.commands.ui.cache import frames_line, labels_table, splits_table, streams_table
-    from semanticmac.commands.ui.faces import SUFFIXES, faces_lines, write_contact_sheet
     from semanticmac.commands.ui.failures import print_failures
     from semanticmac.run.notes import stream_notes
 
-    if faces is not None and faces.suffix.lower() not in SUFFIXES:
+    if faces is not None and faces.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise typer.BadParameter(f"--faces {faces}: expected a file name that ends in .jpg or .png")
     layout = CacheLayout(cache)
     name = cached_dataset(layout, given_once(name, dataset, "--dataset"))
+
+    # Imported here because it loads lmdb.
+    from semanticmac.commands.ui.faces import faces_lines, write_contact_sheet
+
     manifest = Manifest.read(layout.manifest(name))
     out.print(splits_table(manifest))
     labels = labels_table(manifest)

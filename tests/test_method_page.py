@@ -69,6 +69,8 @@ def test_every_choice_has_its_key_and_its_default() -> None:
     of_paper.add("output_units")
     # The model and its own settings, and the streams of embeddings, are chosen beside them.
     of_paper |= {"name", "method", "vision", "audio"}
+    # The models of dialogues have a page of their own, and `--folds` sets the fold.
+    of_paper |= {"future", "dialogue_window", "dialogue_overlap", "language_batch", "fold"}
     named = {key.strip("`") for _, key, _ in rows}
     assert {
         field.name for config in (TrainConfig, ModelConfig) for field in fields(config)
