@@ -5,6 +5,7 @@ The public Python API is described in docs/python.md.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from semanticmac.eval.timeline import Timeline
     from semanticmac.inference import Predictor, load
     from semanticmac.timeline.predict import predict_timeline
+
+# torch reads this once, at the first matrix product on a GPU. Set later, it has no effect: training
+# after an encoder in the same process would end with an error of cuBLAS.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 __version__ = "0.2.0.dev0"
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
@@ -26,12 +26,12 @@ class BackgroundWriter:
     def submit(self, tensors: Mapping[str, Tensor], write: WriteFn) -> None:
         """Copies the tensors and starts `write`. Raises what the write before it raised."""
         self.wait()
-        on_gpu = any(tensor.device.type == "cuda" for tensor in tensors.values())
         copies = {name: self._copy(name, tensor.detach()) for name, tensor in tensors.items()}
-        copied = None
-        if on_gpu:
-            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            copied.record()
+        # Not of the current device alone: a caller of `train` may use another GPU.
+        copied = []
+        for device in {tensor.device for tensor in tensors.values()}:
+            if device.type == "cuda":
+                copied.append(torch.cuda.current_stream(device).record_event())
         self._pending = self._pool.submit(_write_when_copied, write, copies, copied)
 
     def wait(self) -> None:
@@ -58,8 +58,8 @@ class BackgroundWriter:
 
 
 def _write_when_copied(
-    write: WriteFn, tensors: dict[str, Tensor], copied: torch.cuda.Event | None
+    write: WriteFn, tensors: dict[str, Tensor], copied: Sequence[torch.cuda.Event]
 ) -> None:
-    if copied is not None:
-        copied.synchronize()
+    for event in copied:
+        event.synchronize()
     write(tensors)

@@ -6,7 +6,6 @@ A resumed run draws the same numbers as a run without a stop.
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -21,6 +20,8 @@ Value = TypeVar("Value")
 
 # What torch raises for an operation without a kernel that adds in a fixed order.
 _NO_FIXED_ORDER = re.compile(r"(\S+) does not have a deterministic implementation")
+# It is in what torch raises for a matrix product if the variable was not set before the first one.
+_CUBLAS_SETTING = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def seed_everything(*parts: int) -> None:
@@ -47,11 +48,11 @@ def deterministic(device: torch.device) -> Iterator[None]:
 
     An operation without such a kernel raises RuntimeError: run it inside `in_fixed_order`. With a
     warning in place of the error, torch would choose the attention kernel without a fixed order.
+    Matrix products also need CUBLAS_WORKSPACE_CONFIG; importing this package sets it.
     """
     if device.type != "cuda":
         yield
         return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
     was_enabled = torch.are_deterministic_algorithms_enabled()
     warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic  # It has no types.
@@ -74,12 +75,22 @@ def in_fixed_order(work: Callable[[], Value], on_note: Callable[[str], None]) ->
     try:
         return work()
     except RuntimeError as error:
-        named = _NO_FIXED_ORDER.search(str(error))
-        if named is None or torch.is_deterministic_algorithms_warn_only_enabled():
+        reason = _why_no_fixed_order(str(error))
+        if not reason or torch.is_deterministic_algorithms_warn_only_enabled():
             raise
-    on_note(
-        f"{named[1]} has no kernel on this device that adds in a fixed order: the last bits of two "
-        "equal trainings may differ"
-    )
+    on_note(f"{reason}: the last bits of two equal trainings may differ")
     torch.use_deterministic_algorithms(True, warn_only=True)
     return work()
+
+
+def _why_no_fixed_order(message: str) -> str:
+    """The cause of torch's error, or nothing for any other error."""
+    if _CUBLAS_SETTING in message:
+        return (
+            f"{_CUBLAS_SETTING} was not :4096:8 or :16:8 at the first matrix product of this "
+            "process on the GPU, so products add in no fixed order"
+        )
+    named = _NO_FIXED_ORDER.search(message)
+    if named is None:
+        return ""
+    return f"{named[1]} has no kernel on this device that adds in a fixed order"

@@ -70,17 +70,21 @@ def exact_float32(device: torch.device) -> Any:
 
 
 def _forbid_tf32() -> list[tuple[Any, str, object]]:
-    """Sets convolutions and matrix products to float32 → the settings before."""
+    """Sets convolutions and matrix products to float32 → the settings to restore, in order."""
     backends: Any = torch.backends
     before: list[tuple[Any, str, object]] = []
     for part, newer in ((backends.cudnn, "conv"), (backends.cuda, "matmul")):
         legacy = part if newer == "conv" else part.matmul
+        owner = getattr(part, newer, None)  # torch 2.9 and later have the newer setting too
+        precision = getattr(owner, "fp32_precision", None)
         try:
-            before.append((legacy, "allow_tf32", legacy.allow_tf32))
+            allowed = legacy.allow_tf32
             legacy.allow_tf32 = False
+            before.append((legacy, "allow_tf32", allowed))
         except RuntimeError:
-            # The program uses the newer setting of torch, and the two may not be mixed.
-            owner = getattr(part, newer)
-            before.append((owner, "fp32_precision", owner.fp32_precision))
+            pass  # The program uses the newer setting of torch, and the two may not be mixed.
+        # The older setting leaves open what torch.backends.fp32_precision asks for.
+        if getattr(owner, "fp32_precision", "ieee") not in ("ieee", "none"):
+            before.insert(0, (owner, "fp32_precision", precision))
             owner.fp32_precision = "ieee"
     return before

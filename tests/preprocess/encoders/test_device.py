@@ -59,6 +59,28 @@ def test_the_newer_setting_of_torch_is_respected() -> None:
     assert convolutions_may_round()
 
 
+@pytest.mark.parametrize("backend", ["generic", "cuda"])
+def test_tf32_of_a_whole_backend_does_not_reach_an_encoder(backend: str) -> None:
+    """A convolution without a setting of its own follows that of its backend."""
+    if not hasattr(torch.backends.cudnn, "conv"):
+        pytest.skip("this torch has only the older setting")
+    convolutions, products = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    owner = torch.backends if backend == "generic" else torch.backends.cudnn
+    try:
+        owner.fp32_precision = "tf32"
+        before = (convolutions.fp32_precision, products.fp32_precision)
+        assert before[0] == "tf32"
+        with exact_float32(CUDA):
+            assert convolutions.fp32_precision in ("ieee", "none")
+            assert products.fp32_precision in ("ieee", "none")
+        assert (convolutions.fp32_precision, products.fp32_precision) == before
+    finally:
+        owner.fp32_precision = "none"
+        products.fp32_precision = "none"
+        torch.backends.cudnn.allow_tf32 = True
+    assert convolutions_may_round()
+
+
 def test_a_numbered_gpu_becomes_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
     current: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
