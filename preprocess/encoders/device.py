@@ -75,7 +75,7 @@ def _forbid_tf32() -> list[tuple[Any, str, object]]:
     before: list[tuple[Any, str, object]] = []
     for part, newer in ((backends.cudnn, "conv"), (backends.cuda, "matmul")):
         legacy = part if newer == "conv" else part.matmul
-        owner = getattr(part, newer, None)  # torch 2.9 and later have the newer setting too
+        owner: Any = getattr(part, newer, None)  # torch 2.9 and later have the newer setting too
         precision = getattr(owner, "fp32_precision", None)
         try:
             allowed = legacy.allow_tf32
