@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,14 @@ NO_FACE = -1
 NO_FACE_NOTE = "no face was found"
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the stored frames
+
+
+@dataclass(frozen=True)
+class FinderInfo:
+    """One way of finding the speaker's face. Equal names: equal boxes and crops."""
+
+    name: str  # of its folder: the kind of the detector and twelve digits of a hash of all below
+    fields: Mapping[str, Any]  # detector, checksum, sizes and thresholds, as JSON values
 
 
 @dataclass(frozen=True)

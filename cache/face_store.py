@@ -7,24 +7,15 @@ faces/FINDER/data.mdb      one record of face_records.py for each clip
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.cache.face_records import FaceClip, read_notes, unpack_faces
+from semanticmac.cache.face_records import FaceClip, FinderInfo, read_notes, unpack_faces
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.layout import CacheLayout
-
-
-@dataclass(frozen=True)
-class FinderInfo:
-    """One way of finding the speaker's face. Equal names: equal boxes and crops."""
-
-    name: str  # of its folder: the kind of the detector and twelve digits of a hash of all below
-    fields: Mapping[str, Any]  # detector, checksum, sizes and thresholds, as JSON values
 
 
 class FaceStore:

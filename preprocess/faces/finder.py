@@ -17,8 +17,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from semanticmac.cache.face_records import NO_FACE, NO_FACE_NOTE, Box, FaceClip, FaceTrack
-from semanticmac.cache.face_store import FinderInfo
+from semanticmac.cache.face_records import (
+    NO_FACE,
+    NO_FACE_NOTE,
+    Box,
+    FaceClip,
+    FaceTrack,
+    FinderInfo,
+)
 from semanticmac.cache.records import RawClip
 from semanticmac.preprocess.encoders.identity import digest_of
 from semanticmac.preprocess.encoders.spec import FacesSpec
