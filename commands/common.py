@@ -58,13 +58,13 @@ def missing_requests(
     names: list[str] = []
     for word in words or ():
         names += [name.strip() for name in word.split(",")]
-    if "all" in names:
-        names = list(PROTOCOLS)
     for name in names:
-        if name not in PROTOCOLS:
+        if name not in (*PROTOCOLS, "all"):
             raise typer.BadParameter(f"--missing {name}: expected {', '.join(PROTOCOLS)} or all")
     if dropped_words not in ("absent", "unk"):
         raise typer.BadParameter(f"--dropped-words {dropped_words}: expected absent or unk")
+    if "all" in names:
+        names = list(PROTOCOLS)
     requests = []
     for name in dict.fromkeys(names):
         requests.append(MissingRequest(cast("Any", name), cast("Any", dropped_words), draws))

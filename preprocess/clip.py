@@ -98,6 +98,7 @@ class Corpus:
     texts_only: bool = False
     # Clips that are defective in every download: clip id → defect.
     known_bad: Mapping[str, str] = field(default_factory=dict)
+    shortfall: str = ""  # one of the notes: how many clips of the complete download are absent
 
     @property
     def dataset(self) -> str:

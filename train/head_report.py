@@ -115,10 +115,11 @@ class HeadReport:
                 best, score = name, self.heads[name]
         if best == MULTIMODAL or len(self.without) < 2:
             return []
-        others = " and ".join(name for name in self.without if name != best)
+        others = [name for name in self.without if name != best]
+        verb = "costs more than it brings" if len(others) == 1 else "cost more than they bring"
         return [
             f"the {best} head alone scores {score:.4f}, the multimodal prediction {fused:.4f}: "
-            f"{others} cost more than they bring. Train with --preset tuned, or with "
+            f"{' and '.join(others)} {verb}. Train with --preset tuned, or with "
             f"--set modalities={best}"
         ]
 

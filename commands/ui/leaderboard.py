@@ -13,6 +13,7 @@ from semanticmac.eval.leaderboard.tables import (
     failure_notes,
     headline_metrics,
     reading_notes,
+    reads_context,
     score_table,
 )
 from semanticmac.eval.report.results_table import Cell, Column, ResultsTable, Row, text_cell
@@ -25,7 +26,8 @@ _METRICS = 3  # in 80 columns
 def leaderboard_table(board: Leaderboard) -> Group:
     """Print it with `print_uncropped`: the notes below may be wider than the table."""
     letters = stream_letters(board)
-    table = score_table(with_letters(board, letters), headline_metrics(board, _METRICS))
+    shown = _METRICS - 1 if reads_context(board) else _METRICS
+    table = score_table(with_letters(board, letters), headline_metrics(board, shown))
     messages = [Message(f"{letter}: {choice}") for choice, letter in letters.items()]
     messages += [Message(note, "bold red") for note in failure_notes(board)]
     messages += [Message(note, "dim") for note in reading_notes(board)]

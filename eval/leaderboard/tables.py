@@ -33,11 +33,12 @@ def score_table(board: Leaderboard, metrics: Sequence[Metric] | None = None) -> 
     """
     shown = list(board.metrics if metrics is None else metrics)
     headers = [metric.name for metric in shown]
+    narrow_main = board.main.replace(" ", "\n", 1)
     columns = (
         Column("rank"),
         *([CONTEXT] if reads_context(board) else []),
         *narrow_columns(headers),
-        Column(f"{board.main} − best", f"{board.main}\n− best"),
+        Column(f"{board.main} − best", f"{narrow_main}\n− best"),
         Column("p (Holm)", "p\n(Holm)"),
     )
     rows = []

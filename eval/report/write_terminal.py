@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from semanticmac.eval.report.results_table import ResultsTable, Style, format_cell
 
+WIDTH = 80
 _STYLES: dict[Style, str] = {
     "": "",
     "strong": "bold",
@@ -22,7 +24,8 @@ def to_terminal(
 ) -> Table:
     """Names and texts are printed as they are: brackets in them are no markup.
 
-    spread_below: the spread of a number is on a line of its own, for tables with many columns.
+    spread_below: the spread of a number is on a line of its own, for tables with many columns. A
+    table that is wider than 80 columns is printed so in any case: no number may be cropped.
     notes: print warnings and notes below the table, as wide as the table is.
     """
     table = Table(
@@ -43,7 +46,8 @@ def to_terminal(
             style=_STYLES[column.style],
             no_wrap=True,
         )
-    plus_minus = "\n± " if spread_below else " ± "
+    is_narrow = spread_below or _width(results) > WIDTH
+    plus_minus = "\n± " if is_narrow else " ± "
     for row in results.rows:
         texts = [Text(row.name, "bold" if row.strong_name else "")]
         for cell in row.cells:
@@ -56,3 +60,18 @@ def to_terminal(
     if below and notes:
         table.caption = Text("\n").join(below)
     return table
+
+
+def _width(results: ResultsTable) -> int:
+    """Columns of the terminal that the table needs with every spread beside its number."""
+    width = 2 + max(cell_len(text) for text in (results.corner, *_names(results)))
+    for number, column in enumerate(results.columns):
+        texts = (column.short or column.header).split("\n")
+        for row in results.rows:
+            texts.append(format_cell(row.cells[number], " ± "))
+        width += 2 + max(map(cell_len, texts))
+    return width
+
+
+def _names(results: ResultsTable) -> list[str]:
+    return [row.name for row in results.rows]

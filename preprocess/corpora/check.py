@@ -77,6 +77,8 @@ def check_corpus(name: str, root: Path, options: Options = OFFICIAL) -> CheckRep
     findings: list[Finding] = []
     if card is not None:
         findings += _check_counts(counts, card, options.keep_official_lists)
+    if corpus.shortfall:
+        findings.append(Finding("counts", corpus.shortfall, problem=True))
     for check in CHECKS:
         findings += check(corpus)
     findings += _check_unlabelled_files(corpus, root)
@@ -88,7 +90,7 @@ def check_corpus(name: str, root: Path, options: Options = OFFICIAL) -> CheckRep
         sizes[None],
         describe_labels(corpus),
         tuple(findings),
-        corpus.notes,
+        tuple(note for note in corpus.notes if note != corpus.shortfall),
     )
 
 

@@ -42,11 +42,12 @@ def split_by_speaker(
         "there is no official split: speakers are divided into train, valid and test. "
         "`train --folds speaker` trains one model for each fold of speakers"
     ]
+    shortfall = ""
     if len(clips) < total:
         here = {clip.speaker for clip in clips}
         absent = [speaker for speaker in speakers if speaker not in here]
-        note = f"{len(clips)} of the {total} clips of the complete download are here"
+        shortfall = f"{len(clips)} of the {total} clips of the complete download are here"
         if absent:
-            note += f"; {counted(len(absent), 'speaker', 'have')} none: {preview(absent)}"
-        notes.append(note)
-    return Corpus(name, task, tuple(divided), tuple(notes))
+            shortfall += f"; {counted(len(absent), 'speaker', 'have')} none: {preview(absent)}"
+        notes.append(shortfall)
+    return Corpus(name, task, tuple(divided), tuple(notes), shortfall=shortfall)

@@ -39,6 +39,7 @@ CASES = [
     (("eval", "nope"), "nope does not exist"),
     (("eval", RUN, "--cache", "nope"), "nope does not hold the dataset 'planted'"),
     (("eval", RUN, "--split", "tset"), "--split tset"),
+    (("eval", RUN, "--missing", "all,smae"), "--missing smae"),
     (("report", "nope"), "nope does not exist"),
     (("report", RUN, "--cache", "nope"), "nope does not hold the dataset 'planted'"),
     (("analyze", "labels", "--run", "nope"), "nope does not exist"),

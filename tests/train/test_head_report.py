@@ -50,6 +50,12 @@ def test_a_head_that_is_too_good_is_doubted() -> None:
     assert "audio embeddings were not made with these labels" in note
 
 
+def test_one_modality_that_costs_has_a_verb_in_the_singular() -> None:
+    heads = {"multimodal": 0.6, "audio": 0.5}
+    [note, *_] = HeadReport("MAE", False, heads, {"text": 0.9, "audio": 0.9}).warnings()
+    assert "text costs more than it brings" in note
+
+
 def row(number: int, speaker: str) -> Row:
     return Row(
         str(number), "", "", 0.0, None, "", "valid", 1, 0.5, True, True, [0.0], speaker=speaker

@@ -6,6 +6,7 @@ import pytest
 
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import read_corpus
+from semanticmac.preprocess.corpora.check import check_corpus
 
 
 def test_one_clip_for_each_recording(write):
@@ -38,3 +39,11 @@ def test_the_real_files(shared):
     assert set(Counter(clip.labels["multimodal"] for clip in corpus.clips).values()) == {12}
     assert Counter(clip.split for clip in corpus.clips) == {"train": 64, "valid": 16, "test": 16}
     assert any("18 speakers have none" in note for note in corpus.notes)
+
+
+def test_a_part_of_the_download_is_incomplete(shared):
+    report = check_corpus("ravdess", shared("ravdess"))
+    assert not report.complete
+    [finding] = [finding for finding in report.findings if finding.problem]
+    assert finding.message.startswith("96 of the 1440 clips of the complete download are here")
+    assert not any("1440" in note for note in report.notes)
