@@ -6,7 +6,7 @@
 It needs Python 3.11 or newer, torch, transformers and numpy, and no installation of this package.
 Each section runs in a process of its own and imports only what it needs. A section that lacks a
 package is skipped with that reason; `--wheels` names a folder with wheels of such packages. Results
-are written to a JSON file after each figure. The same command goes on with the sections that are
+are written to a JSON file while a section runs. The same command goes on with the sections that are
 not done, as long as the card, torch and the checkout are the same. At the end a table is printed,
 and docs/gpu.md is written on a GPU.
 """
@@ -14,6 +14,7 @@ and docs/gpu.md is written on a GPU.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ SECTIONS = {
     "ablation": 60.0,
 }
 LEAST_S = 10.0  # A section is not started with less time.
+WRITE_EVERY_S = 2.0  # The figures of a running section are written so often.
 
 
 def main() -> int:
@@ -105,8 +108,9 @@ def run_all(options: argparse.Namespace, environment: dict[str, str]) -> int:
         # Time that earlier sections did not need is shared by the later ones.
         share = left * SECTIONS[name] / (SECTIONS[name] + later)
         print(f"{name}: at most {share:.0f} s", file=sys.stderr)
-        results[name] = run_in_process(name, share, options, environment)
-        write_results(options.out, conditions, results)
+        for result in run_in_process(name, share, options, environment):
+            results[name] = result
+            write_results(options.out, conditions, results)
     write_results(options.out, conditions, results)
 
     from benchmarks.gpu_page import page, table
@@ -123,28 +127,43 @@ def run_all(options: argparse.Namespace, environment: dict[str, str]) -> int:
 
 def run_in_process(
     name: str, seconds: float, options: argparse.Namespace, environment: dict[str, str]
-) -> dict[str, Any]:
-    """The status of a section and its figures, also of one that was stopped or crashed."""
+) -> Iterator[dict[str, Any]]:
+    """The figures of a section as far as they are; at last those of its end, stop or crash."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "section.json"
+        file, messages = Path(folder) / "section.json", Path(folder) / "messages.txt"
         command = [sys.executable, str(Path(__file__).resolve()), "--section", name]
         command += ["--device", options.device, "--out", str(file)]
         if options.tiny:
             command.append("--tiny")
         started = time.monotonic()
-        try:
-            done = subprocess.run(
-                command, env=environment, timeout=seconds, capture_output=True, text=True
-            )
-            reason = done.stderr.strip()[-2000:]
-        except subprocess.TimeoutExpired:
+
+        def result(reason: str) -> dict[str, Any]:
+            """A section that has not ended by itself counts as failed."""
+            state: dict[str, Any] = {"status": "failed", "reason": reason, "figures": []}
+            if file.exists():
+                written = json.loads(file.read_text())
+                if written["status"] == "running":
+                    written |= {"status": "failed", "reason": reason}
+                state |= written
+            return state | {"seconds": round(time.monotonic() - started, 1)}
+
+        # A file, not a pipe: processes that torch starts may keep a pipe open.
+        with messages.open("wb") as sink:
+            process = subprocess.Popen(command, env=environment, stdout=sink, stderr=sink)
+            try:
+                while process.poll() is None and time.monotonic() - started < seconds:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(min(WRITE_EVERY_S, seconds))
+                    yield result("the command was stopped here")
+                ended = process.poll() is not None
+            finally:
+                process.kill()
+                process.wait()
+        if ended:
+            reason = messages.read_text(errors="replace").strip()[-2000:]
+        else:
             reason = f"it was stopped after {seconds:.0f} s"
-        result: dict[str, Any] = {"status": "failed", "reason": reason, "figures": []}
-        if file.exists():
-            result |= json.loads(file.read_text())
-            if result["status"] == "running":
-                result |= {"status": "failed", "reason": reason}
-        return result | {"seconds": round(time.monotonic() - started, 1)}
+        yield result(reason)
 
 
 def run_section(options: argparse.Namespace) -> int:
@@ -153,7 +172,7 @@ def run_section(options: argparse.Namespace) -> int:
 
     def write(status: str, reason: str = "") -> None:
         text = json.dumps({"status": status, "reason": reason, "figures": figures})
-        options.out.write_text(text)
+        write_whole(options.out, text)
 
     def record(name: str, value: object, unit: str = "", goal: str = "", note: str = "") -> None:
         figures.append({"name": name, "value": value, "unit": unit, "goal": goal, "note": note})
@@ -173,7 +192,8 @@ def run_section(options: argparse.Namespace) -> int:
     except ImportError as error:
         write("skipped", f"{error}")
         return 0
-    write("failed" if any(entry["value"] == "failed" for entry in figures) else "done")
+    failed = [str(entry["name"]) for entry in figures if entry["value"] == "failed"]
+    write("failed" if failed else "done", ", ".join(failed))
     return 0
 
 
@@ -233,7 +253,14 @@ def earlier(path: Path, conditions: dict[str, Any]) -> dict[str, Any]:
 
 def write_results(path: Path, conditions: dict[str, Any], results: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**conditions, "sections": results}, indent=1) + "\n")
+    write_whole(path, json.dumps({**conditions, "sections": results}, indent=1) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A reader, or a stop at any time, never sees half of a file."""
+    aside = path.with_name(path.name + ".partial")
+    aside.write_text(text)
+    aside.replace(path)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ models: the values of weights do not change the time.
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -40,6 +41,7 @@ def seconds_of(work: Callable[[], object], device: torch.device, rounds: int) ->
 
 
 def reset_peak(device: torch.device) -> None:
+    gc.collect()  # A model may be in a cycle of references.
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
@@ -234,13 +236,18 @@ def bare_step(trainer: Any, batch: Any, first_token: bool = True) -> Callable[[]
 
 
 def busy_share(step: Callable[[], object], device: torch.device) -> float | None:
-    """Kernel time over wall time. The profiler costs time, so this is a lower bound."""
+    """Kernel time over wall time. The profiler costs time, so this is a lower bound.
+
+    None without a GPU, and where the profiler sees no kernels.
+    """
     if device.type != "cuda":
         return None
     from torch.autograd import DeviceType
     from torch.profiler import ProfilerActivity, profile
 
     times = 5
+    with profile(activities=[ProfilerActivity.CUDA]):
+        step()  # The first profile also starts the profiler.
     with profile(activities=[ProfilerActivity.CUDA]) as seen:
         synchronise(device)
         started = time.perf_counter()
@@ -252,7 +259,7 @@ def busy_share(step: Callable[[], object], device: torch.device) -> float | None
     for event in seen.events():
         if event.device_type is DeviceType.CUDA and not event.is_user_annotation:
             kernels_us += event.self_device_time_total
-    return kernels_us / 1e6 / wall_s
+    return kernels_us / 1e6 / wall_s if kernels_us else None
 
 
 def mosi(precision: str, tiny: bool, **model: Any) -> Any:
@@ -293,6 +300,8 @@ def step(device: torch.device, tiny: bool, record: Record) -> None:
             peak = peak_gib(device)
             busy = busy_share(whole, device)
             bare_s = seconds_of(bare_step(trainer, batch), device, rounds)
+            # Otherwise the peak of the next size would count this model too.
+            del whole, trainer
             record(f"step, {clips} clips", 1000 * whole_s, "ms", note=precision)
             record(f"over a bare step, {clips} clips", whole_s / bare_s, goal="1.15")
             record(f"share of time the GPU is busy, {clips} clips", busy, goal="0.9")
