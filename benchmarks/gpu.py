@@ -37,6 +37,7 @@ SECTIONS = {
     "ablation": 60.0,
 }
 LEAST_S = 10.0  # A section is not started with less time.
+PAGE_S = 10.0  # for the page at the end
 WRITE_EVERY_S = 2.0  # The figures of a running section are written so often.
 
 
@@ -93,7 +94,7 @@ def install_wheels(wheels: Path, target: Path) -> Path:
 
 
 def run_all(options: argparse.Namespace, environment: dict[str, str]) -> int:
-    end = time.monotonic() + 60 * options.minutes
+    end = time.monotonic() + 60 * options.minutes - PAGE_S
     machine = describe(options.device, environment)
     conditions = {"machine": machine, "tiny": options.tiny, "checkout": checkout()}
     results = {} if options.again else earlier(options.out, conditions)
@@ -225,7 +226,7 @@ def describe(device: str, environment: dict[str, str]) -> dict[str, Any]:
     command = [sys.executable, "-c", code, device]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(done.stderr.strip().splitlines()[-1])
+        raise SystemExit((done.stderr.strip().splitlines() or ["torch could not be imported"])[-1])
     machine: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return machine | {"python": platform.python_version(), "cores": len(os.sched_getaffinity(0))}
 

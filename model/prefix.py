@@ -58,12 +58,12 @@ class PrefixFusion(nn.Module):
 
         # Real tokens first, in their order: then no padding stands between them.
         order = torch.argsort((~real).long(), dim=1, stable=True)
-        packed = tokens.gather(1, _columns(order, tokens))
+        packed = _at(tokens, order)
         states = language.read_embeddings(packed, real.gather(1, order))  # (B, S, D)
 
         places = torch.argsort(order, dim=1)  # where each token went
-        text_states = states.gather(1, _columns(places[:, : ids.shape[1]], states))
-        readout_state = states.gather(1, _columns(places[:, -1:], states))[:, 0]
+        text_states = _at(states, places[:, : ids.shape[1]])
+        readout_state = _at(states, places[:, -1:])[:, 0]
         return text_states.masked_fill(~mask[..., None], 0.0), readout_state
 
     def soft_prompt(self, tokens: Tensor) -> Tensor:
@@ -82,6 +82,10 @@ def embedding_norm(language: LanguageModel) -> Tensor:
         return norms.mean()
 
 
-def _columns(index: Tensor, tokens: Tensor) -> Tensor:
-    """(B, n) positions → an index of (B, n, D) for `gather`."""
-    return index[..., None].expand(-1, -1, tokens.shape[2])
+def _at(tokens: Tensor, positions: Tensor) -> Tensor:
+    """tokens (B, T, D), positions (B, n) → (B, n, D).
+
+    Indexed by token: the backward pass of `gather` would sort every number of every token.
+    """
+    row = torch.arange(len(tokens), device=tokens.device)[:, None]  # (B, 1)
+    return tokens[row, positions]

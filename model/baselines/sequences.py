@@ -62,8 +62,8 @@ def aligned(frames: Tensor, mask: Tensor, steps: Tensor, length: int) -> Tensor:
 
 def last_token(tokens: Tensor, mask: Tensor) -> Tensor:
     """tokens (B, T, d), mask (B, T), real ones first → the last real one (B, d), or zero."""
-    index = (mask.sum(1) - 1).clamp(min=0)[:, None, None]
-    last = tokens.gather(1, index.expand(-1, 1, tokens.shape[2]))[:, 0]
+    index = (mask.sum(1) - 1).clamp(min=0)  # (B,)
+    last = tokens[torch.arange(len(tokens), device=tokens.device), index]
     return only_present(last, mask.any(1))
 
 

@@ -70,5 +70,6 @@ def reversed_steps(values: Tensor, mask: Tensor) -> Tensor:
     position = torch.arange(mask.shape[1], device=mask.device)[None]
     last = mask.sum(1, keepdim=True) - 1
     index = torch.where(mask, last - position, position)  # (R, N)
-    index = index.reshape(*index.shape, *[1] * (values.dim() - 2))
-    return values.gather(1, index.expand_as(values))
+    # Indexed by step: the backward pass of `gather` would sort every number of every step.
+    row = torch.arange(len(values), device=values.device)[:, None]
+    return values[row, index]

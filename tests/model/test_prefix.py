@@ -13,7 +13,7 @@ from semanticmac.model.language.finetuning import open_language_model
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.source import LanguageModelError
 from semanticmac.model.network import SemanticMAC
-from semanticmac.model.prefix import embedding_norm
+from semanticmac.model.prefix import _at, embedding_norm
 
 WIDTH = 6
 MULTIMODAL = SUB_TASKS.index("multimodal")
@@ -150,3 +150,12 @@ def test_an_encoder_and_a_model_without_text_are_refused(models: dict[str, str])
         network(models["bert"])
     with pytest.raises(SettingsConflict, match="needs the modality text"):
         ModelConfig(modalities=("audio",), fusion="prefix")
+
+
+def test_tokens_are_moved_by_an_index_of_tokens() -> None:
+    """In a fixed order a GPU sorts every number for the backward pass of `gather`."""
+    tokens = torch.randn(2, 4, 3, requires_grad=True)
+    positions = torch.tensor([[3, 0, 2, 1], [1, 2, 0, 3]])
+    moved = _at(tokens, positions)
+    assert moved.grad_fn is not None and moved.grad_fn.name() == "IndexBackward0"
+    assert moved.equal(tokens.gather(1, positions[..., None].expand(-1, -1, 3)))

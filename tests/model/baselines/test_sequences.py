@@ -49,6 +49,19 @@ def test_the_last_real_token_is_found():
     assert (last[2] == 0).all()
 
 
+def test_the_last_token_is_indexed_for_a_short_backward_pass():
+    """In a fixed order a GPU sorts every number for the backward pass of `gather`."""
+    tokens = torch.randn(2, 3, 4, requires_grad=True)
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    last = last_token(tokens, mask)
+    last.sum().backward()
+    expected = torch.zeros(2, 3, 4)
+    expected[0, 1] = 1.0
+    assert tokens.grad.equal(expected)
+    masked = last.grad_fn.next_functions[0][0]
+    assert masked.name() == "IndexBackward0"
+
+
 @pytest.mark.parametrize("both_directions", [False, True])
 def test_an_lstm_ends_at_the_last_real_step(both_directions):
     features = make_features([5, 2, 0], [1, 1, 1], [1, 1, 1])
