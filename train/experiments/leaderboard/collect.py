@@ -41,6 +41,7 @@ class _Measured:
 
     row: ModelRow
     scored: tuple[ScoredSeed, ...]
+    lacking: tuple[str, ...] = ()  # protocols of missing data that a seed was not scored under
 
 
 def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device) -> Leaderboard:
@@ -70,6 +71,9 @@ def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device
         for baseline in constants.baselines
     ]
     rows += _compared(measured, corpus, data, main, _higher_is_better(metrics, main))
+    lacking = []
+    for part in measured:
+        lacking += [f"{part.row.name}: {note}" for note in part.lacking]
     return Leaderboard(
         dataset=data.manifest.dataset,
         corpus=corpus,
@@ -91,7 +95,7 @@ def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device
             "transformers": transformers.__version__,
         },
         rows=tuple(rows),
-        notes=stream_notes(data.streams),
+        notes=(*stream_notes(data.streams), *lacking),
     )
 
 
@@ -125,7 +129,7 @@ def _measured(entrant: Entrant, tuned: Tuned, request: Request) -> _Measured:
         context="" if entrant.model == SVM else context_words(entrant.config.model),
         missing=missing,
     )
-    return _Measured(row, tuple(scored))
+    return _Measured(row, tuple(scored), tuple(lacking))
 
 
 def _missing(

@@ -45,7 +45,8 @@ def test_every_model_has_a_curve(walks: dict[str, Walk], kind: str, tmp_path: Pa
 def test_seeds_without_a_curve_are_named(walks: dict[str, Walk], tmp_path: Path) -> None:
     semanticmac(tmp_path, *words(walks["regression"], tmp_path))
     line = words(walks["regression"], tmp_path, "--missing", "block")
-    semanticmac(tmp_path, *line)
+    answer = semanticmac(tmp_path, *line)
+    assert "text: missing data, block: not scored in default-seed-1" in answer.stdout
     board = Leaderboard.read(tmp_path / "leaderboard-planted" / "result.json")
     text = next(row for row in board.rows if row.name == "text")
     assert text.missing == ()
