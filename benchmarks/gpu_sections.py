@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -242,7 +242,6 @@ def busy_share(step: Callable[[], object], device: torch.device) -> float | None
     """
     if device.type != "cuda":
         return None
-    from torch.autograd import DeviceType
     from torch.profiler import ProfilerActivity, profile
 
     times = 5
@@ -255,11 +254,19 @@ def busy_share(step: Callable[[], object], device: torch.device) -> float | None
             step()
         synchronise(device)
         wall_s = time.perf_counter() - started
+    return kernel_seconds(seen.events()) / wall_s or None
+
+
+def kernel_seconds(events: Iterable[Any]) -> float:
+    """The time of all kernels and copies among the events of a profile."""
+    from torch.autograd import DeviceType
+
     kernels_us = 0.0
-    for event in seen.events():
-        if event.device_type is DeviceType.CUDA and not event.is_user_annotation:
+    for event in events:
+        # Not `is`: each event has an object of its own for the same device.
+        if event.device_type == DeviceType.CUDA and not event.is_user_annotation:
             kernels_us += event.self_device_time_total
-    return kernels_us / 1e6 / wall_s if kernels_us else None
+    return kernels_us / 1e6
 
 
 def mosi(precision: str, tiny: bool, **model: Any) -> Any:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,6 +116,24 @@ def test_sections_and_checks_need_only_torch_transformers_and_numpy() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == len(checks.CHECKS)
+
+
+def test_the_time_of_kernels_leaves_out_the_cpu_and_annotations() -> None:
+    from torch.autograd import DeviceType
+
+    gpu_kind, cpu_kind = DeviceType(DeviceType.CUDA.value), DeviceType(DeviceType.CPU.value)
+    assert gpu_kind is not DeviceType.CUDA  # As in a profile.
+    events = []
+    for kind, annotation, spent_us in (
+        (gpu_kind, False, 2_000_000.0),
+        (gpu_kind, True, 16.0),
+        (cpu_kind, False, 32.0),
+        (gpu_kind, False, 1_000_000.0),
+    ):
+        event = SimpleNamespace(device_type=kind, is_user_annotation=annotation)
+        event.self_device_time_total = spent_us
+        events.append(event)
+    assert sections.kernel_seconds(events) == 3.0
 
 
 def run_script(folder: Path, *options: str) -> dict[str, Any]:
