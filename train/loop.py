@@ -29,6 +29,7 @@ from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, resolve, with_dialogue, with_fold
 from semanticmac.train.dialogue_notes import dialogue_notes
 from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
+from semanticmac.train.error import TrainError
 from semanticmac.train.input_report import InputReport, report_inputs
 from semanticmac.train.interrupts import deferred_sigint
 from semanticmac.train.language import open_language
@@ -63,8 +64,9 @@ def train(
     beginning.
     distributed: the processes that train together. Each of them calls this function.
 
-    Raises TrainError if a loss is not finite, naming the clips of that step, or if a run cannot be
-    resumed with this data or number of processes; ConfigError if the run has other settings.
+    Raises TrainError if a loss is not finite, naming the clips of that step, if the GPU has too
+    little memory, or if a run cannot be resumed with this data or number of processes; ConfigError
+    if the run has other settings.
     """
     data = with_fold(data, config.fold)
     config = resolve(config, data, device)
@@ -73,9 +75,12 @@ def train(
         checkpoint.remove_leftovers(run)
         return RunInfo.read(run)
 
-    with _open_session(
-        config, data, run, device, callbacks, resume, save_every_s, distributed
-    ) as session:
+    with (
+        _memory_errors(config),
+        _open_session(
+            config, data, run, device, callbacks, resume, save_every_s, distributed
+        ) as session,
+    ):
         trainer, reader = session.trainer, session.reader
         for epoch in range(trainer.epoch, config.epochs + 1):
             trainer.model.train()
@@ -120,6 +125,20 @@ def validate(trainer: Trainer, reader: BatchReader) -> Score:
     if mixture is not None:
         predictions = fit_on(mixture, predictions, reader.data.task, trainer.config)
     return validation_score(reader.data.task, predictions, trainer.config.regression_loss)
+
+
+@contextmanager
+def _memory_errors(config: TrainConfig) -> Iterator[None]:
+    """Turns torch's error of a full GPU into a TrainError that says what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise TrainError(
+            f"the GPU has too little memory for batch_size={config.batch_size}: use a smaller one "
+            f"with a larger accumulate (now {config.accumulate}), or gradient_checkpointing=true. "
+            f"A contrastive loss compares the clips of one batch. torch: {first_line}"
+        ) from None
 
 
 @dataclass(frozen=True)

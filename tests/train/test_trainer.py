@@ -205,6 +205,20 @@ def test_nan_stops_the_run_with_the_clips_of_its_step(
     assert steps == [1, 2]
 
 
+def test_a_full_gpu_is_told_with_the_settings_that_need_less(
+    config: TrainConfig, data: TrainData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Trainer, batches: list[TrainBatch]) -> StepMetrics:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore lines")
+
+    monkeypatch.setattr(Trainer, "step", full)
+    with pytest.raises(TrainError) as told:
+        train(config, data, tmp_path, CPU)
+    assert f"too little memory for batch_size={config.batch_size}" in str(told.value)
+    assert "gradient_checkpointing=true" in str(told.value)
+    assert str(told.value).endswith("torch: CUDA out of memory. Tried to allocate 2 GiB.")
+
+
 def test_a_step_waits_for_its_device_only_where_transformers_does(
     config: TrainConfig, data: TrainData
 ) -> None:
