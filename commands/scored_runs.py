@@ -45,10 +45,15 @@ def runs_of(folder: Path) -> list[Path]:
 
 
 def require_dataset(runs: list[Path], asked: str | None, several: bool) -> None:
-    """Every run is scored on the dataset that it was trained on; a mean needs one dataset."""
+    """Every run is scored on the dataset that it was trained on; a mean needs one dataset.
+
+    A note names the runs whose model is not that of the first, where a mean is made of them.
+    """
+    from semanticmac.commands.ui.screen import print_notes
     from semanticmac.run.folder import RunInfo
 
-    datasets = {run: RunInfo.read(run).dataset for run in runs}
+    infos = {run: RunInfo.read(run) for run in runs}
+    datasets = {run: info.dataset for run, info in infos.items()}
     first = runs[0]
     for run, dataset in datasets.items():
         if asked not in (None, dataset):
@@ -61,6 +66,16 @@ def require_dataset(runs: list[Path], asked: str | None, several: bool) -> None:
                 f"{first} was trained on {datasets[first]} and {run} on {dataset}: "
                 "score each dataset's runs by themselves"
             )
+    if several:
+        return
+    for run, info in infos.items():
+        if info.model != infos[first].model:
+            note = (
+                f"{run} ({info.model.name}) has other settings of the model than {first} "
+                f"({infos[first].model.name}): the mean is not the score of one model; "
+                "--compare scores one against the other"
+            )
+            print_notes([note])
 
 
 def score_run(

@@ -162,3 +162,15 @@ def test_runs_of_two_datasets_have_no_mean(walks, tmp_path):
     )
     words = ["eval", "--compare", *map(str, runs), "--cache", str(layout.root)]
     assert CliRunner().invoke(app, words).exit_code == 0
+
+
+def test_a_mean_over_other_models_has_a_note(walks, tmp_path):
+    walk = walks["regression"]
+    runs = [shutil.copytree(walk.run, tmp_path / name) for name in ("a", "b")]
+    words = ["eval", *map(str, runs), "--cache", str(walk.layout.root)]
+    assert "the mean is not the score of one model" not in CliRunner().invoke(app, words).stderr
+    info = RunInfo.read(runs[1])
+    replace(info, model=replace(info.model, dropout=0.5)).write(runs[1])
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "the mean is not the score of one model" in " ".join(done.stderr.split())
