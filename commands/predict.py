@@ -132,6 +132,7 @@ def predict(
     with its curves and transcript. Every other clip is predicted alone, without its dialogue.
     """
     from semanticmac.commands.timeline_request import TimelineRequest, plan_timelines
+    from semanticmac.eval.report.results_file import require_results_name
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
     from semanticmac.preprocess.embed import clips_of
     from semanticmac.preprocess.encoders.requests import requests, require_encoders
@@ -148,6 +149,8 @@ def predict(
     request = TimelineRequest(
         timeline, pages, video, activity, asr, language, transcripts, speakers, text
     )
+    if results is not None:
+        require_results_name(results)
     require_program()
     require_encoders(requests(encoder, vision or (), audio or ()))
     folder = newest_run(runs) if run is None else find_model(run)
@@ -174,9 +177,11 @@ def predict(
     from semanticmac.commands.ui.predictions import json_text, predictions_json, predictions_table
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.commands.ui.timelines import timelines_json, timelines_table
+    from semanticmac.eval.trust_fit import read_trust
     from semanticmac.inference import encoder_requests, load
     from semanticmac.preprocess.encoders.requests import open_encoders
     from semanticmac.run.device import pick_device
+    from semanticmac.run.notes import NO_TRUST
 
     pick_device(device)
     predictions: list[Prediction] = []
@@ -212,6 +217,8 @@ def predict(
         return
     with_text_files = [] if text is not None else clips
     notes = [*_notes(info, absent, with_text_files, videos), *timelines.notes]
+    if read_trust(folder, info) is None:
+        notes.append(NO_TRUST)
     for prediction in predictions:
         notes += [f"{prediction.clip_id}: {note}" for note in prediction.notes]
     if as_json:
@@ -221,7 +228,7 @@ def predict(
         print(json_text(report))
     else:
         echo(out, f"run {folder}, trained on {info.dataset}")
-        if predictions or not timelines.finished:
+        if predictions or not (timelines.finished or failures):
             out.print(predictions_table(info.model.modalities, predictions, notes))
         if timelines.finished:
             out.print(timelines_table(timelines.finished))

@@ -29,12 +29,15 @@ class PredictResults:
         self.modalities = info.model.modalities
         self.file = ResultsFile(path, result_columns(info.task, self.modalities))
         self.new = 0
+        self._keys: set[str] = set()  # of the clips and utterances of this command
 
     def waiting(self, clips: Sequence[Clip]) -> list[Clip]:
         """The clips whose result is not in the file yet; says how many are."""
         waiting: list[Clip] = []
         for clip in clips:
-            if result_key(self.run, clip, self.absent) not in self.file.done:
+            key = result_key(self.run, clip, self.absent)
+            self._keys.add(key)
+            if key not in self.file.done:
                 waiting.append(clip)
         if len(waiting) < len(clips):
             echo(err, f"{len(clips) - len(waiting)} results are in {self.file.path} already")
@@ -44,6 +47,7 @@ class PredictResults:
     def add(self, clip: Clip, result: Prediction | Failure, in_dialogue: bool = False) -> None:
         """Appends a result, unless the file has it; in_dialogue: predicted with its context."""
         key = result_key(self.run, clip, self.absent, in_dialogue)
+        self._keys.add(key)
         if key in self.file.done:
             return
         if isinstance(result, Failure):
@@ -56,3 +60,10 @@ class PredictResults:
         """Writes a workbook; says on a console how many results are new."""
         self.file.close()
         echo(console, f"{self.new} new results in {self.file.path}")
+        others = len(self.file.done - self._keys)
+        if others:
+            echo(
+                console,
+                f"{others} more results in it are of other clips, texts or options, or of another "
+                "run: they stay",
+            )

@@ -15,6 +15,7 @@ from semanticmac.commands.ui.screen import KEPT, SAME_COMMAND, echo, err, set_re
 from semanticmac.eval.prediction import Prediction
 from semanticmac.eval.timeline import Moment, Timeline
 from semanticmac.inference import PredictError, Predictor
+from semanticmac.preprocess.speech.inputs import ESTIMATED
 from semanticmac.preprocess.speech.recognition import Recogniser, WhisperRecogniser
 from semanticmac.preprocess.speech.transcript_files import Transcript
 from semanticmac.run.folder import RunInfo
@@ -125,8 +126,7 @@ class Timelines:
         for job in jobs:
             transcript = transcripts.get(job.video)
             if transcript is None and job.text:
-                note = "its text has no times: those of its words are estimated"
-                transcript = Transcript((), job.text, note)
+                transcript = Transcript((), job.text, ESTIMATED)
             if transcript is None and self._request.transcripts is not None:
                 self.notes.append(f"no transcript for {job.video.name}")
             options = TimelineOptions(

@@ -61,8 +61,14 @@ def segment(
 
     Read and correct the table, then give its folder to `cache folder`, or to `predict`.
     """
+    from semanticmac.preprocess.corpora.notes import preview
     from semanticmac.preprocess.speech.activity import Activity, open_activity
-    from semanticmac.preprocess.speech.inputs import find_transcripts, find_turns, find_videos
+    from semanticmac.preprocess.speech.inputs import (
+        find_transcripts,
+        find_turns,
+        find_videos,
+        transcripts_beside,
+    )
 
     if activity not in get_args(Activity):
         raise typer.BadParameter(f"--activity {activity}: expected auto, silero or energy")
@@ -75,7 +81,10 @@ def segment(
         )
     limits = _limits(min_s, max_s, min_silence_s)
     files = find_videos(videos)
-    known = {} if transcripts is None else find_transcripts(transcripts, files)
+    beside = transcripts_beside(files)
+    known = dict(beside)
+    if transcripts is not None:
+        known |= find_transcripts(transcripts, files)
     turns = {} if speakers is None else find_turns(speakers, files)
     method = open_activity(cast(Activity, activity))
 
@@ -98,6 +107,9 @@ def segment(
     with Screen(err) as screen:
         report = segment_files(files, table, options, screen.progress)
     _print_report(report, table, method.name)
+    read = [str(file.with_suffix(".txt")) for file in beside if known[file] is beside[file]]
+    if read:
+        print_notes([f"the transcript was read from {preview(read)}"])
     without = [file.name for file in files if transcripts is not None and file not in known]
     if without:
         print_notes([f"no transcript for {', '.join(without)}"])

@@ -39,3 +39,16 @@ def changed_files(folder: Path, expected: Mapping[str, str]) -> str:
         if names:
             parts.append(f"{state}: {', '.join(names)}")
     return "; ".join(parts)
+
+
+def prediction_digest(run: Path) -> str:
+    """Identifies the files of a run that its predictions depend on.
+
+    These are run.json, which holds the checksum of the weights, and trust.safetensors, which `eval`
+    writes later: intervals and remarks come from it.
+    """
+    digest = file_digest(run / "run.json")
+    trust = run / "trust.safetensors"
+    if trust.exists():
+        digest += file_digest(trust)
+    return digest

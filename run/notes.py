@@ -7,6 +7,12 @@ from collections.abc import Sequence
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.streams import Streams
 
+# A remark on predictions of a run that `eval` has not scored.
+NO_TRUST = (
+    "no intervals, and no comparison with the train clips: `semanticmac eval` has not fitted them "
+    "for this run"
+)
+
 
 def stream_notes(streams: Streams) -> tuple[str, ...]:
     """A warning for each encoder that is untrained or has never seen real people."""

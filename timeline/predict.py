@@ -33,7 +33,7 @@ from semanticmac.preprocess.speech.spans import SpanLimits
 from semanticmac.preprocess.speech.speakers import Turn
 from semanticmac.preprocess.speech.transcript_files import Transcript
 from semanticmac.run.folder import absent_modalities
-from semanticmac.run.notes import stream_notes
+from semanticmac.run.notes import NO_TRUST, stream_notes
 
 # A recording without speech is cut into parts of equal length, none longer than this.
 PART_S = 10.0
@@ -136,6 +136,8 @@ def predict_timeline(
 
     remarks = [*recording.notes, *stream_notes(info.streams)]
     remarks += absent_notes(absent_modalities(info, without))
+    if predictor.trust is None:
+        remarks.append(NO_TRUST)
     if info.model.clips_before:
         remarks.append(f"each utterance is predicted after the {info.model.clips_before} before it")
     return Timeline(

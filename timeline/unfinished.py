@@ -14,6 +14,7 @@ from semanticmac.core import Task
 from semanticmac.eval.timeline import Moment, moment_fields, moment_from
 from semanticmac.preprocess.speech.recording import Recording
 from semanticmac.preprocess.speech.segment import recording_from
+from semanticmac.run.digests import prediction_digest
 from semanticmac.timeline.predict import StartedTimeline, TimelineOptions
 
 
@@ -32,7 +33,7 @@ def timeline_key(
     """
     transcript = options.transcript
     content: dict[str, Any] = {
-        "run": hashlib.sha256((run / "run.json").read_bytes()).hexdigest(),
+        "run": prediction_digest(run),
         "video": str(video.absolute()),
         "activity": None if options.activity is None else options.activity.name,
         "limits": asdict(options.limits),

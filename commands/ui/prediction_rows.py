@@ -12,6 +12,7 @@ from semanticmac.core import Task
 from semanticmac.eval.prediction import Prediction, interval_columns
 from semanticmac.eval.report.results_file import DONE, KEY, STATUS, Cell
 from semanticmac.preprocess.clip import Clip
+from semanticmac.run.digests import prediction_digest
 
 FAILED = "failed"
 
@@ -83,7 +84,7 @@ def result_key(run: Path, clip: Clip, absent: Sequence[str], in_dialogue: bool =
     in_dialogue: the clip was predicted after the clips before it.
     """
     content = [
-        hashlib.sha256((run / "run.json").read_bytes()).hexdigest(),
+        prediction_digest(run),
         [clip.clip_id, str(clip.video.absolute()), clip.start_s, clip.end_s, clip.text],
         sorted(absent),
     ]

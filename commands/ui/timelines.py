@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from semanticmac.commands.ui.safe_console import plain_text
+from semanticmac.eval.report.timeline_page import common_notes, common_remarks
 from semanticmac.eval.report.timeline_shapes import clock
 
 if TYPE_CHECKING:
@@ -78,10 +79,15 @@ def _failed(timeline: Timeline) -> int:
 
 
 def _remarks(finished: Sequence[FinishedTimeline]) -> str:
-    """All remarks once, with the recording in front where there are several."""
+    """All remarks once, with the recording in front where there are several.
+
+    A remark that most utterances share is among them, as on the page.
+    """
     remarks: dict[str, None] = {}
     for each in finished:
         name = each.timeline.video.rsplit("/", 1)[-1]
-        for remark in each.timeline.remarks:
+        moments = each.timeline.moments
+        common = common_notes(common_remarks(moments), len(moments))
+        for remark in (*each.timeline.remarks, *common):
             remarks[f"{name}: {remark}" if len(finished) > 1 else remark] = None
     return "\n".join([*remarks, "flagged: unlike the train clips, so the prediction means little"])

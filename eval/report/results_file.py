@@ -26,6 +26,17 @@ class ResultsFileError(Exception):
     """The file cannot take these results; the message says why and what to do."""
 
 
+def require_results_name(path: Path) -> None:
+    """Raises ResultsFileError for a name without a known suffix, and for .xlsx without openpyxl."""
+    if path.suffix not in SUFFIXES:
+        raise ResultsFileError(f"{path}: expected a name that ends with {', '.join(SUFFIXES)}")
+    if path.suffix == ".xlsx" and find_spec("openpyxl") is None:
+        raise ResultsFileError(
+            f"{path}: a workbook needs openpyxl, which is not installed: run "
+            "`pip install 'semanticmac[excel]'`, or give a name that ends with .csv"
+        )
+
+
 class ResultsFile:
     """The rows of one file. Each is on the disk when `add` returns.
 
@@ -40,13 +51,7 @@ class ResultsFile:
         so are rows whose status is not DONE, because they are tried again. Raises ResultsFileError
         for another suffix, for a file with other columns, and for a workbook without openpyxl.
         """
-        if path.suffix not in SUFFIXES:
-            raise ResultsFileError(f"{path}: expected a name that ends with {', '.join(SUFFIXES)}")
-        if path.suffix == ".xlsx" and find_spec("openpyxl") is None:
-            raise ResultsFileError(
-                f"{path}: a workbook needs openpyxl, which is not installed: run "
-                "`pip install 'semanticmac[excel]'`, or give a name that ends with .csv"
-            )
+        require_results_name(path)
         self.path = path
         self.columns = tuple(columns)
         self._growing = path

@@ -111,7 +111,7 @@ def render_timeline(timeline: Timeline, *, video_url: str | None) -> str:
 
 def timeline_page(timeline: Timeline, video_url: str | None) -> TimelinePage:
     """The content of the page."""
-    common = _common_remarks(timeline.moments)
+    common = common_remarks(timeline.moments)
     speakers = speakers_of(timeline)
     entries = tuple(_entry(moment, speakers, common) for moment in timeline.moments)
     drawn = tuple(charts(timeline))
@@ -124,7 +124,7 @@ def timeline_page(timeline: Timeline, video_url: str | None) -> TimelinePage:
         title=as_text(timeline.video.rsplit("/", 1)[-1]),
         subtitle=f"Model {timeline.run}, trained on {timeline.dataset}",
         facts=_facts(timeline, entries),
-        remarks=(*timeline.remarks, *_common_notes(common, len(entries))),
+        remarks=(*timeline.remarks, *common_notes(common, len(entries))),
         charts=drawn,
         legend=_legend(drawn),
         colours=_colours(timeline),
@@ -215,7 +215,7 @@ def _flags(prediction: Prediction | None) -> Pairs:
     return tuple(flags)
 
 
-def _common_remarks(moments: Sequence[Moment]) -> Counter[str]:
+def common_remarks(moments: Sequence[Moment]) -> Counter[str]:
     """The remarks that most utterances share, with how many have them."""
     counts: Counter[str] = Counter()
     for moment in moments:
@@ -227,7 +227,8 @@ def _common_remarks(moments: Sequence[Moment]) -> Counter[str]:
     return common
 
 
-def _common_notes(common: Counter[str], total: int) -> list[str]:
+def common_notes(common: Counter[str], total: int) -> list[str]:
+    """The shared remarks, each with the number of utterances that have it."""
     notes: list[str] = []
     for remark, count in common.items():
         share = f"all {total}" if count == total else f"{count} of {total}"

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semanticmac.preprocess.clip import CorpusError, is_there
-from semanticmac.preprocess.corpora.folder import media_files
+from semanticmac.preprocess.corpora.folder import clip_of_file, media_files
 from semanticmac.preprocess.speech.speakers import Turn, read_rttm
 from semanticmac.preprocess.speech.transcript_files import SUFFIXES, Transcript, read_transcript
+
+# What is said of a text without times.
+ESTIMATED = "its text has no times: those of its words are estimated"
 
 
 def find_videos(paths: Sequence[Path]) -> list[Path]:
@@ -57,6 +60,21 @@ def find_transcripts(source: Path, videos: Sequence[Path]) -> dict[Path, Transcr
             f"{source} holds no transcript for any of the {len(videos)} files: expected names "
             f"such as {videos[0].stem}{SUFFIXES[0]}"
         )
+    return transcripts
+
+
+def transcripts_beside(videos: Sequence[Path]) -> dict[Path, Transcript]:
+    """The `.txt` of the same name beside each video, as `predict` reads it.
+
+    Raises CorpusError for one that cannot be read.
+    """
+    transcripts: dict[Path, Transcript] = {}
+    for video in videos:
+        clip = clip_of_file(video.stem, video, video.parent)
+        if clip.problem:
+            raise CorpusError(f"{video}: {clip.problem}")
+        if clip.text:
+            transcripts[video] = Transcript((), clip.text, ESTIMATED)
     return transcripts
 
 

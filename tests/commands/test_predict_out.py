@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -103,6 +104,33 @@ def test_a_changed_file_or_text_is_predicted_again(videos, model):
     (videos / "b.mp4").write_bytes(b"another film")
     predict(videos, "r.csv", expect=0)
     assert model.seen == ["a", "b", "c", "a", "b"]
+
+
+def test_clips_are_predicted_again_once_eval_has_fitted_intervals(videos, model, monkeypatch):
+    (videos / "d.mp4").unlink()
+    run = shutil.copytree(RUN, videos / "run")
+    words = ("predict", "a.mp4", "--run", run, "--out", "r.csv")
+    answer = semanticmac(videos, *words)
+    assert "no intervals, and no comparison with the train clips" in " ".join(answer.stdout.split())
+    (run / "trust.safetensors").write_bytes(b"fitted later")
+    monkeypatch.setattr("semanticmac.eval.trust_fit.read_trust", lambda *_: None)
+    semanticmac(videos, *words)
+    assert model.seen == ["a", "a"]
+
+
+def test_rows_of_other_texts_stay_and_are_counted(videos, model):
+    (videos / "d.mp4").unlink()
+    predict(videos, "r.csv", expect=0)
+    (videos / "a.txt").write_text("other words")
+    answer = predict(videos, "r.csv", expect=0)
+    assert "1 more results in it are of other clips, texts or options" in answer.stdout
+    assert len(lines(videos / "r.csv")) == 4
+
+
+def test_a_wrong_name_is_told_before_a_model_is_loaded(videos, model):
+    answer = predict(videos, "r.txt", expect=2)
+    assert "expected a name that ends with .csv, .jsonl, .xlsx" in answer.stderr
+    assert model.loads == 0
 
 
 def test_a_text_for_several_files_is_refused(videos, model):

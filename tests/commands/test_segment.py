@@ -40,6 +40,15 @@ def test_a_text_that_nobody_wrote_is_a_note(interview, tmp_path):
     assert "the column text is empty" in answer.stderr
 
 
+def test_a_text_beside_the_recording_is_read(interview, tmp_path):
+    (tmp_path / "lbax4n.txt").write_text("lay blue at x four now\n")
+    answer = semanticmac(tmp_path, "segment", interview.name, "--activity", "energy")
+    assert "the transcript was read from lbax4n.txt" in answer.stderr
+    assert "those of its words are estimated" in answer.stderr
+    assert "the column text is empty" not in answer.stderr
+    assert ",lay blue at x four now," in (tmp_path / "clips.csv").read_text()
+
+
 def test_a_file_without_voices_fails_and_the_exit_code_says_so(interview, tmp_path, film):
     film(tmp_path / "mute.mp4", sound=False)
     answer = semanticmac(tmp_path, "segment", ".", "--activity", "energy", expect=3)
