@@ -114,7 +114,11 @@ def test_a_model_of_the_conversation_setting_reads_the_utterances_before(monkeyp
     streams = SimpleNamespace(sampling=None)
     info = SimpleNamespace(model=model, streams=streams, task=task, dataset="d")
     stub = SimpleNamespace(
-        trained=SimpleNamespace(info=info), predict_embedded=predict_embedded, encoders=(), run="r"
+        trained=SimpleNamespace(info=info),
+        predict_embedded=predict_embedded,
+        encoders=(),
+        run="r",
+        trust=None,
     )
     utterances = [Utterance(float(n), n + 0.5, str(n)) for n in range(6)]
     recording = Recording(6.0, tuple(utterances))
