@@ -49,6 +49,9 @@ def without_modalities(words: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(names)
 
 
+DRAWS = 5  # the default of --draws
+
+
 def missing_requests(
     words: Sequence[str] | None, draws: int, dropped_words: str
 ) -> tuple[MissingRequest, ...]:
@@ -63,6 +66,10 @@ def missing_requests(
             raise typer.BadParameter(f"--missing {name}: expected {', '.join(PROTOCOLS)} or all")
     if dropped_words not in ("absent", "unk"):
         raise typer.BadParameter(f"--dropped-words {dropped_words}: expected absent or unk")
+    if not names and (draws != DRAWS or dropped_words != "absent"):
+        raise typer.BadParameter(
+            "--draws and --dropped-words belong to --missing: name a protocol, as --missing same"
+        )
     if "all" in names:
         names = list(PROTOCOLS)
     requests = []

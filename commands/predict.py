@@ -134,7 +134,7 @@ def predict(
     from semanticmac.commands.timeline_request import TimelineRequest, plan_timelines
     from semanticmac.eval.report.results_file import require_results_name
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
-    from semanticmac.preprocess.embed import clips_of
+    from semanticmac.preprocess.embed import read_clips
     from semanticmac.preprocess.encoders.requests import requests, require_encoders
     from semanticmac.run.folder import (
         RunInfo,
@@ -166,7 +166,8 @@ def predict(
             f"--text is the transcript of one file, but {len(videos)} are given: write each text "
             "into a .txt beside its file, or into a clips.csv"
         )
-    clips = clips_of(videos, text)
+    clips, notes = read_clips(videos, text)
+    print_notes(notes)
     planned = plan_timelines(request, clips)
 
     # Imported here because they load torch: whatever is mistyped was refused before.

@@ -16,7 +16,7 @@ from semanticmac.cache.records import Embeddings, RawClip, concatenate
 from semanticmac.cache.streams import Streams
 from semanticmac.preprocess.clip import Clip, CorpusError
 from semanticmac.preprocess.corpora import read_corpus
-from semanticmac.preprocess.corpora.folder import clip_of_file
+from semanticmac.preprocess.corpora.folder import clip_of_file, passed_over
 from semanticmac.preprocess.decoding.isolation import decode_all
 from semanticmac.preprocess.encoders.faces import FaceEncoder
 from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder, require_content
@@ -43,13 +43,20 @@ def require_same(encoders: Sequence[Encoder], streams: Streams) -> None:
 
 
 def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
-    """The clips of videos and folders. A folder is read like a `folder` corpus.
+    """The clips of videos and folders: `read_clips` without its notes."""
+    return read_clips(videos, text)[0]
 
-    text: transcript of every file; None: the `.txt` beside the file. Raises CorpusError if a text
-    is given for a folder, and if there is no clip.
+
+def read_clips(videos: Sequence[Path], text: str | None) -> tuple[list[Clip], list[str]]:
+    """The clips of videos and folders, and notes. A folder is read like a `folder` corpus.
+
+    The notes name files of a folder that are passed over. text: transcript of every file; None: the
+    `.txt` beside the file. Raises CorpusError if a text is given for a folder, and if there is no
+    clip.
     """
     stems = Counter(video.stem for video in videos)
     clips: list[Clip] = []
+    notes: list[str] = []
     for video in videos:
         if not video.is_dir():
             name = video.stem if stems[video.stem] == 1 else str(video)
@@ -59,6 +66,7 @@ def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
                 clips.append(Clip(name, video, text=text))
         elif text is None:
             clips += read_corpus("folder", video).clips
+            notes += [f"{video}: {note}" for note in passed_over(video)]
         else:
             raise CorpusError(
                 f"a text belongs to one file, but {video} is a folder: write the texts of its "
@@ -66,7 +74,7 @@ def clips_of(videos: Sequence[Path], text: str | None) -> list[Clip]:
             )
     if not clips:
         raise CorpusError("there is nothing to predict: name one or more videos or folders")
-    return clips
+    return clips, notes
 
 
 @dataclass(frozen=True)

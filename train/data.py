@@ -168,6 +168,10 @@ def resolve(config: TrainConfig, data: TrainData, device: torch.device = CPU) ->
             f"compile=true: the model {config.model.name} reads dialogues, whose lengths differ in "
             "each batch. Use compile=false"
         )
+    if config.regression_loss == "ccc" and data.task.kind != "regression":
+        raise TrainError(
+            f"regression_loss=ccc is for scores, but the task is {data.task.kind}: leave it out"
+        )
     modalities = tuple(name for name in config.model.modalities if name in data.modalities)
     if not modalities:
         available = " and ".join(data.modalities) or "nothing at all"

@@ -87,6 +87,13 @@ def clip_of_file(clip_id: str, path: Path, root: Path) -> Clip:
     return Clip(clip_id, path, text=text)
 
 
+def passed_over(root: Path) -> list[str]:
+    """Notes on the files that a folder without clips.csv does not give as clips."""
+    if (root / "clips.csv").is_file():
+        return []
+    return _passed_over(root, *media_files(root))
+
+
 def _passed_over(root: Path, media: Sequence[Path], others: Sequence[Path]) -> list[str]:
     """Notes on the files that are neither clips nor their transcripts."""
     transcripts = {path.with_suffix(".txt") for path in media}

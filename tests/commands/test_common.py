@@ -40,6 +40,7 @@ CASES = [
     (("eval", RUN, "--cache", "nope"), "nope does not hold the dataset 'planted'"),
     (("eval", RUN, "--split", "tset"), "--split tset"),
     (("eval", RUN, "--missing", "all,smae"), "--missing smae"),
+    (("eval", RUN, "--draws", "3"), "--draws and --dropped-words belong to --missing"),
     (("report", "nope"), "nope does not exist"),
     (("report", RUN, "--cache", "nope"), "nope does not hold the dataset 'planted'"),
     (("analyze", "labels", "--run", "nope"), "nope does not exist"),

@@ -9,7 +9,13 @@ from semanticmac.cache.keys import Sampling
 from semanticmac.cache.streams import Streams
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.decoding.decode import decode_clip
-from semanticmac.preprocess.embed import EncoderMismatch, clips_of, embed_clips, require_same
+from semanticmac.preprocess.embed import (
+    EncoderMismatch,
+    clips_of,
+    embed_clips,
+    read_clips,
+    require_same,
+)
 
 
 @pytest.fixture
@@ -29,6 +35,13 @@ def test_a_file_is_the_clip_that_it_is_in_its_folder(folder):
         ("ok clip", "what is said"),
         ("silent", ""),
     ]
+
+
+def test_files_of_a_folder_that_are_passed_over_are_named(folder):
+    (folder / "notes.doc").touch()
+    clips, notes = read_clips([folder], None)
+    assert clips == clips_of([folder], None)
+    assert notes == [f"{folder}: 1 file is passed over (.doc 1): notes.doc"]
 
 
 def test_a_text_is_of_files_and_stands_above_what_lies_beside_them(folder):

@@ -48,6 +48,9 @@ def test_one_configuration_trains_every_kind_of_task(
     assert info.task.kind == kind and info.model.outputs == data.task.width
     result = evaluate(load_run(tmp_path / "plain", CPU), layout, "test", CPU)
     assert result.predictions.multimodal.shape == (8, data.task.width)
+    if kind != "regression":
+        with pytest.raises(TrainError, match="regression_loss=ccc is for scores, but the task is"):
+            train(replace(config, regression_loss="ccc"), data, tmp_path / "ccc", CPU)
     balanced = replace(config, class_weights="balanced")
     if kind == "regression":
         with pytest.raises(
