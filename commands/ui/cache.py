@@ -20,6 +20,7 @@ from semanticmac.core import MODALITIES, SPLITS, Dimension, Task, counted
 
 _BARS = "▁▂▃▄▅▆▇█"
 _BINS = 14  # of the histogram of a score
+_FEWER_BINS = 8  # beside the names of several scores, in 80 columns
 
 
 def splits_table(manifest: Manifest) -> Table:
@@ -66,7 +67,7 @@ def _scores_table(manifest: Manifest, task: Task) -> Table:
     table = _table(title)
     names = ["mean", "spread", "least", "most", "histogram"]
     if several:
-        table.add_column("score")
+        table.add_column("score", no_wrap=True)
         names.insert(0, "labelled")
     table.add_column("split")
     for name in names:
@@ -76,7 +77,8 @@ def _scores_table(manifest: Manifest, task: Task) -> Table:
         for split, rows in _by_split(manifest):
             scores = _scores(rows, place)
             if len(scores):
-                cells: list[Text | str] = [split, *_score_cells(dimension, scores)]
+                bins = _FEWER_BINS if several else _BINS
+                cells: list[Text | str] = [split, *_score_cells(dimension, scores, bins)]
                 if several:
                     cells = [plain_text(label), split, str(len(scores)), *cells[1:]]
                 table.add_row(*cells)
@@ -196,16 +198,16 @@ def _label_cells(task: Task, labels: np.ndarray) -> list[str]:
     return [str(int(count)) for count in labels.sum(axis=0)]
 
 
-def _score_cells(dimension: Dimension, scores: np.ndarray) -> list[str]:
+def _score_cells(dimension: Dimension, scores: np.ndarray, bins: int) -> list[str]:
     mean, least, most = (_signed(score) for score in (scores.mean(), scores.min(), scores.max()))
-    return [mean, f"{scores.std():.2f}", least, most, _histogram(dimension, scores)]
+    return [mean, f"{scores.std():.2f}", least, most, _histogram(dimension, scores, bins)]
 
 
 def _signed(score: float) -> str:
     return f"{score:+.2f}".replace("-", "−")
 
 
-def _histogram(dimension: Dimension, scores: np.ndarray) -> str:
-    counts, _ = np.histogram(scores, bins=_BINS, range=(dimension.low, dimension.high))
+def _histogram(dimension: Dimension, scores: np.ndarray, bins: int) -> str:
+    counts, _ = np.histogram(scores, bins=bins, range=(dimension.low, dimension.high))
     heights = np.rint(counts / counts.max() * (len(_BARS) - 1)).astype(int)
     return "".join(_BARS[height] for height in heights)
