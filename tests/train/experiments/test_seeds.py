@@ -226,8 +226,7 @@ def test_eval_takes_all_seeds(
     )
     assert newest_run(root) == folder / "seed-1"
     with pytest.raises(
-        RunError,
-        match=r"group holds 2 runs over seeds or folds: .*, as .*group/seed-1",
+        RunError, match=r"group holds 2 runs over seeds or folds: .*, as .*group/seed-1"
     ):
         report(folder, cache=layout.root)
     (folder / "seed-1/checkpoint").mkdir()
