@@ -29,12 +29,12 @@ ENV PIP_NO_CACHE_DIR=1
 RUN python3 -m venv .venv
 RUN .venv/bin/python -m pip install -c constraints.txt '.[report,serve]'
 
-# The program runs without rights of the administrator; mount runs/ and data/ below /work.
+# The program runs without rights of the administrator; mount runs/ and data/ below /srv.
 RUN useradd --create-home --uid 10001 semanticmac \
-    && mkdir -p /work/data /work/runs \
-    && chown -R semanticmac /work
+    && mkdir -p /srv/data /srv/runs \
+    && chown -R semanticmac /srv
 USER semanticmac
-WORKDIR /work
+WORKDIR /srv
 ENV PATH=/opt/semanticmac/.venv/bin:$PATH
 EXPOSE 8000
 HEALTHCHECK --start-period=60s CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health', timeout=5)"]
