@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from semanticmac.cache.frame_codec import RecordError, pack, summarize, unpack
+from semanticmac.cache.frame_codec import RecordError, check_record, pack, summarize, unpack
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.records import ClipSummary, RawClip
 
@@ -124,6 +124,15 @@ def read_notes(record: bytes | memoryview) -> tuple[str, ...]:
         raise _damaged() from None
 
 
+def check_faces(record: bytes | memoryview) -> None:
+    """Raises RecordError unless every byte is as `pack_faces` wrote it. Decompresses nothing."""
+    _, pictures = _split(memoryview(record))
+    try:
+        check_record(pictures)
+    except RecordError:
+        raise _damaged() from None
+
+
 def _split(view: memoryview) -> tuple[memoryview, memoryview]:
     """The checked JSON text of a record, and its pictures, unchecked."""
     if len(view) < _HEADER.size:
@@ -138,8 +147,8 @@ def _split(view: memoryview) -> tuple[memoryview, memoryview]:
 
 def _damaged() -> RecordError:
     return RecordError(
-        "the record of a clip's faces is damaged: delete the folder faces/ of the cache, and "
-        "`semanticmac cache` with the same --vision finds the faces again"
+        "the record of its faces is damaged: `semanticmac cache DATASET --repair` with the same "
+        "--vision finds the faces again"
     )
 
 

@@ -13,7 +13,13 @@ from types import TracebackType
 from typing import Any
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.cache.face_records import FaceClip, FinderInfo, read_notes, unpack_faces
+from semanticmac.cache.face_records import (
+    FaceClip,
+    FinderInfo,
+    check_faces,
+    read_notes,
+    unpack_faces,
+)
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.layout import CacheLayout
 
@@ -53,6 +59,14 @@ class FaceStore:
     def record(self, key: str) -> bytes:
         """The record of a clip, unchecked. Raises KeyError if there is none."""
         return self._store.record(key)
+
+    def check(self, key: str) -> None:
+        """Raises KeyError if there is no such record, RecordError if a byte of it changed."""
+        check_faces(self._store.record(key))
+
+    def keys(self) -> Iterator[str]:
+        """Every content key, sorted. One read transaction stays open. Raises StoreDamaged."""
+        return self._store.keys()
 
     def put(self, key: str, record: bytes) -> None:
         """Writes the faces of one clip, completely or not at all."""

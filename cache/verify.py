@@ -1,4 +1,4 @@
-"""Checks a cache: every shard and every frame record is read and compared with its checksum."""
+"""Checks a cache: shards, frame records and face records are read and compared with checksums."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from semanticmac.cache.face_store import FaceStore, face_folders
 from semanticmac.cache.frame_codec import RecordError
 from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, file_digest
@@ -48,6 +49,7 @@ def verify(layout: CacheLayout, manifest: Manifest, progress: ProgressFn) -> lis
     for stream, clip_ids in _without_embeddings(layout, manifest).items():
         reason = f"the embeddings of {stream} are missing"
         damage += _sentences(dict.fromkeys(clip_ids, reason))
+    damage += _damaged_faces(layout, manifest, progress)
     # Imported features have no frames.
     if manifest.imported:
         return damage
@@ -62,11 +64,31 @@ def verify(layout: CacheLayout, manifest: Manifest, progress: ProgressFn) -> lis
         return damage if is_shared else [*damage, str(error)]
     except StoreDamaged as error:
         return [*damage, str(error)]
-    reasons: dict[str, str] = {}
+    return damage + _sentences(_reasons_of_clips(manifest, broken))
+
+
+def _damaged_faces(layout: CacheLayout, manifest: Manifest, progress: ProgressFn) -> list[str]:
+    """The damage to the faces of a dataset. A clip without a face record is not damaged."""
+    sentences = []
+    for folder in face_folders(layout):
+        try:
+            with FaceStore(folder) as faces:
+                keys = {row.key for row in manifest.rows if row.key in faces}
+                broken = damaged_records(faces, progress, keys, "checking faces")
+        except (FileNotFoundError, StoreDamaged) as error:
+            sentences.append(str(error))
+            continue
+        sentences += _sentences(_reasons_of_clips(manifest, broken))
+    return sentences
+
+
+def _reasons_of_clips(manifest: Manifest, broken: Mapping[str, str]) -> dict[str, str]:
+    """Content key → reason, as clip → reason."""
+    reasons = {}
     for row in manifest.rows:
         if row.key in broken:
             reasons[row.clip_id] = broken[row.key]
-    return damage + _sentences(reasons)
+    return reasons
 
 
 def _sentences(reasons: Mapping[str, str]) -> list[str]:
@@ -96,9 +118,12 @@ def damaged_shards(folder: Path, progress: ProgressFn) -> list[ShardDamage]:
 
 
 def damaged_records(
-    store: FrameStore, progress: ProgressFn, keys: Iterable[str] | None = None
+    store: FrameStore | FaceStore,
+    progress: ProgressFn,
+    keys: Iterable[str] | None = None,
+    step: str = "checking frames",
 ) -> dict[str, str]:
-    """Content key → reason of the frame records that are missing or changed; keys: None = all."""
+    """Content key → reason of the records that are missing or changed; keys: None = all."""
     damaged: dict[str, str] = {}
     todo = sorted(store.keys() if keys is None else keys)
     for done, key in enumerate(todo, 1):
@@ -108,7 +133,7 @@ def damaged_records(
             damaged[key] = "its frames are missing"
         except RecordError as error:
             damaged[key] = str(error)
-        progress("checking frames", done, len(todo), len(damaged))
+        progress(step, done, len(todo), len(damaged))
     return damaged
 
 

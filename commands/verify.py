@@ -29,7 +29,7 @@ def verify(name: CachedDataset = None, dataset: Dataset = None, cache: CacheDir 
         damage = verify(layout, manifest, screen.progress)
     if not damage:
         clips = counted(len(manifest.rows), "clip")
-        out.print(f"{name} is whole: {clips}, every shard and every frame record read and checked")
+        out.print(f"{name} is whole: {clips}, every shard and record read and checked")
         return
 
     for item in damage:

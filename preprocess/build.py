@@ -9,22 +9,14 @@ from pathlib import Path
 
 from semanticmac.cache.atomic_io import as_text
 from semanticmac.cache.copies import copies_notes
-from semanticmac.cache.embedding_store import remove_shards
 from semanticmac.cache.face_store import FaceStore, face_folders
 from semanticmac.cache.failures import Failure, write_failures
-from semanticmac.cache.frame_store import FrameStore, StoreDamaged
+from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
-from semanticmac.cache.previous_format import pair_of
-from semanticmac.cache.shard_format import read_index
 from semanticmac.cache.stream_catalogue import open_writer, record_last
-from semanticmac.cache.verify import (
-    damaged_records,
-    damaged_shards,
-    embedding_folders,
-    incomplete_datasets,
-)
+from semanticmac.cache.verify import incomplete_datasets
 from semanticmac.core import MODALITIES, ProgressFn
 from semanticmac.preprocess.build_faces import run_with_faces
 from semanticmac.preprocess.clip import Clip, ClipStatus, Corpus, CorpusError
@@ -34,6 +26,7 @@ from semanticmac.preprocess.encoders.protocol import Encoder
 from semanticmac.preprocess.faces.stored import StoredFaces
 from semanticmac.preprocess.pipeline import Backend, LocalBackend, Pipeline
 from semanticmac.preprocess.previous_build import count_replaced, embedded_rows, read_previous
+from semanticmac.preprocess.repair import drop_damaged
 
 VIDEO_MISSING = "the video file no longer exists; its cached data is kept"
 NOT_DECODED = "not decoded yet"
@@ -108,7 +101,7 @@ def build(
         streams = backend.fingerprints()
         damaged: list[str] = []
         if options.repair:
-            damaged = drop_damaged(layout, streams, progress)
+            damaged = drop_damaged(layout, streams, backend.finders(), progress)
         statuses = plan(corpus, layout, options, progress, previous)
         pipeline = run(statuses, layout, streams, backend, options, progress)
         if streams:
@@ -170,7 +163,16 @@ def run(
             return pipeline
         with closing(StoredFaces(layout, backend.finders(), options.sampling)) as faces:
             clips = list(to_do.values())
-            return run_with_faces(clips, faces, store, writers, backend, options.workers, progress)
+            return run_with_faces(
+                clips,
+                faces,
+                store,
+                writers,
+                backend,
+                options.workers,
+                progress,
+                find_all=options.repair,
+            )
 
 
 def retain(statuses: Mapping[str, ClipStatus], rows: Mapping[str, Row]) -> None:
@@ -230,40 +232,6 @@ def publish(
         incomplete=tuple(incomplete),
         copies=tuple(copies),
     )
-
-
-def drop_damaged(
-    layout: CacheLayout, streams: Sequence[Fingerprint], progress: ProgressFn
-) -> list[str]:
-    """Removes the damaged parts that `verify` finds, so that the build makes them again.
-
-    Datasets share clips and shards. BuildReport.incomplete names other datasets that then lack
-    data. Returns one sentence for each stream that lost clips and that this build does not fill.
-    """
-    if layout.frames.exists():
-        try:
-            with FrameStore(layout.frames, writable=True) as store:
-                for key in damaged_records(store, progress):
-                    store.delete(key)
-        except StoreDamaged:
-            FrameStore.remove(layout.frames)
-    filled = set()
-    for stream in streams:
-        filled |= {layout.embeddings(stream), layout.embeddings(pair_of(stream))}
-    sentences = []
-    for folder in embedding_folders(layout):
-        files = [damage.shard for damage in damaged_shards(folder, progress)]
-        if not files:
-            continue
-        before = len(read_index(folder).keys)
-        remove_shards(folder, files)
-        if folder not in filled:
-            lost = before - len(read_index(folder).keys)
-            sentences.append(
-                f"{folder.name} lost {lost} clips with damaged shards: run `cache` with its "
-                "encoder to encode them again"
-            )
-    return sentences
 
 
 def _failures(clips: tuple[Clip, ...], statuses: Mapping[str, ClipStatus]) -> list[Failure]:

@@ -20,9 +20,12 @@ def run_with_faces(
     backend: Backend,
     workers: int,
     progress: ProgressFn,
+    *,
+    find_all: bool = False,
 ) -> Pipeline:
     """Runs the steps one after the other: faces need the whole clip, and its video once more.
 
+    find_all: False: finds faces only for clips that are to be encoded; True: for every clip.
     Returns the pipeline that encoded, with the number of decoded clips of the first step.
     """
     decoding = Pipeline(statuses, store, (), backend, progress)
@@ -32,7 +35,7 @@ def run_with_faces(
     lacking = {}
     for status in decoded:
         for writer, finder in zip(writers, faces.finders, strict=True):
-            if finder is not None and status.key not in writer:
+            if finder is not None and (find_all or status.key not in writer):
                 lacking[status.key] = status.clip
     faces.find(lacking, store, workers, progress)
 

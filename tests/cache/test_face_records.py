@@ -7,6 +7,7 @@ from semanticmac.cache.face_records import (
     NO_FACE,
     FaceClip,
     FaceTrack,
+    check_faces,
     pack_faces,
     read_notes,
     unpack_faces,
@@ -64,6 +65,9 @@ def test_every_changed_byte_is_found(clip):
         damaged[position] ^= 1
         with pytest.raises(RecordError, match="finds the faces again"):
             unpack_faces(bytes(damaged))
+        with pytest.raises(RecordError, match="finds the faces again"):
+            check_faces(bytes(damaged))
+    check_faces(record)
     with pytest.raises(RecordError):
         unpack_faces(record[:5])
 

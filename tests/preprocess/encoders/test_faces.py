@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.damage import flip
 from support.program import semanticmac
 from support.tiny_encoders import save_encoder
 
@@ -16,7 +17,8 @@ from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.opening import open_cached
-from semanticmac.preprocess.build import BuildOptions, build
+from semanticmac.cache.verify import verify
+from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.corpora import read_corpus
 from semanticmac.preprocess.demo.two_faces import render_pairs
 from semanticmac.preprocess.embed import clips_of, embed_clips
@@ -38,10 +40,28 @@ SPEC = "faces:drawn:imagebind-tiny"
 STREAM = "faces-imagebind-tiny"
 
 
-def cache(root: Path, layout: CacheLayout, *vision: str, audio: tuple[str, ...] = ()) -> None:
+def cache(
+    root: Path, layout: CacheLayout, *vision: str, audio: tuple[str, ...] = (), repair: bool = False
+) -> BuildReport:
     encoders = open_encoders(requests(None, vision, audio), "cpu", notice=lambda _: None)
     corpus = read_corpus("folder", root)
-    build(corpus, layout, encoders, BuildOptions(root, workers=1), lambda *_: None)
+    options = BuildOptions(root, workers=1, repair=repair)
+    return build(corpus, layout, encoders, options, lambda *_: None)
+
+
+def face_folder(layout: CacheLayout) -> Path:
+    [folder] = face_folders(layout)
+    return folder
+
+
+def face_records(folder: Path) -> dict[str, bytes]:
+    with FaceStore(folder) as store:
+        keys = list(store.keys())
+        return {key: store.record(key) for key in keys}
+
+
+def damage(layout: CacheLayout) -> list[str]:
+    return verify(layout, Manifest.read(layout.manifest("folder")), lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +108,42 @@ def test_boxes_of_every_face_are_in_the_cache(layout):
             assert len(faces.tracks) == 2 and len(faces.chosen) == row.frames
             assert faces.reason == "mouth motion with the voice, 6 frames per s"
         assert store.read_fields()["face_px"] == 224
+
+
+def test_a_damaged_face_record_is_named_and_it_alone_is_found_again(layout, corpus, tmp_path):
+    copy = CacheLayout(Path(shutil.copytree(layout.root, tmp_path / "cache")))
+    assert damage(copy) == []
+    folder = face_folder(copy)
+    first = Manifest.read(copy.manifest("folder")).rows[0]
+    records = face_records(folder)
+    # The last byte of the record belongs to a crop.
+    flip(folder / "data.mdb", (folder / "data.mdb").read_bytes().find(records[first.key][-64:]))
+    [sentence] = damage(copy)
+    assert sentence.startswith(f"{first.clip_id}: the record of its faces is damaged")
+
+    # Another stream is cached: the record is removed and the report names the finder.
+    other = Path(shutil.copytree(copy.root, tmp_path / "other"))
+    report = cache(corpus, CacheLayout(other), "imagebind-tiny", repair=True)
+    assert report.incomplete == (
+        f"faces/{folder.name} lost 1 clips with damaged records: run `cache --repair` with its "
+        "--vision to find them again",
+    )
+    report = cache(corpus, copy, SPEC, audio=("imagebind-tiny",), repair=True)
+    assert (report.encoded, report.incomplete) == (0, ())
+    assert damage(copy) == []
+    assert face_records(folder) == records
+
+
+def test_a_face_store_that_lmdb_cannot_read_is_named_and_found_again(layout, corpus, tmp_path):
+    copy = CacheLayout(Path(shutil.copytree(layout.root, tmp_path / "cache")))
+    folder = face_folder(copy)
+    with (folder / "data.mdb").open("r+b") as file:
+        file.truncate(20_000)
+    [sentence] = damage(copy)
+    assert sentence.startswith(f"LMDB cannot read {folder / 'data.mdb'} (")
+    cache(corpus, copy, SPEC, audio=("imagebind-tiny",), repair=True)
+    assert damage(copy) == []
+    assert face_records(folder).keys() == face_records(face_folder(layout)).keys()
 
 
 def test_a_second_encoder_reads_the_crops_without_a_search(layout, corpus, tmp_path, monkeypatch):
