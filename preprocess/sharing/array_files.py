@@ -164,6 +164,13 @@ def _is_absent(selection: Selection, column: str, row: Row) -> bool:
 def _unpadded(
     keys: list[str], values: np.ndarray, lengths: np.ndarray, absent: np.ndarray
 ) -> dict[str, np.ndarray | None]:
+    """Content key → embeddings (F, E). Raises ValueError where the arrays do not fit together.
+
+    values: (N, T, E); lengths, absent: (N,).
+    """
+    counts = {len(keys), len(values), len(lengths), len(absent)}
+    if len(counts) > 1 or lengths.min(initial=0) < 0 or lengths.max(initial=0) > values.shape[1]:
+        raise ValueError("its arrays and lengths do not fit together")
     clips: dict[str, np.ndarray | None] = {}
     for number, key in enumerate(keys):
         clips[key] = None if absent[number] else values[number, : lengths[number]]

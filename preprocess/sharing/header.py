@@ -65,8 +65,11 @@ class Header:
             streams = []
             for entry in fields["streams"]:
                 fingerprint = Fingerprint.from_dict(entry["fingerprint"])
-                streams.append(SharedStream(entry["column"], fingerprint, entry["missing"]))
-            return cls(tuple(streams), fields["files"])
+                # The modality becomes part of a folder's name.
+                if fingerprint.modality not in FRAME_MODALITIES:
+                    raise ValueError(f"a stream has the modality {fingerprint.modality!r}")
+                streams.append(SharedStream(entry["column"], fingerprint, dict(entry["missing"])))
+            return cls(tuple(streams), dict(fields["files"]))
         except (ValueError, KeyError, TypeError) as error:
             raise CorpusError(f"{source} is no export of semanticmac: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -42,10 +43,12 @@ def restore(
     """Writes the streams of an export, and its manifest where the cache has no such dataset.
 
     A dataset of that name with the same content keys gets the streams and keeps its own labels.
-    Raises CorpusError where it has other clips, or where the export lacks a clip that it names.
+    Raises CorpusError where it has other clips, where the export lacks a clip that it names, and
+    for names that would lead out of the cache.
     """
     dataset = name or manifest.dataset
     manifest = replace(manifest, dataset=dataset, corpus=manifest.corpus)
+    _check_names(manifest)
     _check_complete(manifest, header, clips)
     with layout.build_lock():
         added = _has_same_clips(layout, manifest)
@@ -78,6 +81,21 @@ def restore(
     return Restored(dataset, len(manifest.rows), header.fingerprints, added, tuple(notes))
 
 
+def _check_names(manifest: Manifest) -> None:
+    """An export may come from a stranger, and these names become paths in the cache."""
+    for name in (manifest.dataset, manifest.corpus):
+        if not re.fullmatch(r"[\w-]+", name):
+            raise CorpusError(
+                f"the export names a dataset {name!r}: expected letters, digits, - and _"
+            )
+    for row in manifest.rows:
+        if not re.fullmatch(r"[0-9a-f]{32}", row.key):
+            raise CorpusError(
+                f"the export gives the clip {row.clip_id!r} the key {row.key!r}: expected 32 hex "
+                "digits"
+            )
+
+
 def _check_complete(manifest: Manifest, header: Header, clips: SharedClips) -> None:
     for stream in header.streams:
         held = clips[stream.column]
@@ -87,7 +105,15 @@ def _check_complete(manifest: Manifest, header: Header, clips: SharedClips) -> N
             if row.key not in held:
                 raise CorpusError(f"the export names the clip {row.clip_id} and does not hold it")
             embeddings = held[row.key]
-            if embeddings is not None and not np.isfinite(embeddings).all():
+            if embeddings is None:
+                continue
+            width = stream.fingerprint.width
+            if embeddings.ndim != 2 or embeddings.shape[1] != width:
+                raise CorpusError(
+                    f"the embedding of {row.clip_id} in `{stream.column}` has the shape "
+                    f"{embeddings.shape}, expected (rows, {width})"
+                )
+            if not np.isfinite(embeddings).all():
                 raise CorpusError(
                     f"the embedding of {row.clip_id} in `{stream.column}` is not finite"
                 )

@@ -64,6 +64,16 @@ def test_a_cut_npz_is_refused(path, tmp_path):
         read_npz(cut)
 
 
+@pytest.mark.parametrize("changed", [-1, 99])
+def test_lengths_that_do_not_fit_are_refused(path, changed):
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays["vision_lengths"][2] = changed
+    np.savez(path, **arrays)
+    with pytest.raises(CorpusError, match="its arrays and lengths do not fit together"):
+        read_npz(path)
+
+
 def test_other_programs_read_the_same_npz_as_features(path, layout):
     # Those with a split: the reader of other programs' files needs one.
     table = path.with_suffix(".csv")
