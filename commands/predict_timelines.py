@@ -20,14 +20,14 @@ from semanticmac.preprocess.speech.recognition import Recogniser, WhisperRecogni
 from semanticmac.preprocess.speech.transcript_files import Transcript
 from semanticmac.run.folder import RunInfo
 from semanticmac.timeline.files import TimelineFiles, VideoOnPage
-from semanticmac.timeline.plan import TimelineJob
+from semanticmac.timeline.plan import TimelineJob, name_with_digest
 from semanticmac.timeline.predict import (
     StartedTimeline,
     TimelineOptions,
     clip_of_moment,
     predict_timeline,
 )
-from semanticmac.timeline.unfinished import UnfinishedTimeline, timeline_key
+from semanticmac.timeline.unfinished import UnfinishedTimeline, timeline_key, video_of_unfinished
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,7 @@ class Timelines:
                 recognition=recognition,
                 recording=job.recording,
             )
-            files = TimelineFiles(self._request.pages, job.name)
-            kept = files.read()
+            files, kept = self._files(job)
             if kept is not None and kept.key != key:
                 self.notes.append(f"{files.json} was of other options or another run: replaced")
                 kept = None
@@ -154,12 +153,30 @@ class Timelines:
             echo(err, f"{finished} time lines are in {self._request.pages} already")
         return tasks
 
+    def _files(self, job: TimelineJob) -> tuple[TimelineFiles, Timeline | None]:
+        """The files of a recording, and the time line in them.
+
+        Where the files of its name are of another recording, its name gets a digest.
+        """
+        files = TimelineFiles(self._request.pages, job.name)
+        kept = files.read()
+        owners: list[Path | None] = [video_of_unfinished(files.unfinished)]
+        if kept is not None:
+            owners.append(Path(kept.video))
+        for owner in owners:
+            if owner is not None and owner.absolute() != job.video.absolute():
+                name = name_with_digest(job.name, job.video)
+                self.notes.append(f"{files.json} is of {owner}: that of {job.video} is {name}.json")
+                files = TimelineFiles(self._request.pages, name)
+                return files, files.read()
+        return files, kept
+
     def _needs_recogniser(self, job: TimelineJob) -> bool:
         return not job.text and job.recording is None
 
     def _predict(self, task: _Task, predictor: Predictor, screen: Screen) -> Timeline:
         job, options = task.job, task.options
-        unfinished = UnfinishedTimeline(task.files.unfinished, task.key, self._info.task)
+        unfinished = self._unfinished(task)
         started = unfinished.started
         if started.moments:
             echo(err, f"{len(started.moments)} utterances of {job.video.name} are done already")
@@ -204,5 +221,8 @@ class Timelines:
         video = cast(VideoOnPage, self._request.video)
         for remark in task.files.write(timeline, video):
             self.notes.append(f"{task.job.video.name}: {remark}")
-        UnfinishedTimeline(task.files.unfinished, task.key, self._info.task).remove()
+        self._unfinished(task).remove()
         self.finished.append(FinishedTimeline(timeline, task.files))
+
+    def _unfinished(self, task: _Task) -> UnfinishedTimeline:
+        return UnfinishedTimeline(task.files.unfinished, task.job.video, task.key, self._info.task)

@@ -15,6 +15,7 @@ from semanticmac.preprocess.speech.recording import Recording, Utterance
 # A file that lasts longer gets a time line unless the user says otherwise.
 LONG_S = 60.0
 MAX_NAME = 100  # letters of a file name
+MAX_NAME_BYTES = 200  # the same in UTF-8: most file systems take 255 with the suffix
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,14 @@ def _start_s(clip: Clip) -> float:
 def _name(clip_id: str, video: Path, names: set[str]) -> str:
     """A file name that no other recording has."""
     name = re.sub(r"[^\w.-]+", "-", clip_id).strip(".-") or "recording"
-    name = name[:MAX_NAME]
+    name = name[:MAX_NAME].encode()[:MAX_NAME_BYTES].decode("utf-8", "ignore")
     if name in names:
-        digest = hashlib.sha256(str(video.absolute()).encode("utf-8", "surrogateescape"))
-        name = f"{name}-{digest.hexdigest()[:8]}"
+        name = name_with_digest(name, video)
     names.add(name)
     return name
+
+
+def name_with_digest(name: str, video: Path) -> str:
+    """A name that belongs to this path alone."""
+    digest = hashlib.sha256(str(video.absolute()).encode("utf-8", "surrogateescape"))
+    return f"{name}-{digest.hexdigest()[:8]}"

@@ -52,20 +52,21 @@ def timeline_key(
 
 
 class UnfinishedTimeline:
-    """A file with one JSON object a line: the utterances, then the result of each.
+    """A file with one JSON object a line: the video and its utterances, then the result of each.
 
     Each line is on the disk when the call that writes it returns.
     """
 
-    def __init__(self, path: Path, key: str, task: Task) -> None:
+    def __init__(self, path: Path, video: Path, key: str, task: Task) -> None:
         """A file with another key belongs to other options, and is replaced at the first write."""
-        self._path, self._key = path, key
+        self._path, self._video, self._key = path, video, key
         self.started = self._read(task)
 
     def add_recording(self, recording: Recording) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
-        self._append({"key": self._key, "recording": asdict(recording)})
+        video = str(self._video.absolute())
+        self._append({"key": self._key, "video": video, "recording": asdict(recording)})
 
     def add_moment(self, index: int, moment: Moment) -> None:
         self._append({"number": index, "moment": moment_fields(moment)})
@@ -85,7 +86,7 @@ class UnfinishedTimeline:
         moments: list[Moment] = []
         if not self._path.exists():
             return StartedTimeline()
-        for line in self._path.read_text(encoding="utf-8").split("\n"):
+        for line in self._path.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 entry = json.loads(line)
                 if recording is None:
@@ -97,3 +98,13 @@ class UnfinishedTimeline:
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue  # the last line of a killed process, or empty
         return StartedTimeline(recording, tuple(moments))
+
+
+def video_of_unfinished(path: Path) -> Path | None:
+    """The video of a file that a stopped call left; None without a file that names it."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            file.readline()  # empty: each entry begins with a line break
+            return Path(json.loads(file.readline())["video"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

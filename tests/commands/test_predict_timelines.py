@@ -78,3 +78,28 @@ def test_a_recording_that_cannot_be_read_is_a_failure(folder: Path) -> None:
 def test_a_short_clip_stays_one_number(folder: Path) -> None:
     answer = semanticmac(folder, "predict", "talk.mp4")
     assert "multimodal" in answer.stdout and not (folder / "timelines").exists()
+
+
+def test_recordings_of_one_name_keep_their_time_lines(folder: Path) -> None:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        shutil.copy(folder / "talk.mp4", folder / name)
+    options = ("--timeline", "--activity", "energy", "--json")
+    entries = []
+    for video in ("a/talk.mp4", "b/talk.mp4", "a/talk.mp4", "b/talk.mp4"):
+        report = json.loads(semanticmac(folder, "predict", video, *options).stdout)
+        [entry] = report["timelines"]
+        assert Timeline.from_json((folder / entry["json"]).read_text()).video == video
+        entries.append(entry["json"])
+    assert entries[0] == entries[2] == "timelines/talk.json"
+    assert entries[1] == entries[3] != entries[0]
+    assert any("timelines/talk.json is of a/talk.mp4" in note for note in report["notes"])
+
+
+def test_an_unfinished_time_line_of_another_recording_is_kept(folder: Path) -> None:
+    (folder / "timelines").mkdir()
+    unfinished = folder / "timelines" / ".talk.unfinished"
+    unfinished.write_text('\n{"key": "k", "video": "/elsewhere/talk.mp4", "recording": {}}')
+    semanticmac(folder, "predict", "talk.mp4", "--timeline", "--activity", "energy")
+    assert unfinished.exists() and not (folder / "timelines" / "talk.json").exists()
+    assert list((folder / "timelines").glob("talk-*.json"))

@@ -41,7 +41,7 @@ def test_a_clip_with_a_problem_stays_a_clip() -> None:
 
 
 def test_names_of_files_are_safe_and_unique() -> None:
-    names = ["../../etc/passwd", "b/talk", "b-talk", "<script>", "…", "x" * 300]
+    names = ["../../etc/passwd", "b/talk", "b-talk", "<script>", "…", "x" * 300, "長" * 300]
     clips = [Clip(name, Path(f"{number}.mp4")) for number, name in enumerate(names)]
     jobs = plan(clips, True, {}).jobs
     made = [job.name for job in jobs]
@@ -49,3 +49,4 @@ def test_names_of_files_are_safe_and_unique() -> None:
     assert made[2].startswith("b-talk-") and len(set(made)) == len(names)
     for name in made:
         assert name and "/" not in name and not name.startswith(".") and len(name) <= 110
+        assert len(name.encode()) <= 210
