@@ -45,7 +45,7 @@ def media_files(root: Path) -> tuple[list[Path], list[Path]]:
     media: list[Path] = []
     others: list[Path] = []
     for path in sorted(root.rglob("*")):
-        if _is_hidden(path, root) or (path.is_dir() and not path.is_symlink()):
+        if _is_hidden(path, root) or _is_folder(path):
             continue
         if path.suffix.lower() in MEDIA_SUFFIXES and is_there(path):
             media.append(path)
@@ -121,3 +121,11 @@ def _passed_over(root: Path, media: Sequence[Path], others: Sequence[Path]) -> l
 
 def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder and no link. False, and no error, where access is not permitted."""
+    try:
+        return not path.is_symlink() and path.is_dir()
+    except OSError:
+        return False

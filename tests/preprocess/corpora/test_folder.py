@@ -52,6 +52,13 @@ def test_links_that_lead_to_no_file_are_named(write, tmp_path):
     assert read_corpus("folder", root).notes[1:] == (note,)
 
 
+def test_a_link_that_cannot_be_followed_is_named(write):
+    root = write({"a.mp4": b""})
+    (root / "long.mp4").symlink_to("x" * 300)
+    note = "1 link is passed over, because no file is there: long.mp4"
+    assert read_corpus("folder", root).notes[1:] == (note,)
+
+
 def test_every_usual_suffix_of_a_container_that_is_decoded_counts(write):
     no_clips = {"heic", "heif", "avif"}  # pictures
     no_clips |= {"mks", "ism"}  # subtitles, a manifest
