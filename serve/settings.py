@@ -10,6 +10,8 @@ from pathlib import Path
 MAX_UPLOADS = 16
 # A transcript or another form field is at most this long.
 MAX_FIELD_BYTES = 256 * 1024
+# The headers of one part of a form together. Older python-multipart has no limit of its own.
+MAX_PART_HEAD_BYTES = 8 * 1024
 # Line and headers of a request together.
 MAX_HEAD_BYTES = 32 * 1024
 HEAD_TIMEOUT_S = 15.0

@@ -15,7 +15,13 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from semanticmac.serve.settings import FREE_BYTES, MAX_FIELD_BYTES, SLOW_WINDOW_BYTES, ServeSettings
+from semanticmac.serve.settings import (
+    FREE_BYTES,
+    MAX_FIELD_BYTES,
+    MAX_PART_HEAD_BYTES,
+    SLOW_WINDOW_BYTES,
+    ServeSettings,
+)
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -126,6 +132,7 @@ class _Form:
         self.ended = False
         self._file, self._settings = file, settings
         self._header_name, self._header_value = b"", b""
+        self._header_bytes = 0  # of all headers of the part
         self._disposition = b""
         self._field: str | None = None  # name of the part; None: it is the file
         self._value = bytearray()
@@ -148,12 +155,22 @@ class _Form:
         if self._parts > 20:
             raise UploadError(400, "the form has more than 20 parts")
         self._disposition, self._value = b"", bytearray()
+        self._header_bytes = 0
 
     def _add_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
         self._header_name += data[start:end]
 
     def _add_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
         self._header_value += data[start:end]
+
+    def _count_header(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > MAX_PART_HEAD_BYTES:
+            raise UploadError(
+                400, f"the headers of a part are longer than {MAX_PART_HEAD_BYTES:,} bytes"
+            )
 
     def _end_header(self) -> None:
         if self._header_name.lower() == b"content-disposition":

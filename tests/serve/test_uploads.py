@@ -133,6 +133,9 @@ def test_headers_of_a_part_are_limited(settings):
     assert "cannot be read" in refused(settings, 400, [head.encode()])
     many = "".join(f"X-{number}: 1\r\n" for number in range(100))
     assert "cannot be read" in refused(settings, 400, [f"--{BOUNDARY}\r\n{many}\r\n".encode()])
+    long = "".join(f"X-{number}: {'y' * 3_000}\r\n" for number in range(4))
+    sentence = refused(settings, 400, [f"--{BOUNDARY}\r\n{long}\r\n".encode()])
+    assert sentence == "the headers of a part are longer than 8,192 bytes"
 
 
 def test_a_slow_upload_is_closed(settings):
