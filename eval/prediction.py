@@ -80,8 +80,13 @@ class Prediction:
         return found
 
     def describe(self, sub_task: str) -> str:
-        """The output of one sub-task for a person; "absent" if the video lacks the modality."""
+        """The output of one sub-task for a person; "absent" if the video lacks the modality.
+
+        The probability of a class is that of `probabilities`.
+        """
         output = self.outputs[sub_task]
         if output is None:
             return "absent"
-        return prediction_text(self.task, np.asarray(output))
+        if self.task.kind == "regression":
+            return prediction_text(self.task, np.asarray(output))
+        return prediction_text(self.task, np.asarray(output) / self.temperature)

@@ -61,6 +61,20 @@ def test_probabilities_stand_beside_the_logits(task, logits, probabilities) -> N
     assert entry["notes"] == ["it has no audio track"]
 
 
+@pytest.mark.parametrize(
+    ("task", "logits", "words"),
+    [
+        (Task("single-label", ("a", "b", "c")), [0.0, 2.0, -4.0], "b 71%"),
+        (Task("multi-label", ("a", "b")), [-1.0, 4.0], "b 88%"),
+        (Task("binary", ("no", "yes")), [4.0], "yes 88%"),
+    ],
+    ids=["single-label", "multi-label", "binary"],
+)
+def test_the_words_name_the_calibrated_probability(task, logits, words) -> None:
+    prediction = Prediction("clip", task, {"multimodal": logits}, temperature=2.0)
+    assert prediction.summary == words
+
+
 def test_a_score_has_no_probabilities() -> None:
     outputs: dict[str, list[float] | None] = {name: [1.2] for name in SUB_TASKS}
     assert Prediction("clip", Task("regression"), outputs).probabilities == {}
