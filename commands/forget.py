@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,7 +38,7 @@ def forget(
 ) -> None:
     """Remove a clip or a video from the cache: frames, faces, embeddings, rows.
 
-    The bytes are gone from the cache's files. It says what remains elsewhere.
+    Their bytes are no longer in the files of the cache. The program says what remains elsewhere.
     """
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.removal import unfinished
@@ -63,10 +64,22 @@ def forget(
         echo(out, f"note: {remark}")
     if dry_run:
         return
-    if not yes and not typer.confirm("Remove them from the cache?"):
+    if not yes and not _confirmed():
         raise typer.Abort
     _remove(layout, removal)
     _print_remains(removal, runs)
+
+
+def _confirmed() -> bool:
+    """The user's answer. Raises BadParameter where there is no terminal to ask at."""
+    try:
+        return typer.confirm("Remove them from the cache?")
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise typer.BadParameter(
+            "there is no terminal to confirm the removal at, so nothing was removed: give --yes"
+        ) from None
 
 
 def _remove(layout: CacheLayout, removal: Removal) -> None:

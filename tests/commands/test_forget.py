@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -193,6 +194,13 @@ def test_a_dry_run_and_a_no_change_nothing(folder):
     before = kept_clips(folder)
     assert "first: 1 clip (clip-1)" in semanticmac(folder, "forget", "clip-1", "--dry-run").stdout
     assert kept_clips(folder) == before and row_of(folder, "first", "clip-1")
+
+
+def test_without_a_terminal_the_answer_is_asked_for_as_an_option(folder, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    answer = semanticmac(folder, "forget", "clip-1", expect=2)
+    assert "nothing was removed: give --yes" in answer.stderr
+    assert row_of(folder, "first", "clip-1")
 
 
 def test_a_dataset_without_clips_is_removed(folder):
