@@ -142,6 +142,12 @@ class JobStore:
         """Lets a job wait again that was stopped on purpose; this attempt does not count."""
         return self._write(replace(job, state="waiting", attempts=max(0, job.attempts - 1)))
 
+    def wait_again(self, job_id: str) -> None:
+        """Lets a job wait again whose record cannot be written; this attempt does not count."""
+        job = self._jobs.get(job_id)
+        if job is not None and job.state == "running":
+            self._jobs[job_id] = replace(job, state="waiting", attempts=job.attempts - 1)
+
     def delete(self, job: Job) -> None:
         """Removes the recording, the result and the record."""
         del self._jobs[job.id]

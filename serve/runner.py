@@ -15,6 +15,7 @@ from semanticmac.serve.model_process import ModelProcess, ProcessLost
 from semanticmac.serve.settings import ServeSettings
 
 CLEANING_S = 60.0
+RETRY_S = 5.0  # before a job is tried again whose state could not be written
 log = logging.getLogger("semanticmac.serve")
 
 
@@ -102,7 +103,9 @@ class Runner:
             except OSError as error:
                 # The disk is full, for example: the job stays in the queue.
                 log.error("the state of a job cannot be written: %s", error)
-                await asyncio.sleep(5)
+                self._store.wait_again(waiting[0].id)
+                await self.notify()
+                await asyncio.sleep(RETRY_S)
 
     async def _run(self, job: Job) -> None:
         folder = self._catalogue.folders().get(job.run)
@@ -118,9 +121,13 @@ class Runner:
             if job.id not in self._cancelled:
                 log.warning("job %s: %s", job.id, error)
                 self._store.retry(job, str(error))
+        except OSError:
+            self._running = None
+            raise
+        finally:
+            self._cancelled.discard(job.id)
+            self._progress.pop(job.id, None)
         self._running = None
-        self._cancelled.discard(job.id)
-        self._progress.pop(job.id, None)
         await self.notify()
 
     async def _predict(self, job: Job, folder: str) -> None:
