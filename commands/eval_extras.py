@@ -157,7 +157,7 @@ def _add_missing(
     requests: Sequence[MissingRequest],
     progress: ProgressFn,
 ) -> None:
-    """The curves of every run, stored in its folder; files of all runs beside those of the first.
+    """The curves of every run, stored in its folder, and the mean over the runs as CSV and picture.
 
     Runs are seeds of one model.
     """
@@ -179,10 +179,27 @@ def _add_missing(
         added.tables.append(table)
         model = NamedSummary(first.trained.info.model.name, summary)
         main = first.result.scores[summary.main]
-        paths, note = write_missing([model], main, first.folder / "analysis")
+        name = f"missing-{request.protocol}-{split}"
+        if len(results) > 1:
+            name += f"-mean-of-{len(results)}-runs"
+        paths, note = write_missing([model], main, _mean_folder(results), name)
         added.written += paths
         if note:
             added.notes[note] = None
+
+
+def _mean_folder(results: Sequence[ScoredRun]) -> Path:
+    """The folder analysis/ of the run, or of the folder that `train --seeds` or `--folds` made.
+
+    Runs of several folders have none in common: then it is that of the first run.
+    """
+    from semanticmac.run.folder import seed_runs
+
+    first = results[0].folder
+    parents = {run.folder.absolute().parent for run in results}
+    if len(results) > 1 and len(parents) == 1 and seed_runs(first.parent):
+        return first.parent / "analysis"
+    return first / "analysis"
 
 
 def _score_missing(

@@ -154,7 +154,9 @@ def leaderboard(
     print_uncropped(out, leaderboard_table(board))
     for table in missing_tables(board, TERMINAL_RATES):
         print_uncropped(out, to_terminal(table))
-    for path in write_leaderboard(board, folder):
+    written, written_notes = write_leaderboard(board, folder)
+    print_notes(written_notes)
+    for path in written:
         echo(err, f"written to {path}", "dim")
     if any(seed.failure is not None for row in board.rows for seed in row.seeds):
         raise typer.Exit(CLIPS_FAILED)

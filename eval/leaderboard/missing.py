@@ -7,7 +7,7 @@ from pathlib import Path
 from semanticmac.eval.leaderboard.result import Leaderboard
 from semanticmac.eval.missing.request import PROTOCOLS
 from semanticmac.eval.missing.tables import NamedSummary, models_table
-from semanticmac.eval.missing.write import write_missing
+from semanticmac.eval.missing.write import remove_missing, write_missing
 from semanticmac.eval.report.results_table import ResultsTable
 
 TERMINAL_RATES = ("0.0", "0.3", "0.5", "0.7", "0.9")
@@ -43,11 +43,21 @@ def missing_tables(board: Leaderboard, rates: tuple[str, ...] | None = None) -> 
 
 
 def write_curves(board: Leaderboard, folder: Path) -> tuple[list[Path], list[str]]:
-    """missing-PROTOCOL.csv, .png and .svg of every protocol → paths, and notes."""
+    """missing-PROTOCOL.csv, .png and .svg of every protocol → paths, and notes.
+
+    Those of a protocol without a curve are removed: they are of an earlier result.
+    """
     written: list[Path] = []
     notes: list[str] = []
-    for models in curves_by_protocol(board):
-        paths, note = write_missing(models, board.metric(board.main), folder)
+    by_protocol = curves_by_protocol(board)
+    scored = {models[0].summary.protocol for models in by_protocol}
+    for protocol in PROTOCOLS:
+        if protocol not in scored:
+            removed = remove_missing(folder, f"missing-{protocol}")
+            notes += [f"removed {path}: this result has no such curve" for path in removed]
+    for models in by_protocol:
+        name = f"missing-{models[0].summary.protocol}"
+        paths, note = write_missing(models, board.metric(board.main), folder, name)
         written += paths
         if note and note not in notes:
             notes.append(note)

@@ -15,8 +15,8 @@ from semanticmac.eval.report.write_latex import to_latex
 LATEX_METRICS = 5  # columns of metrics that fit a page
 
 
-def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
-    """All four files, and those of missing data where it was scored → their paths."""
+def write_leaderboard(board: Leaderboard, folder: Path) -> tuple[list[Path], list[str]]:
+    """All four files, and those of missing data where it was scored → their paths, and notes."""
     folder.mkdir(parents=True, exist_ok=True)
     board.write(folder / FILE)
     latex = score_table(board, headline_metrics(board, LATEX_METRICS))
@@ -29,5 +29,5 @@ def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
     for name, text in contents.items():
         write_text(folder / name, text)
         written.append(folder / name)
-    curves, _ = write_curves(board, folder)
-    return written + curves
+    curves, notes = write_curves(board, folder)
+    return written + curves, notes

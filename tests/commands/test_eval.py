@@ -115,6 +115,31 @@ def test_seeds_are_spread_and_never_the_best(walks, tmp_path):
     )
 
 
+def test_missing_data_of_several_runs_is_beside_them_and_named_so(walks, tmp_path):
+    walk = walks["regression"]
+    words = ["--missing", "same", "--draws", "1", "--cache", walk.layout.root]
+    folder = tmp_path / "seeds"
+    runs = [shutil.copytree(walk.run, folder / f"seed-{seed}") for seed in (1, 2)]
+    run_cli("eval", *runs, *words)
+    mean = "missing-same-test-mean-of-2-runs"
+    endings = {".csv", ".png", ".svg"}
+    written = list((runs[0] / "analysis").iterdir())
+    assert {path.name for path in written} == {mean + ending for ending in endings}
+
+    (folder / "seeds.json").write_text("{}")
+    shutil.rmtree(runs[0] / "analysis")
+    run_cli("eval", folder, *words)
+    assert not (runs[0] / "analysis").exists()
+    assert {path.name for path in (folder / "analysis").iterdir()} == {
+        mean + ending for ending in endings
+    }
+
+    run_cli("eval", runs[0], *words, "--split", "all")
+    for split in ("train", "valid", "test"):
+        [first, *_] = csv.DictReader((runs[0] / f"analysis/missing-same-{split}.csv").open())
+        assert (first["split"], first["runs"]) == (split, "1")
+
+
 def test_files_of_a_run_are_where_they_are_said_to_be(walks, tmp_path):
     walk = walks["binary"]
     run: Path = shutil.copytree(walk.run, tmp_path / "run")

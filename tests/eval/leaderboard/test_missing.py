@@ -39,13 +39,22 @@ def test_the_pages_have_table_and_picture() -> None:
 
 
 def test_files_and_the_result_have_every_metric(tmp_path: Path) -> None:
-    names = [path.name for path in write_leaderboard(board_with_curves(), tmp_path)]
+    written, notes = write_leaderboard(board_with_curves(), tmp_path)
+    names = [path.name for path in written]
+    assert notes == []
     assert names[4:] == ["missing-same.png", "missing-same.svg", "missing-same.csv"]
     assert Leaderboard.read(tmp_path / "result.json") == board_with_curves()
     with (tmp_path / "missing-same.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["metric"] for row in rows} == {"MAE", "Acc-2 (non-zero)"}
     assert [row["point"] for row in rows if row["metric"] == "MAE"] == ["0.0", "0.9", "area"] * 2
+
+
+def test_curves_of_an_earlier_result_are_removed(tmp_path: Path) -> None:
+    write_leaderboard(board_with_curves(), tmp_path)
+    _, notes = write_leaderboard(board(), tmp_path)
+    assert not list(tmp_path.glob("missing-*")) and len(notes) == 3
+    assert notes[0] == f"removed {tmp_path}/missing-same.csv: this result has no such curve"
 
 
 def test_a_result_file_from_before_is_read(tmp_path: Path) -> None:

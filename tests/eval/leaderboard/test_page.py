@@ -42,7 +42,7 @@ def test_the_page_escapes_names_and_needs_no_network() -> None:
 
 
 def test_all_files_are_written(tmp_path: Path) -> None:
-    names = [path.name for path in write_leaderboard(board(), tmp_path)]
+    names = [path.name for path in write_leaderboard(board(), tmp_path)[0]]
     assert names == ["result.json", "leaderboard.csv", "leaderboard.tex", "leaderboard.html"]
     assert Leaderboard.read(tmp_path / "result.json") == board()
 
