@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 
 from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.core import counted
 
 VALID_SHARE = 0.15  # of the clips of a fold's training speakers
 MOST_LEFT_OUT = 10  # up to so many speakers, each is a fold of its own
@@ -35,10 +36,15 @@ def fold_names(manifest: Manifest, asked: str) -> list[str]:
     count = speakers if speakers <= MOST_LEFT_OUT else USUAL
     if match[1] is not None:
         count = int(match[1])
-    if speakers < 3 or not 2 <= count <= speakers:
+    if speakers < 3:
         raise FoldError(
-            f"{manifest.dataset} has labelled clips of {speakers} speakers: {count} folds need at "
-            f"least {max(3, count)} speakers, and there must be two folds or more"
+            f"{manifest.dataset} has labelled clips of {counted(speakers, 'speaker')}: folds by "
+            "speaker need at least 3, for train, valid and test"
+        )
+    if not 2 <= count <= speakers:
+        raise FoldError(
+            f"folds {asked!r}: {manifest.dataset} has labelled clips of {speakers} speakers, so "
+            f"expected speaker:2 to speaker:{speakers}"
         )
     return [f"speaker:{count}:{index}" for index in range(count)]
 

@@ -71,9 +71,11 @@ def test_what_cannot_be_divided_is_refused():
     data = manifest(4)
     with pytest.raises(FoldError, match="expected speaker, or speaker:N"):
         fold_names(data, "video")
-    with pytest.raises(FoldError, match="clips of 4 speakers: 9 folds need at least 9"):
-        fold_names(data, "speaker:9")
-    with pytest.raises(FoldError, match="clips of 2 speakers"):
+    for asked in ("speaker:9", "speaker:1", "speaker:0"):
+        expected = "clips of 4 speakers, so expected speaker:2 to speaker:4"
+        with pytest.raises(FoldError, match=f"folds '{asked}': .* {expected}"):
+            fold_names(data, asked)
+    with pytest.raises(FoldError, match="clips of 2 speakers: folds by speaker need at least 3"):
         fold_names(manifest(2), "speaker")
     with pytest.raises(FoldError, match="expected speaker:COUNT:NUMBER"):
         with_fold(data, "speaker:4:4")
