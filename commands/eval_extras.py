@@ -115,7 +115,8 @@ def _add_pooled(added: ExtraResults, results: list[ScoredRun]) -> None:
     added.tables.append(metrics_down(replace(table, title=f"{table.title} · pooled")))
     pooled = scores_json([scores], about.dataset, about.split, notes=notes)
     added.json["pooled"] = pooled
-    path = results[0].folder.parent / f"pooled-{about.split}.json"
+    absent = "".join(f"-without-{name}" for name in about.without)
+    path = results[0].folder.parent / f"pooled-{about.split}{absent}.json"
     write_text(path, json.dumps(pooled, indent=1, allow_nan=False) + "\n")
     added.written.append(path)
 

@@ -65,6 +65,13 @@ def test_every_speaker_is_predicted_by_a_model_that_never_saw_it(
     assert mae == pytest.approx(np.mean(errors))
     assert scores["scored"] == len(rows)
 
+    # Scores without a modality do not replace those of complete clips.
+    stored = (folder / "pooled-test.json").read_bytes()
+    line = ("eval", str(folder), "--without", "audio", "--cache", str(speakers.root))
+    semanticmac(tmp_path, *line)
+    assert (folder / "pooled-test.json").read_bytes() == stored
+    assert (folder / "pooled-test-without-audio.json").exists()
+
     # The same command trains nothing again; a run alone is scored on its fold.
     before = [(run / "model.safetensors").stat().st_mtime_ns for run in runs.values()]
     semanticmac(tmp_path, *words(speakers, folder))
@@ -83,4 +90,4 @@ def test_conflicting_options_are_refused(speakers: CacheLayout, tmp_path: Path) 
     line[line.index("speaker")] = "speaker:9"
     line = line[: line.index("fold=speaker:4:0") - 1]
     answer = semanticmac(tmp_path, *line, expect=2)
-    assert "9 folds need at least 9 speakers" in " ".join(answer.stderr.split())
+    assert "so expected speaker:2 to speaker:" in " ".join(answer.stderr.split())
