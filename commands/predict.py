@@ -218,8 +218,8 @@ def predict(
         return
     with_text_files = [] if text is not None else clips
     notes = [*_notes(info, absent, with_text_files, videos), *timelines.notes]
-    if read_trust(folder, info) is None:
-        notes.append(NO_TRUST)
+    trust = read_trust(folder, info)
+    notes += [NO_TRUST] if trust is None else trust.notes(info.task)
     for prediction in predictions:
         notes += [f"{prediction.clip_id}: {note}" for note in prediction.notes]
     if as_json:

@@ -15,6 +15,7 @@ from semanticmac.core import Dimension
 from semanticmac.eval.metrics.functions import Floats
 
 LEVEL = 0.9  # share of clips whose truth lies in the interval
+MIN_ERRORS = 9  # the fewest clips that give an interval of this level: n with ⌈(n + 1) · level⌉ ≤ n
 UNUSUAL_SHARE = 0.05  # of validation clips that are flagged
 MAX_DIRECTIONS = 32  # of the density of train features
 

@@ -30,6 +30,7 @@ from semanticmac.eval.metrics.scores import labelled
 from semanticmac.eval.picture_features import picture_features
 from semanticmac.eval.pooling import pool_rows
 from semanticmac.eval.trust import (
+    MIN_ERRORS,
     UNUSUAL_SHARE,
     FeatureDensity,
     conformal_half_width,
@@ -83,6 +84,10 @@ class Trust:
                 bounds.append(interval(dimension, score, half_width))
         return tuple(bounds)
 
+    def notes(self, task: Task) -> tuple[str, ...]:
+        """A remark on the scores that have no interval; empty where each has one."""
+        return no_interval_notes(task.names, self.half_widths)
+
     def unusual(self, embeddings: Embeddings, frame: np.ndarray | None = None) -> tuple[str, ...]:
         """The modalities in which a clip is unlike the train clips.
 
@@ -118,6 +123,20 @@ class TrustReport:
     half_widths: tuple[float | None, ...]
     covered: tuple[float | None, ...]  # share of the truths of each score inside their interval
     unusual: float | None  # share of the clips that are flagged; None: there is no density
+
+
+def no_interval_notes(names: Sequence[str], half_widths: Sequence[float | None]) -> tuple[str, ...]:
+    """A remark on the scores that have no interval; half_widths: one for each, or empty."""
+    lacking: list[str] = []
+    for name, half_width in zip(names, half_widths, strict=False):
+        if half_width is None:
+            lacking.append(name)
+    if not lacking:
+        return ()
+    of_names = "" if len(names) == 1 else f" of {', '.join(lacking)}"
+    return (
+        f"no 90 % interval{of_names}: fewer than {MIN_ERRORS} validation clips have that score",
+    )
 
 
 def update_trust(folder: Path, data: EvalData, result: Evaluation) -> TrustReport:

@@ -136,8 +136,8 @@ def predict_timeline(
 
     remarks = [*recording.notes, *stream_notes(info.streams)]
     remarks += absent_notes(absent_modalities(info, without))
-    if predictor.trust is None:
-        remarks.append(NO_TRUST)
+    trust = predictor.trust
+    remarks += [NO_TRUST] if trust is None else trust.notes(info.task)
     if info.model.clips_before:
         remarks.append(f"each utterance is predicted after the {info.model.clips_before} before it")
     return Timeline(

@@ -81,6 +81,7 @@ def print_scores(results: list[ScoredRun], paper: str) -> None:
 def print_trust(results: list[ScoredRun]) -> None:
     """How the intervals and flags of `predict` hold on this split."""
     from semanticmac.eval.report.formatting import percent
+    from semanticmac.eval.trust_fit import no_interval_notes
 
     for run in results:
         if run.trust is None:
@@ -96,6 +97,7 @@ def print_trust(results: list[ScoredRun]) -> None:
                     f"90 % intervals{of_name} of ± {half_width:.2f} hold "
                     f"{percent(covered)} of the {run.result.split} truths"
                 )
+        sentences += no_interval_notes(trust.names, trust.half_widths)
         if run.trust.unusual is not None:
             sentences.append(
                 f"{percent(run.trust.unusual)} of the clips are unlike the train clips (5 % of "

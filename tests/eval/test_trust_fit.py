@@ -16,9 +16,11 @@ from semanticmac.eval.calibration import fit_temperature
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import evaluate
 from semanticmac.eval.metrics.scores import labelled
+from semanticmac.eval.trust import MIN_ERRORS, conformal_half_width
 from semanticmac.eval.trust_fit import (
     FILE,
     fit_trust,
+    no_interval_notes,
     read_trust,
     report_trust,
     update_trust,
@@ -96,6 +98,23 @@ def test_the_report_counts_what_holds(data):
     assert report.covered == pytest.approx((inside.mean(),))
 
 
+def test_scores_without_an_interval_have_a_reason(data):
+    _, opened = data
+    trust = fit_trust(opened, opened.predict(opened.rows("valid")))
+    notes = trust.notes(opened.trained.info.task)
+    if opened.trained.info.task.kind == "regression":
+        assert notes == ("no 90 % interval: fewer than 9 validation clips have that score",)
+    else:
+        assert notes == ()
+
+
+def test_only_the_scores_that_lack_an_interval_are_named():
+    [note] = no_interval_notes(("valence", "arousal", "effort"), (None, 0.5, None))
+    assert note.startswith("no 90 % interval of valence, effort: ")
+    assert np.isfinite(conformal_half_width([0.1] * MIN_ERRORS))
+    assert not np.isfinite(conformal_half_width([0.1] * (MIN_ERRORS - 1)))
+
+
 def test_few_clips_have_no_density(data, monkeypatch):
     _, opened = data
     monkeypatch.setattr(trust_fit, "MIN_CLIPS", 9)
@@ -108,6 +127,8 @@ def test_eval_writes_and_says_it(data):
     run, opened = data
     answer = semanticmac(run.parent, "eval", "--run", run, "--cache", opened.layout.root)
     assert "of the clips are unlike the train clips" in answer.stdout
+    is_regression = opened.trained.info.task.kind == "regression"
+    assert ("no 90 % interval: fewer than 9" in answer.stdout) == is_regression
     assert "trust.safetensors" in answer.stderr
     assert (run / FILE).exists()
 
