@@ -102,11 +102,18 @@ class JobStore:
         return secrets.token_hex(16)
 
     def add(self, job: Job, upload: Path) -> None:
-        """Keeps an upload that has ended. When this returns, the job outlives a kill."""
+        """Keeps an upload that has ended. When this returns, the job outlives a kill.
+
+        Raises OSError if the record cannot be written; then nothing of the job is left.
+        """
         folder = self._folder / job.id
         folder.mkdir(mode=0o700)
-        upload.rename(self.media(job))
-        self._write(job)
+        try:
+            upload.rename(self.media(job))
+            self._write(job)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def get(self, job_id: str) -> Job | None:
         return self._jobs.get(job_id)

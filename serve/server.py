@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from semanticmac.serve.jobs import PLAYABLE, Job, JobStore, display_name, known_
 from semanticmac.serve.limits import RateLimit
 from semanticmac.serve.runner import Runner
 from semanticmac.serve.settings import MAX_UPLOADS, ServeSettings
-from semanticmac.serve.uploads import Upload, UploadError, receive_upload
+from semanticmac.serve.uploads import DISK_FULL, Upload, UploadError, receive_upload
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,10 @@ class Server:
                 self.store.add(job, path)
             finally:
                 path.unlink(missing_ok=True)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise UploadError(507, DISK_FULL) from None
         finally:
             self.uploads -= 1
         await self.runner.notify()

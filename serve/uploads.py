@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FIELDS = ("text", "run", "without", "use")
+DISK_FULL = "the disk of the server is full: try again later"
 BARE_TYPES = ("application/octet-stream", "video/", "audio/")
 
 
@@ -269,4 +270,4 @@ def _too_large(settings: ServeSettings) -> UploadError:
 
 def _check_disk(folder: Path, size: int) -> None:
     if shutil.disk_usage(folder).free < FREE_BYTES + size:
-        raise UploadError(507, "the disk of the server is full: try again later")
+        raise UploadError(507, DISK_FULL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def test_a_job_that_was_running_waits_again(tmp_path):
         assert again.waiting() == [again.get(first.id)]
         assert again.get(second.id).state == "failed" and again.get(second.id).reason == "no face"
         assert again.media(first).read_bytes() == b"data"
+
+
+def test_an_upload_without_its_record_is_not_kept(tmp_path, monkeypatch):
+    store = JobStore(tmp_path)
+
+    def refuse(job: Job) -> Job:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store, "_write", refuse)
+    with store.opened(), pytest.raises(OSError, match="No space left"):
+        add(store)
+    assert not list((tmp_path / "jobs").iterdir()) and not store.waiting()
 
 
 def test_a_job_that_stops_the_server_each_time_is_given_up(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from starlette.requests import Request
 from support.serving import BOUNDARY, form
 
+from semanticmac.serve.server import Server
 from semanticmac.serve.settings import MAX_FIELD_BYTES, ServeSettings
 from semanticmac.serve.uploads import Upload, UploadError, receive_upload
 
@@ -149,6 +151,18 @@ def test_a_slow_upload_is_closed(settings):
 def test_a_full_disk_is_said(settings, monkeypatch):
     monkeypatch.setattr("semanticmac.serve.uploads.FREE_BYTES", 1 << 60)
     assert "disk of the server is full" in refused(settings, 507, [b"x"], "video/mp4")
+
+
+def test_a_disk_that_fills_during_an_upload_is_said(settings, monkeypatch):
+    server = Server(settings)
+
+    async def fills(*arguments: Any) -> Upload:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("semanticmac.serve.server.receive_upload", fills)
+    with pytest.raises(UploadError, match="disk of the server is full") as raised:
+        asyncio.run(server.accept(Request({"type": "http", "headers": []})))
+    assert raised.value.status == 507 and server.uploads == 0
 
 
 def test_the_name_of_a_file_is_no_path(settings):
