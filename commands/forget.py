@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +42,7 @@ def forget(
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.cache.removal import unfinished
     from semanticmac.cache.removal_plan import plan_removal
+    from semanticmac.preprocess.corpora.notes import preview
 
     layout = CacheLayout(cache)
     set_resume_hint("`semanticmac forget` finishes it", state="The removal was not finished")
@@ -59,7 +59,7 @@ def forget(
 
     removal = plan_removal(layout, target, dataset)
     for name, clip_ids in removal.rows.items():
-        echo(out, f"{name}: {counted(len(clip_ids), 'clip')} ({_preview(clip_ids)})")
+        echo(out, f"{name}: {counted(len(clip_ids), 'clip')} ({preview(clip_ids)})")
     for remark in removal.remarks:
         echo(out, f"note: {remark}")
     if dry_run:
@@ -115,8 +115,3 @@ def _print_remains(removal: Removal, runs: Path) -> None:
     echo(
         out, "- exports, copies and backups of the cache, and what the disk keeps of deleted files"
     )
-
-
-def _preview(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5])
-    return f"{shown} …" if len(names) > 5 else shown
