@@ -94,7 +94,7 @@ class Timelines:
         """Loads Whisper, if a time line that is to be computed needs it."""
         if self._request.asr is None:
             return
-        if any(task.kept is None and self._needs_recogniser(task.job) for task in self._tasks):
+        if any(task.kept is None and self._needs_recogniser(task) for task in self._tasks):
             screen.line(f"loading Whisper {self._request.asr}")
             self._recogniser = WhisperRecogniser(self._request.asr, self._request.language, device)
 
@@ -171,8 +171,8 @@ class Timelines:
                 return files, files.read()
         return files, kept
 
-    def _needs_recogniser(self, job: TimelineJob) -> bool:
-        return not job.text and job.recording is None
+    def _needs_recogniser(self, task: _Task) -> bool:
+        return task.options.transcript is None and task.job.recording is None
 
     def _predict(self, task: _Task, predictor: Predictor, screen: Screen) -> Timeline:
         job, options = task.job, task.options
@@ -183,7 +183,7 @@ class Timelines:
         if started.recording is None and job.recording is not None:
             started = StartedTimeline(job.recording)
             unfinished.add_recording(job.recording)
-        if options.transcript is None and self._needs_recogniser(job):
+        if self._needs_recogniser(task):
             options = TimelineOptions(
                 options.activity, options.limits, None, self._recogniser, options.turns
             )
