@@ -53,7 +53,8 @@ def with_fold(manifest: Manifest, fold: str) -> Manifest:
     """The manifest with the splits of one fold; empty: its own splits.
 
     Test is the speakers of the fold. Validation is about 15 % of the other clips, again by speaker.
-    A clip without a label or without a split has no split.
+    A clip without a label or without a split has no split. Raises FoldError for a name that is not
+    a fold of these clips, and where a split would have no clips.
     """
     if not fold:
         return manifest
@@ -61,6 +62,13 @@ def with_fold(manifest: Manifest, fold: str) -> Manifest:
     if match is None or int(match[2]) >= int(match[1]):
         raise FoldError(f"fold {fold!r}: expected speaker:COUNT:NUMBER, numbers from 0")
     split_of = _splits(_sizes(manifest), int(match[1]), int(match[2]))
+    for name in ("train", "valid", "test"):
+        if name not in split_of.values():
+            raise FoldError(
+                f"fold {fold} of {manifest.dataset}: no speaker is left for the {name} split. "
+                f"There are {len(split_of)} speakers with labelled clips: ask for another number "
+                "of folds (--folds speaker:N)"
+            )
     rows = []
     for row in manifest.rows:
         split = split_of[row.speaker or ""] if _takes_part(row) else None

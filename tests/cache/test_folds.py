@@ -67,6 +67,15 @@ def test_clips_without_label_or_split_stay_out():
     assert with_fold(data, "") == data
 
 
+@pytest.mark.parametrize(
+    ("fold", "split"), [("speaker:2:1", "train"), ("speaker:1:0", "train"), ("speaker:9:8", "test")]
+)
+def test_a_fold_without_clips_in_a_split_is_refused(fold, split):
+    """In two folds of three speakers, the greatest speaker is alone beside one of the folds."""
+    with pytest.raises(FoldError, match=f"no speaker is left for the {split} split. There are 3"):
+        with_fold(manifest(3), fold)
+
+
 def test_what_cannot_be_divided_is_refused():
     data = manifest(4)
     with pytest.raises(FoldError, match="expected speaker, or speaker:N"):
