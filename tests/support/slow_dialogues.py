@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from semanticmac.core import MODALITIES
 from semanticmac.model.dialogue.dialogues import Dialogues
 from support import slow
+from support.dialogues import make_dialogues, make_network
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,22 @@ def dialogue_of(dialogues: Dialogues, row: int) -> SlowDialogue:
         vectors.append(utterance)
         speakers.append(int(dialogues.speakers[row, i]))
     return SlowDialogue(vectors, speakers)
+
+
+def assert_equals_the_loop(
+    name: str, loop: Callable[[Any, SlowDialogue, bool], list[Tensor]], both_directions: bool
+) -> None:
+    """Dialogues of five, three and one utterances, with absent modalities and three speakers.
+
+    loop: network, dialogue and both_directions → the prediction (K,) of each utterance.
+    """
+    dialogues = make_dialogues((5, 3, 1))
+    network = make_network(name, both_directions)
+    predictions = network(dialogues).predictions["multimodal"]
+    for row in range(3):
+        dialogue = dialogue_of(dialogues, row)
+        expected = torch.stack(loop(network, dialogue, both_directions))
+        torch.testing.assert_close(predictions[row, : len(dialogue)], expected, rtol=0, atol=1e-10)
 
 
 def mapped(inputs: Any, name: str, vector: Tensor | None) -> Tensor:

@@ -202,12 +202,19 @@ def test_published_fusions_learn_the_same_in_two_processes(
         jobs_of_both[side] = [
             of_model(name, corpus, families["still"], tmp_path / side) for name in names
         ]
+    assert_learns_the_same(names, jobs_of_both, tmp_path, steps=6)
+
+
+def assert_learns_the_same(
+    names: list[str], jobs_of_both: dict[str, list[dict[str, Any]]], folder: Path, steps: int
+) -> None:
+    """jobs_of_both: trainings of the models, into folder/one and folder/two."""
     child_module().do(SINGLE_PROCESS, jobs_of_both["one"])
     done = in_two(jobs_of_both["two"])
     assert done.returncode == 0, done.stderr
     for name in names:
-        alone, together = (read_log(tmp_path / side / name) for side in ("one", "two"))
-        assert len(alone) == len(together) == 6 + 1, name
+        alone, together = (read_log(folder / side / name) for side in ("one", "two"))
+        assert len(alone) == len(together) == steps + 1, name
         for mine, theirs in zip(alone, together, strict=True):
             for key in mine.keys() & {"loss", "gradient_norm", "valid"}:
                 assert mine[key] == pytest.approx(theirs[key], rel=2e-3, abs=1e-5), (name, mine)
@@ -224,15 +231,7 @@ def test_models_of_dialogues_learn_the_same_in_two_processes(
             job = of_model(name, corpus, families["still"], tmp_path / side)
             job["settings"] |= {"batch_size": 5, "hidden": 16, "language_batch": 3}
             work.append(job)
-    child_module().do(SINGLE_PROCESS, jobs_of_both["one"])
-    done = in_two(jobs_of_both["two"])
-    assert done.returncode == 0, done.stderr
-    for name in names:
-        alone, together = (read_log(tmp_path / side / name) for side in ("one", "two"))
-        assert len(alone) == len(together) == 2 + 1, name
-        for mine, theirs in zip(alone, together, strict=True):
-            for key in mine.keys() & {"loss", "gradient_norm", "valid"}:
-                assert mine[key] == pytest.approx(theirs[key], rel=2e-3, abs=1e-5), (name, mine)
+    assert_learns_the_same(names, jobs_of_both, tmp_path, steps=2)
 
 
 def test_a_killed_model_of_dialogues_goes_on_to_the_bit(

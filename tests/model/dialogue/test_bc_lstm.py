@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import torch
 from support import slow
-from support.dialogues import make_dialogues, make_network
-from support.slow_dialogues import SlowDialogue, dialogue_of
+from support.slow_dialogues import SlowDialogue, assert_equals_the_loop
 from torch import Tensor
 
 from semanticmac.core import MODALITIES
@@ -16,14 +15,7 @@ from semanticmac.core import MODALITIES
 
 @pytest.mark.parametrize("both_directions", [False, True])
 def test_equals_the_loop(both_directions: bool) -> None:
-    """Dialogues of five, three and one utterances, with absent modalities and three speakers."""
-    dialogues = make_dialogues((5, 3, 1))
-    network = make_network("bc-lstm", both_directions)
-    predictions = network(dialogues).predictions["multimodal"]
-    for row in range(3):
-        dialogue = dialogue_of(dialogues, row)
-        expected = torch.stack(slow_bc_lstm(network, dialogue, both_directions))
-        torch.testing.assert_close(predictions[row, : len(dialogue)], expected, rtol=0, atol=1e-10)
+    assert_equals_the_loop("bc-lstm", slow_bc_lstm, both_directions)
 
 
 def slow_bc_lstm(network: Any, dialogue: SlowDialogue, both_directions: bool) -> list[Tensor]:

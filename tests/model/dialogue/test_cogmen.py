@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 import torch
 from support import slow
-from support.dialogues import make_dialogues, make_network
 from support.slow_dialogues import (
     SlowDialogue,
+    assert_equals_the_loop,
     attention,
-    dialogue_of,
     joined,
     readable,
     relational,
@@ -23,14 +22,7 @@ from torch import Tensor
 
 @pytest.mark.parametrize("both_directions", [False, True])
 def test_equals_the_loop(both_directions: bool) -> None:
-    """Dialogues of five, three and one utterances, with absent modalities and three speakers."""
-    dialogues = make_dialogues((5, 3, 1))
-    network = make_network("cogmen", both_directions)
-    predictions = network(dialogues).predictions["multimodal"]
-    for row in range(3):
-        dialogue = dialogue_of(dialogues, row)
-        expected = torch.stack(slow_cogmen(network, dialogue, both_directions))
-        torch.testing.assert_close(predictions[row, : len(dialogue)], expected, rtol=0, atol=1e-10)
+    assert_equals_the_loop("cogmen", slow_cogmen, both_directions)
 
 
 def slow_cogmen(network: Any, dialogue: SlowDialogue, both_directions: bool) -> list[Tensor]:

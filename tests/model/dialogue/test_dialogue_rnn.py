@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import torch
 from support import slow
-from support.dialogues import make_dialogues, make_network
 from support.slow_dialogues import (
     SlowDialogue,
-    dialogue_of,
+    assert_equals_the_loop,
     gru,
     joined,
     matching_attention,
@@ -21,14 +20,7 @@ from torch import Tensor
 
 @pytest.mark.parametrize("both_directions", [False, True])
 def test_equals_the_loop(both_directions: bool) -> None:
-    """Dialogues of five, three and one utterances, with absent modalities and three speakers."""
-    dialogues = make_dialogues((5, 3, 1))
-    network = make_network("dialogue-rnn", both_directions)
-    predictions = network(dialogues).predictions["multimodal"]
-    for row in range(3):
-        dialogue = dialogue_of(dialogues, row)
-        expected = torch.stack(slow_dialogue_rnn(network, dialogue, both_directions))
-        torch.testing.assert_close(predictions[row, : len(dialogue)], expected, rtol=0, atol=1e-10)
+    assert_equals_the_loop("dialogue-rnn", slow_dialogue_rnn, both_directions)
 
 
 def slow_dialogue_rnn(network: Any, dialogue: SlowDialogue, both_directions: bool) -> list[Tensor]:

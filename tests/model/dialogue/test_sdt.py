@@ -9,7 +9,14 @@ import pytest
 import torch
 from support import slow
 from support.dialogues import make_dialogues, make_network
-from support.slow_dialogues import SlowDialogue, attention, dialogue_of, mapped, readable
+from support.slow_dialogues import (
+    SlowDialogue,
+    assert_equals_the_loop,
+    attention,
+    dialogue_of,
+    mapped,
+    readable,
+)
 from torch import Tensor
 
 from semanticmac.core import MODALITIES
@@ -21,14 +28,7 @@ SCALE = math.sqrt(2 / math.pi)
 
 @pytest.mark.parametrize("both_directions", [False, True])
 def test_equals_the_loop(both_directions: bool) -> None:
-    """Dialogues of five, three and one utterances, with absent modalities and three speakers."""
-    dialogues = make_dialogues((5, 3, 1))
-    network = make_network("sdt", both_directions)
-    predictions = network(dialogues).predictions["multimodal"]
-    for row in range(3):
-        dialogue = dialogue_of(dialogues, row)
-        expected = torch.stack(slow_sdt(network, dialogue, both_directions))
-        torch.testing.assert_close(predictions[row, : len(dialogue)], expected, rtol=0, atol=1e-10)
+    assert_equals_the_loop("sdt", slow_sdt, both_directions)
 
 
 def slow_sdt(network: Any, dialogue: SlowDialogue, both_directions: bool) -> list[Tensor]:
