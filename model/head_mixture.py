@@ -20,8 +20,8 @@ class HeadMixture(nn.Module):
 
     w_h ≥ 0 with Σ_h w_h = 1 over the five heads. γ = min over pairs of modalities of
     min(1, (limit / disagreement)²): where the heads of a clip disagree more than they did in
-    validation, the prediction goes back to the text head. For classes each
-    head is first calibrated by a factor of its logits. All of this is saved with the model.
+    validation, the prediction goes back to the text head. For classes each head is first calibrated
+    by a factor of its logits. All of this is saved with the model.
     Before `set` the mixture is the multimodal head.
     """
 
@@ -36,6 +36,7 @@ class HeadMixture(nn.Module):
         self.register_buffer("weights", torch.zeros(len(SUB_TASKS)))
         self.register_buffer("limits", torch.zeros(len(PAIRS)))
         self.register_buffer("scales", torch.ones(len(SUB_TASKS)))
+        self.register_load_state_dict_pre_hook(_add_scales)  # type: ignore[no-untyped-call]
         self.reset()
 
     def reset(self) -> None:
@@ -81,6 +82,11 @@ class HeadMixture(nn.Module):
         moved = (self.weights.to(heads)[:, None] * shift).sum(1)  # (B, K)
         trust = agreement(heads, present, kind, self.limits.to(heads))  # (B,)
         return leading(heads, present) + trust[:, None] * moved
+
+
+def _add_scales(mixture: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights that were saved without scales belong to heads that were not calibrated: 1."""
+    tensors.setdefault(f"{prefix}scales", torch.ones(len(SUB_TASKS)))
 
 
 def normalised(predictions: Tensor, scales: Tensor, kind: Kind) -> Tensor:

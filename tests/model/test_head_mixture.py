@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from semanticmac.core import Kind
 from semanticmac.model.head_mixture import KINDS, PAIRS, HeadMixture
+from semanticmac.model.language.base import load_kept_tensors
 
 WEIGHTS = torch.tensor([0.5, 0.1, 0.2, 0.2, 0.0])
 LIMITS = torch.tensor([0.4, 0.3, 0.2])
@@ -91,3 +92,17 @@ def test_weights_and_limits_are_saved_with_the_model() -> None:
     other.load_state_dict(fitted("binary").state_dict())
     assert other.fitted and other.kind == "binary"
     assert torch.equal(other.weights, WEIGHTS) and torch.equal(other.limits, LIMITS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_were_saved_without_scales_are_read(kind: Kind) -> None:
+    """Their heads were not calibrated. Inside a model too, whose tensors have a prefix."""
+    earlier = HeadMixture()
+    earlier.set(WEIGHTS, LIMITS, torch.ones(5), kind)
+    tensors = {f"mixture.{name}": tensor for name, tensor in earlier.state_dict().items()}
+    del tensors["mixture.scales"]
+    mixture = fitted(kind)
+    load_kept_tensors(nn.ModuleDict({"mixture": mixture}), tensors)
+    predictions, present = torch.randn(4, 5, 3), torch.ones(4, 3, dtype=torch.bool)
+    assert torch.equal(mixture(predictions, present), earlier(predictions, present))
+    assert "mixture.scales" not in tensors
