@@ -72,7 +72,7 @@ def clip_losses(
         # Zero, with a gradient of zero, where a score is not annotated.
         error = predictions - torch.where(annotated, targets, predictions.detach())
         error = error.square() if regression == "mse" else error.abs()
-        weighed = error * _on_device(tuple(task.loss_weights), error.dtype, error.device)
+        weighed = error * on_device(tuple(task.loss_weights), error.dtype, error.device)
         return weighed.sum(-1) / annotated.sum(-1).clamp(min=1)
     if class_weights is None:
         return F.binary_cross_entropy_with_logits(predictions, targets, reduction="none").mean(-1)
@@ -106,9 +106,8 @@ def ccc_losses(
     variances = (share * apart_y.square()).sum(0) + (share * apart_p.square()).sum(0)
     spread = variances + (mean_p - mean_y).square()
 
-    infinity = torch.inf
-    greatest = targets.masked_fill(~counted, -infinity).amax(0)
-    least = targets.masked_fill(~counted, infinity).amin(0)
+    greatest = targets.masked_fill(~counted, -torch.inf).amax(0)
+    least = targets.masked_fill(~counted, torch.inf).amin(0)
     size = y.abs().amax(0)
     usable = (counted.sum(0) > 1) & (greatest - least > CONSTANT_SHARE * size)  # (S, K)
     usable = usable & (spread > 0)
@@ -118,7 +117,7 @@ def ccc_losses(
 
 
 @cache
-def _on_device(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+def on_device(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Constants, copied to the device once: a copy in each step would wait for a GPU."""
     with torch.inference_mode(False):  # A later step may need a gradient.
         return torch.tensor(numbers, dtype=dtype, device=device)
@@ -195,7 +194,7 @@ def same_class(targets: Tensor, task: Task) -> Tensor:
 def sides_of_neutral(scores: Tensor, task: Task) -> Tensor:
     """Scores (…, K) → −1, 0 or 1: below, on or above the neutral point; NaN stays NaN."""
     neutral = [dimension.neutral for dimension in task.dimensions]
-    apart = scores - _on_device(tuple(neutral), scores.dtype, scores.device)
+    apart = scores - on_device(tuple(neutral), scores.dtype, scores.device)
     # The sign of NaN is 0 in torch.
     return apart.sign().masked_fill(apart.isnan(), torch.nan)
 

@@ -11,7 +11,7 @@ from semanticmac.core import MODALITIES, Task
 from semanticmac.model.dialogue.sdt import SdtSettings
 from semanticmac.model.features import FusionOutput
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.losses import full_precision, mean_where, wide
+from semanticmac.train.losses import full_precision, mean_where, on_device, wide
 from semanticmac.train.objectives.misa import presence
 from semanticmac.train.objectives.task import TaskLoss, has_any_modality
 
@@ -67,8 +67,8 @@ def divergence(teacher: Tensor, student: Tensor, task: Task, temperature: float)
     its weight in `Task.loss_weights`.
     """
     if task.kind == "regression":
-        apart = (teacher - student) * teacher.new_tensor(task.loss_weights)
-        return apart.square().mean(1)
+        weights = on_device(tuple(task.loss_weights), teacher.dtype, teacher.device)
+        return ((teacher - student) * weights).square().mean(1)
     teacher, student = teacher / temperature, student / temperature
     if task.kind == "single-label":
         of_teacher, of_student = teacher.log_softmax(1), student.log_softmax(1)
