@@ -91,9 +91,9 @@ class FusionModel(nn.Module):
         if self.language is None:
             return features
         if self.reads_dialogues:
-            one = self.pooled_texts(batch, features)
+            states = self.pooled_texts(batch, features)
             has_text = batch.token_mask.any(1, keepdim=True)
-            return replace(features, text=one[:, None], text_mask=has_text, pooled_text=one)
+            return replace(features, text=states[:, None], text_mask=has_text, pooled_text=states)
         text, text_mask = self.encode_text(batch, features)
         pooled: Tensor | None = None
         if isinstance(self.language, LanguageModel):

@@ -61,15 +61,11 @@ def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device
     constants = _constants(scored[0], data)
     main = constants.main
     metrics = tuple(replace(metric, value=None) for metric in scored[0].metrics)
-    rows = [
-        ModelRow(
-            baseline.name,
-            "constant",
-            "the same prediction for every clip",
-            seeds=(SeedResult(0, metrics=_values(baseline.metrics)),),
-        )
-        for baseline in constants.baselines
-    ]
+    rows = []
+    for baseline in constants.baselines:
+        seeds = (SeedResult(0, metrics=_values(baseline.metrics)),)
+        summary = "the same prediction for every clip"
+        rows.append(ModelRow(baseline.name, "constant", summary, seeds=seeds))
     rows += _compared(measured, corpus, data, main, _higher_is_better(metrics, main))
     lacking = []
     for part in measured:

@@ -51,7 +51,7 @@ class FittedSVM:
     """An SVM with what its scores need."""
 
     pooler: Pooler
-    model: Pipeline
+    models: Sequence[Pipeline]  # of `svm.fit`
     data: TrainData
     train_truth: np.ndarray  # (M, K), for the constant baselines
 
@@ -65,12 +65,12 @@ class FittedSVM:
         valid: Pair | None = None
         if task.kind == "multi-label":
             pooled = self._pooled(data.valid, corrupt_valid)
-            valid = (pooled.truth, outputs(task, self.model, pooled))
+            valid = (pooled.truth, outputs(task, self.models, pooled))
         return score(
             data.manifest.corpus,
             task,
             clips.truth,
-            outputs(task, self.model, clips),
+            outputs(task, self.models, clips),
             train_truth=self.train_truth,
             valid=valid,
         )

@@ -143,21 +143,21 @@ def fit_svm_seed(
     test = pooler(test_clips, task.width)
     began = time.monotonic()
     try:
-        model = fit(task, train, {**DEFAULTS, **settings})
+        models = fit(task, train, {**DEFAULTS, **settings})
     except ValueError as error:  # one class alone in train, for example
         return str(error)
     seconds = time.monotonic() - began
-    of_valid = outputs(task, model, valid)
+    of_valid = outputs(task, models, valid)
     predictions = _predictions(valid.clip_ids, valid.truth, of_valid)
     valid_score = validation_score(task, predictions, config.regression_loss).value
 
     pair = (valid.truth, of_valid) if task.kind == "multi-label" else None
-    predicted = outputs(task, model, test)
+    predicted = outputs(task, models, test)
     train_truth = train.truth[~np.isnan(train.truth).all(axis=1)]
     scores = score(
         data.manifest.corpus, task, test.truth, predicted, train_truth=train_truth, valid=pair
     )
-    fitted = FittedSVM(pooler, model, data, train_truth)
+    fitted = FittedSVM(pooler, models, data, train_truth)
     for request in missing:
         score_missing_of_svm(fitted, request, SPLIT).write(folder)
     language = pooler.language
