@@ -203,9 +203,13 @@ def load_section(name: str) -> Any:
         from benchmarks.gpu_checks import run_checks
 
         return run_checks
-    from benchmarks import gpu_sections
+    if name == "encoder":
+        from benchmarks.gpu_encoder import encoder
 
-    return getattr(gpu_sections, name)
+        return encoder
+    from benchmarks import gpu_training
+
+    return getattr(gpu_training, name)
 
 
 def describe(device: str, environment: dict[str, str]) -> dict[str, Any]:

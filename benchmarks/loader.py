@@ -21,7 +21,8 @@ import torch
 
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
 from benchmarks.streams import StreamWriters, made_up
-from benchmarks.train_step import CLIPS, CONFIG, FRAMES, TOKENS, Whole
+from benchmarks.train_step import CONFIG, Whole
+from benchmarks.training_steps import CLIPS, FRAMES, TOKENS
 from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.cache.keys import Sampling
 from semanticmac.cache.layout import CacheLayout

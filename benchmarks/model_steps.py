@@ -12,21 +12,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import nn
 from transformers import BertConfig, BertModel
 
 from benchmarks.common import arguments, cores, interleaved, report
-from benchmarks.train_step import CLIPS, random_batch
+from benchmarks.training_steps import BareStep, random_batch, trainer_of
 from semanticmac.cache.batch import Batch
-from semanticmac.core import Task
 from semanticmac.model.build import build_network
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.registry import BUILT_IN, SEMANTICMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import preset
-from semanticmac.train.distributed import SINGLE_PROCESS
-from semanticmac.train.optim import make_optimizer, parameter_groups
-from semanticmac.train.trainer import Trainer
 
 
 def bert_base() -> LanguageModel:
@@ -35,33 +30,10 @@ def bert_base() -> LanguageModel:
     return LanguageModel(BertModel(BertConfig()))
 
 
-class Bare:
-    """The language model with a linear head on its first token and its own optimizer."""
-
-    def __init__(self, batch: Batch) -> None:
-        config = preset("mosi")
-        self.batch, self.language = batch, bert_base().train()
-        self.head = nn.Linear(self.language.width, 1)
-        both = nn.ModuleList([self.language, self.head])
-        rates = (config.lr_language, config.lr_rest, config.weight_decay)
-        self.optimizer = make_optimizer(parameter_groups(both, self.language, *rates))
-
-    def step(self) -> None:
-        first = self.language(self.batch.token_ids, self.batch.token_mask)[:, 0]
-        loss = (self.head(first) - self.batch.labels).abs().mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self.optimizer.step()
-
-
-def ratio(name: str, batch: Batch, bare: Bare, rounds: int) -> tuple[float, float]:
+def ratio(name: str, batch: Batch, bare: BareStep, rounds: int) -> tuple[float, float]:
     """Wall and CPU time of the model's step over those of the bare step."""
     config = replace(preset("mosi", model=name), precision="float32", batch_size=len(batch))
-    network = build_network(config.model, bert_base()).train()
-    truth = torch.randn(CLIPS, 1)
-    trainer = Trainer(
-        config, Task("regression"), network, truth, CLIPS // len(batch), SINGLE_PROCESS
-    )
+    trainer = trainer_of(config, build_network(config.model, bert_base()), torch.device("cpu"))
     rows = list(range(len(batch)))
 
     def whole() -> None:
@@ -74,8 +46,9 @@ def ratio(name: str, batch: Batch, bare: Bare, rounds: int) -> tuple[float, floa
 def main() -> None:
     options = arguments(__doc__, models="", rounds=3, clips=32, threads=cores())
     torch.set_num_threads(options.threads)
-    batch = random_batch(options.clips)
-    bare = Bare(batch)
+    config = replace(preset("mosi"), precision="float32", batch_size=options.clips)
+    batch = random_batch(config)
+    bare = BareStep(config, bert_base().train(), batch)
     # These two read no text, or no more than the bare step does.
     names = [name for name in BUILT_IN if name not in ("audio", "vision")] + [SEMANTICMAC]
     if options.models:

@@ -16,23 +16,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import AutoModel, LlamaConfig
 
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
+from benchmarks.training_steps import BareStep, random_batch, trainer_of
 from semanticmac.cache.batch import Batch
-from semanticmac.core import Task
 from semanticmac.model.language.finetuning import limit_learning
 from semanticmac.model.language.language_model import LanguageModel
-from semanticmac.model.language.pooling import pool
 from semanticmac.model.network import SemanticMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import TrainConfig, override, preset
-from semanticmac.train.distributed import SINGLE_PROCESS
-from semanticmac.train.optim import make_optimizer, parameter_groups
-from semanticmac.train.trainer import Trainer
 
-CLIPS, FRAMES, VOCABULARY = 1284, 16, 8192
+VOCABULARY = 8192
 
 
 def decoder(layers: int, device: torch.device) -> LanguageModel:
@@ -48,47 +44,13 @@ def decoder(layers: int, device: torch.device) -> LanguageModel:
     return LanguageModel(AutoModel.from_config(config).to(device), frozen=True)
 
 
-def random_batch(config: TrainConfig, tokens: int) -> Batch:
-    """Clips without padding."""
-    clips, width = config.batch_size, config.model.audio_width
-    real = torch.ones(clips, FRAMES, dtype=torch.bool)
-    return Batch(
-        clip_ids=tuple(map(str, range(clips))),
-        rows=torch.arange(clips),
-        token_ids=torch.randint(10, VOCABULARY, (clips, tokens)),
-        token_mask=torch.ones(clips, tokens, dtype=torch.bool),
-        vision=torch.randn(clips, FRAMES, width),
-        vision_mask=real,
-        audio=torch.randn(clips, FRAMES, width),
-        audio_mask=real,
-        labels=torch.randn(clips, 1),
-    )
-
-
-class Bare:
-    """The decoder with its adapters and a linear head on the last token."""
-
-    def __init__(
-        self, config: TrainConfig, layers: int, device: torch.device, batch: Batch, more: int
-    ) -> None:
-        """more: how many tokens are added to each text."""
-        self.language = decoder(layers, device)
-        limit_learning(self.language, config.model)
-        self.head = nn.Linear(self.language.width, 1, device=device)
-        both = nn.ModuleList([self.language, self.head])
-        rates = (config.lr_language, config.lr_rest, config.weight_decay)
-        self.optimizer = make_optimizer(parameter_groups(both, self.language, *rates))
-        self.ids = nn.functional.pad(batch.token_ids, (0, more), value=5)
-        self.mask = torch.ones_like(self.ids, dtype=torch.bool)
-        self.labels: Tensor = batch.labels
-
-    def step(self) -> None:
-        hidden = self.language(self.ids, self.mask)
-        predictions = self.head(pool(hidden, self.mask, "last"))
-        loss = (predictions - self.labels).abs().mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self.optimizer.step()
+def bare_step(config: TrainConfig, layers: int, batch: Batch, more: int) -> BareStep:
+    """A step of the decoder with its adapters, on texts that are `more` tokens longer."""
+    language = decoder(layers, batch.token_ids.device)
+    limit_learning(language, config.model)
+    ids = nn.functional.pad(batch.token_ids, (0, more), value=5)
+    longer = replace(batch, token_ids=ids, token_mask=torch.ones_like(ids, dtype=torch.bool))
+    return BareStep(config, language, longer, position=-1)
 
 
 def main() -> None:
@@ -112,16 +74,13 @@ def main() -> None:
     }
     config = override(preset("mosi"), settings)
     config = replace(config, precision="float32")
-    batch = random_batch(config, options.tokens).to(device)
+    batch = random_batch(config, options.tokens, VOCABULARY).to(device)
 
-    model = SemanticMAC(config.model, decoder(options.layers, device)).to(device).train()
-    truth = torch.randn(CLIPS, 1, device=device)
-    trainer = Trainer(
-        config, Task("regression"), model, truth, CLIPS // options.clips, SINGLE_PROCESS
-    )
+    model = SemanticMAC(config.model, decoder(options.layers, device))
+    trainer = trainer_of(config, model, device)
     more = 2 * config.model.perceiver_tokens + 1
-    bare = Bare(config, options.layers, device, batch, 0)
-    longer = Bare(config, options.layers, device, batch, more)
+    bare = bare_step(config, options.layers, batch, 0)
+    longer = bare_step(config, options.layers, batch, more)
     rows = list(range(options.clips))
 
     def whole() -> None:

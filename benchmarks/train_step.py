@@ -16,42 +16,21 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import DeviceType
-from torch.profiler import ProfilerActivity, profile
 from transformers import BertConfig, BertModel
 
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
-from semanticmac.cache.batch import Batch
+from benchmarks.gpu_timing import busy_share
+from benchmarks.training_steps import TOKENS, BareStep, random_batch, trainer_of
 from semanticmac.core import SUB_TASKS, Task
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import preset
-from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.objectives.semantic_centric import objective
-from semanticmac.train.optim import make_optimizer, parameter_groups
-from semanticmac.train.trainer import Trainer
+from semanticmac.train.optim import make_optimizer
 
 CONFIG = preset("mosi")
-CLIPS = 1284  # of MOSI's train split
-TOKENS, FRAMES = 50, 16
 Step = Callable[[], object]
-
-
-def random_batch(clips: int = CONFIG.batch_size) -> Batch:
-    """Clips without padding."""
-    b, width = clips, CONFIG.model.vision_width
-    return Batch(
-        clip_ids=tuple(map(str, range(b))),
-        rows=torch.arange(b),
-        token_ids=torch.randint(1000, 30_000, (b, TOKENS)),
-        token_mask=torch.ones(b, TOKENS, dtype=torch.bool),
-        vision=torch.randn(b, FRAMES, width),
-        vision_mask=torch.ones(b, FRAMES, dtype=torch.bool),
-        audio=torch.randn(b, FRAMES, width),
-        audio_mask=torch.ones(b, FRAMES, dtype=torch.bool),
-        labels=torch.randn(b, 1),
-    )
 
 
 class Whole:
@@ -60,20 +39,11 @@ class Whole:
     def __init__(self, device: torch.device, bf16: bool) -> None:
         config = replace(CONFIG, precision="bfloat16" if bf16 else "float32")
         self.device, self.bf16 = device, bf16
-        self.batch = random_batch().to(device)
-        language = LanguageModel(
-            BertModel(BertConfig())
-        )  # BERT-base's shape; nothing is asked of the model hub
-        self.model = SemanticMAC(config.model, language).to(device).train()
-        truth = torch.randn(CLIPS, 1, device=device)
-        self.trainer = Trainer(
-            config,
-            Task("regression"),
-            self.model,
-            truth,
-            CLIPS // config.batch_size,
-            SINGLE_PROCESS,
-        )
+        self.batch = random_batch(config).to(device)
+        # BERT-base's shape; nothing is asked of the model hub.
+        language = LanguageModel(BertModel(BertConfig()))
+        self.model = SemanticMAC(config.model, language)
+        self.trainer = trainer_of(config, self.model, device)
         self.rows = list(range(len(self.batch)))
 
     def step(self) -> None:
@@ -145,48 +115,15 @@ class Whole:
         return step
 
 
-class Bare:
-    """The same language model with a linear head on its first token and its own optimizer."""
-
-    def __init__(self, whole: Whole) -> None:
-        assert isinstance(whole.model.language, LanguageModel)
-        self.whole, self.language = whole, whole.model.language
-        self.head = nn.Linear(self.language.width, 1, device=whole.device)
-        both = nn.ModuleList([self.language, self.head])
-        rates = (CONFIG.lr_language, CONFIG.lr_rest, CONFIG.weight_decay)
-        self.adamw = make_optimizer(parameter_groups(both, self.language, *rates))
-
-    def step(self) -> None:
-        batch = self.whole.batch
-        with torch.autocast(self.whole.device.type, torch.bfloat16, enabled=self.whole.bf16):
-            first = self.language(batch.token_ids, batch.token_mask)[:, 0]
-            loss = (self.head(first).float() - batch.labels).abs().mean()
-        self.adamw.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self.adamw.step()
-
-
-def busy_share(step: Step) -> float:
-    """Kernel time over wall time on a GPU. The profiler costs time: this is a lower bound."""
-    times = 5
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
-        [spent] = interleaved(times, step)
-    kernels = [
-        event
-        for event in seen.events()
-        if event.device_type is DeviceType.CUDA and not event.is_user_annotation
-    ]
-    kernels_us = sum(event.self_device_time_total for event in kernels)
-    return kernels_us / 1e6 / (times + 1) / spent.wall_s
-
-
 def main() -> None:
     options = arguments(__doc__, rounds=7, threads=cores(), device="cpu", bf16=False)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     device = torch.device(options.device)
     whole = Whole(device, options.bf16)
-    bare = Bare(whole)
+    language = whole.model.language
+    assert isinstance(language, LanguageModel)
+    bare = BareStep(whole.trainer.config, language, whole.batch)
     steps = [synchronised(each, device.type) for each in (bare.step, whole.step)]
     theirs, ours = interleaved(options.rounds, *steps)
     parts = {name: synchronised(part, device.type) for name, part in whole.parts().items()}
@@ -204,7 +141,7 @@ def main() -> None:
         parts_ms={
             name: round(1000 * spent.wall_s, 2) for name, spent in zip(parts, alone, strict=True)
         },
-        **({"gpu_busy": busy_share(steps[1])} if device.type == "cuda" else {}),
+        gpu_busy=busy_share(whole.step, device),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,17 +18,11 @@ import torch
 ROOT = Path(__file__).parents[1]
 
 
-def load(name: str) -> ModuleType:
-    """A module of benchmarks/, from any working directory."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-checks, sections, gpu = load("gpu_checks"), load("gpu_sections"), load("gpu")
+# Any working directory will do.
+sys.path.append(str(ROOT))
+checks = importlib.import_module("benchmarks.gpu_checks")
+timing = importlib.import_module("benchmarks.gpu_timing")
+gpu = importlib.import_module("benchmarks.gpu")
 
 
 @pytest.mark.gpu
@@ -59,7 +53,7 @@ def test_a_section_runs_on_a_cpu(name: str, monkeypatch: pytest.MonkeyPatch) -> 
         assert name not in figures
         figures[name] = value
 
-    getattr(sections, name)(torch.device("cpu"), True, record)
+    gpu.load_section(name)(torch.device("cpu"), True, record)
     measured = [value for value in figures.values() if value is not None]
     assert measured and all(value > 0 for value in measured)
 
@@ -98,9 +92,9 @@ for line in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"
     if name not in ("torch", "transformers", "numpy", "safetensors", "typer", "rich"):
         sys.modules[name] = None  # Its import raises ImportError.
 import torch
-from benchmarks import gpu_checks, gpu_sections
+from benchmarks import gpu, gpu_checks
 for name in ("encoder", "step", "neighbours", "ablation"):
-    getattr(gpu_sections, name)(torch.device("cpu"), True, lambda *args, **words: None)
+    gpu.load_section(name)(torch.device("cpu"), True, lambda *args, **words: None)
 assert sys.modules["pyarrow"] is None and sys.modules["av"] is None
 print(len(gpu_checks.CHECKS))
 """
@@ -133,7 +127,7 @@ def test_the_time_of_kernels_leaves_out_the_cpu_and_annotations() -> None:
         event = SimpleNamespace(device_type=kind, is_user_annotation=annotation)
         event.self_device_time_total = spent_us
         events.append(event)
-    assert sections.kernel_seconds(events) == 3.0
+    assert timing.kernel_seconds(events) == 3.0
 
 
 def run_script(folder: Path, *options: str) -> dict[str, Any]:
