@@ -82,7 +82,9 @@ def _predict(
     except Exception as error:
         # Errors of this package are complete messages; any other is named with its type.
         reason = str(error)
-        if not type(error).__module__.startswith("semanticmac."):
+        if isinstance(error, OSError) and error.strerror:
+            reason = f"{type(error).__name__}: {error.strerror}"  # its text names a path
+        elif not type(error).__module__.startswith("semanticmac."):
             reason = f"{type(error).__name__}: {error}"
         reporter.send(kind="failed", reason=_without_paths(reason, order))
     else:
