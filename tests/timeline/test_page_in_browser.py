@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,14 @@ def open_page(browser, video):
     contexts: list[Any] = []
     faults: list[str] = []
 
-    def open_(viewport: dict[str, int], scheme: str = "light", url: str = "talk.mp4") -> Any:
+    def open_(
+        viewport: dict[str, int],
+        scheme: str = "light",
+        url: str = "talk.mp4",
+        shown: Timeline | None = None,
+    ) -> Any:
         path = video.with_suffix(".html")
-        path.write_text(render_timeline(timeline(), video_url=url), encoding="utf-8")
+        path.write_text(render_timeline(shown or timeline(), video_url=url), encoding="utf-8")
         context = browser.new_context(viewport=viewport, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
@@ -133,6 +139,16 @@ def test_the_transcript_and_the_curves_seek_the_video(open_page) -> None:
     curves.click(position={"x": 0.51 * box["width"], "y": 20})
     assert seconds(page) == pytest.approx(15.3, abs=0.1) and current(page) == 15
     assert "word15" in page.locator(".now").inner_text()
+
+
+def test_the_curves_of_a_short_clip_seek_to_the_exact_time(open_page) -> None:
+    whole = timeline()
+    page = open_page(WIDE, shown=replace(whole, seconds=1.4, moments=whole.moments[:2]))
+    page.wait_for_function(VIDEO_READY)
+    curves = page.locator(".overlay")
+    box = curves.bounding_box()
+    curves.click(position={"x": 0.5 * box["width"], "y": 20})
+    assert seconds(page) == pytest.approx(0.7, abs=0.02)
 
 
 def test_an_embedded_video_seeks_too(open_page, video) -> None:

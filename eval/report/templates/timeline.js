@@ -9,7 +9,7 @@
   const plots = document.querySelector(".plots");
   const now = document.querySelector(".now");
   const video = document.querySelector("video");
-  const seconds = Math.max(Number(overlay.getAttribute("aria-valuemax")), 1);
+  const seconds = Math.max(Number(overlay.dataset.seconds), 0.001);
   let current = -1;
   let position = 0;
 
