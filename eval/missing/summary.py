@@ -38,7 +38,7 @@ class MissingSummary:
     draws: int
     runs: int
     main: str
-    constant: float | None
+    constant: float | None  # the best constant prediction, mean over runs: folds differ in it
     points: tuple[SummaryPoint, ...]
     areas: dict[str, MeanStd]  # metric → area under the curve, divided by the range of the rates
 
@@ -52,7 +52,8 @@ def summarise(curves: Sequence[MissingCurve]) -> MissingSummary:
         for metric in first.metrics:
             each = [curve.points[number].values(metric.name) for curve in curves]
             values[metric.name] = _mean_std(each)
-        points.append(SummaryPoint(point.name, point.rate, point.dropped, values))
+        dropped = _mean([curve.points[number].dropped for curve in curves])
+        points.append(SummaryPoint(point.name, point.rate, dropped, values))
     areas = {}
     for metric in first.metrics:
         areas[metric.name] = _mean_std([curve.areas(metric.name) for curve in curves])
@@ -63,10 +64,17 @@ def summarise(curves: Sequence[MissingCurve]) -> MissingSummary:
         first.draws,
         len(curves),
         first.main,
-        first.constant,
+        _mean([curve.constant for curve in curves]),
         tuple(points),
         areas,
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean over runs; that of equal values is exactly this value."""
+    if len(set(values)) == 1:
+        return values[0]
+    return mean_and_std(values)[0]
 
 
 def _mean_std(runs: Sequence[Sequence[float | None]]) -> MeanStd:
