@@ -58,8 +58,11 @@ def conflict_of(task: Task, labels: Sequence[Sequence[float]]) -> float | None:
     for a, b in combinations(np.array(labels, dtype=np.float64), 2):
         gaps.append(np.abs(a - b))
     if task.kind == "regression":
-        greatest = np.nanmean(np.max(gaps, axis=0)) if not np.isnan(gaps).all() else None
-        return None if greatest is None else float(greatest)
+        pairs = np.array(gaps)  # (pairs, K)
+        known = ~np.isnan(pairs).all(axis=0)
+        if not known.any():
+            return None
+        return float(np.nanmax(pairs[:, known], axis=0).mean())
     return float(np.mean([bool(gap.any()) for gap in gaps]))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from semanticmac.core import Task
+from semanticmac.core import Dimension, Task
 from semanticmac.eval.conflict import (
     bin_edges,
     conflict_of,
@@ -18,6 +18,7 @@ from semanticmac.eval.conflict import (
 )
 
 SCORE = Task("regression")
+SCORES = Task("regression", dimensions=(Dimension("valence"), Dimension("arousal", 1.0, 9.0)))
 CLASSES = Task("single-label", ("sad", "glad", "calm"))
 
 
@@ -25,6 +26,13 @@ def test_conflict_of_scores_is_the_greatest_difference():
     assert conflict_of(SCORE, [[1.0], [-2.0], [0.5]]) == 3.0
     assert conflict_of(SCORE, [[1.0], [1.0]]) == 0.0
     assert conflict_of(SCORE, [[1.0]]) is None and conflict_of(SCORE, []) is None
+
+
+def test_a_modality_without_one_score_leaves_the_pairs_that_have_it():
+    nan = float("nan")
+    assert conflict_of(SCORES, [[1.0, nan], [3.0, 2.0], [2.0, 6.0]]) == pytest.approx((2 + 4) / 2)
+    assert conflict_of(SCORES, [[1.0, nan], [3.0, 2.0]]) == 2.0
+    assert conflict_of(SCORES, [[1.0, nan], [nan, 2.0]]) is None
 
 
 def test_conflict_of_classes_is_the_share_of_different_pairs():
