@@ -65,6 +65,19 @@ def entry_text(entry: Mapping[str, Any], key: str, where: str) -> str:
     return value.strip()
 
 
+def entry_object(entry: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    """An object that an entry may have; empty where it is absent or null.
+
+    Raises CorpusError where it is anything else.
+    """
+    value = entry.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise CorpusError(f"{where}: {key!r} is {value!r:.60}, expected an object with keys")
+    return value
+
+
 def first_file(root: Path, *names: str) -> Path:
     """The first of these files that exists, else the path of the first: it is then missing."""
     paths = [inside(root, name) for name in names]

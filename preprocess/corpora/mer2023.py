@@ -21,7 +21,8 @@ def read(root: Path, options: Options) -> Corpus:
     """train-label.csv with name and discrete, and test1-label.csv … where they are there."""
     texts = {}
     transcript = _find(root, "transcription.csv")
-    for row in () if transcript is None else read_table(transcript, ("name",)).rows:
+    spoken = () if transcript is None else read_table(transcript, ("name",)).rows
+    for row in spoken:
         columns = [column for column in TEXT_COLUMNS if row.text(column)]
         texts[row.name("name")] = row.text(columns[0]) if columns else ""
     clips: list[Clip] = []
@@ -36,7 +37,9 @@ def read(root: Path, options: Options) -> Corpus:
         valid = tenth_for_valid(row.name("name") for row in rows) if part == "train" else set()
         for row in rows:
             name = row.name("name")
-            files = [f"{b}/{part}/{name}.{ending}" for ending in ("avi", "mp4") for b in BASES]
+            files: list[str] = []
+            for ending in ("avi", "mp4"):
+                files += [f"{base}/{part}/{name}.{ending}" for base in BASES]
             split = "valid" if name in valid else {"train": "train", "test1": "test"}.get(part)
             labels = labels_of(TASK, {"multimodal": row.text("discrete")}, f"{row.path}, {name}")
             media = first_file(root, *files)

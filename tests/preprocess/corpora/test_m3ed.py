@@ -52,6 +52,34 @@ def test_what_is_wrong_is_named(write):
         read_corpus("m3ed", write(layout("Bored")))
 
 
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        ({"one": []}, r"annotation.json: 'one' is \[\], expected an object"),
+        ({"one": {"one_1": "x"}}, "annotation.json: 'one_1' is 'x', expected an object"),
+        ({"one": {"one_1": {"Dialog": [1]}}}, r"annotation.json, one_1: 'Dialog' is \[1\]"),
+        (
+            {"one": {"one_1": {"Dialog": {"a": {"Speaker": "A", "EmoAnnotation": "Sad"}}}}},
+            "annotation.json, a: 'EmoAnnotation' is 'Sad', expected an object",
+        ),
+        (
+            {"one": {"one_1": {"SpeakerInfo": {"A": "Li"}, "Dialog": {"a": {"Speaker": "A"}}}}},
+            "annotation.json, a: 'A' is 'Li', expected an object",
+        ),
+    ],
+)
+def test_another_structure_is_named(write, annotation, message):
+    with pytest.raises(CorpusError, match=message):
+        read_corpus("m3ed", write({**layout(), "annotation.json": json.dumps(annotation)}))
+
+
+def test_a_series_without_a_split_is_named(write):
+    files = {**layout(), "splitInfo/movie_list_test.txt": ""}
+    corpus = read_corpus("m3ed", write(files))
+    assert "no list of splitInfo has these series, so they have no split: two" in corpus.notes
+    assert not any("no list of" in note for note in read_corpus("m3ed", write(layout())).notes)
+
+
 def test_without_annotation_the_layout_is_told(write):
     with pytest.raises(
         CorpusError, match=r"holds no annotation.json; expected it beside splitInfo"
