@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rich.console import Group
 
+from semanticmac.commands.ui.progress import duration
 from semanticmac.commands.ui.screen import Message
 from semanticmac.eval.leaderboard.result import Leaderboard
 from semanticmac.eval.leaderboard.tables import (
@@ -78,13 +79,3 @@ def plan_table(planned: Sequence[PlannedTime]) -> Group:
         "and batch sizes, and several processes share the work"
     )
     return Group(to_terminal(table), Message(note, "dim"))
-
-
-def duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
