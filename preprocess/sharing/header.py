@@ -53,7 +53,7 @@ class Header:
         return json.dumps(content, indent=1)
 
     @classmethod
-    def from_json(cls, text: str, source: Path) -> Header:
+    def from_json(cls, text: str | bytes, source: Path) -> Header:
         """Raises CorpusError for a text that no export has written."""
         try:
             fields: dict[str, Any] = json.loads(text)

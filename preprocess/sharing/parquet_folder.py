@@ -79,7 +79,7 @@ def read_folder(folder: Path) -> tuple[Manifest, Header]:
         raise CorpusError(
             f"{folder} has no {HEADER}: expected a folder that `semanticmac export-features` wrote"
         )
-    header = Header.from_json((folder / HEADER).read_text("utf-8"), folder / HEADER)
+    header = Header.from_json((folder / HEADER).read_bytes(), folder / HEADER)
     for name, digest in header.files.items():
         path = folder / name
         if ".." in Path(name).parts or not path.is_file() or file_digest(path) != digest:
@@ -93,25 +93,38 @@ def read_folder(folder: Path) -> tuple[Manifest, Header]:
 def read_clips(folder: Path, header: Header) -> dict[str, dict[str, np.ndarray | None]]:
     """Column → content key → embeddings (F, E) float16. All of them are held in memory.
 
-    Raises CorpusError for a column that is not as the header says.
+    Raises CorpusError for a file that is not as the header says.
     """
     clips: dict[str, dict[str, np.ndarray | None]] = {}
     for stream in header.streams:
         clips[stream.column] = {}
     for name in header.files:
-        for batch in pq.ParquetFile(folder / name).iter_batches(BATCH_CLIPS):
-            keys = batch.column("key").to_pylist()
-            for stream in header.streams:
-                wanted = embedding_type(stream.fingerprint.width)
-                column = batch.column(stream.column)
-                if column.type != wanted:
-                    raise CorpusError(
-                        f"{folder / name}: `{stream.column}` is {column.type}, expected {wanted}"
-                    )
-                mapped = MappedShard(batch, stream.column)
-                for row, key in enumerate(keys):
-                    clips[stream.column][key] = mapped.clip(row)
+        try:
+            for batch in pq.ParquetFile(folder / name).iter_batches(BATCH_CLIPS):
+                _add_batch(clips, batch, header, folder / name)
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise CorpusError(
+                f"{folder / name} cannot be read as a part of the export: {error}"
+            ) from None
     return clips
+
+
+def _add_batch(
+    clips: dict[str, dict[str, np.ndarray | None]],
+    batch: pa.RecordBatch,
+    header: Header,
+    path: Path,
+) -> None:
+    """Adds the clips of some rows of a file to `clips`, by column and content key."""
+    keys = batch.column("key").to_pylist()
+    for stream in header.streams:
+        wanted = embedding_type(stream.fingerprint.width)
+        column = batch.column(stream.column)
+        if column.type != wanted:
+            raise CorpusError(f"{path}: `{stream.column}` is {column.type}, expected {wanted}")
+        mapped = MappedShard(batch, stream.column)
+        for row, key in enumerate(keys):
+            clips[stream.column][key] = mapped.clip(row)
 
 
 def _schema(header: Header) -> pa.Schema:

@@ -140,6 +140,17 @@ def test_a_column_of_another_width_is_refused(folder):
         read_clips(folder, header)
 
 
+def test_a_file_without_a_column_of_the_header_is_refused(folder):
+    _, header = read_folder(folder)
+    path = folder / "data" / "test-00000.parquet"
+    pq.write_table(pq.read_table(path).drop(["audio"]), path)
+    with pytest.raises(CorpusError, match="cannot be read as a part of the export"):
+        read_clips(folder, header)
+    path.write_bytes(b"no Parquet")
+    with pytest.raises(CorpusError, match="cannot be read as a part of the export"):
+        read_clips(folder, header)
+
+
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(CorpusError, match="expected a folder that `semanticmac export-features`"):
         read_folder(tmp_path)
