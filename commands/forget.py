@@ -47,7 +47,9 @@ def forget(
     layout = CacheLayout(cache)
     set_resume_hint("`semanticmac forget` finishes it", state="The removal was not finished")
     stopped = unfinished(layout)
-    if stopped is not None:
+    if stopped is not None and dry_run:
+        echo(err, f"a removal of {stopped.target} was stopped: it would be finished first")
+    elif stopped is not None:
         echo(err, f"finishing the removal of {stopped.target}")
         _remove(layout, stopped)
     if target is None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Manifest
-from semanticmac.cache.removal import unfinished
+from semanticmac.cache.removal import journal, unfinished
 from semanticmac.cache.removal_plan import RemovalError, plan_removal
 
 CLIPS = 6
@@ -201,6 +201,15 @@ def test_without_a_terminal_the_answer_is_asked_for_as_an_option(folder, monkeyp
     answer = semanticmac(folder, "forget", "clip-1", expect=2)
     assert "nothing was removed: give --yes" in answer.stderr
     assert row_of(folder, "first", "clip-1")
+
+
+def test_a_dry_run_does_not_finish_a_stopped_removal(folder):
+    layout = layout_of(folder)
+    journal(layout).write_text(json.dumps(asdict(plan_removal(layout, "clip-1"))))
+    before = kept_clips(folder)
+    printed = semanticmac(folder, "forget", "clip-2", "--dry-run")
+    assert "a removal of clip-1 was stopped: it would be finished first" in printed.stderr
+    assert kept_clips(folder) == before and unfinished(layout) is not None
 
 
 def test_a_dataset_without_clips_is_removed(folder):
