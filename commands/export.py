@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from semanticmac.commands.ui.screen import echo, out
+from semanticmac.commands.ui.screen import echo, out, print_notes
 
 
 def export(
@@ -17,13 +17,18 @@ def export(
     ],
     run: Annotated[Path | None, typer.Option("--run", help="Run folder.")] = None,
     licence: Annotated[
-        str | None, typer.Option("--license", help="For the card: mit, cc-by-nc-4.0 …")
+        str | None,
+        typer.Option(
+            "--license",
+            help="For the card: mit, cc-by-nc-4.0 … The card says `other` for an unknown name.",
+        ),
     ] = None,
 ) -> None:
     """Write a folder with weights, settings, preprocessing and a card, for `predict --run DIR`.
 
     `push-model` uploads it to the model hub.
     """
+    from semanticmac.run.card_head import licence_fields
     from semanticmac.run.export import export_run
 
     *runs, folder = [*folders] if run is None else [run, *folders]
@@ -33,3 +38,9 @@ def export(
         )
     for path in export_run(runs[0], folder, licence):
         echo(out, str(path))
+    if licence is not None and licence_fields(licence)["license"] != licence.lower():
+        print_notes(
+            [
+                f"{licence} is not in the list of the hub's licences: the card says `other` and names it"
+            ]
+        )

@@ -12,6 +12,30 @@ from semanticmac.run.scores import StoredScores
 
 LIBRARY = "semanticmac"
 PIPELINE = "video-classification"
+# Names that the model hub has for common licences of weights. It refuses a card with a name that it
+# does not know, so others stand in the field that it leaves to the author.
+HUB_LICENCES = (
+    "afl-3.0",
+    "agpl-3.0",
+    "apache-2.0",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "cc-by-4.0",
+    "cc-by-nc-4.0",
+    "cc-by-nc-nd-4.0",
+    "cc-by-nc-sa-4.0",
+    "cc-by-nd-4.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "gpl-3.0",
+    "lgpl-3.0",
+    "mit",
+    "mpl-2.0",
+    "openrail",
+    "other",
+    "unknown",
+    "unlicense",
+)
 
 
 def card_head(info: RunInfo, scores: StoredScores | None, licence: str | None) -> list[str]:
@@ -22,7 +46,7 @@ def card_head(info: RunInfo, scores: StoredScores | None, licence: str | None) -
         "tags": _tags(info),
     }
     if licence is not None:
-        fields["license"] = licence
+        fields.update(licence_fields(licence))
     if scores is not None:
         results = _results(info, scores)
         if results:
@@ -32,6 +56,14 @@ def card_head(info: RunInfo, scores: StoredScores | None, licence: str | None) -
     # Every JSON value is a YAML value too, so no name of a corpus can break out of the head.
     lines = [f"{name}: {json.dumps(value)}" for name, value in fields.items()]
     return ["---", *lines, "---", ""]
+
+
+def licence_fields(licence: str) -> dict[str, Any]:
+    """The fields of a licence: a name of the hub, or `other` with the name as it was given."""
+    name = licence.lower()
+    if name in HUB_LICENCES:
+        return {"license": name}
+    return {"license": "other", "license_name": _slug(licence)}
 
 
 def _tags(info: RunInfo) -> Sequence[str]:
