@@ -39,8 +39,5 @@ def export(
     for path in export_run(runs[0], folder, licence):
         echo(out, str(path))
     if licence is not None and licence_fields(licence)["license"] != licence.lower():
-        print_notes(
-            [
-                f"{licence} is not in the list of the hub's licences: the card says `other` and names it"
-            ]
-        )
+        note = f"{licence!r} is no licence that the hub lists: the card says `other` and names it"
+        print_notes([note])
