@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from semanticmac.cache.atomic_io import atomic_write
 from semanticmac.cache.face_records import NO_FACE_NOTE
 from semanticmac.cache.face_store import FaceStore, face_folders
 from semanticmac.cache.frame_codec import RecordError
@@ -14,8 +15,6 @@ from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest
 from semanticmac.core import counted
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def faces_lines(manifest: Manifest, layout: CacheLayout) -> Iterator[str]:
@@ -55,7 +54,9 @@ def write_contact_sheet(manifest: Manifest, layout: CacheLayout, path: Path) -> 
         for clip in least_clear(clips)[:MOST_CLIPS]:
             key = keys[clip.clip_id]
             shown.append(SheetClip(clip.clip_id, _frames(frames, key), faces.get(key)))
-    draw_sheet(shown).save(path)
+    picture_format = "PNG" if path.suffix.lower() == ".png" else "JPEG"
+    with atomic_write(path) as partial:
+        draw_sheet(shown).save(partial, picture_format)
     return (
         f"{path}: {len(shown)} of {counted(len(clips), 'clip')}, the least clear choices first; "
         f"green is the chosen face ({folder.name})"
