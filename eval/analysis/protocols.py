@@ -53,7 +53,10 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
         rates = plotted(point.rate for point in summary.points)
         means = plotted(point.values[main][0] for point in summary.points)
         spreads = plotted(point.values[main][1] for point in summary.points)
-        ax.plot(rates, means, "o-", ms=3, color=SERIES[place], label=curve.protocol)
+        label: str = curve.protocol
+        if curve.text != "absent":
+            label += f", {curve.text}"
+        ax.plot(rates, means, "o-", ms=3, color=SERIES[place], label=label)
         ax.fill_between(rates, means - spreads, means + spreads, color=SERIES[place], alpha=0.12)
         lines += csv_rows([NamedSummary(run.name, summary)])
     if curves[0].constant is not None:

@@ -34,3 +34,8 @@ def test_stored_curves_are_drawn_and_those_of_other_weights_are_not(walks, tmp_p
     path.write_text(json.dumps(content | {"weights": "0" * 64}))
     result = analysis("protocols")(data, run, "test")
     assert {row[2] for row in result.tables[""].rows} == {"block"}
+
+    path = curve_path(run, "block", "test")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"text": "unk"}))
+    analysis("protocols")(data, run, "test").write(tmp_path)
+    assert "block, unk" in (tmp_path / "protocols.svg").read_text()
