@@ -79,6 +79,8 @@ class FaceStore:
 
 
 def face_folders(layout: CacheLayout) -> Iterator[Path]:
-    """The folder of every finder of a cache, in the order of their names."""
+    """The folder of every finder that has records in a cache, in the order of their names."""
     for path in sorted(layout.faces.glob("*/finder.json")):
-        yield path.parent
+        # Where a person deleted the records, the next build with that finder finds them again.
+        if (path.parent / "data.mdb").exists():
+            yield path.parent

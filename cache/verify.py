@@ -75,7 +75,7 @@ def _damaged_faces(layout: CacheLayout, manifest: Manifest, progress: ProgressFn
             with FaceStore(folder) as faces:
                 keys = {row.key for row in manifest.rows if row.key in faces}
                 broken = damaged_records(faces, progress, keys, "checking faces")
-        except (FileNotFoundError, StoreDamaged) as error:
+        except StoreDamaged as error:
             sentences.append(str(error))
             continue
         sentences += _sentences(_reasons_of_clips(manifest, broken))

@@ -60,7 +60,7 @@ def _drop_records(folder: Path, progress: ProgressFn) -> str:
     try:
         with FaceStore(folder) as faces:
             damaged = damaged_records(faces, progress, step="checking faces")
-    except (FileNotFoundError, StoreDamaged):
+    except StoreDamaged:
         shutil.rmtree(folder)
         return "all clips"
     if not damaged:

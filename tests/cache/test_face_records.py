@@ -85,3 +85,5 @@ def test_a_store_keeps_faces_by_content_key(tmp_path, clip):
         assert store.read_fields() == info.fields
         with pytest.raises(KeyError):
             store.get("b" * 32)
+    (layout.faces / "yunet-0123" / "data.mdb").unlink()
+    assert list(face_folders(layout)) == []
