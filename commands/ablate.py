@@ -49,10 +49,9 @@ def ablate(
 
     # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.commands.ui.ablation import ablation_table
-    from semanticmac.commands.ui.epochs import EpochLines
+    from semanticmac.commands.ui.epochs import callbacks_for
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.run.device import pick_device
-    from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.data import open_data
     from semanticmac.train.experiments.ablation import ablate, plan
     from semanticmac.train.experiments.ablation_results import by_row, write_results
@@ -62,8 +61,7 @@ def ablate(
     planned = plan(request.settings, row_names, seeds, folder)
     torch_device = pick_device(device)
     with Screen(err) as screen:
-        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
-        outcomes = ablate(planned, data, layout, torch_device, callbacks)
+        outcomes = ablate(planned, data, layout, torch_device, callbacks_for(screen))
     results = by_row(outcomes)
     write_results(folder, name, results)
     print_uncropped(out, ablation_table(name, results))

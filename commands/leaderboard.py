@@ -99,7 +99,7 @@ def leaderboard(
     chosen = entrants(name, corpus, asked, streams or (), changed_settings(set_, None), trials)
     folder = runs / f"leaderboard-{name}"
 
-    from semanticmac.commands.ui.epochs import EpochLines
+    from semanticmac.commands.ui.epochs import callbacks_for
     from semanticmac.commands.ui.leaderboard import leaderboard_table, plan_table
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.eval.leaderboard.missing import TERMINAL_RATES, missing_tables
@@ -107,7 +107,6 @@ def leaderboard(
     from semanticmac.eval.report.write_terminal import to_terminal
     from semanticmac.run.device import pick_device
     from semanticmac.run.notes import stream_notes
-    from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.data import open_data
     from semanticmac.train.experiments.leaderboard.chosen_streams import (
         with_chosen_streams,
@@ -146,8 +145,7 @@ def leaderboard(
     request = replace(request, entrants=tuple(with_chosen_streams(chosen, folder)))
     set_resume_hint("the same command goes on")
     with Screen(err) as screen:
-        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
-        every_tuned = run_leaderboard(request, layout, torch_device, callbacks)
+        every_tuned = run_leaderboard(request, layout, torch_device, callbacks_for(screen))
     set_resume_hint()
     board = collect(request, every_tuned, torch_device)
     board = replace(board, notes=(*board.notes, *(note or ())))

@@ -69,12 +69,11 @@ def sweep(
     search_space = read_space(space, settings, changes.keys())
 
     # Imported here because they load torch: whatever is mistyped was refused before.
-    from semanticmac.commands.ui.epochs import EpochLines
+    from semanticmac.commands.ui.epochs import callbacks_for
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.commands.ui.trainings import sweep_table
     from semanticmac.run.device import pick_device
     from semanticmac.run.folder import RunInfo, higher_is_better
-    from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.experiments.sweep import BEST, Sweep, ranked, sweep, trial_folder
 
     data = open_training(training)
@@ -83,8 +82,7 @@ def sweep(
     echo(err, Text.assemble("searching on ", (settings.dataset, "bold"), what))
 
     with Screen(err) as screen:
-        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
-        points = sweep(request, data, pick_device(device), callbacks)
+        points = sweep(request, data, pick_device(device), callbacks_for(screen))
 
     by_score = ranked(points, higher_is_better(data.task))
     if by_score:

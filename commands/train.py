@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from semanticmac.train.config import TrainConfig
     from semanticmac.train.data import TrainData
     from semanticmac.train.distributed import DistributedContext
+    from semanticmac.train.experiments.folds import FoldRun
+    from semanticmac.train.experiments.seeds import SeedRun
     from semanticmac.train.logger import EpochLog, StepLog
 
 
@@ -227,47 +230,46 @@ def _train_one(
 def _train_seeds(
     seeds: list[int], settings: TrainConfig, data: TrainData, folder: Path, device: str
 ) -> Path:
-    from semanticmac.commands.ui.epochs import EpochLines
+    from semanticmac.commands.ui.epochs import callbacks_for
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.commands.ui.trainings import seeds_table
     from semanticmac.run.device import pick_device
-    from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.experiments.seeds import train_seeds
 
     torch_device = pick_device(device)
     _print_start(settings, data, f", {counted(len(seeds), 'seed')} → {folder}")
     set_resume_hint(f"the same command goes on with `--run {folder}`")
     with Screen(err) as screen:
-        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
-        results = train_seeds(settings, seeds, data, folder, torch_device, callbacks)
+        results = train_seeds(settings, seeds, data, folder, torch_device, callbacks_for(screen))
     out.print(seeds_table(settings.dataset, results))
-    _print_next(folder)
-    if any(run.failure is not None for run in results):
-        raise typer.Exit(CLIPS_FAILED)
+    _end(results, folder)
     return folder
 
 
 def _train_folds(
     folds: list[str], settings: TrainConfig, data: TrainData, folder: Path, device: str
 ) -> Path:
-    from semanticmac.commands.ui.epochs import EpochLines
+    from semanticmac.commands.ui.epochs import callbacks_for
     from semanticmac.commands.ui.progress import Screen
     from semanticmac.commands.ui.trainings import folds_table
     from semanticmac.run.device import pick_device
-    from semanticmac.train.callbacks import Callbacks
     from semanticmac.train.experiments.folds import train_folds
 
     torch_device = pick_device(device)
     echo(err, f"training {counted(len(folds), 'fold')} of {settings.dataset} → {folder}")
     set_resume_hint(f"the same command goes on with `--run {folder}`")
     with Screen(err) as screen:
-        callbacks = Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
-        results = train_folds(settings, folds, data, folder, torch_device, callbacks)
+        results = train_folds(settings, folds, data, folder, torch_device, callbacks_for(screen))
     out.print(folds_table(settings.dataset, results))
+    _end(results, folder)
+    return folder
+
+
+def _end(results: Sequence[SeedRun | FoldRun], folder: Path) -> None:
+    """Names the next command. The exit code says that a training failed."""
     _print_next(folder)
     if any(run.failure is not None for run in results):
         raise typer.Exit(CLIPS_FAILED)
-    return folder
 
 
 def _print_start(settings: TrainConfig, data: TrainData, target: str) -> None:

@@ -6,10 +6,16 @@ from rich.table import Table
 
 from semanticmac.commands.ui.progress import Screen
 from semanticmac.run.metric import format_validation, validation_label
+from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.logger import EpochLog
 
 _WIDTH = len("99.999")
 _SHOWN = 10  # epochs in the live table; log.jsonl holds all of them
+
+
+def callbacks_for(screen: Screen) -> Callbacks:
+    """Shows progress, epochs and notes of several trainings."""
+    return Callbacks(screen.progress, EpochLines(screen).show, on_note=screen.line)
 
 
 class EpochLines:
