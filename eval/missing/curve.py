@@ -19,6 +19,7 @@ from semanticmac.eval.missing.drop import Drop
 from semanticmac.eval.missing.request import SUBSETS, MissingRequest, Protocol, TextDrop
 from semanticmac.eval.missing.subsets import SubsetScores, score_subsets
 from semanticmac.eval.missing.tokens import substitute_of
+from semanticmac.run.folder import RunError
 from semanticmac.run.metric import Metric, mean_and_std
 
 
@@ -100,15 +101,22 @@ def curve_path(run: Path, protocol: str, split: str) -> Path:
 def read_curve(run: Path, protocol: str, split: str, weights: str = "") -> MissingCurve | None:
     """The curve in a run folder; None where the run has none.
 
-    weights: their SHA-256; the curve of other weights counts as none. Empty: any.
+    weights: their SHA-256; the curve of other weights counts as none. Empty: any. Raises RunError
+    for a file that no curve wrote.
     """
     path = curve_path(run, protocol, split)
     if not path.exists():
         return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if weights and content["weights"] != weights:
-        return None
-    return _parse(content)
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if weights and content["weights"] != weights:
+            return None
+        return _parse(content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"{path} is no curve of missing data ({type(error).__name__}: {error}): remove it; "
+            "`semanticmac eval --missing` scores a run again"
+        ) from None
 
 
 def _parse(content: Mapping[str, Any]) -> MissingCurve:

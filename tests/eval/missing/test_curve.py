@@ -11,9 +11,16 @@ import torch
 from semanticmac.cache.batch import ClipInput
 from semanticmac.eval import eval_data
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.missing.curve import MissingCurve, MissingPoint, read_curve, score_missing
+from semanticmac.eval.missing.curve import (
+    MissingCurve,
+    MissingPoint,
+    curve_path,
+    read_curve,
+    score_missing,
+)
 from semanticmac.eval.missing.drop import Drop
 from semanticmac.eval.missing.request import RATE_PROTOCOLS, MissingRequest
+from semanticmac.run.folder import RunError
 from semanticmac.run.metric import Metric
 
 SHORT = (0.0, 0.5, 0.9)
@@ -109,3 +116,10 @@ def test_an_undefined_score_makes_the_area_undefined():
         "same", "absent", "test", 0, 1, "Corr", (Metric("Corr", None),), None, points
     )
     assert curve.areas("Corr") == [None]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"weights": "", "metrics": [1]}'])
+def test_a_file_that_is_no_curve_is_named(tmp_path, text):
+    curve_path(tmp_path, "same", "test").write_text(text)
+    with pytest.raises(RunError, match=r"missing-same-test\.json is no curve of missing data"):
+        read_curve(tmp_path, "same", "test")
