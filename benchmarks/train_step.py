@@ -21,12 +21,11 @@ from transformers import BertConfig, BertModel
 from benchmarks.common import arguments, cores, interleaved, report, synchronised
 from benchmarks.gpu_timing import busy_share
 from benchmarks.training_steps import TOKENS, BareStep, random_batch, trainer_of
-from semanticmac.core import SUB_TASKS, Task
+from semanticmac.core import SUB_TASKS
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import preset
-from semanticmac.train.objectives.semantic_centric import objective
 from semanticmac.train.optim import make_optimizer
 
 CONFIG = preset("mosi")
@@ -51,7 +50,7 @@ class Whole:
 
     def parts(self) -> dict[str, Step]:
         """Each module except the language model, forward and backward, and the rest of a step."""
-        batch, model, labels = self.batch, self.model, self.trainer.labels
+        batch, model, objective = self.batch, self.model, self.trainer.objective
         b, d = len(batch), CONFIG.model.d_model
         hidden = self.leaf(b, TOKENS, 768)
         tokens = [self.leaf(b, each, d) for each in (TOKENS, *[CONFIG.model.perceiver_tokens] * 2)]
@@ -59,7 +58,7 @@ class Whole:
             torch.ones(b, each.shape[1], dtype=torch.bool, device=self.device) for each in tokens
         ]
         evidence, init_distributed = [self.leaf(b, d) for _ in SUB_TASKS], self.leaf(b, 6 * d)
-        said = Output(
+        output = Output(
             self.leaf(b, 5, 1),
             self.leaf(b, 3, d),
             self.leaf(b, 3, d),
@@ -93,14 +92,12 @@ class Whole:
             ],
             "interaction": lambda: [*model.interaction(tokens, masks)],
             "heads": heads,
-            "losses": lambda: [
-                objective(CONFIG, Task("regression"), said, labels.targets(batch.rows), None).total
-            ],
+            "losses": lambda: [objective.loss(output, batch.rows, batch.labels)["total"]],
         }
         return {name: self.forth_and_back(module) for name, module in modules.items()} | {
             "gradient_norm": lambda: nn.utils.clip_grad_norm_(learning, float("inf")),
             "optimizer": lambda: rest.step(),
-            "record": lambda: labels.record(batch.rows, said.representations, said.present),
+            "record": lambda: objective.after_backward(output, batch.rows),
         }
 
     def leaf(self, *shape: int) -> Tensor:
