@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from support.labelled_clips import NO_TEXT, settings, write_clips
 from support.planted import (
     CPU,
     SMALL,
@@ -20,6 +21,7 @@ from support.planted import (
     save_family,
     write_corpus,
 )
+from support.program import semanticmac
 from support.serving import train_run
 from support.talk import join_films
 
@@ -148,3 +150,18 @@ def talk(small_run: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
     """A recording of drawn people who speak one after the other, about 15 s."""
     folder = tmp_path_factory.mktemp("talk")
     return join_films(sorted(small_run[1].rglob("*.mp4"))[:5], folder / "talk.mp4")
+
+
+@pytest.fixture(scope="session")
+def labelled_clips(tmp_path_factory: pytest.TempPathFactory, film: Callable[..., Path]) -> Path:
+    """Twelve labelled clips of 1 to 2 s in three splits; one has no audio and one no frames."""
+    return write_clips(tmp_path_factory.mktemp("clips"), film)
+
+
+@pytest.fixture(scope="session")
+def trained_folder(labelled_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the clips are cached and a small model is trained on them."""
+    folder = tmp_path_factory.mktemp("trained")
+    semanticmac(folder, "cache", "folder", "--root", labelled_clips, "--encoder", "imagebind-tiny")
+    semanticmac(folder, "train", "--from-cache", *settings(NO_TEXT))
+    return folder
