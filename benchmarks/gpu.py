@@ -65,7 +65,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small shapes, to try the script")
     parser.add_argument("--minutes", type=float, default=8.0, help="of all sections together")
     parser.add_argument("--only", default="", help=f"of {','.join(SECTIONS)}")
-    parser.add_argument("--again", action="store_true", help="forget earlier results")
+    parser.add_argument("--again", action="store_true", help="discard earlier results")
     parser.add_argument("--wheels", type=Path, help="a folder with wheels of missing packages")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="the results")
     parser.add_argument("--page", type=Path, help="default: docs/gpu.md, if a GPU was measured")

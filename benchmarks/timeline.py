@@ -10,6 +10,7 @@ is that of all its processes together, without the pages of files.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import resource
@@ -41,7 +42,7 @@ def join_clips(clips: Path, path: Path, minutes: float) -> Path:
         order += rng.sample(media, len(media))
     scale = ["-vf", "scale=1280:720", "-r", "25", "-c:v", "libx264", "-preset", "veryfast"]
     _concatenate(order, part, part_minutes, [*scale, "-c:a", "aac", "-b:a", "96k"])
-    repeats = [part] * -(-int(minutes) // int(ENCODED_MINUTES) or 1)
+    repeats = [part] * math.ceil(minutes / ENCODED_MINUTES)
     _concatenate(repeats, path, minutes, ["-c", "copy"])
     part.unlink()
     return path
