@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 from semanticmac.cache.keys import Fingerprint, Sampling
 from semanticmac.cache.streams import Streams
@@ -15,14 +16,15 @@ _BY_NAME = ("imagebind-tiny", "imagebind-huge", "logmel-stats", "egemaps")
 def cache_command(dataset: str, corpus: str, streams: Streams, *more: str) -> str:
     """The command that caches a dataset with these streams.
 
-    DIR and FILE stand for paths that the cache does not know.
+    DIR and FILE stand for paths that the cache does not know. Names and encoders are quoted for a
+    shell: they may come from a folder that somebody else made.
     """
-    name = [] if dataset == corpus else ["--name", dataset]
+    name = [] if dataset == corpus else ["--name", quote(dataset)]
     if streams.all and all(stream.imported for stream in streams.all):
-        return " ".join(["semanticmac import-features FILE --dataset", corpus, *name])
-    words = ["semanticmac cache", corpus, "--root DIR", *name, *_encoder_options(streams)]
+        return " ".join(["semanticmac import-features FILE --dataset", quote(corpus), *name])
+    words = ["semanticmac cache", quote(corpus), "--root DIR", *name, *_encoder_options(streams)]
     if streams.sampling.picture != Sampling().picture:
-        words += ["--picture", streams.sampling.picture]
+        words += ["--picture", quote(streams.sampling.picture)]
     return " ".join([*words, *more])
 
 
@@ -42,6 +44,6 @@ def _encoder_options(streams: Streams) -> Sequence[str]:
 def _spec(stream: Fingerprint) -> str:
     """How the encoder is named on the command line."""
     if stream.spec:
-        return stream.spec
+        return quote(stream.spec)
     name, _, _ = stream.encoder.partition("@")
-    return stream.encoder if name in _BY_NAME else "FILE"
+    return quote(stream.encoder) if name in _BY_NAME else "FILE"

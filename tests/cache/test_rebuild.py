@@ -65,3 +65,10 @@ def test_further_words_stand_at_the_end() -> None:
     assert cache_command("demo", "demo", pair(), "--repair").endswith(
         "--encoder imagebind-tiny --repair"
     )
+
+
+def test_names_of_strangers_are_quoted_for_a_shell() -> None:
+    streams = Streams((replace(VISION, encoder="x", spec="clip:a; rm -rf b"),), ())
+    command = cache_command("mine; touch c", "folder", streams)
+    assert "'clip:a; rm -rf b'" in command and "'mine; touch c'" in command
+    assert ";" not in shlex.split(command)
