@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, cast, get_args
 
 import typer
@@ -110,4 +111,15 @@ def plan_timelines(request: TimelineRequest, clips: Sequence[Clip]) -> Plan:
         request.open_activity()
         request.find_transcripts(videos)
         request.find_turns(videos)
+        _require_writable(request.pages)
     return planned
+
+
+def _require_writable(folder: Path) -> None:
+    """Makes the folder. Raises BadParameter where no file can be written in it."""
+    from semanticmac.cache.file_locks import writable
+
+    with writable(folder, typer.BadParameter, "--pages"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass

@@ -30,6 +30,7 @@ def folder(tmp_path, small_run):
         (["a.mp4", "--no-timeline", "--transcripts", "a.srt"], "--transcripts is for time lines"),
         (["a.mp4", "--text", "hi", "--transcripts", "a.srt"], "--text and --transcripts"),
         (["a.mp4", "--pages", "file"], "--pages file is a file: give a folder"),
+        (["a.mp4", "--timeline", "--pages", "file/new"], "give --pages another folder"),
         (["a.mp4", "b.mp4", "--transcripts", "a.srt"], "is the transcript of one file"),
         (["a.mp4", "--transcripts", "b.srt"], "b.srt"),
         (["a.mp4", "--speakers", "a.srt"], "has no line that begins with SPEAKER"),
