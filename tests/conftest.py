@@ -75,6 +75,12 @@ def film():
     return make
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_in_fixtures() -> None:
+    """Sums of several threads differ in the last bit, in what a whole module shares too."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from support.damage import flip
 from support.program import semanticmac
@@ -78,8 +77,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, film) -> Path:
 @pytest.fixture(scope="module")
 def layout(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> CacheLayout:
     layout = CacheLayout(tmp_path_factory.mktemp("faces") / "cache")
-    # As in the tests: sums of several threads differ in the last bit.
-    torch.set_num_threads(1)
     cache(corpus, layout, SPEC, "imagebind-tiny", audio=("imagebind-tiny",))
     return layout
 
