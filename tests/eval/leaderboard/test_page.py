@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from support.leaderboards import board
 
 from semanticmac.eval.leaderboard.markdown import to_markdown
@@ -45,6 +46,19 @@ def test_all_files_are_written(tmp_path: Path) -> None:
     names = [path.name for path in write_leaderboard(board(), tmp_path)[0]]
     assert names == ["result.json", "leaderboard.csv", "leaderboard.tex", "leaderboard.html"]
     assert Leaderboard.read(tmp_path / "result.json") == board()
+
+
+def test_without_the_libraries_of_the_page_the_result_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_leaderboard(board(), tmp_path)
+    monkeypatch.setitem(sys.modules, "jinja2", None)  # an import of it fails
+    written, notes = write_leaderboard(board(), tmp_path)
+    assert [path.name for path in written] == ["result.json", "leaderboard.csv", "leaderboard.tex"]
+    assert notes == [
+        "leaderboard.html is not written: the page needs Jinja2: pip install 'semanticmac[report]'"
+    ]
+    assert not (tmp_path / "leaderboard.html").exists()
 
 
 def test_markdown_tables_have_equal_rows() -> None:
