@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.fusion_runs import WORTHS, gains, spread, verdict
+from benchmarks.fusion_runs import WORSE, WORTHS, gains, spread, verdict
 from semanticmac.eval.leaderboard.result import Leaderboard, ModelRow
 
 OURS = ("semanticmac", "semanticmac-tuned")
@@ -29,10 +29,10 @@ def section(folder: Path) -> list[str]:
         "corpus seed of their own. Each model has "
         f"{first.trials} random trials on validation, then {len(first.seeds)} seeds of weights and "
         "order on the",
-        "same clips; nothing is chosen on test. `semanticmac` is the form of the paper. With so "
-        "few trials and one corpus for",
-        "each column this is a look at the order of the models and no judgement of them. The "
-        "result files are in benchmarks/results.",
+        "same clips; nothing is chosen on test. `semanticmac` is the form of the paper. Each "
+        "column is one drawn corpus, with few",
+        "trials, so this shows an order and does not judge the models. The result files are in "
+        "benchmarks/results.",
         "",
         *_scores(boards),
         *_differences(boards),
@@ -58,25 +58,36 @@ def _scores(boards: Mapping[str, Leaderboard]) -> list[str]:
 
 
 def _differences(boards: Mapping[str, Leaderboard]) -> list[str]:
-    lines = [
-        "Gain of ours over each other model, paired by seed; + is better.",
-        "",
-        "| corpus | against | semanticmac | as good? | semanticmac-tuned | as good? |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for worth, board in boards.items():
-        for row in board.rows:
-            if row.kind == "constant" or row.name == OURS[1]:
+    lines: list[str] = []
+    for ours in OURS:
+        lines += [
+            f"Gain of `{ours}` over each other model, paired by seed; + is better. "
+            f"{WORSE}: by more than the spread.",
+            "",
+            f"| against | {' | '.join(boards)} |",
+            f"| --- |{' --- |' * len(boards)}",
+        ]
+        for name in _learned(boards):
+            if name == ours:
                 continue
-            cells: list[str] = []
-            for ours in OURS:
-                values = gains(_column(_row(board, ours)), _column(row), -1)
-                if ours == row.name:
-                    cells += ["", ""]
-                else:
-                    cells += [spread(values, signed=True), verdict(values)]
-            lines.append(f"| {worth} | {row.name} | {' | '.join(cells)} |")
-    return [*lines, "", *_significance(boards)]
+            cells = []
+            for board in boards.values():
+                values = gains(_column(_row(board, ours)), _column(_row(board, name)), -1)
+                worse = f" {WORSE}" if verdict(values) == WORSE else ""
+                cells.append(spread(values, signed=True) + worse)
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append("")
+    return [*lines, *_significance(boards)]
+
+
+def _learned(boards: Mapping[str, Leaderboard]) -> list[str]:
+    """The names of all models, without the constants."""
+    names: dict[str, None] = {}
+    for board in boards.values():
+        for row in board.rows:
+            if row.kind != "constant":
+                names[row.name] = None
+    return list(names)
 
 
 def _significance(boards: Mapping[str, Leaderboard]) -> list[str]:
