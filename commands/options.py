@@ -81,7 +81,7 @@ AudioEncoder = Annotated[
     typer.Option(
         "--audio",
         metavar="ENCODER",
-        help="Encoder of audio: KIND:FOLDER[@layerN] (wavlm, hubert, whisper …), or its name.",
+        help="Encoder of audio: KIND:FOLDER\\[@layerN] (wavlm, hubert, whisper …), or its name.",
     ),
 ]
 _LISTS = "Your own lists (docs/datasets/README.md)"

@@ -70,3 +70,11 @@ def test_every_linked_page_exists(page):
 def test_the_finders_find():
     assert len(typed(ROOT / "README.md", "semanticmac")) >= 6
     assert len(typed(ROOT / "README.md", "make")) >= 5
+
+
+def test_no_help_loses_its_brackets():
+    """Rich takes `[word` for a style and drops it, unless a backslash stands before it."""
+    for name, command in COMMANDS.items():
+        for parameter in command.params:
+            text = getattr(parameter, "help", None) or ""
+            assert not re.search(r"(?<!\\)\[[a-z@/#]", text), f"{name}: {text}"

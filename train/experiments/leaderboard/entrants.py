@@ -28,7 +28,10 @@ CONTEXT = "+context"
 CONTEXT_SUMMARY = "{}; reads {} clips before the target (setting=conversation)"
 TUNED_SUMMARY = "SemanticMAC with --preset tuned: a mixture of the heads that the text leads"
 SEMANTICMAC_SUMMARY = "SemanticMAC: affective perceiver, SGFI, pseudo labels, contrast"
-SEMANTICMAC_REFERENCE = "Jiang et al., Robust Multimodal Sentiment Analysis, arXiv 2408.07694"
+SEMANTICMAC_REFERENCE = (
+    "Lin et al., End-to-end Semantic-centric Video-based Multimodal Affective Computing, "
+    "arXiv 2408.07694"
+)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from semanticmac.model.registry import DIALOGUE_MODELS
 from semanticmac.run.dialogues import context_words
 from semanticmac.train.config import ConfigError
 from semanticmac.train.config_io import tuned_settings
-from semanticmac.train.experiments.leaderboard.entrants import entrants, leaderboard_models
+from semanticmac.train.experiments.leaderboard.entrants import (
+    SEMANTICMAC_REFERENCE,
+    entrants,
+    leaderboard_models,
+)
+
+CITATION = Path(__file__).parents[4] / "CITATION.cff"
 
 
 def test_tuned_stands_beside_the_paper_with_the_same_space() -> None:
@@ -46,3 +54,12 @@ def test_dialogues_and_context_stand_beside_the_clips_where_there_are_dialogues(
 def test_context_belongs_to_a_model_that_reads_clips(name: str) -> None:
     with pytest.raises(ConfigError, match="--models"):
         entrants("meld", "meld", [name], (), {}, 0)
+
+
+def test_the_paper_of_semanticmac_is_the_one_to_cite() -> None:
+    authors, title, number = SEMANTICMAC_REFERENCE.split(", ")
+    citation = CITATION.read_text(encoding="utf-8")
+    references = citation.split("references:")[1]
+    assert f'title: "{title}"' in references
+    assert number in references
+    assert references.split("family-names: ")[1].startswith(authors.removesuffix(" et al.") + "\n")
