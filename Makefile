@@ -1,11 +1,14 @@
 # make demo                         everything once, on rendered clips
-# make cache DATASET=mosi ROOT=…    stage 1
-# make train DATASET=mosi           stage 2
-# make eval  DATASET=mosi
+# make cache DATASET=mosi ROOT=…    stage 1; ENCODER=… names another encoder than ImageBind
+# make train DATASET=mosi           stage 2; SEED=2 for another seed
+# make eval  DATASET=mosi           scores of the newest run of the dataset on its test split
+# make setup                        .venv with the tested versions; the other targets call it
 # make test                         in two processes; JOBS=4 for more
-# make bench                        what both stages claim, measured, a quarter of an hour (benchmarks/README.md)
+# make lint                         ruff and mypy --strict
+# make bench                        measures the claims about both stages, a quarter of an hour (benchmarks/README.md)
 # make gpu                          checks and figures of a GPU, at most 8 minutes (docs/gpu.md)
 # make tiny                         train imagebind-tiny's weights (docs/imagebind-tiny.md)
+# make clean                        removes .venv and the caches of the tools
 
 PYTHON  ?= python3
 VENV    ?= .venv
