@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.cost import multiply_adds, parameter_count
 
-from semanticmac.model.baselines.cost import multiply_adds, parameter_count
 from semanticmac.model.features import Features, Widths
 from semanticmac.model.registry import BUILT_IN, model_entry
 from semanticmac.model.settings import settings_of

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from support.cost import parameter_count
 
-from semanticmac.model.baselines.cost import parameter_count
 from semanticmac.model.config import DIALOGUE_SETTINGS
 from semanticmac.model.features import Widths
 from semanticmac.model.registry import DIALOGUE_MODELS, model_entry

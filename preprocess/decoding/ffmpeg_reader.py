@@ -102,12 +102,6 @@ def _complete(path: Path, info: MediaInfo) -> MediaInfo:
     return replace(info, video=replace(info.video, start_s=first_s))
 
 
-def forget() -> None:
-    """Drop what is remembered of files."""
-    _header.cache_clear()
-    _minute.cache_clear()
-
-
 def read_video(request: DecodeRequest, info: MediaInfo) -> Video:
     """The frames at k/rate s.
 

@@ -1,4 +1,4 @@
-"""Uncompressed clips of a talking face, and single frames and sounds of random people."""
+"""Uncompressed clips of a talking face, and single frames of random people."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from semanticmac.preprocess.demo.face import Face, Picture, Pose, draw_face, random_face
-from semanticmac.preprocess.demo.phones import babble
-from semanticmac.preprocess.demo.voice import (
-    SAMPLE_RATE_HZ,
-    TRACK_HZ,
-    Track,
-    Voice,
-    random_voice,
-    speak,
-)
+from semanticmac.preprocess.demo.voice import SAMPLE_RATE_HZ, TRACK_HZ, Track, Voice, speak
 
 DRAWINGS_PER_S = 6  # The video shows each drawing twice, as animated films do.
 
@@ -103,17 +95,3 @@ def random_picture(
         size_px,
         pose,
     )
-
-
-def random_sound(rng: Generator, affect: float, seconds: float = 2.0) -> NDArray[np.int16]:
-    """Meaningless words of a random voice with `affect` (−3 … 3): (N,) int16 at 16 kHz.
-
-    N = round(seconds · 16000). The window is centred anywhere in the speech, so it may contain
-    silence at its ends, like the first and last windows of a clip.
-    """
-    text = babble(int(rng.integers(8, 12)), rng)
-    waveform = speak(text, random_voice(rng), affect, rng).waveform
-    samples = round(seconds * SAMPLE_RATE_HZ)
-    padded = np.pad(waveform, (samples // 2, samples))
-    start = int(rng.integers(0, len(waveform)))
-    return padded[start : start + samples]

@@ -49,17 +49,6 @@ class Encoder(Protocol):
         """
 
 
-class BatchEncoder(Encoder, Protocol):
-    """An encoder that can read several clips at once on a GPU.
-
-    There, `encode` and `encode_clips` agree up to the rounding of float16, and the fingerprint is
-    `batched`. On a CPU each clip is still encoded alone.
-    """
-
-    def encode_clips(self, raws: Sequence[RawClip]) -> list[ClipResult]:
-        """The result of `encode` for each clip; the error takes the place of a failed one."""
-
-
 # Embeddings (F, E) float16 of a clip, None without the modality, or why it cannot be encoded.
 ClipResult: TypeAlias = "np.ndarray | EncodeError | None"
 
@@ -76,7 +65,12 @@ def encode_each(encoder: Encoder, raws: Sequence[RawClip]) -> list[ClipResult]:
 
 
 def encode_clips(encoder: Encoder, raws: Sequence[RawClip]) -> list[ClipResult]:
-    """Together where the encoder can do that and runs on a GPU, else one after the other."""
+    """Together where the encoder can do that and runs on a GPU, else one after the other.
+
+    An encoder that can has a method `encode_clips(raws)` with the same result: that of `encode`
+    for each clip, and the error in place of a failed one. Both agree up to the rounding of
+    float16, and on a GPU its fingerprint is `batched`.
+    """
     together = getattr(encoder, "encode_clips", None)
     if together is None or encoder.device.type != "cuda":
         return encode_each(encoder, raws)

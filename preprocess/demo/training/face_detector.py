@@ -32,7 +32,6 @@ OPSET, IR_VERSION = 17, 8
 
 STEPS, BATCH, LEARNING_RATE = 1100, 16, 3e-3
 PICTURES = 1500  # drawn once, then composed anew for every batch
-LARGEST_TILE_PX = 320
 
 
 @dataclass(frozen=True)

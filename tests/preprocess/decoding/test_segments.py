@@ -52,8 +52,10 @@ def film(request: pytest.FixtureRequest, studio: Studio) -> Path:
 
 def forget() -> None:
     """As in a worker that has just started."""
-    for reader in (av_reader, decord_reader, ffmpeg_reader):
-        reader.forget()
+    av_reader.forget()
+    decord_reader.forget()
+    ffmpeg_reader._header.cache_clear()
+    ffmpeg_reader._minute.cache_clear()
 
 
 def record(raw: RawClip) -> bytes:

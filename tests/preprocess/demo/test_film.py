@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from support.demo import SMALL, digest
+from support.demo_voices import random_sound
 
 from semanticmac.preprocess.demo.face import Pose, draw_face, random_face
-from semanticmac.preprocess.demo.film import random_picture, random_sound
+from semanticmac.preprocess.demo.film import random_picture
 from semanticmac.preprocess.demo.plan import cast
 from semanticmac.preprocess.demo.voice import speak
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from support.demo import correlation
+from support.demo_voices import random_sound
 
-from semanticmac.preprocess.demo.film import random_sound
 from semanticmac.preprocess.demo.lines import LINES
 from semanticmac.preprocess.demo.phones import pronounce
 from semanticmac.preprocess.demo.voice import random_voice, speak

@@ -9,6 +9,7 @@ from PIL import Image
 from support.damage import flip
 from support.program import semanticmac
 from support.tiny_encoders import save_encoder
+from support.two_faces import render_pairs
 
 from semanticmac.cache.face_store import FaceStore, face_folders
 from semanticmac.cache.failures import read_failures
@@ -19,7 +20,6 @@ from semanticmac.cache.opening import open_cached
 from semanticmac.cache.verify import verify
 from semanticmac.preprocess.build import BuildOptions, BuildReport, build
 from semanticmac.preprocess.corpora import read_corpus
-from semanticmac.preprocess.demo.two_faces import render_pairs
 from semanticmac.preprocess.embed import clips_of, embed_clips
 from semanticmac.preprocess.encoders.faces import FaceEncoder
 from semanticmac.preprocess.encoders.requests import (

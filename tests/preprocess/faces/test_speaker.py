@@ -73,7 +73,7 @@ def test_of_two_people_the_speaker_is_chosen_in_95_of_100_clips():
     right = 0
     for number in range(CLIPS):
         rng = np.random.default_rng((5, number))
-        pair = shoot_pair(rng, 224, words=int(rng.integers(4, 12)))
+        pair = shoot_pair(rng, words=int(rng.integers(4, 12)))
         frames = pair.film.frames
         rows = frames[::DENSE_PER_ROW]
         raw = RawClip(rows, pair.film.waveform, len(frames) / 6)

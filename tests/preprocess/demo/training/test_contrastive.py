@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import Ridge
+from support.demo_voices import random_sound
 from support.tiny import BUDGET
 
 from semanticmac.cache.keys import Sampling
-from semanticmac.preprocess.demo.film import random_picture, random_sound
+from semanticmac.preprocess.demo.film import random_picture
 from semanticmac.preprocess.demo.training import contrastive as contrast
 from semanticmac.preprocess.demo.training.contrastive import begin, info_nce, take_step, train
 from semanticmac.preprocess.demo.training.pool import Pool, lossy_picture, random_stream

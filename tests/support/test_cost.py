@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from support.fusions import WIDTHS, make_features, make_fusion
 from torch import nn
 
 from semanticmac.model.baselines.attention_layers import MultiHeadAttention
-from semanticmac.model.baselines.cost import multiply_adds, parameter_count
 from semanticmac.model.baselines.sequences import RealSteps
+from support.cost import multiply_adds, parameter_count
+from support.fusions import WIDTHS, make_features, make_fusion
 
 
 def test_counts_a_linear_map():
