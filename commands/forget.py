@@ -114,6 +114,5 @@ def _print_remains(removal: Removal, runs: Path) -> None:
         if mention.files:
             text += f"; the clip is named in {', '.join(mention.files)}"
         echo(out, text)
-    echo(
-        out, "- exports, copies and backups of the cache, and what the disk keeps of deleted files"
-    )
+    echo(out, "- time lines, tables of results and exports that name it;")
+    echo(out, "- copies and backups of the cache, and what the disk keeps of deleted files")
