@@ -26,10 +26,12 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import override
 from semanticmac.train.data import open_data
+from semanticmac.train.experiments.leaderboard.begun import trainings_left
 from semanticmac.train.experiments.leaderboard.collect import collect
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant, entrants
 from semanticmac.train.experiments.leaderboard.plan import plan_time
-from semanticmac.train.experiments.leaderboard.run import Request, run_leaderboard, trainings_left
+from semanticmac.train.experiments.leaderboard.request import Request
+from semanticmac.train.experiments.leaderboard.run import run_leaderboard
 from semanticmac.train.experiments.search_space import read_space
 
 CPU = torch.device("cpu")
@@ -100,7 +102,7 @@ def main() -> None:
     for worth in WORTHS:
         asked, layout = request(worth, options.folder)
         if options.plan:
-            left = [trainings_left(entrant, asked) for entrant in asked.entrants]
+            left = trainings_left(asked, CPU)
             for planned in plan_time(asked.entrants, left, asked.data, CPU):
                 print(worth, planned.name, f"{planned.total_s:.0f} s", flush=True)
             continue

@@ -108,18 +108,15 @@ def leaderboard(
     from semanticmac.run.device import pick_device
     from semanticmac.run.notes import stream_notes
     from semanticmac.train.data import open_data
+    from semanticmac.train.experiments.leaderboard.begun import trainings_left
     from semanticmac.train.experiments.leaderboard.chosen_streams import (
         with_chosen_streams,
         write_chosen_streams,
     )
     from semanticmac.train.experiments.leaderboard.collect import collect
     from semanticmac.train.experiments.leaderboard.plan import plan_time
-    from semanticmac.train.experiments.leaderboard.run import (
-        Request,
-        require_test_labels,
-        run_leaderboard,
-        trainings_left,
-    )
+    from semanticmac.train.experiments.leaderboard.request import Request
+    from semanticmac.train.experiments.leaderboard.run import require_test_labels, run_leaderboard
 
     data = {}
     chosen = with_chosen_streams(chosen, folder)
@@ -132,7 +129,7 @@ def leaderboard(
             print_notes([f"embeddings: {read.describe()}", *stream_notes(read)])
     request = Request(tuple(chosen), trials, seed_list, folder, data, protocols)
     torch_device = pick_device(device)
-    left = [trainings_left(entrant, request) for entrant in chosen]
+    left = trainings_left(request, torch_device)
     what = f", {len(chosen)} models, {len(request.seeds)} seeds, {trials} trials → {folder}"
     echo(err, Text.assemble("leaderboard of ", (name, "bold"), what))
     if any(left):

@@ -42,9 +42,7 @@ def limit_learning(language: nn.Module, config: ModelConfig) -> None:
     segment embeddings are trained too.
     """
     if isinstance(language, LanguageModel):
-        language.window = config.text_window
-        if config.pooling != "auto":
-            language.pooling = config.pooling
+        set_pooling(language, config)
         if config.gradient_checkpointing:
             checkpoint_activations(language.encoder)
     if config.freeze_language:
@@ -66,6 +64,13 @@ def limit_learning(language: nn.Module, config: ModelConfig) -> None:
         encoder.requires_grad_(True)
     freeze_unused(encoder, segments)
     encoder.train()
+
+
+def set_pooling(language: LanguageModel, config: ModelConfig) -> None:
+    """How the state of a text is read from the language model, as `config` asks."""
+    language.window = config.text_window
+    if config.pooling != "auto":
+        language.pooling = config.pooling
 
 
 def checkpoint_activations(encoder: Any) -> None:

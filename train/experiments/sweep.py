@@ -23,6 +23,7 @@ from semanticmac.run.folder import FAILURE, higher_is_better
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import ConfigError, TrainConfig, override
 from semanticmac.train.data import TrainData, resolve, with_dialogue
+from semanticmac.train.experiments.optuna_study import FILE as STUDY
 from semanticmac.train.experiments.optuna_study import Draws, Point, Sampler
 from semanticmac.train.experiments.runs import PlannedRun, RunResult, train_or_resume
 from semanticmac.train.experiments.search_space import Choice, Space
@@ -54,12 +55,8 @@ def sweep(asked: Sweep, data: TrainData, device: torch.device, callbacks: Callba
     base = resolve(asked.config, data, device)
     with_dialogue(data, base.model)
     _require_languages(base, asked.space)
-    fixed = {name: value for name, value in base.flat().items() if name not in asked.space}
-    fixed["data"] = data.digest
     maximise = higher_is_better(data.task)
-    draws = Draws.open(
-        asked.folder, asked.space, asked.sampler, base.seed, fixed, maximise=maximise
-    )
+    draws = _open_draws(asked, base, data)
 
     def update_folder() -> list[Point]:
         """Removes weights and writes best.toml, also for trials of a process that was killed."""
@@ -92,6 +89,24 @@ def sweep(asked: Sweep, data: TrainData, device: torch.device, callbacks: Callba
             callbacks.on_note(f"{name}: {score}, best epoch {info.best_epoch}")
         _show_progress(update_folder(), asked.trials, callbacks)
     return update_folder()
+
+
+def points_so_far(asked: Sweep, data: TrainData, device: torch.device) -> list[Point]:
+    """The trials that the folder holds; none where no sweep was begun. Nothing is trained.
+
+    Raises ConfigError if the folder holds another sweep.
+    """
+    if not (asked.folder / STUDY).exists():
+        return []
+    return _open_draws(asked, resolve(asked.config, data, device), data).points()
+
+
+def _open_draws(asked: Sweep, base: TrainConfig, data: TrainData) -> Draws:
+    """base: the resolved settings."""
+    fixed = {name: value for name, value in base.flat().items() if name not in asked.space}
+    fixed["data"] = data.digest
+    maximise = higher_is_better(data.task)
+    return Draws.open(asked.folder, asked.space, asked.sampler, base.seed, fixed, maximise=maximise)
 
 
 def ranked(points: Sequence[Point], more_is_better: bool) -> list[Point]:

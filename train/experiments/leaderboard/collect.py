@@ -27,8 +27,14 @@ from semanticmac.run.metric import Metric, mean_and_std
 from semanticmac.run.notes import stream_notes
 from semanticmac.train.config import DECIDED
 from semanticmac.train.data import TrainData, TrainError, resolve
+from semanticmac.train.experiments.leaderboard.begun import require_same_seeds
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
-from semanticmac.train.experiments.leaderboard.run import Request, Tuned, seed_config, seed_folder
+from semanticmac.train.experiments.leaderboard.request import (
+    Request,
+    Tuned,
+    seed_config,
+    seed_folder,
+)
 from semanticmac.train.experiments.leaderboard.scored import FILE, SPLIT, ScoredSeed
 from semanticmac.train.experiments.leaderboard.svm import DEFAULTS
 from semanticmac.train.experiments.leaderboard.svm import SPACE as SVM_SPACE
@@ -47,8 +53,11 @@ class _Measured:
 def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device) -> Leaderboard:
     """every_tuned: the trials of each entrant, as run_leaderboard returns them.
 
-    Raises TrainError if every seed of every model failed.
+    Raises TrainError if every seed of every model failed, and ConfigError if a seed was trained
+    with other settings or data.
     """
+    for entrant, tuned in zip(request.entrants, every_tuned, strict=True):
+        require_same_seeds(entrant, tuned, request, device)
     data = request.data_of(request.entrants[0])
     measured = []
     for entrant, tuned in zip(request.entrants, every_tuned, strict=True):

@@ -14,8 +14,8 @@ it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,53 +23,32 @@ import torch
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.eval.missing.request import MissingRequest
-from semanticmac.run.folder import FAILURE, higher_is_better, is_finished
+from semanticmac.run.folder import FAILURE
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, TrainError
 from semanticmac.train.experiments.leaderboard.cost import CostMeter
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
 from semanticmac.train.experiments.leaderboard.missing import score_missing_of_run
+from semanticmac.train.experiments.leaderboard.request import (
+    Request,
+    Tuned,
+    is_done,
+    seed_config,
+    seed_folder,
+    tuned_by,
+)
 from semanticmac.train.experiments.leaderboard.scored import (
-    FILE,
     SPLIT,
-    SVM_TRIALS,
     fit_svm_seed,
     score_run,
     search_svm,
 )
-from semanticmac.train.experiments.optuna_study import Point, open_lock
+from semanticmac.train.experiments.optuna_study import open_lock
 from semanticmac.train.experiments.runs import PlannedRun, train_or_resume
-from semanticmac.train.experiments.sweep import Sweep, drop_weights, ranked, sweep
+from semanticmac.train.experiments.sweep import drop_weights, sweep
 
 WAIT_S = 5.0  # between two looks at what other processes do
-
-
-@dataclass(frozen=True)
-class Request:
-    """The leaderboard that the user asks for."""
-
-    entrants: tuple[Entrant, ...]
-    trials: int  # of each model; 0: every model is trained with its own defaults
-    seeds: tuple[int, ...]
-    folder: Path
-    data: Mapping[str, TrainData]  # the clips with the embeddings of each choice of streams
-    missing: tuple[MissingRequest, ...] = ()  # protocols that every seed is scored under
-
-    def data_of(self, entrant: Entrant) -> TrainData:
-        return self.data[entrant.streams]
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """The trials of one entrant."""
-
-    points: tuple[Point, ...]
-    best: Point | None  # None: there are no trials, or all of them failed
-
-    @property
-    def failed(self) -> int:
-        return sum(point.failure is not None for point in self.points)
 
 
 def run_leaderboard(
@@ -116,48 +95,8 @@ def tune(
         with lock:
             points = search_svm(entrant.config, request.trials, data, device, folder)
     else:
-        asked = Sweep(entrant.config, entrant.space, "random", request.trials, folder / "sweep")
-        points = sweep(asked, data, device, named(callbacks, entrant.name))
-    return _tuned(points, data)
-
-
-def trainings_left(entrant: Entrant, request: Request) -> int:
-    """How many trials and seeds are not finished yet, by the files in the folder."""
-    folder = entrant.folder(request.folder)
-    finished = 0
-    for run in (folder / "sweep").glob("trial-*"):
-        finished += is_finished(run) or (run / FAILURE).exists()
-    if (folder / SVM_TRIALS).exists():
-        finished = request.trials
-    left = max(0, request.trials - finished)
-    for seed in request.seeds:
-        left += not any(is_done(run) for run in folder.glob(f"*-seed-{seed}"))
-    return left
-
-
-def _tuned(points: Sequence[Point], data: TrainData) -> Tuned | None:
-    if any(point.score is None and point.failure is None for point in points):
-        return None
-    by_score = ranked(points, higher_is_better(data.task))
-    return Tuned(tuple(points), by_score[0] if by_score else None)
-
-
-def seed_folder(entrant: Entrant, tuned: Tuned, seed: int, root: Path) -> Path:
-    """The run folder of one seed. It names the trial whose settings it has."""
-    trial = "default" if tuned.best is None else f"trial-{tuned.best.number:04d}"
-    return entrant.folder(root) / f"{trial}-seed-{seed}"
-
-
-def seed_config(entrant: Entrant, tuned: Tuned, seed: int) -> TrainConfig:
-    """The settings of one seed: those of the best trial."""
-    config = replace(entrant.config, seed=seed)
-    if tuned.best is None or entrant.model == SVM:
-        return config
-    return override(config, tuned.best.settings)
-
-
-def is_done(folder: Path) -> bool:
-    return (folder / FILE).exists() or (folder / FAILURE).exists()
+        points = sweep(request.sweep_of(entrant), data, device, named(callbacks, entrant.name))
+    return tuned_by(points, request, data)
 
 
 def _run_seed(

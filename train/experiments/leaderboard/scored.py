@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,21 @@ from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, resolve
 from semanticmac.train.experiments.leaderboard.cost import count_parameters
 from semanticmac.train.experiments.leaderboard.missing import FittedSVM, score_missing_of_svm
-from semanticmac.train.experiments.leaderboard.svm import DEFAULTS, Pooler, draw, fit, outputs
+from semanticmac.train.experiments.leaderboard.svm import (
+    DEFAULTS,
+    READS,
+    Pooler,
+    draw,
+    fit,
+    outputs,
+)
 from semanticmac.train.experiments.optuna_study import Point
+from semanticmac.train.resume import require_equal
 from semanticmac.train.validation import validation_score
 
 FILE = "scored.json"
 SVM_TRIALS = "trials.json"
+SVM_SETTINGS = "svm.json"  # what a fitted SVM has read
 SPLIT = "test"  # every row is scored on it
 
 
@@ -106,12 +115,9 @@ def search_svm(
     config: TrainConfig, trials: int, data: TrainData, device: torch.device, folder: Path
 ) -> list[Point]:
     """Fits the trials and scores them on validation; they are kept in trials.json."""
-    path = folder / SVM_TRIALS
-    asked = {"trials": trials, "seed": config.seed, "data": data.digest}
-    if path.exists():
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        if saved["asked"] == asked:
-            return [Point(**point) for point in saved["points"]]
+    finished = points_of_svm(config, trials, data, device, folder)
+    if finished is not None:
+        return finished
     config = resolve(config, data, device)
     pooler = Pooler(config.model, device)
     train, valid = (pooler(split, data.task.width) for split in (data.train, data.valid))
@@ -122,9 +128,55 @@ def search_svm(
         predictions = _predictions(valid.clip_ids, valid.truth, predicted)
         value = validation_score(data.task, predictions, config.regression_loss).value
         points.append(Point(number, settings, value))
-    content = {"asked": asked, "points": [asdict(point) for point in points]}
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    content = {"asked": _read_by_svm(config, data), "points": [asdict(point) for point in points]}
+    write_text(folder / SVM_TRIALS, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return points
+
+
+def points_of_svm(
+    config: TrainConfig, trials: int, data: TrainData, device: torch.device, folder: Path
+) -> list[Point] | None:
+    """The trials of trials.json. None: there are not as many as are asked for.
+
+    Raises ConfigError if they were drawn with other settings or data.
+    """
+    path = folder / SVM_TRIALS
+    if not path.exists():
+        return None
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    _require_same(f"{path} was written", saved["asked"], resolve(config, data, device), data)
+    points = [Point(**point) for point in saved["points"]]
+    return points[:trials] if len(points) >= trials else None
+
+
+def require_same_svm(folder: Path, config: TrainConfig, data: TrainData) -> None:
+    """Raises ConfigError if the SVM in this folder was fitted with other settings or data.
+
+    config: resolved. A folder of an earlier version does not say what it read.
+    """
+    path = folder / SVM_SETTINGS
+    if path.exists():
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        _require_same(f"{folder} was fitted", saved, config, data)
+
+
+def _require_same(
+    what: str, saved: Mapping[str, Any], config: TrainConfig, data: TrainData
+) -> None:
+    asked = _read_by_svm(config, data)
+    # Earlier versions wrote the number of trials, and no settings.
+    known = {key: value for key, value in saved.items() if key != "trials"}
+    require_equal(what, known, {key: asked[key] for key in known})
+
+
+def _read_by_svm(config: TrainConfig, data: TrainData) -> dict[str, Any]:
+    """What the SVM reads: the settings, without those of a fusion, and the data."""
+    settings = config.flat()
+    read: dict[str, Any] = {"seed": config.seed, "data": data.digest}
+    for key in READS:
+        value = settings[key]
+        read[key] = list(value) if isinstance(value, tuple) else value
+    return read
 
 
 def fit_svm_seed(
@@ -160,6 +212,7 @@ def fit_svm_seed(
     fitted = FittedSVM(pooler, models, data, train_truth)
     for request in missing:
         score_missing_of_svm(fitted, request, SPLIT).write(folder)
+    write_text(folder / SVM_SETTINGS, json.dumps(_read_by_svm(config, data), indent=1) + "\n")
     language = pooler.language
     every = 0 if language is None else count_parameters(language)[0]
     _write(

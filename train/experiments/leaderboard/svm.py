@@ -24,7 +24,7 @@ from semanticmac.cache.dataset import ClipDataset, make_dataloader
 from semanticmac.core import Kind, Task
 from semanticmac.model.attention import masked_mean
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.language.finetuning import open_language_model
+from semanticmac.model.language.finetuning import open_language_model, set_pooling
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.pooling import pool
 from semanticmac.model.language.tokenizer import Tokenizer
@@ -36,6 +36,11 @@ SPACE = {
     "gamma": ["scale", "auto"],
     "epsilon": {"low": 1e-2, "high": 0.5, "log": True},
 }
+# The settings of a run that it reads.
+READS = (
+    "vision", "audio", "modalities", "language", "language_weights", "max_tokens", "text_window",
+    "prompt", "pooling", "regression_loss",
+)  # fmt: skip
 DEFAULTS = {"C": 1.0, "gamma": "scale", "epsilon": 0.1}
 
 
@@ -57,7 +62,8 @@ class Pooler:
         self.language: LanguageModel | None = None
         if "text" in config.modalities:
             self.language = open_language_model(config).to(device).eval()
-            self.tokenize = Tokenizer.load(config.language, config.max_tokens)
+            set_pooling(self.language, config)
+            self.tokenize = Tokenizer.of_config(config.language, config)
 
     @torch.inference_mode()
     def __call__(self, clips: ClipDataset, width: int) -> PooledClips:
