@@ -1,4 +1,4 @@
-"""Adds a fusion of your own, trains it and compares it with SemanticMAC's training loop.
+"""Adds a fusion of your own, trains it in SemanticMAC's training loop and scores it on test.
 
 The fusion below is registered under the name `gated`: a gate weighs the modalities of each clip.
 
