@@ -61,6 +61,8 @@ def read_corpus(name: str, root: Path, options: Options = OFFICIAL) -> Corpus:
     exists: dict[Path, bool] = {}
     missing: list[str] = []
     for clip in corpus.clips:
+        if clip.problem:
+            continue  # The build reports it.
         if clip.video not in exists:
             exists[clip.video] = is_there(clip.video)
         if not exists[clip.video]:

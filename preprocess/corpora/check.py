@@ -122,7 +122,7 @@ def _check_missing(corpus: Corpus) -> list[Finding]:
     missing: list[str] = []
     files: list[str] = []
     for clip in corpus.clips:
-        if not is_there(clip.video):
+        if not clip.problem and not is_there(clip.video):
             missing.append(clip.clip_id)
             files.append(str(clip.video))
     if corpus.known_bad.keys() >= set(missing):
@@ -215,8 +215,12 @@ def _check_unlabelled_files(corpus: Corpus, root: Path) -> list[Finding]:
     folders: set[str] = set()
     for clip in corpus.clips:
         used.add(clip.video)
+        if clip.problem:
+            continue  # It may be a folder that cannot be read.
         suffixes.add(clip.video.suffix.lower())
         folders.add(str(clip.video.parent))
+    if not folders:
+        return []
     top = Path(os.path.commonpath(folders))
     unused: list[str] = []
     for path in top.rglob("*"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from semanticmac.core import counted
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError, is_there, leads_out
 from semanticmac.preprocess.corpora.clips_table import file_ids, read_clips_table
+from semanticmac.preprocess.corpora.files_below import find_files
 from semanticmac.preprocess.corpora.notes import count_note, preview
 from semanticmac.preprocess.corpora.options import OFFICIAL, Options
 from semanticmac.preprocess.corpora.tables import read_table, read_text
@@ -40,34 +42,52 @@ def read(root: Path, options: Options = OFFICIAL) -> Corpus:
     return _read_files(root)
 
 
-def media_files(root: Path) -> tuple[list[Path], list[Path]]:
-    """The media files below root and all other files, both in order of their names."""
+@dataclass(frozen=True)
+class FolderFiles:
+    """The content of a folder of own videos, each part in order of its names."""
+
+    media: tuple[Path, ...]
+    others: tuple[Path, ...]  # all other files, and links that lead to no file
+    unreadable: Mapping[str, str]  # name below the folder → reason; a subfolder ends with "/"
+
+
+def folder_files(root: Path) -> FolderFiles:
+    """The files below root. Raises CorpusError if root itself cannot be read."""
+    found = find_files(root, hidden=False)
     media: list[Path] = []
     others: list[Path] = []
-    for path in sorted(root.rglob("*")):
-        if _is_hidden(path, root) or _is_folder(path):
-            continue
+    for path in found.files:
         if path.suffix.lower() in MEDIA_SUFFIXES and is_there(path):
             media.append(path)
         else:
             others.append(path)
-    return media, others
+    return FolderFiles(tuple(media), tuple(others), found.unreadable)
 
 
 def _read_files(root: Path) -> Corpus:
-    media, others = media_files(root)
+    found = folder_files(root)
     notes = ["no clips.csv: no clip has a label, so the corpus cannot be trained on"]
-    notes += _passed_over(root, media, others)
-    if not media:
+    notes += _passed_over(root, found.media, found.others)
+    if not found.media and not found.unreadable:
         raise CorpusError(
             f"{root} contains no clips.csv and no media file; expected videos "
             f"({' '.join(sorted(VIDEO_SUFFIXES))}) or audio ({' '.join(sorted(AUDIO_SUFFIXES))})"
         )
     clips: list[Clip] = []
-    names = [path.relative_to(root).as_posix() for path in media]
-    for path, clip_id in zip(media, file_ids(names), strict=True):
+    names = [path.relative_to(root).as_posix() for path in found.media]
+    for path, clip_id in zip(found.media, file_ids(names), strict=True):
         clips.append(clip_of_file(clip_id, path, root))
+    for name, reason in found.unreadable.items():
+        clips.append(_unreadable_clip(root, name, reason))
     return Corpus("folder", None, tuple(clips), tuple(notes))
+
+
+def _unreadable_clip(root: Path, name: str, reason: str) -> Clip:
+    """A clip that fails, so that what cannot be read is reported with the other failures."""
+    problem = f"the file cannot be read: {reason}"
+    if name.endswith("/"):
+        problem = f"the folder cannot be read, and files in it are passed over: {reason}"
+    return Clip(name, root / name, problem=problem)
 
 
 def clip_of_file(clip_id: str, path: Path, root: Path) -> Clip:
@@ -91,7 +111,8 @@ def passed_over(root: Path) -> list[str]:
     """Notes on the files that a folder without clips.csv does not give as clips."""
     if (root / "clips.csv").is_file():
         return []
-    return _passed_over(root, *media_files(root))
+    found = folder_files(root)
+    return _passed_over(root, found.media, found.others)
 
 
 def _passed_over(root: Path, media: Sequence[Path], others: Sequence[Path]) -> list[str]:
@@ -117,15 +138,3 @@ def _passed_over(root: Path, media: Sequence[Path], others: Sequence[Path]) -> l
             f"{counted(len(names), 'file', 'are')} passed over ({counts}): {preview(names)}"
         )
     return notes
-
-
-def _is_hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether it is a folder and no link. False, and no error, where access is not permitted."""
-    try:
-        return not path.is_symlink() and path.is_dir()
-    except OSError:
-        return False

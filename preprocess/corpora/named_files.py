@@ -9,6 +9,7 @@ from pathlib import Path
 
 from semanticmac.core import Task, counted
 from semanticmac.preprocess.clip import Clip, Corpus
+from semanticmac.preprocess.corpora.files_below import all_files
 from semanticmac.preprocess.corpora.notes import preview
 from semanticmac.preprocess.corpora.splits import assign_splits
 
@@ -16,10 +17,11 @@ from semanticmac.preprocess.corpora.splits import assign_splits
 def stems(root: Path, name: re.Pattern[str], endings: Sequence[str]) -> dict[str, Path]:
     """Stem → file, for the files below root whose stem matches `name`, in order of their stems.
 
-    Of several files with one stem, the one with the first of the endings is taken.
+    Of several files with one stem, the one with the first of the endings is taken. Raises
+    CorpusError if a part of root cannot be read.
     """
     files: dict[str, Path] = {}
-    for path in sorted(root.rglob("*")):
+    for path in all_files(root):
         ending = path.suffix.lower()
         if ending not in endings or not name.fullmatch(path.stem):
             continue

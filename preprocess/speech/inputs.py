@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semanticmac.preprocess.clip import CorpusError, is_there
-from semanticmac.preprocess.corpora.folder import clip_of_file, media_files
+from semanticmac.preprocess.corpora.folder import clip_of_file, folder_files
 from semanticmac.preprocess.speech.speakers import Turn, read_rttm
 from semanticmac.preprocess.speech.transcript_files import SUFFIXES, Transcript, read_transcript
 
@@ -17,15 +17,21 @@ ESTIMATED = "its text has no times: those of its words are estimated"
 def find_videos(paths: Sequence[Path]) -> list[Path]:
     """The files, and every media file below the folders; each once, in order.
 
-    Raises CorpusError for a path that does not exist, and for a folder without media files.
+    Raises CorpusError for a path that does not exist, for a folder without media files, and for one
+    with a subfolder that cannot be read.
     """
     videos: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            media, _ = media_files(path)
-            if not media:
+            found = folder_files(path)
+            for name, reason in found.unreadable.items():
+                raise CorpusError(
+                    f"{path / name} cannot be read: {reason}. Allow it, or name the files instead "
+                    f"of {path}"
+                )
+            if not found.media:
                 raise CorpusError(f"{path} contains no video and no audio file")
-            videos.update(dict.fromkeys(media))
+            videos.update(dict.fromkeys(found.media))
         elif is_there(path):
             videos[path] = None
         else:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.unreadable import make_unreadable
 
 from semanticmac.preprocess.corpora import NAMES, Options, read_corpus
 from semanticmac.preprocess.corpora import check as check_module
@@ -180,3 +181,12 @@ def test_the_pages_tell_the_counts_of_the_card(card):
     )
     assert all(known in row for known in counts[-1:])
     assert f"({page.name})" in row
+
+
+def test_a_subfolder_that_cannot_be_read_is_a_problem_and_nothing_else(write, monkeypatch):
+    root = write({"a.mp4": b"", "a.txt": b"Hello", "locked/b.mp4": b"", "notes": b""})
+    make_unreadable(root / "locked", monkeypatch)
+    report = check_corpus("folder", root)
+    kinds = [finding.kind for finding in report.findings if finding.problem]
+    assert kinds == ["unusable"]
+    assert "unlabelled-file" not in [finding.kind for finding in report.findings]

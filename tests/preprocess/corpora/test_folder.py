@@ -5,6 +5,7 @@ from pathlib import Path
 
 import av
 import pytest
+from support.unreadable import make_unreadable
 
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import read_corpus
@@ -57,6 +58,35 @@ def test_a_link_that_cannot_be_followed_is_named(write):
     (root / "long.mp4").symlink_to("x" * 300)
     note = "1 link is passed over, because no file is there: long.mp4"
     assert read_corpus("folder", root).notes[1:] == (note,)
+
+
+def test_a_subfolder_that_cannot_be_read_is_a_clip_with_a_problem(write, monkeypatch):
+    root = write({"a.mp4": b"", "locked/b.mp4": b"", "locked.mp4": b"", ".hidden/c.mp4": b""})
+    make_unreadable(root / "locked", monkeypatch)
+    corpus = read_corpus("folder", root)
+    assert [clip.clip_id for clip in corpus.clips] == ["a", "locked", "locked/"]
+    expected = "the folder cannot be read, and files in it are passed over: Permission denied"
+    assert [clip.problem for clip in corpus.clips] == ["", "", expected]
+    assert not any("missing" in note for note in corpus.notes)
+    make_unreadable(root, monkeypatch)
+    with pytest.raises(CorpusError, match=r"corpus cannot be read: Permission denied"):
+        read_corpus("folder", root)
+
+
+def test_a_file_whose_folder_cannot_be_entered_is_a_clip_with_a_problem(write, monkeypatch):
+    root = write({"a.mp4": b"", "b.mp4": b""})
+    lstat = Path.lstat
+
+    def refuse(path: Path):
+        if path.name == "b.mp4":
+            raise PermissionError(13, "Permission denied", str(path))
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    first, second = read_corpus("folder", root).clips
+    assert (first.clip_id, first.problem) == ("a", "")
+    assert second.clip_id == "b.mp4"
+    assert second.problem == "the file cannot be read: Permission denied"
 
 
 def test_every_usual_suffix_of_a_container_that_is_decoded_counts(write):

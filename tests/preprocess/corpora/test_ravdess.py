@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from support.unreadable import make_unreadable
 
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora import read_corpus
@@ -26,6 +27,13 @@ def test_one_clip_for_each_recording(write):
         "Dogs are sitting by the door.",
     ]
     assert [clip.speaker for clip in clips] == ["01", "02"]
+
+
+def test_a_folder_of_an_actor_that_cannot_be_read_is_named(write, monkeypatch):
+    root = write({f"Actor_0{actor}/03-01-08-01-02-02-0{actor}.wav": b"" for actor in (1, 2)})
+    make_unreadable(root / "Actor_02", monkeypatch)
+    with pytest.raises(CorpusError, match=r"Actor_02 cannot be read: Permission denied"):
+        read_corpus("ravdess", root)
 
 
 def test_a_folder_of_other_names_is_refused(write):
