@@ -29,6 +29,24 @@ def test_labels_of_every_modality_and_the_test_recordings(write):
     assert any("no list was published" in note for note in corpus.notes)
 
 
+def test_a_dialogue_is_in_the_order_of_its_numbers_across_both_speakers(write):
+    files: dict[str, str | bytes] = {}
+    for speaker, number in (("12", "002"), ("12", "10"), ("14", "001"), ("14", "9")):
+        name = f"G00009/G00009_42/G00009_42_{speaker}/G00009_42_{speaker}_{number}.json"
+        files[f"Multimodal/json/{name}"] = json.dumps({"emotion_result": "happy"})
+    files["Multimodal/json/G00009/._G00009_42_12_002.json"] = b"\0"
+    clips = read_corpus("emotiontalk", write(files)).clips
+    ids = ["G00009_42_14_001", "G00009_42_12_002", "G00009_42_14_9", "G00009_42_12_10"]
+    assert [clip.clip_id for clip in clips] == ids
+    assert [clip.position for clip in clips] == [0, 1, 2, 3]
+
+
+def test_a_label_file_whose_name_has_no_number_is_refused(write):
+    root = write({"Multimodal/json/G00009/G00009_42.json": b"{}"})
+    with pytest.raises(CorpusError, match=r"G00009_42.json is not named <recording>_<dialogue>_"):
+        read_corpus("emotiontalk", root)
+
+
 def test_a_folder_without_label_files_is_refused(write):
     with pytest.raises(CorpusError, match=r"holds no label file; expected <recording>/<id>.json"):
         read_corpus("emotiontalk", write({"a.txt": ""}))
