@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from benchmarks.common import anonymous_mib, arguments, report
-from semanticmac.preprocess.corpora.folder import media_files
+from semanticmac.preprocess.corpora.folder import folder_files
 from semanticmac.preprocess.decoding import ffmpeg_program as ffmpeg
 from semanticmac.preprocess.decoding.length import media_length
 
@@ -32,7 +32,7 @@ WARM_UP = 0.3  # share of the time after which everything that is allocated once
 
 def join_clips(clips: Path, path: Path, minutes: float) -> Path:
     """A film of 1280 × 720 px and 25 frames a second, of clips in a random order."""
-    media, _ = media_files(clips)
+    media = folder_files(clips).media
     length_s = sum(media_length(file).seconds for file in media)
     part = path.with_name(f"part-{path.name}")
     part_minutes = min(minutes, ENCODED_MINUTES)
@@ -50,11 +50,17 @@ def join_clips(clips: Path, path: Path, minutes: float) -> Path:
 
 def _concatenate(files: list[Path], path: Path, minutes: float, codec: list[str]) -> None:
     names = path.with_suffix(".files")
-    names.write_text("".join(f"file '{file.absolute()}'\n" for file in files))
+    names.write_text("".join(_concat_line(file) for file in files))
     command = [ffmpeg.program(), "-nostdin", "-v", "error", "-y", "-f", "concat", "-safe", "0"]
     command += ["-i", str(names), "-t", str(60 * minutes), *codec, str(path)]
     subprocess.run(command, check=True)
     names.unlink()
+
+
+def _concat_line(file: Path) -> str:
+    """A line of ffmpeg's list of files; a quote in a name ends the quotes and is escaped."""
+    escaped = str(file.absolute()).replace("'", "'\\''")
+    return f"file '{escaped}'\n"
 
 
 def tree_mib(root: int) -> float:
