@@ -45,11 +45,11 @@ class _Columns:
     ignored: tuple[str, ...]
 
 
-def read_clips_table(root: Path, table: Table) -> Corpus:
+def read_clips_table(root: Path, table: Table, default_split: bool = True) -> Corpus:
     """The clips of a table; its files lie below root.
 
-    The labels decide the task, and labelled clips without a split get one. Raises CorpusError with
-    file and line for a cell that cannot be read.
+    The labels decide the task. default_split: labelled clips without a split get one. Raises
+    CorpusError with file and line for a cell that cannot be read.
     """
     if not table.rows:
         raise CorpusError(f"{table.path} names no clips")
@@ -72,8 +72,10 @@ def read_clips_table(root: Path, table: Table) -> Corpus:
         notes.append(f"{table.path.name} has no column `file`: its clips are texts alone")
     else:
         notes += _repeated_clips(table, clips)
-    clips, split_notes = _add_default_split(clips, texts_only)
-    return Corpus("folder", task, tuple(clips), (*notes, *split_notes), texts_only=texts_only)
+    if default_split:
+        clips, split_notes = _add_default_split(clips, texts_only)
+        notes += split_notes
+    return Corpus("folder", task, tuple(clips), tuple(notes), texts_only=texts_only)
 
 
 def _repeated_clips(table: Table, clips: Sequence[Clip]) -> list[str]:

@@ -38,7 +38,9 @@ def read(root: Path, options: Options = OFFICIAL) -> Corpus:
     A table without the column `file` is a corpus of texts alone.
     """
     if (root / "clips.csv").is_file():
-        return read_clips_table(root, read_table(root / "clips.csv"))
+        # A list of splits replaces the default split, and a note about both would contradict it.
+        table = read_table(root / "clips.csv")
+        return read_clips_table(root, table, default_split=options.splits is None)
     return _read_files(root)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from semanticmac.core import Task
 from semanticmac.preprocess.clip import CorpusError
-from semanticmac.preprocess.corpora import read_corpus
+from semanticmac.preprocess.corpora import Options, read_corpus
 
 VIDEOS = {f"{name}.mp4": b"" for name in "abcdefghij"}
 
@@ -82,6 +82,17 @@ def test_a_guessed_split_keeps_each_speaker_together_and_repeats(write):
     assert len({(clip.speaker, clip.split) for clip in corpus.clips}) == 10
     assert any("split here by speaker" in note for note in corpus.notes)
     assert read_corpus("folder", root) == corpus
+
+
+def test_a_list_of_splits_takes_the_place_of_the_guessed_split(write, tmp_path):
+    rows = [f"{index}.mp4,{index % 2}" for index in range(6)]
+    root = write({"clips.csv": "\n".join(["file,label", *rows])})
+    lines = [f"{index},{('train', 'valid', 'test')[index % 3]}" for index in range(6)]
+    list_ = tmp_path / "fold-0.csv"
+    list_.write_text("\n".join(["clip_id,split", *lines]))
+    corpus = read_corpus("folder", root, Options(splits=list_))
+    assert [clip.split for clip in corpus.clips] == ["train", "valid", "test"] * 2
+    assert not any("no split column" in note for note in corpus.notes)
 
 
 def test_a_guessed_split_without_speakers_keeps_each_file_together(write):
