@@ -15,6 +15,7 @@ from semanticmac.commands.ui.screen import KEPT, SAME_COMMAND, echo, err, set_re
 from semanticmac.eval.prediction import Prediction
 from semanticmac.eval.timeline import Moment, Timeline
 from semanticmac.inference import PredictError, Predictor
+from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.speech.inputs import ESTIMATED
 from semanticmac.preprocess.speech.recognition import Recogniser, WhisperRecogniser
 from semanticmac.preprocess.speech.transcript_files import Transcript
@@ -109,7 +110,10 @@ class Timelines:
                     timeline = self._predict(task, predictor, screen)
                 except PredictError as error:
                     video = task.job.video
-                    self.failures.append(Failure(video.name, str(video), str(error), cached=False))
+                    failure = Failure(video.name, str(video), str(error), cached=False)
+                    self.failures.append(failure)
+                    if self._results is not None:
+                        self._results.add(Clip(video.stem, video), failure)
                     continue
             else:
                 self._add_rows(task.job.video, timeline.moments)

@@ -75,6 +75,17 @@ def test_a_recording_that_cannot_be_read_is_a_failure(folder: Path) -> None:
     assert "neither video nor sound" in answer.stdout.replace("\n", " ")
 
 
+def test_a_recording_that_cannot_be_read_has_a_row_of_its_own(folder: Path) -> None:
+    (folder / "broken.mp4").write_bytes(b"no film")
+    for _ in range(2):  # The second call tries it again and leaves one row.
+        words = ("predict", "broken.mp4", "--timeline", "--out", "all.csv")
+        semanticmac(folder, *words, expect=3)
+        with (folder / "all.csv").open() as file:
+            [row] = csv.DictReader(file)
+        assert (row["clip"], row["file"], row["status"]) == ("broken", "broken.mp4", "failed")
+        assert "neither video nor sound" in row["notes"]
+
+
 def test_a_short_clip_stays_one_number(folder: Path) -> None:
     answer = semanticmac(folder, "predict", "talk.mp4")
     assert "multimodal" in answer.stdout and not (folder / "timelines").exists()
