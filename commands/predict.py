@@ -131,6 +131,7 @@ def predict(
     A recording longer than a minute gets a time line: the prediction of each utterance, on a page
     with its curves and transcript. Every other clip is predicted alone, without its dialogue.
     """
+    from semanticmac.commands.predict_results import PredictResults
     from semanticmac.commands.timeline_request import TimelineRequest, plan_timelines
     from semanticmac.eval.report.results_file import require_results_name
     from semanticmac.preprocess.decoding.ffmpeg_program import require_program
@@ -169,10 +170,12 @@ def predict(
     clips, notes = read_clips(videos, text)
     print_notes(notes)
     planned = plan_timelines(request, clips)
+    file = None
+    if results is not None:
+        file = PredictResults(results, folder, info, absent)
 
     # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.cache.failures import Failure
-    from semanticmac.commands.predict_results import PredictResults
     from semanticmac.commands.predict_timelines import Timelines
     from semanticmac.commands.ui.failures import failures_table
     from semanticmac.commands.ui.predictions import json_text, predictions_json, predictions_table
@@ -188,9 +191,7 @@ def predict(
     predictions: list[Prediction] = []
     failures: list[Failure] = []
     waiting = list(planned.clips)
-    file = None
-    if results is not None:
-        file = PredictResults(results, folder, info, absent)
+    if file is not None:
         waiting = file.waiting(waiting)
     timelines = Timelines(request, planned.jobs, folder, info, absent, file)
     predictor = None

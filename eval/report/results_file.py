@@ -60,7 +60,7 @@ class ResultsFile:
         rows = self._existing_rows()
         kept = [row for row in rows if row[STATUS] == DONE]
         self.done = {str(row[KEY]) for row in kept}
-        if len(kept) < len(rows) or not self._growing.exists() or self._has_partial_row():
+        if len(kept) < len(rows) or not self._growing.exists() or not self._ends_whole():
             write_text(self._growing, self._head() + self._text(kept))
 
     def add(self, row: Row) -> None:
@@ -85,13 +85,18 @@ class ResultsFile:
             rows = self._rows_of(self.path)
         if self._growing != self.path and self._growing.exists():
             rows += self._rows_of(self._growing)
+        if self.path.suffix == ".csv" and self.path.exists():
+            self._require_columns(_csv_header(self.path) or self.columns)
         for row in rows:
-            if tuple(row) != self.columns:
-                raise ResultsFileError(
-                    f"{self.path} has the columns {', '.join(row)}, but these results have "
-                    f"{', '.join(self.columns)}: it is of another run; give another name"
-                )
+            self._require_columns(tuple(row))
         return rows
+
+    def _require_columns(self, columns: Sequence[str]) -> None:
+        if tuple(columns) != self.columns:
+            raise ResultsFileError(
+                f"{self.path} has the columns {', '.join(map(str, columns))}, but these results "
+                f"have {', '.join(self.columns)}: it is of another run; give another name"
+            )
 
     def _rows_of(self, path: Path) -> list[dict[str, Cell]]:
         """The complete rows of a file. Raises ResultsFileError for one that is no such file."""
@@ -103,9 +108,9 @@ class ResultsFile:
                 f"{path} is no file of results ({error}): give another name"
             ) from None
 
-    def _has_partial_row(self) -> bool:
-        data = self._growing.read_bytes()
-        return bool(data) and not data.endswith(b"\n")
+    def _ends_whole(self) -> bool:
+        """Whether the last row is complete; False for an empty file, which lacks its head."""
+        return self._growing.read_bytes().endswith(b"\n")
 
     def _head(self) -> str:
         return csv_text([self.columns]) if self._growing.suffix == ".csv" else ""
@@ -127,6 +132,13 @@ def _one_line(value: Cell) -> Cell:
     if isinstance(value, str):
         return " ".join(as_text(value).splitlines())
     return value
+
+
+def _csv_header(path: Path) -> tuple[str, ...] | None:
+    """The columns of a table, which may have no row; None for a file without a complete line."""
+    with path.open(encoding="utf-8", newline="") as file:
+        line = file.readline()
+    return tuple(next(csv.reader([line]))) if line.endswith("\n") else None
 
 
 def _read_csv(path: Path) -> list[dict[str, Cell]]:

@@ -94,6 +94,30 @@ def test_a_file_of_another_run_is_refused_and_left_as_it_is(path):
     assert path.read_bytes() == before
 
 
+def test_a_table_of_other_columns_without_a_row_is_refused(tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text("clip,joy,status,key\n")
+    with pytest.raises(ResultsFileError, match="has the columns clip, joy, status, key, but"):
+        ResultsFile(path, COLUMNS)
+    assert path.read_text() == "clip,joy,status,key\n"
+
+
+def test_a_row_with_too_many_cells_is_refused(tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text(",".join(COLUMNS) + "\nc1,0.5,hello,done,1,surplus\n")
+    with pytest.raises(ResultsFileError, match="give another name"):
+        ResultsFile(path, COLUMNS)
+
+
+def test_an_empty_file_gets_its_head(path):
+    if path.suffix != ".xlsx":
+        path.touch()
+    results = ResultsFile(path, COLUMNS)
+    results.add(row(1))
+    results.close()
+    assert [entry["clip"] for entry in rows_of(path)] == ["c1"]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".xlsx"])
 def test_a_file_of_something_else_is_refused_and_left_as_it_is(tmp_path, suffix):
     if suffix == ".xlsx":
