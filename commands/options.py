@@ -170,6 +170,7 @@ class SettingsCommand(TyperCommand):
         from semanticmac.train.config import names
 
         if "--settings" in args:
+            _require_no_changes(args)
             following = args[args.index("--settings") + 1 :]
             is_word = bool(following) and not following[0].startswith("-")
             _print_settings(following[0] if is_word else "", _model_of(args))
@@ -207,6 +208,16 @@ def _model_of(args: list[str]) -> str:
         return model_entry(name).name
     except UnknownModel as error:
         raise typer.BadParameter(f"--model: {error}") from None
+
+
+def _require_no_changes(args: list[str]) -> None:
+    """Raises BadParameter for an option that changes settings: the list shows defaults."""
+    for argument in args:
+        option = argument.partition("=")[0]
+        if option in ("--set", "--preset", "--config", "--seed", "--resume"):
+            raise typer.BadParameter(
+                f"--settings lists the defaults, which {option} does not change: leave it out"
+            )
 
 
 def _print_settings(word: str, model: str) -> NoReturn:
