@@ -51,7 +51,23 @@ def analyse(data: EvalData, run: Path, split: str) -> AnalysisResult:
     table = NumberTable(COLUMNS, tuple(rows))
     figures = {"": _draw(subsets, corrupted)}
     title = "When something is missing"
-    return AnalysisResult("missing", title, EXPLANATION, figures, {"": table})
+    explanation = EXPLANATION + _undefined_note(subsets, corrupted)
+    return AnalysisResult("missing", title, explanation, figures, {"": table})
+
+
+def _undefined_note(subsets: list[SubsetScores], corrupted: list[CorruptionScores]) -> str:
+    """A sentence that names the scores without a value: the figures leave them out."""
+    main = subsets[0].scores.main
+    undefined: list[str] = []
+    for subset in subsets:
+        if subset.scores[main].value is None:
+            undefined.append(" + ".join(subset.kept))
+    for result in corrupted:
+        if result.scores[main].value is None:
+            undefined.append(f"{result.kind} dropped at the rate {result.rate:g}")
+    if not undefined:
+        return ""
+    return f" Not drawn, because {main} is undefined there: {', '.join(undefined)}."
 
 
 def _draw(subsets: list[SubsetScores], corrupted: list[CorruptionScores]) -> Figure:
@@ -75,10 +91,10 @@ def _draw_subsets(ax: Axes, subsets: list[SubsetScores]) -> None:
     for subset in subsets:
         name = " + ".join(subset.kept)
         names.append(name)
-        values.append(subset.scores[main].value or 0.0)
+        values.append(subset.scores[main].value)
         colours.append(COLOURS.get(name, QUIET))
     places = list(range(len(names) - 1, -1, -1))
-    ax.barh(places, values, 0.62, color=colours)
+    ax.barh(places, plotted(values), 0.62, color=colours)
     ax.set_yticks(places, names)
     ax.set_title(f"{main} (dashed: a constant)")
     ax.grid(True, axis="x", color=RULE)
