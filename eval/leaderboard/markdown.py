@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from semanticmac.eval.leaderboard.missing import missing_tables
 from semanticmac.eval.leaderboard.page import about, space_text, summary
-from semanticmac.eval.leaderboard.result import Leaderboard
+from semanticmac.eval.leaderboard.result import SPLIT, Leaderboard
 from semanticmac.eval.leaderboard.tables import (
     cost_table,
     failure_notes,
@@ -32,11 +32,14 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
 def _section(board: Leaderboard) -> str:
     seeds = ", ".join(map(str, board.seeds))
     clips = ", ".join(f"{count} {split}" for split, count in board.clips.items())
-    parts = [
-        f"## {board.dataset}",
-        " ".join(summary(board)),
+    facts = (
         f"Clips: {clips}. Embeddings: {'; '.join(board.embeddings.values())}. Seeds: {seeds}. "
-        f"Trials of each model: {board.trials}. Machine: {board.device}.",
+        f"Trials of each model: {board.trials}. Machine: {board.device}."
+    )
+    parts = [
+        f"## {escaped(board.dataset)}",
+        escaped(" ".join(summary(board))),
+        escaped(facts),
         _table(score_table(board, headline_metrics(board, TABLE_METRICS))),
         _sentence(reading_notes(board)),
     ]
@@ -44,7 +47,8 @@ def _section(board: Leaderboard) -> str:
     if failures:
         parts.append(_sentence(failures))
     for table in missing_tables(board):
-        parts += [f"### {table.title.split(' · ', 2)[2]}", _table(table), _sentence(table.notes)]
+        title = table.title.removeprefix(f"{board.dataset} · {SPLIT} · ")
+        parts += [f"### {title}", _table(table), _sentence(table.notes)]
     parts += ["### Cost", _table(cost_table(board))]
     papers = paper_table(board)
     if papers is not None:
@@ -52,7 +56,7 @@ def _section(board: Leaderboard) -> str:
     parts.append("### Settings of the best trials")
     parts.append("\n".join(_model_line(board)))
     shared = ", ".join(f"{key} = {value}" for key, value in board.shared.items() if value != "")
-    parts.append(f"Settings of all models: {shared}.")
+    parts.append(escaped(f"Settings of all models: {shared}."))
     return "\n\n".join(parts)
 
 
@@ -60,7 +64,8 @@ def _model_line(board: Leaderboard) -> list[str]:
     lines = []
     for row in board.rows:
         if row.kind != "constant":
-            lines.append(f"- **{row.name}**: {about(row)}. Trials: {space_text(row)}.")
+            about_row, space = escaped(about(row)), escaped(space_text(row))
+            lines.append(f"- **{escaped(row.name)}**: {about_row}. Trials: {space}.")
     return lines
 
 
@@ -68,15 +73,22 @@ def _table(results: ResultsTable) -> str:
     head = [results.corner, *(column.header for column in results.columns)]
     lines = [_line(head), _line(["---"] * len(head))]
     for row in results.rows:
-        name = f"**{row.name}**" if row.style == "strong" else row.name
-        lines.append(_line([name, *(format_cell(cell) for cell in row.cells)]))
+        name = escaped(row.name)
+        cells = [escaped(format_cell(cell)) for cell in row.cells]
+        lines.append(_line([f"**{name}**" if row.style == "strong" else name, *cells]))
     return "\n".join(lines)
 
 
 def _line(cells: Sequence[str]) -> str:
-    escaped = [cell.replace("|", "\\|") for cell in cells]
-    return "| " + " | ".join(escaped) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _sentence(notes: Sequence[str]) -> str:
-    return "; ".join(notes).replace("*", "\\*") + "."
+    return escaped("; ".join(notes)) + "."
+
+
+def escaped(text: str) -> str:
+    """Text of a result file on one line, without HTML, links and emphasis of its own."""
+    for character in "\\*[`":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split()).replace("<", "&lt;")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from semanticmac.cache.atomic_io import write_text
-from semanticmac.eval.missing.summary import MissingSummary, parse_summary
+from semanticmac.eval.leaderboard.json_record import RecordError, read_record
+from semanticmac.eval.missing.summary import MissingSummary
 from semanticmac.run.metric import Metric, mean_and_std
 
 SCHEMA = 1
 FILE = "result.json"
+SPLIT = "test"  # every row is scored on it
 # constant: the same prediction for every clip; trained: by the training loop; fitted: without it.
 RowKind = Literal["constant", "trained", "fitted"]
 
@@ -135,49 +136,42 @@ class Leaderboard:
     def read(cls, path: Path) -> Leaderboard:
         """Raises ResultError for a file that is missing, damaged, or of another schema."""
         try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            content: Any = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             raise ResultError(f"{path} cannot be read: {error}") from None
         schema = content.pop("schema", None) if isinstance(content, dict) else None
         if schema != SCHEMA:
             raise ResultError(
-                f"{path} has the schema {schema}, this version reads {SCHEMA} (docs/leaderboard.md)"
+                f"{path} has the schema {str(schema)[:40]}, this version reads {SCHEMA} "
+                "(docs/leaderboard.md)"
             )
         try:
-            return cls._parse(content)
-        except (TypeError, KeyError, AttributeError) as error:
+            for metric in content.get("metrics", ()):
+                metric["value"] = None  # of no row
+            board = read_record(cls, content)
+            board._check()
+        except (RecordError, TypeError) as error:
             raise ResultError(
                 f"{path} is no result of a leaderboard: {error} (docs/leaderboard.md)"
             ) from None
+        return board
 
-    @classmethod
-    def _parse(cls, content: dict[str, Any]) -> Leaderboard:
-        metrics = []
-        for metric in content["metrics"]:
-            keys = tuple(metric["paper_keys"])
-            metrics.append(Metric(**{**metric, "value": None, "paper_keys": keys}))
-        rows = tuple(_row(row) for row in content["rows"])
-        return cls(
-            **{
-                **content,
-                "metrics": tuple(metrics),
-                "rows": rows,
-                "seeds": tuple(content["seeds"]),
-                "notes": tuple(content["notes"]),
-            }
-        )
-
-
-def _row(content: Mapping[str, Any]) -> ModelRow:
-    against = content["against"]
-    return ModelRow(
-        **{
-            **content,
-            "seeds": tuple(SeedResult(**seed) for seed in content["seeds"]),
-            "cost": Cost(**content["cost"]),
-            "against": None if against is None else Against(**against),
-            "quotes": tuple(Quote(**quote) for quote in content["quotes"]),
-            "notes": tuple(content["notes"]),
-            "missing": tuple(parse_summary(part) for part in content.get("missing", ())),
-        }
-    )
+    def _check(self) -> None:
+        """Raises RecordError for parts that contradict each other."""
+        names = [metric.name for metric in self.metrics]
+        if self.main not in names:
+            raise RecordError(f"main is {self.main!r}, and metrics has {', '.join(names)}")
+        if SPLIT not in self.clips:
+            raise RecordError(f"clips has no {SPLIT}")
+        for number, row in enumerate(self.rows):
+            where = f"rows[{number}] ({row.name})"
+            if row.rank is not None and (row.rank < 1 or row.mean(self.main) is None):
+                raise RecordError(f"{where} has the rank {row.rank} without {self.main}")
+            for key, drawn in row.space.items():
+                is_range = isinstance(drawn, dict) and {"low", "high"} <= drawn.keys()
+                if not (isinstance(drawn, list) or is_range):
+                    raise RecordError(f"{where}.space.{key}: expected a list, or low and high")
+            for summary in row.missing:
+                tables = [summary.areas, *(point.values for point in summary.points)]
+                if not summary.points or any(self.main not in table for table in tables):
+                    raise RecordError(f"{where}.missing: expected points with {self.main}")

@@ -16,6 +16,7 @@ from semanticmac.eval.metrics.scores import Pair, labelled, labelled_valid
 from semanticmac.run.metric import Metric
 
 RESAMPLES = 1000
+DIGITS = 12  # Scores that agree in so many digits after the point are equal.
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,14 @@ def _main(metrics: Sequence[Metric], main: str) -> float:
         if metric.name == main:
             return float("nan") if metric.value is None else float(metric.value)
     raise ValueError(f"there is no metric {main!r}")
+
+
+def ranks(scores: Mapping[str, float], higher_is_better: bool) -> dict[str, int]:
+    """The rank of each model, from 1. Equal scores share a rank, and the next one is left out."""
+    # Sums in another order differ in the last digit.
+    rounded = {name: round(score, DIGITS) for name, score in scores.items()}
+    order = sorted(rounded.values(), reverse=higher_is_better)
+    return {name: order.index(score) + 1 for name, score in rounded.items()}
 
 
 def against_best(

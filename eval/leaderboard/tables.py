@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from semanticmac.eval.leaderboard.result import Against, Leaderboard, ModelRow
+from semanticmac.core import counted
+from semanticmac.eval.leaderboard.result import SPLIT, Against, Leaderboard, ModelRow
 from semanticmac.eval.report.results_table import (
     Cell,
     Column,
@@ -16,7 +17,6 @@ from semanticmac.eval.report.results_table import (
 )
 from semanticmac.run.metric import Metric, digits_of
 
-SPLIT = "test"
 LEVEL = 0.05  # a corrected p below it has a star
 _MEBI = 1024**2
 CONTEXT = Column("context")
@@ -93,10 +93,8 @@ def _score_row(board: Leaderboard, row: ModelRow, metrics: Sequence[Metric]) -> 
 
 
 def _against_cells(board: Leaderboard, row: ModelRow) -> list[Cell | None]:
-    if row.rank == 1:
-        return [text_cell("best"), None]
     if row.against is None:
-        return [None, None]
+        return [text_cell("best") if row.rank == 1 else None, None]
     unit = board.metric(board.main).unit
     difference = Cell(row.against.difference, unit=unit, digits=digits_of(unit), signed=True)
     return [difference, text_cell(p_text(row.against))]
@@ -168,13 +166,13 @@ def paper_table(board: Leaderboard) -> ResultsTable | None:
 
 def reading_notes(board: Leaderboard) -> tuple[str, ...]:
     """How the numbers were made, one sentence each, without a full stop."""
-    seeds = len(board.seeds)
     notes = [
-        f"mean ± sample standard deviation over {seeds} seed{'s' if seeds > 1 else ''}",
+        f"mean ± sample standard deviation over {counted(len(board.seeds), 'seed')}",
         "epochs and trials are chosen on validation, nothing on test",
     ]
     if board.trials:
-        notes.append(f"{board.trials} random trials for each model, from its own search space")
+        trials = counted(board.trials, "random trial")
+        notes.append(f"{trials} for each model, from its own search space")
     else:
         notes.append("no trials: each model has its own default settings")
     notes.append(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from semanticmac.eval.missing.curve import MissingCurve
 from semanticmac.eval.missing.request import Protocol, TextDrop
@@ -82,16 +81,3 @@ def _mean_std(runs: Sequence[Sequence[float | None]]) -> MeanStd:
     if len(runs) == 1:
         return mean_and_std(runs[0])
     return mean_and_std([mean_and_std(draws)[0] for draws in runs])
-
-
-def parse_summary(content: Mapping[str, Any]) -> MissingSummary:
-    """A summary from JSON."""
-    points = []
-    for point in content["points"]:
-        points.append(SummaryPoint(**{**point, "values": _pairs(point["values"])}))
-    areas = _pairs(content["areas"])
-    return MissingSummary(**{**content, "points": tuple(points), "areas": areas})
-
-
-def _pairs(content: Mapping[str, Sequence[float | None]]) -> dict[str, MeanStd]:
-    return {name: (mean, std) for name, (mean, std) in content.items()}

@@ -75,6 +75,15 @@ def test_markdown_tables_have_equal_rows() -> None:
         width = cells
 
 
+def test_markdown_shows_names_and_notes_as_plain_text() -> None:
+    hostile = "a\n| b | <script>x</script> [y](z) **w**"
+    rows = [replace(row, name=hostile, summary=hostile) for row in board().rows]
+    page = to_markdown([replace(board(), rows=tuple(rows), dataset=hostile, device=hostile)])
+    section = page.partition("## a ")[2]
+    assert "<" not in section and "](" not in section.replace("\\[y](", "")
+    assert "| a \\| b \\| &lt;script>x&lt;/script> \\[y](z) \\*\\*w\\*\\* | 3 |" in section
+
+
 def test_the_page_of_the_docs_is_what_the_command_writes(tmp_path: Path) -> None:
     results = sorted((ROOT / "docs" / "leaderboard").glob("*.json"))
     assert results

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from semanticmac.core import Task
 from semanticmac.eval.leaderboard.significance import (
     SeedPrediction,
     against_best,
     holm,
+    ranks,
     resample_means,
 )
 
@@ -57,3 +59,42 @@ def test_a_clearly_worse_model_has_a_small_p_and_an_equal_one_has_none() -> None
     assert against["worse"].p_holm == pytest.approx(4 / 201)
     low, high = against["worse"].low, against["worse"].high
     assert low is not None and high is not None and 0 < low < against["worse"].difference < high
+
+
+def test_equal_scores_share_a_rank() -> None:
+    scores = {"a": 0.1 + 0.2, "b": 0.5, "c": 0.3, "d": 0.2}
+    assert ranks(scores, True) == {"b": 1, "a": 2, "c": 2, "d": 4}
+    assert ranks(scores, False) == {"d": 1, "a": 2, "c": 2, "b": 4}
+    assert ranks({}, True) == {}
+
+
+def test_classes_are_resampled_as_by_a_loop_over_clips() -> None:
+    task = Task("single-label", ("low", "middle", "high"))
+    draw = np.random.default_rng(1)
+    truth = np.eye(3)[draw.integers(3, size=40)]
+    logits = {}
+    for name, signal, seeds in (("good", 2.0, 2), ("bad", 0.5, 3)):
+        logits[name] = [signal * truth + draw.normal(size=truth.shape) for _ in range(seeds)]
+    models = {name: [SeedPrediction(each) for each in every] for name, every in logits.items()}
+    means = resample_means("meld", task, truth, models, "weighted F1", resamples=60, seed=3)
+
+    def slow(name: str, clips: list[int]) -> float:
+        scores = []
+        for each in logits[name]:
+            right = [int(truth[clip].argmax()) for clip in clips]
+            predicted = [int(each[clip].argmax()) for clip in clips]
+            scores.append(f1_score(right, predicted, average="weighted", zero_division=0))
+        return sum(scores) / len(scores)
+
+    everything = list(range(40))
+    scores = {name: slow(name, everything) for name in logits}
+    again = np.random.default_rng(3)
+    other_sign = 0
+    for number in range(60):
+        clips = [int(clip) for clip in again.integers(40, size=40)]
+        good, bad = slow("good", clips), slow("bad", clips)
+        assert (means["good"][number], means["bad"][number]) == pytest.approx((good, bad))
+        other_sign += bad - good >= 0
+    against = against_best(means, scores, "good")["bad"]
+    assert against.difference == pytest.approx(scores["bad"] - scores["good"])
+    assert against.p == against.p_holm == pytest.approx(2 * (other_sign + 1) / 61)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,16 @@ def test_a_row_has_rank_spread_and_its_distance_from_the_best() -> None:
     assert texts["mult"] == ["1", "0.600 ± 0.000", "81.0 ± 1.4", "best", ""]
     assert texts["misa"] == ["2", "0.700", "70.0", "+0.100", "0.40"]
     assert list(texts) == ["train median", "text", "mult", "misa"]
+
+
+def test_a_row_that_is_as_good_as_the_best_shows_its_difference() -> None:
+    rows = []
+    for row in board().rows:
+        against = None if row.against is None else replace(row.against, difference=0.0, p_holm=1.0)
+        rows.append(replace(row, rank=row.rank and 1, against=against))
+    table = score_table(replace(board(), rows=tuple(rows)), [])
+    texts = {row.name: [format_cell(cell) for cell in row.cells] for row in table.rows}
+    assert texts["mult"] == ["1", "best", ""] and texts["text"] == ["1", "0.000", "1.00"]
 
 
 def test_failures_are_said() -> None:

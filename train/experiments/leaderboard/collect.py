@@ -15,7 +15,7 @@ import transformers
 from semanticmac import __version__
 from semanticmac.eval.leaderboard.quotes import quotes_of
 from semanticmac.eval.leaderboard.result import Cost, Leaderboard, ModelRow, SeedResult
-from semanticmac.eval.leaderboard.significance import against_best, resample_means
+from semanticmac.eval.leaderboard.significance import against_best, ranks, resample_means
 from semanticmac.eval.metrics.scores import Scores, score
 from semanticmac.eval.missing.curve import read_curve
 from semanticmac.eval.missing.summary import MissingSummary, summarise
@@ -204,21 +204,20 @@ def _compared(
         mean = mean_and_std(part.row.values(main))[0] if part.scored else None
         if mean is not None:
             scores[part.row.name] = mean
-    order = sorted(scores, key=lambda name: -scores[name] if higher else scores[name])
+    places = ranks(scores, higher)
     against = {}
-    if len(order) > 1:
+    if len(places) > 1:
         models = {}
         for part in measured:
             if part.row.name in scores:
                 models[part.row.name] = [each.for_bootstrap for each in part.scored]
         truth = _same_truth(measured)
         means = resample_means(corpus, data.task, truth, models, main)
-        against = against_best(means, scores, order[0])
+        against = against_best(means, scores, min(places, key=places.__getitem__))
     rows = []
     for part in measured:
         name = part.row.name
-        rank = order.index(name) + 1 if name in scores else None
-        rows.append(replace(part.row, rank=rank, against=against.get(name)))
+        rows.append(replace(part.row, rank=places.get(name), against=against.get(name)))
     return rows
 
 
