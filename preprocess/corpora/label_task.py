@@ -14,16 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semanticmac.core import Task
+from semanticmac.core import Task, counted
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora.labels import (
     fold,
     has_decimal_comma,
     is_missing,
+    refuse_dash,
     refuse_nan,
     with_decimal_point,
 )
-from semanticmac.preprocess.corpora.tables import Row, is_number
+from semanticmac.preprocess.corpora.tables import Row, is_number, with_ascii_minus
 
 # Scores within −3 … 3 get this range, the scale of MOSI and MOSEI. No other range is assumed.
 USUAL_RANGE = 3.0
@@ -58,30 +59,40 @@ def find_task(cells: Sequence[Cell]) -> tuple[Task | None, list[str]]:
         return None, notes
     for cell in labels:
         refuse_nan(cell.row, cell.column, cell.value)
+        refuse_dash(cell.row, cell.column, cell.value)
 
     numbers: list[Cell] = []
     names: list[Cell] = []
-    commas: list[Cell] = []
     for cell in labels:
         if is_number(with_decimal_point(cell.value)):
             numbers.append(cell)
         else:
             names.append(cell)
-        if has_decimal_comma(cell.value):
-            commas.append(cell)
     if not numbers:
         task, class_notes = _classes(labels)
         return task, notes + class_notes
     if names:
         raise _mixture(numbers, names)
-    if commas:
-        example = commas[0].value
-        notes.append(
-            f"{len(commas)} labels are written with a decimal comma: "
-            f"{example} is read as {with_decimal_point(example)}"
-        )
     task, score_notes = _scores(numbers)
-    return task, notes + score_notes
+    return task, [*notes, *spelling_notes(numbers), *score_notes]
+
+
+def spelling_notes(numbers: Sequence[Cell]) -> list[str]:
+    """Notes on numbers that are not written as Python writes them."""
+    commas: list[str] = []
+    minuses: list[str] = []
+    for cell in numbers:
+        if has_decimal_comma(cell.value):
+            commas.append(cell.value)
+        if cell.value != with_ascii_minus(cell.value):
+            minuses.append(cell.value)
+    notes: list[str] = []
+    for spellings, what in ((commas, "a decimal comma"), (minuses, "another minus sign")):
+        if spellings:
+            read = with_ascii_minus(with_decimal_point(spellings[0]))
+            count = counted(len(spellings), "label", "are")
+            notes.append(f"{count} written with {what}: {spellings[0]} is read as {read}")
+    return notes
 
 
 def _mixture(numbers: Sequence[Cell], names: Sequence[Cell]) -> CorpusError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from semanticmac.core import Label, Task
-from semanticmac.preprocess.corpora.tables import Row
+from semanticmac.preprocess.corpora.tables import MINUS_SIGNS, Row, is_number, with_ascii_minus
 
 # Column of a label list → the modality that its label is about.
 LABEL_COLUMNS: Mapping[str, str] = {
@@ -19,7 +20,9 @@ LABEL_COLUMNS: Mapping[str, str] = {
 
 # How tables write that nothing was annotated, beside an empty cell.
 MISSING = {"na", "n/a", "#n/a", "<na>"}
-_DECIMAL_COMMA = re.compile(r"[+\-−]?\d+,\d+")
+_DECIMAL_COMMA = re.compile(rf"[+\-{MINUS_SIGNS}]?\d+,\d+")
+# Dashes that stand for a minus in some tables, as word processors write them.
+_DASHES = "\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}"
 
 
 def is_missing(value: str) -> bool:
@@ -31,6 +34,16 @@ def refuse_nan(row: Row, column: str, value: str) -> None:
     """Raises CorpusError for NaN: a program lost a label there, and nobody knows which."""
     if value.lower() == "nan":
         raise row.error(f"{column} is NaN; leave the cell empty if the clip is not annotated")
+
+
+def refuse_dash(row: Row, column: str, value: str) -> None:
+    """Raises CorpusError for a number behind a dash: it may be a negative score or a name."""
+    if value.startswith(tuple(_DASHES)) and is_number(with_decimal_point(value[1:])):
+        dash = f"{unicodedata.name(value[0])}, U+{ord(value[0]):04X}"
+        raise row.error(
+            f"{column} is {value!r}, which begins with a dash ({dash}) and not with a minus sign; "
+            f"write -{value[1:]}"
+        )
 
 
 def fold(name: str) -> str:
@@ -66,6 +79,7 @@ def read_labels(
 
 def _parse_label(row: Row, column: str, value: str, task: Task) -> Label:
     refuse_nan(row, column, value)
+    refuse_dash(row, column, value)
     label: Label = value
     if task.kind == "regression":
         label = row.parse_number(with_decimal_point(value), f"the {column}")
@@ -88,7 +102,7 @@ def _known_spelling(name: str, task: Task) -> str:
         if fold(known) == fold(name):
             return known
     try:
-        number = f"{float(name):g}"
+        number = f"{float(with_ascii_minus(name)):g}"
     except ValueError:
         return name
     return number if number in task.classes else name

@@ -9,9 +9,14 @@ from pathlib import Path
 
 from semanticmac.core import Dimension, Label, Task
 from semanticmac.preprocess.clip import CorpusError
-from semanticmac.preprocess.corpora.label_task import Cell, score_range
-from semanticmac.preprocess.corpora.labels import is_missing, refuse_nan, with_decimal_point
-from semanticmac.preprocess.corpora.tables import Row, is_number
+from semanticmac.preprocess.corpora.label_task import Cell, score_range, spelling_notes
+from semanticmac.preprocess.corpora.labels import (
+    is_missing,
+    refuse_dash,
+    refuse_nan,
+    with_decimal_point,
+)
+from semanticmac.preprocess.corpora.tables import Row, is_number, with_ascii_minus
 
 PREFIX = "score_"
 _COLUMN = re.compile(r"score_(?P<name>[^\[\]]*?)\s*(?:\[(?P<low>[^:\]]+):(?P<high>[^:\]]+)\])?")
@@ -60,6 +65,7 @@ def find_scores_task(
             low, high, range_notes = score_range(cells)
             limits = low, high
             notes += [f"{column}: {note}" for note in range_notes]
+        notes += [f"{column}: {note}" for note in spelling_notes(cells)]
         if limits is not None:
             dimensions.append(Dimension(name, *limits))
     if len(empty) == len(columns):
@@ -82,6 +88,7 @@ def read_scores(row: Row, task: Task, columns: Mapping[str, str]) -> Label | Non
         value = row.text(column)
         if not is_missing(value):
             refuse_nan(row, column, value)
+            refuse_dash(row, column, value)
             score_of[name] = row.parse_number(with_decimal_point(value), f"the {column}")
     label = tuple(score_of.get(name) for name in task.names)
     try:
@@ -98,6 +105,7 @@ def _cells(rows: Sequence[Row], column: str) -> list[Cell]:
         if is_missing(value):
             continue
         refuse_nan(row, column, value)
+        refuse_dash(row, column, value)
         if not is_number(with_decimal_point(value)):
             raise row.error(
                 f"{column} is {value!r}, expected a number; leave the cell empty if the clip is "
@@ -114,7 +122,7 @@ def _header_range(path: Path, column: str) -> tuple[float, float] | None:
         return None
     texts = match["low"].strip(), match["high"].strip()
     if all(map(is_number, texts)):
-        low, high = map(float, texts)
+        low, high = map(float, map(with_ascii_minus, texts))
         if -math.inf < low < high < math.inf:
             return low, high
     raise CorpusError(

@@ -60,10 +60,23 @@ def unreadable(path: Path, error: OSError) -> CorpusError:
     return CorpusError(f"cannot read {path}: {error.strerror or error}")
 
 
+# Minus signs of word processors and of full-width text; Python reads `-` alone.
+MINUS_SIGNS = "\N{MINUS SIGN}\N{SMALL HYPHEN-MINUS}\N{FULLWIDTH HYPHEN-MINUS}"
+_TO_ASCII_MINUS = str.maketrans(dict.fromkeys(MINUS_SIGNS, "-"))
+
+
+def with_ascii_minus(value: str) -> str:
+    """A cell with `-` in place of the other minus signs."""
+    return value.translate(_TO_ASCII_MINUS)
+
+
 def is_number(value: str) -> bool:
-    """Whether a cell is a number. NaN and infinity count; callers reject them as labels."""
+    """Whether a cell is a number, with any minus sign.
+
+    NaN and infinity count; callers reject them as labels.
+    """
     try:
-        float(value)
+        float(with_ascii_minus(value))
     except ValueError:
         return False
     # Python parses 1_60 as 160, but in a table it is a name.
@@ -98,7 +111,7 @@ class Row:
         """`value` as a finite float; `what` names it in the error message."""
         if not is_number(value):
             raise self.error(f"{what} is {value!r}, expected a number")
-        number = float(value)
+        number = float(with_ascii_minus(value))
         if not math.isfinite(number):
             raise self.error(f"{what} is {value!r}, expected a finite number")
         return number

@@ -63,6 +63,28 @@ def test_decimal_commas_are_read_and_told():
     assert labels_of(task, "1,5", "-0,5", "2,0", "-3") == [1.5, -0.5, 2.0, -3.0]
 
 
+@pytest.mark.parametrize("minus", ["\u2212", "\ufe63", "\uff0d"])
+def test_other_minus_signs_are_read_and_told(minus):
+    values = (f"{minus}1,5", f"{minus}2", "-1", f"{minus}3e{minus}1")
+    task, notes = find_task(cells(*values))
+    assert task == Task("regression")
+    assert notes == [
+        f"1 label is written with a decimal comma: {minus}1,5 is read as -1.5",
+        f"3 labels are written with another minus sign: {minus}1,5 is read as -1.5",
+    ]
+    assert labels_of(task, *values) == [-1.5, -2.0, -1.0, -0.3]
+    # Without a number they stay names.
+    assert find_task(cells(f"a{minus}b", "c"))[0] == Task("single-label", ("a" + minus + "b", "c"))
+
+
+def test_a_number_behind_a_dash_is_refused_and_the_character_named():
+    message = r"begins with a dash \(EN DASH, U\+2013\) and not with a minus sign; write -1,5"
+    with pytest.raises(CorpusError, match=message):
+        find_task(cells("\u20131,5", "\u20132"))
+    task = find_task(cells("\u2013 very", "b"))[0]
+    assert task is not None and task.classes == ("b", "\u2013 very")
+
+
 def test_case_and_blanks_do_not_make_classes():
     values = ("Happy", "happy ", " HAPPY", "happy", "very sad", "Very  sad", "angry")
     task, notes = find_task(cells(*values))

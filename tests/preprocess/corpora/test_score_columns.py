@@ -85,3 +85,12 @@ def test_scores_of_a_list_replace_those_of_the_table(write, tmp_path):
     expected = "the score columns are none; expected score_valence, score_mood, score_effort"
     with pytest.raises(CorpusError, match=re.escape(expected)):
         read_corpus("folder", root, Options(labels=own))
+
+
+def test_other_minus_signs_are_read_in_cells_and_in_the_range(write):
+    table = "file,score_valence[\u22122:2]\na.mp4,\u22121.5\nb.mp4,1\n"
+    corpus = read_corpus("folder", write({"clips.csv": table, "a.mp4": b"", "b.mp4": b""}))
+    assert corpus.task is not None
+    assert corpus.task.dimensions == (Dimension("valence", -2.0, 2.0),)
+    assert corpus.clips[0].labels == {"multimodal": (-1.5,)}
+    assert any("1 label is written with another minus sign" in note for note in corpus.notes)
