@@ -7,12 +7,10 @@ clip_id, split, text and label, and optionally label_text, label_audio and label
 
 from __future__ import annotations
 
-import math
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -22,6 +20,7 @@ from semanticmac.preprocess.corpora.labels import read_labels
 from semanticmac.preprocess.corpora.notes import preview
 from semanticmac.preprocess.corpora.splits import parse_split
 from semanticmac.preprocess.corpora.tables import Row, index_rows, read_table
+from semanticmac.preprocess.features.npz_sizes import require_sizes
 from semanticmac.preprocess.features.records import Features, Padded, clip_names, gather
 
 KEYS = ("id", "audio", "vision", "audio_lengths", "vision_lengths")
@@ -76,7 +75,7 @@ def _rows(table: Path) -> Mapping[str, Row]:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        _check_announced_sizes(path)
+        require_sizes(path, KEYS)
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in KEYS if key in file.files}
     except OSError as error:
@@ -85,39 +84,6 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise CorpusError(f"{path} is no .npz of plain arrays: {error}") from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise CorpusError(f"{path} is no .npz of plain arrays: {error}") from error
-
-
-def _check_announced_sizes(path: Path) -> None:
-    """Raises CorpusError for an array whose header announces more bytes than the archive holds.
-
-    NumPy reserves the announced bytes before it reads any.
-    """
-    with zipfile.ZipFile(path) as archive:
-        for key in KEYS:
-            name = f"{key}.npy"
-            if name not in archive.namelist():
-                continue
-            entry = archive.getinfo(name)
-            # Deflate shrinks data to no less than about 1/1032 of its size.
-            held = min(entry.file_size, 1_100 * path.stat().st_size)
-            with archive.open(name) as file:
-                shape, dtype = _header(file)
-            announced = math.prod(shape) * dtype.itemsize
-            if announced > held:
-                raise CorpusError(
-                    f"{path}: the header of `{key}` announces {announced:,} bytes (shape {shape}), "
-                    f"and the file holds {held:,}: it is damaged"
-                )
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of a .npy file."""
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    else:
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-    return shape, dtype
 
 
 def _ids(path: Path, arrays: Mapping[str, np.ndarray]) -> list[str]:

@@ -11,6 +11,7 @@ import io
 import pickle
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,21 @@ from semanticmac.cache.layout import CacheIncomplete
 from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.core import SPLITS, Task
 from semanticmac.preprocess.clip import CorpusError
+from semanticmac.preprocess.features.npz_sizes import require_sizes
 from semanticmac.preprocess.sharing.header import Header, Selection
 from semanticmac.preprocess.sharing.restore import SharedClips
 
+# Raised for an archive that was cut or changed.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    CacheIncomplete,
+)
 HEADER, MANIFEST = "semanticmac_header", "semanticmac_manifest"
 
 
@@ -61,8 +74,12 @@ def is_npz_export(path: Path) -> bool:
 
 
 def read_npz(path: Path) -> tuple[Manifest, Header, SharedClips]:
-    """The content of `write_npz`. Raises CorpusError where the file is not whole."""
+    """The content of `write_npz`.
+
+    Raises CorpusError where the file is not whole, and where it needs more memory than there is.
+    """
     try:
+        require_sizes(path)
         with np.load(path, allow_pickle=False) as file:
             header = Header.from_json(str(file[HEADER]), path)
             manifest = _manifest(file[MANIFEST].tobytes())
@@ -72,7 +89,7 @@ def read_npz(path: Path) -> tuple[Manifest, Header, SharedClips]:
                 name = stream.column
                 parts = (file[name], file[f"{name}_lengths"], file[f"{name}_absent"])
                 clips[name] = _unpadded(keys, *parts)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, CacheIncomplete) as error:
+    except _DAMAGED as error:
         raise CorpusError(f"{path} is no whole export: {error}") from None
     return manifest, header, clips
 

@@ -10,6 +10,7 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.opening import open_cached
 from semanticmac.preprocess.clip import CorpusError
 from semanticmac.preprocess.corpora.mosi import TASK
+from semanticmac.preprocess.features import npz_sizes
 from semanticmac.preprocess.features.npz_file import read_feature_arrays
 from semanticmac.preprocess.features.pickle_file import read_feature_pickle
 from semanticmac.preprocess.sharing.array_files import (
@@ -62,6 +63,15 @@ def test_a_cut_npz_is_refused(path, tmp_path):
     assert not is_npz_export(cut)
     with pytest.raises(CorpusError, match="is no whole export"):
         read_npz(cut)
+
+
+def test_arrays_that_need_more_memory_than_there_is_are_refused_before_they_are_read(
+    path, monkeypatch
+):
+    monkeypatch.setattr(npz_sizes, "available_memory", lambda: 100)
+    monkeypatch.setattr(np, "load", None)
+    with pytest.raises(CorpusError, match=r"its arrays need .* bytes of memory, and 100 are avail"):
+        read_npz(path)
 
 
 @pytest.mark.parametrize("changed", [-1, 99])
