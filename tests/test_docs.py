@@ -67,9 +67,30 @@ def test_every_linked_page_exists(page):
         assert (page.parent / link).exists(), f"{page.name} links to {link}, which does not exist"
 
 
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them from its headings."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    anchors = set()
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        words = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+        anchors.add(words.replace(" ", "-"))
+    return anchors
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+def test_every_linked_heading_exists(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+    for file, anchor in links:
+        target = page.parent / file if file else page
+        assert anchor in headings(target), f"{page.name} links to {file}#{anchor}"
+
+
 def test_the_finders_find():
     assert len(typed(ROOT / "README.md", "semanticmac")) >= 6
     assert len(typed(ROOT / "README.md", "make")) >= 5
+    assert {"several-scores", "files-of-a-run"} <= headings(ROOT / "docs" / "evaluation.md")
 
 
 def test_no_help_loses_its_brackets():
