@@ -230,7 +230,7 @@ def _add_calibration(added: ExtraResults, data: EvalData, result: Evaluation) ->
         added.json["agreements"] = [asdict(part) for part in parts]
         if task.width == 1:
             added.json["agreement"] = asdict(parts[0])
-        added.tables += [agreement_table(part) for part in parts]
+        added.tables += [agreement_table(part, task) for part in parts]
         return
     valid = data.predict(data.rows("valid"), result.without)
     calibrated = calibration(task, (truth, prediction), (valid.truth, valid.multimodal))

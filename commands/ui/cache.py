@@ -17,6 +17,7 @@ from semanticmac.cache.stream_catalogue import CachedStream
 from semanticmac.cache.streams import Streams
 from semanticmac.commands.ui.safe_console import plain_text
 from semanticmac.core import MODALITIES, SPLITS, Dimension, Task, counted
+from semanticmac.eval.report.formatting import score_text
 
 _BARS = "▁▂▃▄▅▆▇█"
 _BINS = 14  # of the histogram of a score
@@ -199,12 +200,10 @@ def _label_cells(task: Task, labels: np.ndarray) -> list[str]:
 
 
 def _score_cells(dimension: Dimension, scores: np.ndarray, bins: int) -> list[str]:
-    mean, least, most = (_signed(score) for score in (scores.mean(), scores.min(), scores.max()))
+    mean, least, most = (
+        score_text(score, dimension) for score in (scores.mean(), scores.min(), scores.max())
+    )
     return [mean, f"{scores.std():.2f}", least, most, _histogram(dimension, scores, bins)]
-
-
-def _signed(score: float) -> str:
-    return f"{score:+.2f}".replace("-", "−")
 
 
 def _histogram(dimension: Dimension, scores: np.ndarray, bins: int) -> str:

@@ -12,7 +12,7 @@ from semanticmac.cache.failures import Failure
 from semanticmac.commands.ui.safe_console import plain_text, printable_json
 from semanticmac.core import SCORE, Task
 from semanticmac.eval.prediction import Prediction
-from semanticmac.eval.report.formatting import plain
+from semanticmac.eval.report.formatting import interval_text
 
 
 def predictions_table(
@@ -56,16 +56,8 @@ def intervals_text(prediction: Prediction) -> str:
     texts: list[str] = []
     for dimension, bounds in zip(prediction.task.dimensions, prediction.intervals, strict=True):
         name = "" if dimension.name == SCORE else f"{dimension.name} "
-        texts.append(name + interval_text(bounds))
+        texts.append(name + interval_text(bounds, dimension))
     return ", ".join(texts)
-
-
-def interval_text(bounds: tuple[float, float] | None) -> str:
-    """An interval for a person; a dash where there is none."""
-    if bounds is None:
-        return "–"
-    low, high = bounds
-    return f"{plain(low, sign=True)} to {plain(high, sign=True)}"
 
 
 def json_text(report: dict[str, object]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from semanticmac.core import SCORE, counted
+from semanticmac.core import SCORE, Task, counted
 from semanticmac.eval.calibration import Agreement, Bin, Calibration
 from semanticmac.eval.compare import Comparison
 from semanticmac.eval.metrics.paired import Difference
 from semanticmac.eval.metrics.scores import Scores, find
 from semanticmac.eval.missing.subsets import CorruptionScores, SubsetScores
-from semanticmac.eval.report.formatting import percent, plain
+from semanticmac.eval.report.formatting import percent, plain, score_text
 from semanticmac.eval.report.results_table import (
     Cell,
     Column,
@@ -182,13 +182,17 @@ def calibration_table(calibration: Calibration) -> ResultsTable:
     )
 
 
-def agreement_table(agreement: Agreement) -> ResultsTable:
-    """One tenth of the clips in each row, from the least prediction to the greatest."""
+def agreement_table(agreement: Agreement, task: Task) -> ResultsTable:
+    """One tenth of the clips in each row, from the least prediction to the greatest.
+
+    task: it has the score of the agreement.
+    """
+    dimension = task.dimensions[task.names.index(agreement.name)]
     headers = ("predicted", "mean prediction", "mean truth")
     rows = []
     for bin_ in agreement.bins:
-        limits = f"{plain(bin_.low, sign=True)} … {plain(bin_.high, sign=True)}"
-        means = (plain(bin_.said, sign=True), plain(bin_.true, sign=True))
+        limits = f"{score_text(bin_.low, dimension)} … {score_text(bin_.high, dimension)}"
+        means = (score_text(bin_.said, dimension), score_text(bin_.true, dimension))
         rows.append(text_row(str(bin_.count), limits, *means))
     of_name = "" if agreement.name == SCORE else f", {agreement.name}"
     return ResultsTable(

@@ -51,9 +51,21 @@ def _score_text(value: float, dimension: Dimension) -> str:
     if np.isnan(value):
         return f"{name}–"
     score = float(np.clip(value, dimension.low, dimension.high))
+    text = name + score_text(score, dimension)
     has_sign = dimension.low < 0 < dimension.high
-    text = name + plain(score, sign=has_sign)
     return f"{text} {_sign_word(dimension, score)}" if has_sign and not name else text
+
+
+def score_text(score: float | None, dimension: Dimension, digits: int = 2) -> str:
+    """`+1.20`, or `3.20` of a score without negative values."""
+    return plain(score, digits, sign=dimension.low < 0)
+
+
+def interval_text(bounds: tuple[float, float] | None, dimension: Dimension) -> str:
+    """The interval of a score, `−0.40 to +1.20`; a dash where there is none."""
+    if bounds is None:
+        return "–"
+    return f"{score_text(bounds[0], dimension)} to {score_text(bounds[1], dimension)}"
 
 
 def _sign_word(dimension: Dimension, score: float) -> str:

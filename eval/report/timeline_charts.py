@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from semanticmac.core import MODALITIES, Dimension
 from semanticmac.eval.prediction import Prediction
-from semanticmac.eval.report.formatting import plain
+from semanticmac.eval.report.formatting import score_text
 from semanticmac.eval.report.timeline_shapes import (
     HEIGHT,
     Box,
@@ -81,9 +81,9 @@ def _score_chart(timeline: Timeline, index: int, dimension: Dimension) -> Chart:
             window_s = _window_s(timeline)
             path = _mean_line(timeline, values, dimension, window_s)
             curves.append(Curve(f"mean over {clock(window_s)}", "mean", path))
-    ticks = [(0.0, plain(dimension.high, 1, sign=True)), (100.0, plain(dimension.low, 1))]
-    neutral = y_at(dimension.neutral, dimension)
-    ticks.insert(1, (neutral, plain(dimension.neutral, 1, sign=True)))
+    ticks: list[tuple[float, str]] = []
+    for value in (dimension.high, dimension.neutral, dimension.low):
+        ticks.append((y_at(value, dimension), score_text(value, dimension, 1)))
     title = "score" if len(timeline.task.dimensions) == 1 else dimension.name
     return Chart(
         title,
@@ -181,8 +181,9 @@ def _describe_scores(timeline: Timeline, index: int, dimension: Dimension, title
         return f"{title} over time: no utterance has a prediction."
     (lowest, lowest_s), (highest, highest_s) = min(scored), max(scored)
     return (
-        f"{title} over time, multimodal: lowest {plain(lowest, sign=True)} at {clock(lowest_s)}, "
-        f"highest {plain(highest, sign=True)} at {clock(highest_s)}. "
+        f"{title} over time, multimodal: "
+        f"lowest {score_text(lowest, dimension)} at {clock(lowest_s)}, "
+        f"highest {score_text(highest, dimension)} at {clock(highest_s)}. "
         "The transcript below has every value."
     )
 

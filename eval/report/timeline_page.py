@@ -12,7 +12,7 @@ from semanticmac.cache.atomic_io import as_text
 from semanticmac.core import MODALITIES
 from semanticmac.eval.disagreement import RULE_CLASSES, RULE_SCORES, disagreement
 from semanticmac.eval.prediction import Prediction
-from semanticmac.eval.report.formatting import plain
+from semanticmac.eval.report.formatting import interval_text, score_text
 from semanticmac.eval.report.template import TEMPLATES, render_template
 from semanticmac.eval.report.timeline_charts import bounds_of, charts, is_dense, speakers_of
 from semanticmac.eval.report.timeline_shapes import (
@@ -191,12 +191,12 @@ def _words(moment: Moment) -> tuple[Word, ...]:
 def _details(prediction: Prediction) -> Pairs:
     """The intervals, and the prediction of each modality alone."""
     details: list[tuple[str, str]] = []
-    for index, name in enumerate(prediction.task.names):
+    dimensions = prediction.task.dimensions
+    for index, dimension in enumerate(dimensions):
         bounds = bounds_of(prediction, index)
         if bounds is not None:
-            low, high = plain(bounds[0], sign=True), plain(bounds[1], sign=True)
-            label = "90 % interval" if len(prediction.task.names) == 1 else f"{name}, 90 % interval"
-            details.append((label, f"{low} to {high}"))
+            label = "90 % interval" if len(dimensions) == 1 else f"{dimension.name}, 90 % interval"
+            details.append((label, interval_text(bounds, dimension)))
     for modality in MODALITIES:
         if modality in prediction.outputs:
             details.append((modality, prediction.describe(modality)))
@@ -270,7 +270,7 @@ def _averages(timeline: Timeline) -> list[tuple[str, str]]:
         return [("mean probability", f"{timeline.task.classes[top]} {means[top]:.0%}")]
     facts: list[tuple[str, str]] = []
     for dimension, mean in zip(timeline.task.dimensions, means, strict=True):
-        facts.append((f"mean {dimension.name}", plain(mean, sign=True)))
+        facts.append((f"mean {dimension.name}", score_text(mean, dimension)))
     return facts
 
 

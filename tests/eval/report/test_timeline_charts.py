@@ -55,7 +55,7 @@ def test_each_of_several_scores_has_a_chart() -> None:
     drawn = charts(timeline(task, moment(0, task, 3.0)))
     assert [chart.title for chart in drawn] == ["valence", "arousal"]
     assert drawn[1].curves[0].path == "M0.00 50.00H100.00"
-    assert [label for _, label in drawn[0].ticks] == ["+5.0", "+3.0", "1.0"]
+    assert [label for _, label in drawn[0].ticks] == ["5.0", "3.0", "1.0"]
 
 
 @pytest.mark.parametrize("kind", ["single-label", "binary"])
