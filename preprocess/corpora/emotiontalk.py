@@ -53,7 +53,10 @@ def read(root: Path, options: Options) -> Corpus:
         )
         positions[dialogue] += 1
         clips.append(clip)
-    note = "valid is a seeded tenth of the dialogues that are not test: no list was published"
+    note = (
+        "valid is a seeded tenth of the dialogues that are not test: the download has no list, and "
+        "that of its authors' code is not read. cache --splits FILE takes a list"
+    )
     return Corpus("emotiontalk", SEVEN, tuple(clips), (note,))
 
 

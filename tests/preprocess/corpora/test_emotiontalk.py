@@ -26,7 +26,7 @@ def test_labels_of_every_modality_and_the_test_recordings(write):
     splits = {clip.dialogue: clip.split for clip in corpus.clips}
     assert splits["G00003_01"] == "test"
     assert sorted([splits["G00001_01"], splits["G00002_01"]]) == ["train", "valid"]
-    assert any("no list was published" in note for note in corpus.notes)
+    assert any("that of its authors' code is not read" in note for note in corpus.notes)
 
 
 def test_a_dialogue_is_in_the_order_of_its_numbers_across_both_speakers(write):
