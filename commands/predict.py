@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,8 @@ from semanticmac.commands.ui.screen import (
 )
 
 if TYPE_CHECKING:
+    from semanticmac.cache.failures import Failure
+    from semanticmac.commands.predict_timelines import Timelines
     from semanticmac.eval.prediction import Prediction
     from semanticmac.preprocess.clip import Clip
     from semanticmac.run.folder import RunInfo
@@ -159,14 +162,7 @@ def predict(
     absent = absent_modalities(info, without_modalities(without))
     require_weights(folder)
     require_raw_videos(folder, info)
-    for path in videos:
-        if not path.exists():
-            raise typer.BadParameter(f"{path}: there is no such file or folder")
-    if text is not None and len(videos) > 1:
-        raise typer.BadParameter(
-            f"--text is the transcript of one file, but {len(videos)} are given: write each text "
-            "into a .txt beside its file, or into a clips.csv"
-        )
+    _require_videos(videos, text)
     clips, notes = read_clips(videos, text)
     print_notes(notes)
     planned = plan_timelines(request, clips)
@@ -177,15 +173,10 @@ def predict(
     # Imported here because they load torch: whatever is mistyped was refused before.
     from semanticmac.cache.failures import Failure
     from semanticmac.commands.predict_timelines import Timelines
-    from semanticmac.commands.ui.failures import failures_table
-    from semanticmac.commands.ui.predictions import json_text, predictions_json, predictions_table
     from semanticmac.commands.ui.progress import Screen
-    from semanticmac.commands.ui.timelines import timelines_json, timelines_table
-    from semanticmac.eval.trust_fit import read_trust
     from semanticmac.inference import encoder_requests, load
     from semanticmac.preprocess.encoders.requests import open_encoders
     from semanticmac.run.device import pick_device
-    from semanticmac.run.notes import NO_TRUST
 
     pick_device(device)
     predictions: list[Prediction] = []
@@ -219,27 +210,77 @@ def predict(
         return
     with_text_files = [] if text is not None else clips
     notes = [*_notes(info, absent, with_text_files, videos), *timelines.notes]
-    trust = read_trust(folder, info)
-    notes += [NO_TRUST] if trust is None else trust.notes(info.task)
+    notes += _trust_notes(folder, info)
     for prediction in predictions:
         notes += [f"{prediction.clip_id}: {note}" for note in prediction.notes]
+    report = _Report(folder, info, predictions, failures, notes)
     if as_json:
-        report = predictions_json(folder.name, info.task, predictions, failures, notes)
-        if planned.jobs:
-            report["timelines"] = timelines_json(timelines.finished)
-        print(json_text(report))
+        _print_json(report, timelines)
     else:
-        echo(out, f"run {folder}, trained on {info.dataset}")
-        if predictions or not (timelines.finished or failures):
-            out.print(predictions_table(info.model.modalities, predictions, notes))
-        if timelines.finished:
-            out.print(timelines_table(timelines.finished))
-            if not predictions:
-                print_notes([note for note in notes if note not in timelines.remarks])
-        if failures:
-            out.print(failures_table(failures))
+        _print_tables(report, timelines)
     if failures or timelines.failed_utterances:
         raise typer.Exit(CLIPS_FAILED)
+
+
+def _require_videos(videos: Sequence[Path], text: str | None) -> None:
+    """Raises BadParameter for a path that does not exist, and for one text of several files."""
+    for path in videos:
+        if not path.exists():
+            raise typer.BadParameter(f"{path}: there is no such file or folder")
+    if text is not None and len(videos) > 1:
+        raise typer.BadParameter(
+            f"--text is the transcript of one file, but {len(videos)} are given: write each text "
+            "into a .txt beside its file, or into a clips.csv"
+        )
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What the command prints beside the time lines."""
+
+    run: Path
+    info: RunInfo
+    predictions: list[Prediction]
+    failures: list[Failure]
+    notes: list[str]
+
+
+def _print_json(report: _Report, timelines: Timelines) -> None:
+    from semanticmac.commands.ui.predictions import json_text, predictions_json
+    from semanticmac.commands.ui.timelines import timelines_json
+
+    fields = predictions_json(
+        report.run.name, report.info.task, report.predictions, report.failures, report.notes
+    )
+    if timelines.planned:
+        fields["timelines"] = timelines_json(timelines.finished)
+    print(json_text(fields))
+
+
+def _print_tables(report: _Report, timelines: Timelines) -> None:
+    from semanticmac.commands.ui.failures import failures_table
+    from semanticmac.commands.ui.predictions import predictions_table
+    from semanticmac.commands.ui.timelines import timelines_table
+
+    predictions, failures, notes = report.predictions, report.failures, report.notes
+    echo(out, f"run {report.run}, trained on {report.info.dataset}")
+    if predictions or not (timelines.finished or failures):
+        out.print(predictions_table(report.info.model.modalities, predictions, notes))
+    if timelines.finished:
+        out.print(timelines_table(timelines.finished))
+        if not predictions:
+            print_notes([note for note in notes if note not in timelines.remarks])
+    if failures:
+        out.print(failures_table(failures))
+
+
+def _trust_notes(run: Path, info: RunInfo) -> list[str]:
+    """How far intervals and flags can be trusted."""
+    from semanticmac.eval.trust_fit import read_trust
+    from semanticmac.run.notes import NO_TRUST
+
+    trust = read_trust(run, info)
+    return [NO_TRUST] if trust is None else list(trust.notes(info.task))
 
 
 def _notes(

@@ -71,6 +71,11 @@ class Timelines:
         self._tasks = self._plan(jobs)
 
     @property
+    def planned(self) -> int:
+        """How many recordings get a time line."""
+        return len(self._tasks)
+
+    @property
     def waiting(self) -> int:
         """How many time lines are to be computed."""
         return sum(task.kept is None for task in self._tasks)

@@ -134,12 +134,6 @@ def predict_timeline(
         done_s = total_s if is_last else min(int(utterance.end_s), total_s - 1)
         on_progress(stage, done_s, total_s, failed)
 
-    remarks = [*recording.notes, *stream_notes(info.streams)]
-    remarks += absent_notes(absent_modalities(info, without))
-    trust = predictor.trust
-    remarks += [NO_TRUST] if trust is None else trust.notes(info.task)
-    if info.model.clips_before:
-        remarks.append(f"each utterance is predicted after the {info.model.clips_before} before it")
     return Timeline(
         str(video),
         recording.duration_s,
@@ -148,9 +142,21 @@ def predict_timeline(
         predictor.run,
         info.dataset,
         tuple(moments),
-        tuple(remarks),
+        _remarks(predictor, recording, without),
         key,
     )
+
+
+def _remarks(predictor: Predictor, recording: Recording, without: Sequence[str]) -> tuple[str, ...]:
+    """Remarks on the whole recording and on the model."""
+    info = predictor.trained.info
+    remarks = [*recording.notes, *stream_notes(info.streams)]
+    remarks += absent_notes(absent_modalities(info, without))
+    trust = predictor.trust
+    remarks += [NO_TRUST] if trust is None else trust.notes(info.task)
+    if info.model.clips_before:
+        remarks.append(f"each utterance is predicted after the {info.model.clips_before} before it")
+    return tuple(remarks)
 
 
 def _first_of_context(moments: Sequence[Moment], clips_before: int) -> int:
