@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,7 @@ from semanticmac.commands.ui.screen import (
     print_uncropped,
     set_resume_hint,
 )
+from semanticmac.core import counted
 
 
 def leaderboard(
@@ -117,6 +119,7 @@ def leaderboard(
     from semanticmac.train.experiments.leaderboard.plan import plan_time
     from semanticmac.train.experiments.leaderboard.request import Request
     from semanticmac.train.experiments.leaderboard.run import require_test_labels, run_leaderboard
+    from semanticmac.train.experiments.leaderboard.trainable import without_untrainable
 
     data = {}
     chosen = with_chosen_streams(chosen, folder)
@@ -127,10 +130,13 @@ def leaderboard(
             require_test_labels(data[entrant.streams])
             read = data[entrant.streams].streams
             print_notes([f"embeddings: {read.describe()}", *stream_notes(read)])
-    request = Request(tuple(chosen), trials, seed_list, folder, data, protocols)
     torch_device = pick_device(device)
+    chosen, left_out = without_untrainable(chosen, data, torch_device, named=models is not None)
+    print_notes([*left_out, *_absent_libraries(pictures=bool(protocols))])
+    request = Request(tuple(chosen), trials, seed_list, folder, data, protocols)
     left = trainings_left(request, torch_device)
-    what = f", {len(chosen)} models, {len(request.seeds)} seeds, {trials} trials → {folder}"
+    counts = [(len(chosen), "model"), (len(seed_list), "seed"), (trials, "trial")]
+    what = "".join(f", {counted(count, noun)}" for count, noun in counts) + f" → {folder}"
     echo(err, Text.assemble("leaderboard of ", (name, "bold"), what))
     if any(left):
         print_uncropped(err, plan_table(plan_time(chosen, left, data, torch_device)))
@@ -145,7 +151,7 @@ def leaderboard(
         every_tuned = run_leaderboard(request, layout, torch_device, callbacks_for(screen))
     set_resume_hint()
     board = collect(request, every_tuned, torch_device)
-    board = replace(board, notes=(*board.notes, *(note or ())))
+    board = replace(board, notes=(*board.notes, *left_out, *(note or ())))
     print_uncropped(out, leaderboard_table(board))
     for table in missing_tables(board, TERMINAL_RATES):
         print_uncropped(out, to_terminal(table))
@@ -155,6 +161,17 @@ def leaderboard(
         echo(err, f"written to {path}", "dim")
     if any(seed.failure is not None for row in board.rows for seed in row.seeds):
         raise typer.Exit(CLIPS_FAILED)
+
+
+def _absent_libraries(*, pictures: bool) -> list[str]:
+    """The files that will not be written, said before the training. pictures: of missing data."""
+    notes = []
+    install = "pip install 'semanticmac[report]'"
+    if find_spec("jinja2") is None:
+        notes.append(f"leaderboard.html will not be written: it needs Jinja2, {install}")
+    if pictures and find_spec("matplotlib") is None:
+        notes.append(f"curves of missing data will have no picture: it needs Matplotlib, {install}")
+    return notes
 
 
 def _write_page(results: list[Path], to: Path | None) -> None:

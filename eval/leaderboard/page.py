@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semanticmac.eval.leaderboard.missing import curves_by_protocol, missing_tables
 from semanticmac.eval.leaderboard.result import Leaderboard, ModelRow
@@ -18,10 +18,13 @@ from semanticmac.eval.leaderboard.tables import (
     reading_notes,
     score_table,
 )
-from semanticmac.eval.report.page import Pairs
 from semanticmac.eval.report.template import render_template
 from semanticmac.eval.report.write_html import HtmlTable, to_html
 from semanticmac.run.metric import Metric, digits_of, format_number
+
+if TYPE_CHECKING:
+    # It loads matplotlib, and a leaderboard without curves of missing data needs none.
+    from semanticmac.eval.report.page import Pairs
 
 LEFT, WIDTH, ROW = 190.0, 760.0, 24.0  # of the chart, in units of its view box
 _TICKS = 5

@@ -82,10 +82,9 @@ class Draws:
         Raises ConfigError if the folder holds another sweep, or cannot be written or locked, and if
         Optuna is not installed.
         """
-        try:
-            import optuna
-        except ImportError:
-            raise ConfigError("sweep needs Optuna: pip install 'semanticmac[sweep]'") from None
+        require_optuna()
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         drawn = {f"space.{name}": domain for name, domain in plain(space).items()}
         # Through JSON, as the study returns it.
@@ -198,6 +197,17 @@ class Draws:
     def _let_go(self, claim: Claim) -> None:
         self._lock_of(claim.trial.number).unlink()
         claim.lock.close()
+
+
+def require_optuna() -> None:
+    """Raises ConfigError if Optuna is not installed."""
+    try:
+        import optuna  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            "a sweep needs Optuna, and so do the trials of a leaderboard: pip install "
+            "'semanticmac[sweep]'"
+        ) from None
 
 
 def _ended_early(trials: list[FrozenTrial]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -59,6 +60,19 @@ def test_without_the_libraries_of_the_page_the_result_is_written(
         "leaderboard.html is not written: the page needs Jinja2: pip install 'semanticmac[report]'"
     ]
     assert not (tmp_path / "leaderboard.html").exists()
+
+
+def test_the_page_of_scores_needs_no_matplotlib() -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; "
+        "from support.leaderboards import board; "
+        "from semanticmac.eval.leaderboard.page import leaderboard_html; "
+        "print(len(leaderboard_html(board())))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_markdown_tables_have_equal_rows() -> None:

@@ -28,6 +28,7 @@ from semanticmac.train.experiments.leaderboard.scored import (
     points_of_svm,
     require_same_svm,
 )
+from semanticmac.train.experiments.optuna_study import require_optuna
 from semanticmac.train.experiments.sweep import points_so_far
 from semanticmac.train.resume import is_trained
 
@@ -35,8 +36,11 @@ from semanticmac.train.resume import is_trained
 def trainings_left(request: Request, device: torch.device) -> list[int]:
     """For each entrant, how many trials and seeds are not finished yet.
 
-    Raises ConfigError if the folder holds trials or seeds with other settings or data.
+    Raises ConfigError if the folder holds trials or seeds with other settings or data, and if there
+    are trials to draw and Optuna is not installed.
     """
+    if request.trials and any(entrant.model != SVM for entrant in request.entrants):
+        require_optuna()
     return [_left(entrant, request, device) for entrant in request.entrants]
 
 

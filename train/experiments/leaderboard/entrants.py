@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from semanticmac.core import FRAME_MODALITIES
 from semanticmac.model.registry import (
     DIALOGUE_MODELS,
     SEMANTICMAC,
@@ -106,7 +107,8 @@ def entrants(
 ) -> list[Entrant]:
     """The models on every choice of streams. changes: settings that are fixed for all of them.
 
-    Raises ConfigError for an unknown model, and for a setting that is not one of all models.
+    Raises ConfigError for an unknown model, for a setting that is not one of all models, and for a
+    choice of streams with other settings.
     """
     for name in models:
         if not _is_known(name):
@@ -120,13 +122,31 @@ def entrants(
                     "settings that all its models have, such as epochs or freeze_language"
                 )
     chosen = []
-    for choice in streams or ("",):
-        of_streams = parse_settings(choice.split(",")) if choice else {}
+    for choice, of_streams in _choices(streams).items():
         for name in dict.fromkeys(models):
             chosen.append(
                 _entrant(dataset, corpus, name, choice, {**changes, **of_streams}, trials)
             )
     return chosen
+
+
+def _choices(streams: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Each choice of streams, as given → its settings; without one, the streams as they are.
+
+    A choice that repeats an earlier one is left out. Raises ConfigError for other settings.
+    """
+    choices: dict[str, dict[str, Any]] = {}
+    for choice in streams or ("",):
+        settings = parse_settings(choice.split(",")) if choice else {}
+        for key in settings:
+            if key not in FRAME_MODALITIES:
+                raise ConfigError(
+                    f"--streams {choice}: {key} names no stream, only "
+                    f"{' and '.join(FRAME_MODALITIES)} do. --set fixes a setting of all models"
+                )
+        if settings not in choices.values():
+            choices[choice] = settings
+    return choices
 
 
 def _entrant(

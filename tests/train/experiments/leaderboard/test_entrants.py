@@ -63,3 +63,17 @@ def test_the_paper_of_semanticmac_is_the_one_to_cite() -> None:
     assert f'title: "{title}"' in references
     assert number in references
     assert references.split("family-names: ")[1].startswith(authors.removesuffix(" et al.") + "\n")
+
+
+def test_a_choice_of_streams_is_compared_once() -> None:
+    choices = ("vision=a,audio=b", "audio=b, vision=a", "vision=a,audio=b", "vision=c")
+    compared = entrants("mosi", "mosi", ["audio"], choices, {}, 0)
+    assert [entrant.name for entrant in compared] == [
+        "audio · vision=a,audio=b",
+        "audio · vision=c",
+    ]
+
+
+def test_streams_are_vision_and_audio_alone() -> None:
+    with pytest.raises(ConfigError, match="epochs names no stream, only vision and audio do"):
+        entrants("mosi", "mosi", ["audio"], ("vision=a,epochs=3",), {}, 0)
