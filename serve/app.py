@@ -52,7 +52,9 @@ def create_app(server: Server) -> ASGIApp:
     )
     _add_errors(app)
     _add_pages(app, server)
-    _add_api(app, server)
+    _add_jobs(app, server)
+    _add_results(app, server)
+    _add_removal(app, server)
     add_login(app, settings)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return Guard(app, settings)
@@ -110,7 +112,7 @@ def _add_pages(app: FastAPI, server: Server) -> None:
         return {"status": "ok", "version": __version__}
 
 
-def _add_api(app: FastAPI, server: Server) -> None:
+def _add_jobs(app: FastAPI, server: Server) -> None:
     @app.get("/runs", summary="The models to choose from", tags=["server"])
     async def list_runs() -> list[Model]:
         return server.catalogue.models()
@@ -153,6 +155,8 @@ def _add_api(app: FastAPI, server: Server) -> None:
             raise HTTPException(503, "too many clients follow jobs: ask /jobs/ID instead")
         return StreamingResponse(_follow(server, job_id), media_type="text/event-stream")
 
+
+def _add_results(app: FastAPI, server: Server) -> None:
     @app.get("/jobs/{job_id}/result", summary="The time line as JSON", tags=["jobs"])
     async def result(job_id: str) -> JSONResponse:
         _, timeline = server.finished(job_id)
@@ -182,6 +186,8 @@ def _add_api(app: FastAPI, server: Server) -> None:
             raise HTTPException(404, "no browser can play this recording")
         return FileResponse(playable[0], media_type=playable[1], headers=SANDBOX)
 
+
+def _add_removal(app: FastAPI, server: Server) -> None:
     @app.delete("/jobs/{job_id}", status_code=204, summary="Delete a job", tags=["jobs"])
     async def delete(job_id: str) -> Response:
         """The recording and its result are removed; a running job is stopped."""

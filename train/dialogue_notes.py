@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 
 from semanticmac.cache.manifest import Row
+from semanticmac.cache.windows import Window
 from semanticmac.core import counted
 from semanticmac.model.config import ModelConfig
 from semanticmac.run.dialogues import context_notes
 from semanticmac.train.data import TrainData
 
 
-def dialogue_notes(data: TrainData, model: ModelConfig) -> list[str]:
-    """Sentences about the train and validation dialogues; none for a model that reads clips."""
-    names: set[str] = set()
-    cut: set[str] = set()
-    utterances: dict[str, Row] = {}
-    alone = 0
-    for dialogues in (data.train_dialogues, data.valid_dialogues):
+@dataclass
+class _Dialogues:
+    """The train and validation dialogues as the model reads them."""
+
+    names: set[str] = field(default_factory=set)
+    cut: set[str] = field(default_factory=set)  # longer than a window
+    utterances: dict[str, Row] = field(default_factory=dict)  # by clip id
+    alone: int = 0  # clips without a dialogue or without a position
+
+    def add(self, windows: Iterable[Window]) -> None:
+        """Adds the windows of one split."""
         # A dialogue with targets in train and in valid is in both; that does not cut it.
         seen: set[str] = set()
-        for window in () if dialogues is None else dialogues.windows:
+        for window in windows:
             first = window.utterances[0]
             name = first.dialogue
             if name is None or first.position is None:
-                alone += 1
+                self.alone += 1
             elif name in seen:
-                cut.add(name)
+                self.cut.add(name)
             else:
                 seen.add(name)
             for row in window.utterances:
-                utterances[row.clip_id] = row
-        names |= seen
-    if not utterances:
+                self.utterances[row.clip_id] = row
+        self.names |= seen
+
+
+def dialogue_notes(data: TrainData, model: ModelConfig) -> list[str]:
+    """Sentences about the train and validation dialogues; none for a model that reads clips."""
+    read = _Dialogues()
+    for dialogues in (data.train_dialogues, data.valid_dialogues):
+        if dialogues is not None:
+            read.add(dialogues.windows)
+    if not read.utterances:
         return []
-    without_speaker = sum(row.speaker is None for row in utterances.values())
 
     notes = [
-        f"{counted(len(names), 'dialogue')} of {counted(len(utterances), 'utterance')}; the model "
-        f"{context_notes(model)[0]}"
+        f"{counted(len(read.names), 'dialogue')} of {counted(len(read.utterances), 'utterance')}; "
+        f"the model {context_notes(model)[0]}"
     ]
-    if cut:
+    if read.cut:
         notes.append(
             f"longer than dialogue_window={model.dialogue_window}: "
-            f"{counted(len(cut), 'dialogue', 'are')} read in windows that share "
+            f"{counted(len(read.cut), 'dialogue', 'are')} read in windows that share "
             f"{model.dialogue_overlap} utterances"
         )
         if model.future > model.dialogue_overlap:
@@ -51,16 +64,23 @@ def dialogue_notes(data: TrainData, model: ModelConfig) -> list[str]:
                 f"at the end of such a window only {model.dialogue_overlap} of future="
                 f"{model.future} utterances are read"
             )
-    if alone:
+    if read.alone:
         notes.append(
-            f"{counted(alone, 'clip', 'have')} no dialogue or no position: each is read alone"
+            f"{counted(read.alone, 'clip', 'have')} no dialogue or no position: each is read alone"
         )
-    shared = _shared_positions(utterances.values())
+    return notes + _row_notes(read.utterances.values())
+
+
+def _row_notes(rows: Collection[Row]) -> list[str]:
+    """Sentences about utterances that share a position or have no speaker."""
+    notes: list[str] = []
+    shared = _shared_positions(rows)
     if shared:
         notes.append(
             f"{counted(shared, 'utterance', 'have')} the position of an earlier one of the same "
             "dialogue: they are read in the order of the manifest"
         )
+    without_speaker = sum(row.speaker is None for row in rows)
     if without_speaker:
         notes.append(
             f"{counted(without_speaker, 'utterance', 'have')} no speaker: they count as one "
