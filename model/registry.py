@@ -72,7 +72,7 @@ class ModelEntry:
     # what a search draws from, written as in train/experiments/sweep.toml
     space: Mapping[str, Any] = field(default_factory=dict)
     reference: str = ""  # authors, title, venue and year
-    notes: tuple[str, ...] = ()  # deviations that a result table must show
+    notes: tuple[str, ...] = ()  # deviations, said in each run and in result tables
 
     def __post_init__(self) -> None:
         if not is_dataclass(self.settings):
@@ -117,6 +117,12 @@ def model_entry(name: str) -> ModelEntry:
     for point in entry_points(group=GROUP, name=name):
         return _loaded(point)
     raise UnknownModel(unknown_model(name, model_names()))
+
+
+def model_notes(name: str) -> list[str]:
+    """The deviations of a model in one sentence, for a run; empty for a model without any."""
+    notes = () if name == SEMANTICMAC else model_entry(name).notes
+    return [f"model {name}: {'; '.join(notes)}"] if notes else []
 
 
 def unknown_model(name: str, known: Sequence[str]) -> str:

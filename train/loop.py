@@ -17,6 +17,7 @@ from semanticmac import __version__
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.eval.predict import predict
 from semanticmac.model.build import build_network
+from semanticmac.model.registry import model_notes
 from semanticmac.run.folder import RunInfo
 from semanticmac.run.predictions import join_predictions
 from semanticmac.run.pseudo_labels import write_pseudo_labels
@@ -188,6 +189,7 @@ def _open_session(
     splits = {"train": data.train, "valid": data.valid}
     report = report_inputs(config.model, language.tokenize, splits)
     for note in [
+        *model_notes(config.model.name),
         *language.notes(config.model),
         *report.notes(config.model),
         *dialogue_notes(data, config.model),

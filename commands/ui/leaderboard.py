@@ -11,6 +11,7 @@ from semanticmac.commands.ui.progress import duration
 from semanticmac.commands.ui.screen import Message
 from semanticmac.eval.leaderboard.result import Leaderboard
 from semanticmac.eval.leaderboard.tables import (
+    deviation_notes,
     failure_notes,
     headline_metrics,
     reading_notes,
@@ -31,7 +32,7 @@ def leaderboard_table(board: Leaderboard) -> Group:
     table = score_table(with_letters(board, letters), headline_metrics(board, shown))
     messages = [Message(f"{letter}: {choice}") for choice, letter in letters.items()]
     messages += [Message(note, "bold red") for note in failure_notes(board)]
-    messages += [Message(note, "dim") for note in reading_notes(board)]
+    messages += [Message(note, "dim") for note in (*reading_notes(board), *deviation_notes(board))]
     return Group(to_terminal(table, notes=False), *messages)
 
 

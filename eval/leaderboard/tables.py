@@ -44,6 +44,7 @@ def score_table(board: Leaderboard, metrics: Sequence[Metric] | None = None) -> 
     rows = []
     for row in board.rows:
         rows.append(_score_row(board, row, shown))
+    caption = (f"{board.dataset}, {SPLIT} split", *reading_notes(board), *deviation_notes(board))
     return ResultsTable(
         f"{board.dataset} · {SPLIT} · leaderboard",
         columns,
@@ -51,7 +52,7 @@ def score_table(board: Leaderboard, metrics: Sequence[Metric] | None = None) -> 
         corner="model",
         warnings=failure_notes(board),
         notes=reading_notes(board),
-        caption=f"{board.dataset}, {SPLIT} split. " + ". ".join(reading_notes(board)) + ".",
+        caption=". ".join(caption) + ".",
         dataset=board.dataset,
         split=SPLIT,
     )
@@ -183,6 +184,17 @@ def reading_notes(board: Leaderboard) -> tuple[str, ...]:
     if reads_context(board):
         notes.append(CONTEXT_NOTE)
     return (*notes, *board.notes)
+
+
+def deviation_notes(board: Leaderboard) -> tuple[str, ...]:
+    """What differs from the originals, each deviation with the models that have it."""
+    models: dict[str, dict[str, None]] = {}
+    for row in board.rows:
+        for note in row.notes:
+            if f"{row.name}: {note}" not in board.notes:
+                name = row.name.removesuffix(f" · {row.streams}")
+                models.setdefault(note, {})[name] = None
+    return tuple(f"{', '.join(names)}: {note}" for note, names in models.items())
 
 
 def failure_notes(board: Leaderboard) -> tuple[str, ...]:

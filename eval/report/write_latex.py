@@ -21,6 +21,7 @@ _ESCAPES = str.maketrans(
         "≤": r"$\leq$",
         "≥": r"$\geq$",
         "≈": r"$\approx$",
+        "½": r"$\frac{1}{2}$",
         "α": r"$\alpha$",
         "β": r"$\beta$",
     }

@@ -12,6 +12,7 @@ from support.leaderboards import board
 
 from semanticmac.eval.leaderboard.tables import (
     cost_table,
+    deviation_notes,
     failure_notes,
     headline_metrics,
     paper_table,
@@ -49,6 +50,20 @@ def test_failures_are_said() -> None:
     )
 
 
+def test_deviations_are_named_with_their_models() -> None:
+    rows = []
+    for row in board().rows:
+        notes = ("token i of n reads the frame at (i + ½)·F/n",) if row.name != "text" else ()
+        streams = "vision=a" if row.name == "misa" else ""
+        name = "misa · vision=a" if streams else row.name
+        rows.append(replace(row, name=name, streams=streams, notes=(*notes, *row.notes)))
+    changed = replace(board(), rows=tuple(rows[1:]), notes=("mult: no positions of padding",))
+    note = "mult, misa: token i of n reads the frame at (i + ½)·F/n"
+    assert deviation_notes(changed) == (note,)
+    assert note in score_table(changed).caption
+    assert r"(i + $\frac{1}{2}$)·F/n" in to_latex(score_table(changed))
+
+
 def test_costs_and_papers() -> None:
     first = cost_table(board()).rows[0]
     assert [format_cell(cell) for cell in first.cells] == ["2.00", "1.00", "1.50", "3", "4", ""]
@@ -74,7 +89,8 @@ def test_the_csv_has_full_precision() -> None:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_the_latex_table_compiles(tmp_path: Path) -> None:
-    table = to_latex(score_table(board()))
+    rows = [replace(row, notes=("reads the frame at (i + ½)·F/n",)) for row in board().rows]
+    table = to_latex(score_table(replace(board(), rows=tuple(rows))))
     head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
     page = f"{head}{table}\\end{{document}}"
     (tmp_path / "table.tex").write_text(page, encoding="utf-8")
