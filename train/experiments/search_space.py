@@ -12,6 +12,7 @@ from semanticmac.model.registry import SEMANTICMAC, model_entry
 from semanticmac.train.config import DECIDED, ConfigError, ConflictError, TrainConfig, override
 
 DEFAULT = Path(__file__).parent / "sweep.toml"
+LANGUAGE_RATE = "lr_language"
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,18 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
     """Setting → range or choice, without the fixed settings.
 
     path: None = the space of the model: sweep.toml for SemanticMAC, else that of its ModelEntry.
+    A model that trains the language model also draws its learning rate, as SemanticMAC does.
 
     Raises ConfigError for an unknown setting, for anything but a range or a choice, and for a value
     that the setting does not accept.
     """
     name = config.model.name
     if path is None and name != SEMANTICMAC:
-        written: dict[str, Any] = dict(model_entry(name).space)
+        entry = model_entry(name)
+        written: dict[str, Any] = dict(entry.space)
+        if "text" in entry.modalities and not config.model.freeze_language:
+            paper = tomllib.loads(DEFAULT.read_text(encoding="utf-8"))
+            written.setdefault(LANGUAGE_RATE, paper[LANGUAGE_RATE])
         return _space(f"the search space of the model {name}", written, config, fixed)
     path = path or DEFAULT
     if not path.is_file():

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from semanticmac.train.config import PRESETS, ConfigError, TrainConfig, override, preset
+from semanticmac.train.config_io import settings_for
 from semanticmac.train.experiments.search_space import DEFAULT, Choice, Range, read_space
 
 SPACE = """
@@ -42,6 +43,22 @@ def test_the_space_is_shipped_with_the_package() -> None:
         DEFAULT.is_file()
         and DEFAULT.name in packaged["package-data"]["semanticmac.train.experiments"]
     )
+
+
+@pytest.mark.parametrize("model", ["text", "concat", "mag", "bc-lstm"])
+def test_every_model_that_trains_the_language_model_draws_its_rate(model: str) -> None:
+    config = settings_for("any", "any", {}, None, None, model)
+    space = read_space(None, config, ())
+    assert space["lr_language"] == read_space(None, TrainConfig("any"), ())["lr_language"]
+    assert "lr_rest" in space
+    assert "lr_language" not in read_space(None, config, {"lr_language"})
+    frozen = override(config, {"freeze_language": True})
+    assert "lr_language" not in read_space(None, frozen, ())
+
+
+def test_a_model_without_text_draws_no_rate_of_the_language_model() -> None:
+    config = settings_for("any", "any", {}, None, None, "audio")
+    assert "lr_language" not in read_space(None, config, ())
 
 
 def test_what_is_fixed_leaves_the_space(tmp_path: Path) -> None:
