@@ -131,9 +131,9 @@ class Task:
         names: tuple[object, ...] = label if isinstance(label, tuple) else (label,)
         if self.kind != "multi-label" and isinstance(label, tuple):
             raise ValueError(f"label {label!r} names several classes, but the task is {self.kind}")
-        unknown = [name for name in names if name not in self.classes]
-        if unknown:
-            raise ValueError(f"label {unknown[0]!r} is not one of {', '.join(self.classes)}")
+        for name in names:
+            if name not in self.classes:
+                raise ValueError(f"label {name!r} is not one of {', '.join(self.classes)}")
         if self.kind == "binary":
             return [float(self.classes.index(str(names[0])))]
         return [1.0 if name in names else 0.0 for name in self.classes]

@@ -39,13 +39,7 @@ def preceding_rows(
     without a label, because it was said before. A clip without dialogue or position has no context
     and is no context.
     """
-    dialogues: dict[str, list[tuple[int, Row]]] = {}
-    for row in rows:
-        if row.dialogue is not None and row.position is not None:
-            dialogues.setdefault(row.dialogue, []).append((row.position, row))
-    for clips in dialogues.values():
-        clips.sort(key=lambda clip: clip[0])
-
+    dialogues = by_dialogue(rows)
     contexts = []
     for target in targets:
         before: list[Row] = []
@@ -54,3 +48,21 @@ def preceding_rows(
             before = [row for position, row in clips if position < target.position]
         contexts.append(tuple(before[-limit:]))
     return contexts
+
+
+def by_dialogue(rows: Iterable[Row]) -> dict[str, list[tuple[int, Row]]]:
+    """Dialogue → position and row of its clips, by position; equal positions in manifest order.
+
+    Clips without dialogue or position are left out.
+    """
+    dialogues: dict[str, list[tuple[int, Row]]] = {}
+    for row in rows:
+        if row.dialogue is not None and row.position is not None:
+            dialogues.setdefault(row.dialogue, []).append((row.position, row))
+    for clips in dialogues.values():
+        clips.sort(key=_position)
+    return dialogues
+
+
+def _position(clip: tuple[int, Row]) -> int:
+    return clip[0]

@@ -63,7 +63,10 @@ class FaceClip:
 
         Only tracks that share a row with the chosen one compete.
         """
-        best = [track for index, track in enumerate(self.tracks) if index in set(self.chosen)]
+        best = []
+        for index, track in enumerate(self.tracks):
+            if index in self.chosen:
+                best.append(track)
         if not best:
             return float("inf")
         winner = max(best, key=_length)

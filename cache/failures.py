@@ -32,5 +32,8 @@ def read_failures(path: Path) -> list[Failure]:
     """The failures of the last build; an empty list if there was no build."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [Failure(**json.loads(line)) for line in lines if line]
+    failures = []
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        if line:
+            failures.append(Failure(**json.loads(line)))
+    return failures

@@ -85,8 +85,13 @@ def _splits(sizes: Counter[str], count: int, index: int) -> dict[str, str]:
         smallest = clips.index(min(clips))
         fold_of[speaker] = smallest
         clips[smallest] += sizes[speaker]
-    split_of = {speaker: "test" for speaker in sizes if fold_of[speaker] == index}
-    others = [speaker for speaker in sizes if fold_of[speaker] != index]
+    split_of: dict[str, str] = {}
+    others = []
+    for speaker in sizes:
+        if fold_of[speaker] == index:
+            split_of[speaker] = "test"
+        else:
+            others.append(speaker)
     others.sort(key=lambda name: _order(f"{index}/{name}"))
     target = VALID_SHARE * sum(sizes[speaker] for speaker in others)
     taken = 0
@@ -99,15 +104,23 @@ def _splits(sizes: Counter[str], count: int, index: int) -> dict[str, str]:
 
 def _sizes(manifest: Manifest) -> Counter[str]:
     """Speaker → clips that take part. Raises FoldError for a clip without a speaker."""
-    rows = [row for row in manifest.rows if _takes_part(row)]
-    unknown = [row.clip_id for row in rows if not row.speaker]
+    sizes: Counter[str] = Counter()
+    unknown = []
+    for row in manifest.rows:
+        if not _takes_part(row):
+            continue
+        if row.speaker:
+            sizes[row.speaker] += 1
+        else:
+            unknown.append(row.clip_id)
     if unknown:
+        labelled = len(unknown) + sizes.total()
         raise FoldError(
-            f"{len(unknown)} of {len(rows)} labelled clips of {manifest.dataset} have no speaker, "
+            f"{len(unknown)} of {labelled} labelled clips of {manifest.dataset} have no speaker, "
             f"the first is {unknown[0]}: folds by speaker need one for each clip (column `speaker` "
             "of a clips.csv)"
         )
-    return Counter(row.speaker or "" for row in rows)
+    return sizes
 
 
 def _takes_part(row: Row) -> bool:

@@ -82,20 +82,21 @@ def content_key(
     }
     if crop is not None:
         content["crop"] = crop
-    return _digest(content)[:32]
+    return json_digest(content)[:32]
 
 
 def imported_key(architecture: str, clip_id: str) -> str:
     """The key of imported embeddings: a hash of their source file and the clip in it."""
-    return _digest({"architecture": architecture, "clip_id": clip_id})[:32]
+    return json_digest({"architecture": architecture, "clip_id": clip_id})[:32]
 
 
 def text_key(text: str) -> str:
     """The key of a clip that is a text alone: a hash of the text."""
-    return _digest({"text": text})[:32]
+    return json_digest({"text": text})[:32]
 
 
-def _digest(content: object) -> str:
+def json_digest(content: object) -> str:
+    """SHA-256 of a JSON value, as hex; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -138,7 +139,7 @@ class Fingerprint:
     @property
     def name(self) -> str:
         """Name of the folder: modality, encoder and twelve digits of a hash of all fields."""
-        digest = _digest(self.to_dict())[:12]
+        digest = json_digest(self.to_dict())[:12]
         if self.modality == "both":
             return f"{self.encoder}-{digest}"
         encoder = re.sub(r"[^-\w.@+]", "-", self.encoder)

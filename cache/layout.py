@@ -37,6 +37,11 @@ class CacheBusy(Exception):
     """Another process is building in this cache folder."""
 
 
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder by name; none where it does not exist."""
+    return sorted(path for path in folder.glob("*") if path.is_dir())
+
+
 @dataclass(frozen=True)
 class CacheLayout:
     """One cache folder."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,10 @@ class Manifest:
         """The clips of one split, in the order of the corpus."""
         return tuple(row for row in self.rows if row.split == name)
 
+    def labelled(self, split: str) -> list[Row]:
+        """The clips of one split that have a label."""
+        return [row for row in self.split(split) if row.label is not None]
+
     def write(self, path: Path) -> bool:
         """Writes the manifest. Returns False, without writing, if the file holds the same one."""
         if path.exists() and _holds(path, self):
@@ -156,6 +161,11 @@ class Manifest:
             notes=tuple(header["notes"]),
             corpus=header["corpus"],
         )
+
+
+def keys_of(rows: Iterable[Row]) -> set[str]:
+    """The content keys of clips."""
+    return {row.key for row in rows}
 
 
 def _share_nan(records: list[dict[str, Any]]) -> None:

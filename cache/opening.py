@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
+from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.keys import LAST
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout
 from semanticmac.cache.manifest import Manifest, Row
@@ -38,10 +40,7 @@ class StreamReader:
         or two streams of one modality have different numbers of rows.
         """
         try:
-            return Embeddings(
-                concatenate([reader.get(key) for reader in self._vision]),
-                concatenate([reader.get(key) for reader in self._audio]),
-            )
+            return Embeddings(_joined(self._vision, key), _joined(self._audio, key))
         except ValueError as error:
             raise CacheIncomplete(f"{self.streams.describe()}: {error}") from None
 
@@ -72,6 +71,10 @@ class StreamReader:
             if key not in reader:
                 lacking.append(reader.fingerprint)
         return Streams.group(lacking)
+
+
+def _joined(readers: Sequence[EmbeddingReader], key: str) -> np.ndarray | None:
+    return concatenate([reader.get(key) for reader in readers])
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,19 @@ def cache_command(dataset: str, corpus: str, streams: Streams, *more: str) -> st
 
 
 def _encoder_options(streams: Streams) -> Sequence[str]:
-    specs = {}
+    specs: dict[str, list[str]] = {}
     for modality in FRAME_MODALITIES:
-        specs[modality] = [_spec(stream) for stream in streams.of(modality) if not stream.imported]
-    if specs["vision"] == specs["audio"]:
-        return [word for spec in specs["vision"] for word in ("--encoder", spec)]
+        specs[modality] = []
+        for stream in streams.of(modality):
+            if not stream.imported:
+                specs[modality].append(_spec(stream))
     words = []
-    for modality, names in specs.items():
-        for spec in names:
+    if specs["vision"] == specs["audio"]:
+        for spec in specs["vision"]:
+            words += ["--encoder", spec]
+        return words
+    for modality in FRAME_MODALITIES:
+        for spec in specs[modality]:
             words += [f"--{modality}", spec]
     return words
 

@@ -20,7 +20,7 @@ from semanticmac.cache.failures import read_failures, write_failures
 from semanticmac.cache.file_hashes import FileHashes
 from semanticmac.cache.frame_store import FrameStore
 from semanticmac.cache.keys import file_digest
-from semanticmac.cache.layout import CacheLayout
+from semanticmac.cache.layout import CacheLayout, subfolders
 from semanticmac.cache.manifest import Manifest
 from semanticmac.cache.removal_plan import Removal
 from semanticmac.cache.shard_format import (
@@ -73,7 +73,7 @@ def remove(layout: CacheLayout, removal: Removal, progress: ProgressFn) -> Remov
                 shutil.rmtree(layout.dataset(name))
                 emptied.append(name)
 
-    folders = sorted(path for path in layout.root.glob("embeddings/*") if path.is_dir())
+    folders = subfolders(layout.root / "embeddings")
     embeddings = 0
     for done, folder in enumerate(folders, 1):
         embeddings += _remove_embeddings(folder, keys)
@@ -135,7 +135,9 @@ def _remove_embeddings(folder: Path, keys: set[str]) -> int:
             rewritten = _rewrite_shard(folder, shard, keys, used)
             if rewritten is not None:
                 shards.append(rewritten)
-        failed = {key: reason for key, reason in index.failed.items() if key not in keys}
+        failed = dict(index.failed)
+        for key in keys:
+            failed.pop(key, None)
         write_index(folder, Index(tuple(shards), failed))
     # Shards that the index does not name: those just replaced, also by a removal that was killed.
     named = {shard.file for shard in read_index(folder).shards}

@@ -9,7 +9,7 @@ from pathlib import Path
 from semanticmac.cache.file_hashes import FileHashes
 from semanticmac.cache.keys import Sampling, content_key
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.manifest import Manifest, Row, keys_of
 from semanticmac.core import counted
 
 CROPS = (None, "left", "right")
@@ -32,7 +32,10 @@ class Removal:
     @property
     def clip_ids(self) -> tuple[str, ...]:
         """The ids of the clips in all datasets."""
-        return tuple(dict.fromkeys(name for names in self.rows.values() for name in names))
+        clip_ids: dict[str, None] = {}
+        for names in self.rows.values():
+            clip_ids.update(dict.fromkeys(names))
+        return tuple(clip_ids)
 
 
 def plan_removal(layout: CacheLayout, target: str, dataset: str | None = None) -> Removal:
@@ -61,9 +64,11 @@ def plan_removal(layout: CacheLayout, target: str, dataset: str | None = None) -
 
     hashes = FileHashes(layout.file_hashes).all()
     samplings = {manifest.sampling for manifest in manifests.values() if manifest.sampling}
-    named = [row for rows in matches.values() for row in rows]
+    named: list[Row] = []
+    for rows in matches.values():
+        named += rows
     by_video = any(row.clip_id != target for row in named)
-    keys = {row.key for row in named}
+    keys = keys_of(named)
     digests = _digests_of(named, hashes, samplings)
     to_remove: dict[str, tuple[str, ...]] = {}
     left: list[Row] = []
@@ -111,9 +116,9 @@ def _is_named(row: Row, target: str) -> bool:
 
 def _refuse_ambiguity(target: str, matches: Mapping[str, Sequence[Row]]) -> None:
     """The same name in two datasets must be the same content."""
-    contents = [{row.key for row in rows} for rows in matches.values()]
-    for keys in contents[1:]:
-        if keys.isdisjoint(contents[0]):
+    first, *others = matches.values()
+    for rows in others:
+        if keys_of(rows).isdisjoint(keys_of(first)):
             raise RemovalError(
                 f"{target!r} is another clip in each of {', '.join(matches)}: give --dataset"
             )

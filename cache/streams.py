@@ -48,8 +48,7 @@ class Streams:
     @property
     def widths(self) -> FrameWidths:
         """Numbers in one embedding of each modality; 1 for a modality without a stream."""
-        vision, audio = (sum(stream.width for stream in part) for part in (self.vision, self.audio))
-        return FrameWidths(vision or 1, audio or 1)
+        return FrameWidths(_width(self.vision), _width(self.audio))
 
     @property
     def imported(self) -> bool:
@@ -70,7 +69,10 @@ class Streams:
 
     def describe(self) -> str:
         """The encoders for a person: "vision clip-large, audio wavlm-large@layer12"."""
-        parts = [f"{name} {self.encoder(name)}" for name in FRAME_MODALITIES if self.of(name)]
+        parts = []
+        for modality in FRAME_MODALITIES:
+            if self.of(modality):
+                parts.append(f"{modality} {self.encoder(modality)}")
         return ", ".join(parts) or "no stream"
 
     def differences(self, other: Streams) -> list[str]:
@@ -110,6 +112,10 @@ class Streams:
         """The inverse of `to_dict`."""
         stored = [*fields["vision"], *fields["audio"]]
         return cls.group(Fingerprint.from_dict(stream) for stream in stored)
+
+
+def _width(streams: Iterable[Fingerprint]) -> int:
+    return sum(stream.width for stream in streams) or 1
 
 
 def _without_spec(stream: Fingerprint) -> str:

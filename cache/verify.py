@@ -11,7 +11,7 @@ from semanticmac.cache.frame_codec import RecordError
 from semanticmac.cache.frame_store import FrameStore, StoreDamaged
 from semanticmac.cache.keys import Fingerprint, file_digest
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout
-from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.manifest import Manifest, keys_of
 from semanticmac.cache.previous_format import pair_of
 from semanticmac.cache.rebuild import cache_command
 from semanticmac.cache.shard_format import Shard, ShardError, map_shard, read_index
@@ -34,7 +34,7 @@ def verify(layout: CacheLayout, manifest: Manifest, progress: ProgressFn) -> lis
     if not manifest.rows:
         failures = layout.failures(manifest.dataset)
         return [f"{manifest.dataset} has no clip: {failures} lists the reasons"]
-    keys = {row.key for row in manifest.rows}
+    keys = keys_of(manifest.rows)
     damage = []
     if (layout.root / "removal.json").exists():
         damage.append("a removal was stopped before its end: `semanticmac forget` finishes it")

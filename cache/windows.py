@@ -6,9 +6,10 @@ utterance is scored in exactly one window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from semanticmac.cache.dialogue import by_dialogue
 from semanticmac.cache.manifest import Row
 
 
@@ -69,29 +70,20 @@ def dialogue_windows(rows: Sequence[Row], targets: Sequence[Row], size: WindowSi
     return sorted(windows, key=first_target)
 
 
-def longest_dialogue(rows: Iterable[Row]) -> int:
+def longest_dialogue(rows: Sequence[Row]) -> int:
     """Utterances of the longest dialogue; 0 without clips."""
     return max((len(dialogue) for dialogue in _dialogues(rows)), default=0)
 
 
-def _dialogues(rows: Iterable[Row]) -> list[list[Row]]:
+def _dialogues(rows: Sequence[Row]) -> list[list[Row]]:
     """The utterances of every dialogue by position; clips of one position in manifest order."""
-    dialogues: dict[str, list[tuple[int, Row]]] = {}
-    alone = []
+    dialogues = []
+    for clips in by_dialogue(rows).values():
+        dialogues.append([row for _, row in clips])
     for row in rows:
         if row.dialogue is None or row.position is None:
-            alone.append([row])
-        else:
-            dialogues.setdefault(row.dialogue, []).append((row.position, row))
-    ordered = []
-    for clips in dialogues.values():
-        clips.sort(key=_position)
-        ordered.append([row for _, row in clips])
-    return ordered + alone
-
-
-def _position(clip: tuple[int, Row]) -> int:
-    return clip[0]
+            dialogues.append([row])
+    return dialogues
 
 
 def _cut(dialogue: list[Row], wanted: set[str], size: WindowSize) -> list[Window]:

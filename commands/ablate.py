@@ -37,12 +37,12 @@ def ablate(
 
     Finished runs are kept: the same command resumes where it was stopped.
     """
-    from semanticmac.commands.common import changed_settings, read_request
+    from semanticmac.commands.common import changed_settings, comma_separated, read_request
     from semanticmac.train.experiments.ablation_rows import ROWS, require_rows
 
     row_names = list(ROWS)
     if rows:
-        row_names = [row.strip() for row in rows.split(",")]
+        row_names = comma_separated([rows])
     require_rows(row_names)
     request = read_request(cache, dataset, None, None, changed_settings(set_, None))
     layout, name = request.layout, request.settings.dataset

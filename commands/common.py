@@ -38,11 +38,17 @@ def given_once(argument: T | None, option: T | None, name: str) -> T | None:
     return option if argument is None else argument
 
 
-def without_modalities(words: Sequence[str] | None) -> tuple[str, ...]:
-    """The modalities that --without names. Raises BadParameter for an unknown one."""
+def comma_separated(words: Sequence[str] | None) -> list[str]:
+    """The names in the values of an option that may be given several times."""
     names: list[str] = []
     for word in words or ():
         names += [name.strip() for name in word.split(",")]
+    return names
+
+
+def without_modalities(words: Sequence[str] | None) -> tuple[str, ...]:
+    """The modalities that --without names. Raises BadParameter for an unknown one."""
+    names = comma_separated(words)
     for name in names:
         if name not in MODALITIES:
             raise typer.BadParameter(f"--without {name}: expected {', '.join(MODALITIES)}")
@@ -58,9 +64,7 @@ def missing_requests(
     """The protocols that --missing names. Raises BadParameter for an unknown one."""
     from semanticmac.eval.missing.request import PROTOCOLS, MissingRequest
 
-    names: list[str] = []
-    for word in words or ():
-        names += [name.strip() for name in word.split(",")]
+    names = comma_separated(words)
     for name in names:
         if name not in (*PROTOCOLS, "all"):
             raise typer.BadParameter(f"--missing {name}: expected {', '.join(PROTOCOLS)} or all")

@@ -102,6 +102,7 @@ def _add_pooled(added: ExtraResults, results: list[ScoredRun]) -> None:
     from semanticmac.cache.atomic_io import write_text
     from semanticmac.eval.folds import FoldScored, pooled_scores
     from semanticmac.eval.report.score_tables import metrics_down, results_table, scores_json
+    from semanticmac.run.scores import without_suffix
 
     parts = []
     for run in results:
@@ -115,8 +116,8 @@ def _add_pooled(added: ExtraResults, results: list[ScoredRun]) -> None:
     added.tables.append(metrics_down(replace(table, title=f"{table.title} · pooled")))
     pooled = scores_json([scores], about.dataset, about.split, notes=notes)
     added.json["pooled"] = pooled
-    absent = "".join(f"-without-{name}" for name in about.without)
-    path = results[0].folder.parent / f"pooled-{about.split}{absent}.json"
+    folder = results[0].folder.parent
+    path = folder / f"pooled-{about.split}{without_suffix(about.without)}.json"
     write_text(path, json.dumps(pooled, indent=1, allow_nan=False) + "\n")
     added.written.append(path)
 

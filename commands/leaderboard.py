@@ -118,8 +118,9 @@ def leaderboard(
     from semanticmac.train.experiments.leaderboard.collect import collect
     from semanticmac.train.experiments.leaderboard.plan import plan_time
     from semanticmac.train.experiments.leaderboard.request import Request
-    from semanticmac.train.experiments.leaderboard.run import require_test_labels, run_leaderboard
+    from semanticmac.train.experiments.leaderboard.run import run_leaderboard
     from semanticmac.train.experiments.leaderboard.trainable import without_untrainable
+    from semanticmac.train.experiments.runs import require_test_labels
 
     data = {}
     chosen = with_chosen_streams(chosen, folder)
@@ -159,8 +160,9 @@ def leaderboard(
     print_notes(written_notes)
     for path in written:
         echo(err, f"written to {path}", "dim")
-    if any(seed.failure is not None for row in board.rows for seed in row.seeds):
-        raise typer.Exit(CLIPS_FAILED)
+    for row in board.rows:
+        if any(seed.failure is not None for seed in row.seeds):
+            raise typer.Exit(CLIPS_FAILED)
 
 
 def _absent_libraries(*, pictures: bool) -> list[str]:

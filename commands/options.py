@@ -174,7 +174,9 @@ class SettingsCommand(TyperCommand):
             following = args[args.index("--settings") + 1 :]
             is_word = bool(following) and not following[0].startswith("-")
             _print_settings(following[0] if is_word else "", _model_of(args))
-        options = {option for parameter in self.params for option in parameter.opts}
+        options: set[str] = set()
+        for parameter in self.params:
+            options.update(parameter.opts)
         for argument in args:
             option = argument.partition("=")[0]
             if not option.startswith("--") or option in options:

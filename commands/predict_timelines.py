@@ -83,10 +83,7 @@ class Timelines:
     @property
     def failed_utterances(self) -> int:
         """How many utterances have no prediction."""
-        count = 0
-        for each in self.finished:
-            count += sum(moment.prediction is None for moment in each.timeline.moments)
-        return count
+        return sum(each.timeline.failed for each in self.finished)
 
     @property
     def remarks(self) -> list[str]:

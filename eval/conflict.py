@@ -73,7 +73,7 @@ def errors_of(task: Task, truth: np.ndarray, output: np.ndarray) -> np.ndarray:
     """
     missing = np.isnan(truth).all(axis=1) | np.isnan(output).any(axis=1)
     if task.kind == "regression":
-        absolute = np.abs(np.clip(output, task_low(task), task_high(task)) - truth)
+        absolute = np.abs(within_range(task, output) - truth)
         known = ~np.isnan(absolute)
         errors = np.where(known, absolute, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     elif task.kind == "single-label":
@@ -159,12 +159,11 @@ def slope_of(x: np.ndarray, y: np.ndarray) -> float:
     return float((centred * y).sum() / spread) if spread > 0 else float("nan")
 
 
-def task_low(task: Task) -> np.ndarray:
-    return np.array([dimension.low for dimension in task.dimensions])
-
-
-def task_high(task: Task) -> np.ndarray:
-    return np.array([dimension.high for dimension in task.dimensions])
+def within_range(task: Task, output: np.ndarray) -> np.ndarray:
+    """Scores (…, K) of a regression task, cut to the range of each."""
+    lows = [dimension.low for dimension in task.dimensions]
+    highs = [dimension.high for dimension in task.dimensions]
+    return np.asarray(np.clip(output, lows, highs))
 
 
 def _own_labels(row: Row) -> list[list[float]]:

@@ -55,6 +55,11 @@ class Timeline:
     remarks: tuple[str, ...] = ()  # about the whole recording
     key: str = ""  # identifies everything that it depends on; empty: not known
 
+    @property
+    def failed(self) -> int:
+        """How many utterances have no prediction."""
+        return sum(moment.prediction is None for moment in self.moments)
+
     def to_json(self) -> str:
         """The time line as JSON, in ASCII; `from_json` reads it. Thumbnails are base64."""
         moments = [moment_fields(moment) for moment in self.moments]

@@ -275,15 +275,17 @@ def _refused(status: ClipStatus, store: FrameStore) -> bool:
 
 def label_targets(corpus: Corpus, clip: Clip) -> Targets:
     """The target vectors of a clip by manifest column. Raises CorpusError for an unknown label."""
-    columns = {"multimodal": "label", **{name: f"label_{name}" for name in MODALITIES}}
-    if corpus.task is None:
-        return dict.fromkeys(columns.values())
-    try:
-        return {
-            column: corpus.task.encode(clip.labels.get(name)) for name, column in columns.items()
-        }
-    except ValueError as error:
-        raise CorpusError(f"{corpus.name}: clip {clip.clip_id!r}: {error}") from None
+    targets: Targets = {}
+    for name in ("multimodal", *MODALITIES):
+        column = "label" if name == "multimodal" else f"label_{name}"
+        targets[column] = None
+        if corpus.task is None:
+            continue
+        try:
+            targets[column] = corpus.task.encode(clip.labels.get(name))
+        except ValueError as error:
+            raise CorpusError(f"{corpus.name}: clip {clip.clip_id!r}: {error}") from None
+    return targets
 
 
 def _row(clip: Clip, status: ClipStatus, store: FrameStore, root: Path, targets: Targets) -> Row:

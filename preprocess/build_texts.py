@@ -9,7 +9,7 @@ from semanticmac.cache.copies import copies_notes
 from semanticmac.cache.failures import Failure, write_failures
 from semanticmac.cache.keys import Sampling, text_key
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.cache.manifest import Manifest, Row
+from semanticmac.cache.manifest import Manifest, Row, keys_of
 from semanticmac.preprocess.build import BuildReport, label_targets
 from semanticmac.preprocess.clip import Clip, Corpus
 from semanticmac.preprocess.previous_build import count_replaced, read_previous
@@ -48,7 +48,7 @@ def build_texts(corpus: Corpus, layout: CacheLayout) -> BuildReport:
         cached=len(rows),
         failed=len(failures),
         manifest_written=written,
-        replaced=count_replaced(previous, {row.key for row in rows}, sampling),
+        replaced=count_replaced(previous, keys_of(rows), sampling),
         copies=tuple(copies_notes(rows)),
     )
 

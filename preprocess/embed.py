@@ -21,6 +21,7 @@ from semanticmac.preprocess.decoding.isolation import decode_all
 from semanticmac.preprocess.encoders.faces import FaceEncoder
 from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder, require_content
 from semanticmac.preprocess.faces.find_all import FoundFaces, find_all
+from semanticmac.preprocess.faces.finder import FinderSpec
 
 
 class EncoderMismatch(Exception):
@@ -129,9 +130,10 @@ def _decoded(
 ) -> Iterator[FoundFaces]:
     """The clips in order, with their faces where an encoder reads faces."""
     outcomes = decode_all(clips, sampling, workers)
-    finders = {
-        encoder.finder_spec: None for encoder in encoders if isinstance(encoder, FaceEncoder)
-    }
+    finders: dict[FinderSpec, None] = {}
+    for encoder in encoders:
+        if isinstance(encoder, FaceEncoder):
+            finders[encoder.finder_spec] = None
     if finders:
         return find_all(outcomes, list(finders), sampling, workers)
     return (FoundFaces(outcome, {}, {}) for outcome in outcomes)

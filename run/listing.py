@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from semanticmac.cache.layout import subfolders
 from semanticmac.run.folder import FAILURE, FOLDS, SEEDS, RunInfo, higher_is_better, is_finished
 from semanticmac.run.metric import Unit, mean_and_std
 from semanticmac.run.scores import read_scores
@@ -47,12 +48,12 @@ def list_runs(root: Path, everything: bool = False) -> list[RunLine]:
     everything: the record of a folder of runs is followed by the records of its runs.
     """
     lines = []
-    for folder in _folders(root):
+    for folder in subfolders(root):
         if _is_run(folder):
             lines.append(run_line(folder))
             continue
         inside = []
-        for run in _folders(folder):
+        for run in subfolders(folder):
             if _is_run(run):
                 inside.append(run_line(run))
         if inside:
@@ -118,10 +119,6 @@ def folder_line(folder: Path, inside: Sequence[RunLine]) -> RunLine:
             test_unit=best.test_unit,
         )
     return replace(line, note=", ".join(notes) or None)
-
-
-def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.glob("*") if path.is_dir())
 
 
 def _is_run(folder: Path) -> bool:

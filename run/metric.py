@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,6 +92,11 @@ def format_number(value: float, unit: Unit, digits: int) -> str:
 def digits_of(unit: Unit, percent_digits: int = 1) -> int:
     """Digits after the point of a metric: given for percentages, fixed for numbers."""
     return percent_digits if unit == "percent" else NUMBER_DIGITS
+
+
+def values_by_name(metrics: Iterable[Metric]) -> dict[str, float | None]:
+    """Name of the metric → its value."""
+    return {metric.name: metric.value for metric in metrics}
 
 
 def mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:

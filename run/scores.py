@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,12 @@ class StoredScores:
 
 def scores_path(run: Path, split: str, without: tuple[str, ...] = ()) -> Path:
     """The file of a split's scores; modalities that were made absent are part of its name."""
-    absent = "".join(f"-without-{name}" for name in without)
-    return run / f"eval-{split}{absent}.json"
+    return run / f"eval-{split}{without_suffix(without)}.json"
+
+
+def without_suffix(without: Sequence[str]) -> str:
+    """The part of a file name that names the modalities that were made absent."""
+    return "".join(f"-without-{name}" for name in without)
 
 
 def text_cost(run: Path) -> str:

@@ -19,6 +19,18 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "description": "Modalities to use; the others are left out.",
     },
 }
+
+
+def _query_parameter(name: str, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": f"With a bare body: {description}",
+    }
+
+
 # The body of POST /predict is read piece by piece, so FastAPI does not know its fields.
 BODY: dict[str, Any] = {
     "requestBody": {
@@ -35,19 +47,10 @@ BODY: dict[str, Any] = {
         },
     },
     "parameters": [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "schema": {"type": "string"},
-            "description": f"With a bare body: {description}",
-        }
-        for name, description in (
-            ("name", "the name of the file."),
-            ("text", "what is said."),
-            ("run", "name of a model."),
-            ("without", "modalities to leave out."),
-        )
+        _query_parameter("name", "the name of the file."),
+        _query_parameter("text", "what is said."),
+        _query_parameter("run", "name of a model."),
+        _query_parameter("without", "modalities to leave out."),
     ],
 }
 _REFUSALS = {
@@ -62,9 +65,9 @@ _REFUSALS = {
     503: "The queue is full",
     507: "The disk is full",
 }
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": text} for status, text in _REFUSALS.items()
-}
+RESPONSES: dict[int | str, dict[str, Any]] = {}
+for _status, _reason in _REFUSALS.items():
+    RESPONSES[_status] = {"description": _reason}
 
 
 @dataclass(frozen=True)

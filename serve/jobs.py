@@ -120,14 +120,15 @@ class JobStore:
 
     def waiting(self) -> list[Job]:
         """The jobs that wait, in the order in which they came."""
-        waiting = [job for job in self._jobs.values() if job.state == "waiting"]
-        return sorted(waiting, key=lambda job: job.created)
+        return sorted(self._in_state("waiting"), key=lambda job: job.created)
 
     def position(self, job: Job) -> int:
         """How many jobs come before a waiting one."""
-        earlier = [other for other in self.waiting() if other.created < job.created]
-        running = [other for other in self._jobs.values() if other.state == "running"]
-        return len(earlier) + len(running)
+        earlier = sum(other.created < job.created for other in self._in_state("waiting"))
+        return earlier + len(self._in_state("running"))
+
+    def _in_state(self, state: State) -> list[Job]:
+        return [job for job in self._jobs.values() if job.state == state]
 
     def start(self, job: Job) -> Job:
         started = replace(job, state="running", attempts=job.attempts + 1)

@@ -111,7 +111,7 @@ def predict_recording(
     remarks = list(timeline.remarks)
     if transcript is not None and not any(moment.text for moment in timeline.moments):
         remarks.append("the transcript was not used: no speech was heard that it could belong to")
-    if all(moment.prediction is None for moment in timeline.moments):
+    if timeline.failed == len(timeline.moments):
         raise RecordingRefused(timeline.moments[0].remarks[0])
     if copy is not None:
         progress("making a copy for the player", 0, 1, 0)

@@ -143,8 +143,10 @@ def _left_out(upload: Upload, model: Model) -> tuple[str, ...]:
     """The modalities to leave out: those in `without`, or those that `use` does not name."""
     without: set[str] = set()
     for value in upload.fields.get("without", []):
-        without.update(name.strip() for name in value.split(",") if name.strip())
-    used = {value.strip() for value in upload.fields.get("use", []) if value.strip()}
+        without.update(map(str.strip, value.split(",")))
+    used = set(map(str.strip, upload.fields.get("use", [])))
+    for names in (without, used):
+        names.discard("")
     for name in sorted(without | used):
         if name not in MODALITIES:
             expected = ", ".join(MODALITIES)

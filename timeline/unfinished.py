@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from semanticmac.cache.keys import json_digest
 from semanticmac.core import Task
 from semanticmac.eval.timeline import Moment, moment_fields, moment_from
 from semanticmac.preprocess.speech.recording import Recording
@@ -48,7 +48,7 @@ def timeline_key(
         content["file"] = [status.st_size, status.st_mtime_ns]
     except OSError:
         content["file"] = None
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return json_digest(content)[:16]
 
 
 class UnfinishedTimeline:

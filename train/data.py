@@ -110,8 +110,7 @@ def with_fold(data: TrainData, fold: str) -> TrainData:
         raise TrainError(str(error)) from None
     splits = {}
     for name in ("train", "valid"):
-        rows = [row for row in manifest.split(name) if row.label is not None]
-        splits[name] = data.train.of_manifest(manifest, rows)
+        splits[name] = data.train.of_manifest(manifest, manifest.labelled(name))
     return replace(data, manifest=manifest, train=splits["train"], valid=splits["valid"], fold=fold)
 
 
@@ -122,7 +121,7 @@ def _train_data(layout: CacheLayout, opened: OpenedDataset) -> TrainData:
         raise TrainError(_no_labels(layout, manifest))
     splits = {}
     for name in ("train", "valid"):
-        rows = [row for row in manifest.split(name) if row.label is not None]
+        rows = manifest.labelled(name)
         if not rows:
             raise TrainError(
                 f"{dataset} has no labelled clips in its {name} split, and training needs both "

@@ -74,7 +74,10 @@ def read_epochs(path: Path) -> Iterator[EpochLog]:
             values = json.loads(line)
             if "step" in values:
                 continue
-            terms = {name: values.pop(name) for name in list(values) if name not in known}
+            terms = {}
+            for name in list(values):
+                if name not in known:
+                    terms[name] = values.pop(name)
             yield EpochLog(terms=terms, **values)
 
 
@@ -84,7 +87,10 @@ def _parts(
     """Total, other terms and losses of the sub-tasks."""
     losses = dict(zip(names, values, strict=True))
     total = losses.pop("total")
-    sub_tasks = {name: losses.pop(name) for name in SUB_TASKS if name in losses}
+    sub_tasks = {}
+    for name in SUB_TASKS:
+        if name in losses:
+            sub_tasks[name] = losses.pop(name)
     return total, losses, sub_tasks
 
 

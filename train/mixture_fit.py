@@ -125,4 +125,7 @@ def _penalised(losses: Tensor, weights: Tensor, penalty: Tensor) -> float:
 def _moves(weights: Tensor, corners: Tensor) -> list[Tensor]:
     """The weights moved towards each corner, by each step of the grid."""
     shares = torch.arange(1, round(1 / STEP) + 1, dtype=weights.dtype) * STEP
-    return [weights.lerp(corner, float(share)) for corner in corners for share in shares]
+    moves = []
+    for corner in corners:
+        moves += [weights.lerp(corner, float(share)) for share in shares]
+    return moves

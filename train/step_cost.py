@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from semanticmac.cache.atomic_io import write_text
+from semanticmac.model.parameters import count_parameters
 from semanticmac.train.batches import BatchReader, TrainBatch
 from semanticmac.train.seeding import in_fixed_order, seed_everything
 from semanticmac.train.trainer import Trainer
@@ -65,14 +66,15 @@ def measure_step(trainer: Trainer, reader: BatchReader, on_note: Callable[[str],
     _run_step(trainer, batch)
     seconds = time.perf_counter() - start
 
+    every, trained = count_parameters(trainer.model)
     cost = StepCost(
         seconds,
         _peak_bytes(trainer.device),
         trainer.device.type,
         len(batch.rows),
         int(batch.local.token_mask.sum(1).max()),
-        sum(weight.numel() for weight in trainer.trainable),
-        sum(weight.numel() for weight in trainer.model.parameters()),
+        trained,
+        every,
     )
     trainer.optimizer.zero_grad(set_to_none=True)
     trainer.optimizer.state.clear()

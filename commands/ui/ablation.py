@@ -60,8 +60,11 @@ def ablation_results(rows: Sequence[RowResult]) -> ResultsTable:
 
 def shown_metrics(rows: Sequence[RowResult]) -> list[Metric]:
     """The metrics of the paper's table, where it has some; else those of the entire split."""
-    printed = {name for row in rows for name in row.paper}
-    metrics = {metric.name: metric for row in rows for metric in row.metrics}
+    printed: set[str] = set()
+    metrics: dict[str, Metric] = {}
+    for row in rows:
+        printed.update(row.paper)
+        metrics.update({metric.name: metric for metric in row.metrics})
     shown = []
     for metric in metrics.values():
         whole_split = not metric.class_name and not metric.zero_rule

@@ -174,15 +174,16 @@ def _table(title: str) -> Table:
 
 def _counts(rows: Sequence[Row]) -> list[str]:
     """The cells of splits_table after the name of the split."""
-    frames = [row.frames for row in rows]
-    seconds = [row.duration_s for row in rows]
-    counts = (
-        len(rows),
-        sum(row.label is not None for row in rows),
-        sum(bool(row.text.strip()) for row in rows),
-        sum(row.has_audio for row in rows),
-        sum(row.has_vision for row in rows),
-    )
+    labelled = with_text = with_audio = with_vision = 0
+    frames, seconds = [], []
+    for row in rows:
+        labelled += row.label is not None
+        with_text += bool(row.text.strip())
+        with_audio += row.has_audio
+        with_vision += row.has_vision
+        frames.append(row.frames)
+        seconds.append(row.duration_s)
+    counts = (len(rows), labelled, with_text, with_audio, with_vision)
     frame_range = f"{min(frames)}–{max(frames)}"
     if min(frames) == max(frames):
         frame_range = str(frames[0])
@@ -200,10 +201,13 @@ def _label_cells(task: Task, labels: np.ndarray) -> list[str]:
 
 
 def _score_cells(dimension: Dimension, scores: np.ndarray, bins: int) -> list[str]:
-    mean, least, most = (
-        score_text(score, dimension) for score in (scores.mean(), scores.min(), scores.max())
-    )
-    return [mean, f"{scores.std():.2f}", least, most, _histogram(dimension, scores, bins)]
+    return [
+        score_text(scores.mean(), dimension),
+        f"{scores.std():.2f}",
+        score_text(scores.min(), dimension),
+        score_text(scores.max(), dimension),
+        _histogram(dimension, scores, bins),
+    ]
 
 
 def _histogram(dimension: Dimension, scores: np.ndarray, bins: int) -> str:

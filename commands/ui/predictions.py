@@ -80,13 +80,9 @@ def predictions_json(
     holds nine true scores in ten; empty where it is not known. `interval` is the one of a single
     score.
     """
-    return {
-        "run": run,
-        "task": task.kind,
-        "classes": list(task.classes),
-        "dimensions": [asdict(dimension) for dimension in task.dimensions],
-        "notes": list(notes),
-        "predictions": [
+    predicted = []
+    for each in predictions:
+        predicted.append(
             {
                 "clip": each.clip_id,
                 "prediction": each.summary,
@@ -97,7 +93,13 @@ def predictions_json(
                 "unusual": list(each.unusual),
                 "notes": list(each.notes),
             }
-            for each in predictions
-        ],
+        )
+    return {
+        "run": run,
+        "task": task.kind,
+        "classes": list(task.classes),
+        "dimensions": [asdict(dimension) for dimension in task.dimensions],
+        "notes": list(notes),
+        "predictions": predicted,
         "failures": [{"clip": failure.clip_id, "reason": failure.reason} for failure in failures],
     }

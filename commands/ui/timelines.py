@@ -38,7 +38,7 @@ def timelines_table(finished: Sequence[FinishedTimeline]) -> Table:
             clock(round(timeline.seconds)),
             str(len(timeline.moments)),
             str(_flagged(timeline)),
-            str(_failed(timeline)),
+            str(timeline.failed),
             plain_text(str(page)),
         )
     return table
@@ -55,7 +55,7 @@ def timelines_json(finished: Sequence[FinishedTimeline]) -> list[dict[str, objec
                 "seconds": each.timeline.seconds,
                 "utterances": len(each.timeline.moments),
                 "flagged": _flagged(each.timeline),
-                "failed": _failed(each.timeline),
+                "failed": each.timeline.failed,
                 "page": page,
                 "table": str(each.files.table),
                 "json": str(each.files.json),
@@ -72,10 +72,6 @@ def _flagged(timeline: Timeline) -> int:
         if moment.prediction is not None and moment.prediction.unusual:
             count += 1
     return count
-
-
-def _failed(timeline: Timeline) -> int:
-    return sum(moment.prediction is None for moment in timeline.moments)
 
 
 def _remarks(finished: Sequence[FinishedTimeline]) -> str:

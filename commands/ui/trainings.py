@@ -42,8 +42,7 @@ def seeds_table(dataset: str, runs: Sequence[SeedRun]) -> Group:
 
 def folds_table(dataset: str, runs: Sequence[FoldRun]) -> Group:
     """One row for each fold, then mean and spread; failures with their reasons below."""
-    metrics = [run.valid_metric for run in runs if run.valid_metric]
-    header = metrics[0] if metrics else "validation"
+    header = _validation_metric(runs)
     rows, scores, below = [], [], []
     for number, run in enumerate(runs):
         score = _score(header, run.valid_score)
@@ -68,8 +67,7 @@ def folds_table(dataset: str, runs: Sequence[FoldRun]) -> Group:
 def seed_results(runs: Sequence[SeedRun]) -> ResultsTable:
     """The validation score of every seed, and their mean."""
     finished = [run for run in runs if run.valid_score is not None]
-    metrics = [run.valid_metric for run in finished if run.valid_metric]
-    header = metrics[0] if metrics else "validation"
+    header = _validation_metric(finished)
     rows = []
     for run in runs:
         score = _score(header, run.valid_score)
@@ -116,6 +114,14 @@ def sweep_results(best: Sequence[Point], metric: str) -> ResultsTable:
         rows.append(text_row(name, *(short(point.settings[name]) for point in best)))
     columns = tuple(Column(f"trial {point.number}") for point in best)
     return ResultsTable("", columns, tuple(rows))
+
+
+def _validation_metric(runs: Sequence[SeedRun | FoldRun]) -> str:
+    """The name of the first metric that a run has."""
+    for run in runs:
+        if run.valid_metric:
+            return run.valid_metric
+    return "validation"
 
 
 def _score(name: str, value: float | None, spread: float | None = None) -> Cell:

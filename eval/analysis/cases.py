@@ -25,6 +25,7 @@ from semanticmac.eval.analysis.figure import (
     figure,
 )
 from semanticmac.eval.analysis.thumbnails import Preview, previews
+from semanticmac.eval.conflict import within_range
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.run.predictions import Predictions, rows_by_clip_id
 from semanticmac.run.pseudo_labels import read_pseudo_labels
@@ -111,9 +112,7 @@ def disagreement(task: Task, predicted: list[np.ndarray]) -> float:
 def probable(task: Task, output: np.ndarray) -> np.ndarray:
     """(K,) → the score, or the probability of every class of the task."""
     if task.kind == "regression":
-        lows = [dimension.low for dimension in task.dimensions]
-        highs = [dimension.high for dimension in task.dimensions]
-        return np.asarray(np.clip(output, lows, highs))
+        return within_range(task, output)
     if task.kind == "single-label":
         return np.asarray(softmax(output))
     present = np.asarray(expit(output))

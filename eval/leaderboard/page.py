@@ -140,7 +140,7 @@ def _missing(board: Leaderboard) -> tuple[MissingSection, ...]:
 
 def summary(board: Leaderboard) -> tuple[str, ...]:
     """What the table says, in sentences."""
-    ranked = sorted((row for row in board.rows if row.rank), key=lambda row: row.rank or 0)
+    ranked = board.ranked
     if not ranked:
         return ()
     best = ranked[0]
@@ -186,10 +186,9 @@ def _below_constant(board: Leaderboard, ranked: Sequence[ModelRow], metric: Metr
 def chart(board: Leaderboard) -> Chart:
     """Places of dots and lines; a row without a score is left out."""
     metric = board.metric(board.main)
-    ranked = sorted((row for row in board.rows if row.rank), key=lambda row: row.rank or 0)
     constants, every = [], []
     for row in board.rows:
-        values = [value for value in row.values(board.main) if value is not None]
+        values = row.known_values(board.main)
         every += values
         if row.kind == "constant":
             constants += values
@@ -201,8 +200,8 @@ def chart(board: Leaderboard) -> Chart:
         return round(LEFT + (value - low) / (high - low) * (WIDTH - LEFT - 20), 1)
 
     bars = []
-    for number, row in enumerate(ranked):
-        values = [value for value in row.values(board.main) if value is not None]
+    for number, row in enumerate(board.ranked):
+        values = row.known_values(board.main)
         mean = row.mean(board.main)
         assert mean is not None
         y = 20 + ROW * number

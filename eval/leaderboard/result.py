@@ -92,6 +92,10 @@ class ModelRow:
         """The metric of each seed that did not fail."""
         return [seed.metrics.get(metric) for seed in self.seeds if seed.failure is None]
 
+    def known_values(self, metric: str) -> list[float]:
+        """The same without the seeds in which the metric is undefined."""
+        return [value for value in self.values(metric) if value is not None]
+
     def mean(self, metric: str) -> float | None:
         values = self.values(metric)
         return mean_and_std(values)[0] if values else None
@@ -118,6 +122,11 @@ class Leaderboard:
     versions: dict[str, str]
     rows: tuple[ModelRow, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def ranked(self) -> list[ModelRow]:
+        """The models that have a rank, the best first."""
+        return sorted((row for row in self.rows if row.rank), key=lambda row: row.rank or 0)
 
     def metric(self, name: str) -> Metric:
         for metric in self.metrics:

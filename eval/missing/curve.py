@@ -20,7 +20,7 @@ from semanticmac.eval.missing.request import SUBSETS, MissingRequest, Protocol, 
 from semanticmac.eval.missing.subsets import SubsetScores, score_subsets
 from semanticmac.eval.missing.tokens import substitute_of
 from semanticmac.run.folder import RunError
-from semanticmac.run.metric import Metric, mean_and_std
+from semanticmac.run.metric import Metric, mean_and_std, values_by_name
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,9 @@ def read_curve(run: Path, protocol: str, split: str, weights: str = "") -> Missi
 
 def _parse(content: Mapping[str, Any]) -> MissingCurve:
     """The reverse of `as_dict`."""
-    fields = {key: value for key, value in content.items() if key not in ("areas", "weights")}
+    fields = dict(content)
+    fields.pop("areas", None)
+    fields.pop("weights", None)
     metrics = []
     for metric in content["metrics"]:
         keys = tuple(metric["paper_keys"])
@@ -179,7 +181,7 @@ def rate_curve(
             )
             scores = score(drop)
             first = first or scores
-            draws.append({metric.name: metric.value for metric in scores.metrics})
+            draws.append(values_by_name(scores.metrics))
             shares += drop.shares
         points.append(MissingPoint(f"{rate:.1f}", rate, float(np.mean(shares)), tuple(draws)))
     progress(len(request.rates) * request.draws, len(request.rates) * request.draws)
@@ -206,7 +208,7 @@ def subsets_curve(
     """Scores of modality subsets as a curve whose points have no rate."""
     points = []
     for subset in subsets:
-        values = {metric.name: metric.value for metric in subset.scores.metrics}
+        values = values_by_name(subset.scores.metrics)
         points.append(MissingPoint(" + ".join(subset.kept), None, None, (values,)))
     return _curve(replace(request, draws=1), split, subsets[0].scores, points)
 

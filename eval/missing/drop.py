@@ -58,7 +58,10 @@ class Drop:
             audio_kept=None if kept["audio"].all() else kept["audio"],
             vision_kept=None if kept["vision"].all() else kept["vision"],
         )
-        shares = [1 - float(kept[name].mean()) for name in MODALITIES if counts[name]]
+        shares = []
+        for name in MODALITIES:
+            if counts[name]:
+                shares.append(1 - float(kept[name].mean()))
         return changed, float(np.mean(shares)) if shares else 0.0
 
     def kept(self, clip_id: str, counts: Mapping[str, int]) -> Kept:

@@ -16,7 +16,7 @@ from semanticmac.eval.report.results_table import (
     text_cell,
 )
 from semanticmac.eval.stream_probe import ProbeReport, StreamScore
-from semanticmac.run.metric import Metric, digits_of
+from semanticmac.run.metric import Metric, digits_of, values_by_name
 
 PAPER_CORPUS = "mosei"  # the paper's Table XI has this corpus alone
 MOST_METRICS = 4  # what 80 columns hold; the CSV has all
@@ -82,7 +82,7 @@ def probe_json(report: ProbeReport) -> dict[str, object]:
                 "width": None if stream.stream is None else stream.stream.width,
                 "clips_without": stream.lacking,
                 "strengths": list(stream.strengths),
-                "metrics": {metric.name: metric.value for metric in stream.metrics},
+                "metrics": values_by_name(stream.metrics),
                 "intervals": low_high,
             }
         )

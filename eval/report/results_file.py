@@ -118,10 +118,14 @@ class ResultsFile:
     def _text(self, rows: Sequence[Row]) -> str:
         if self._growing.suffix == ".csv":
             # One row stands in one line, so that an unfinished row can be told.
-            cells = [[_one_line(row[column]) for column in self.columns] for row in rows]
+            cells = []
+            for row in rows:
+                cells.append([_one_line(row[column]) for column in self.columns])
             return csv_text(cells)
-        lines = [json.dumps(_ordered(row, self.columns), ensure_ascii=True) for row in rows]
-        return "".join(f"{line}\n" for line in lines)
+        text = ""
+        for row in rows:
+            text += json.dumps(_ordered(row, self.columns), ensure_ascii=True) + "\n"
+        return text
 
 
 def _ordered(row: Row, columns: Sequence[str]) -> dict[str, Cell]:

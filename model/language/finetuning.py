@@ -11,6 +11,7 @@ from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.base import LanguageBase, weights_digest
 from semanticmac.model.language.language_model import LanguageModel, freeze_unused
 from semanticmac.model.language.source import LanguageModelError
+from semanticmac.model.parameters import count_parameters
 
 # The update is α/r · B A; α = 2r keeps its size the same at every rank.
 LORA_ALPHA_PER_RANK = 2
@@ -28,9 +29,7 @@ def open_language_model(config: ModelConfig, name: str = "") -> LanguageModel:
     )
     if config.lora_rank or (frozen and language.weights_dtype != torch.float32):
         language.base = LanguageBase(
-            config.language,
-            weights_digest(language.encoder),
-            sum(weight.numel() for weight in language.encoder.parameters()),
+            config.language, weights_digest(language.encoder), count_parameters(language.encoder)[0]
         )
     return language
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from semanticmac.model.config import ModelConfig
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.language.tokenizer import Tokenizer
+from semanticmac.model.parameters import count_parameters
 
 _KINDS = {
     "encoder": "encoder",
@@ -35,7 +36,7 @@ def language_notes(language: LanguageModel, tokenizer: Tokenizer, config: ModelC
 def _reading(language: LanguageModel, tokenizer: Tokenizer, config: ModelConfig) -> str:
     encoder = language.encoder
     segments = language.reads_segments and config.setting == "conversation"
-    millions = sum(weight.numel() for weight in encoder.parameters()) / 1e6
+    millions = count_parameters(encoder)[0] / 1e6
     kind = str(language.weights_dtype).removeprefix("torch.")
     parts = [
         f"language model {encoder.config.model_type}: {_KINDS[language.family.kind]}",

@@ -125,10 +125,11 @@ class RayBackend:
         self._lock = threading.Lock()
 
         folder = os.getcwd()  # noqa: PTH109  Relative paths of the command line start here.
-        start_decoders = [
-            partial(_Worker, DecodeActor, placement, self._agree, folder, sampling, decoder)
-            for placement in decode_places
-        ]
+        start_decoders = []
+        for placement in decode_places:
+            start_decoders.append(
+                partial(_Worker, DecodeActor, placement, self._agree, folder, sampling, decoder)
+            )
         weights = download_folder().absolute()
         threads = torch.get_num_threads()
         start_encoders = []

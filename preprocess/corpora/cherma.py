@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora.emotion_names import (
@@ -38,14 +39,20 @@ def read(root: Path, options: Options) -> Corpus:
             where = f"{path.name}, entry {number}"
             file = PurePosixPath(entry_text(entry, "video_file", where))
             names = {modality: entry.get(key) for modality, key in LABELS.items()}
-            texts = [str(entry[key]).strip() for key in TEXTS if entry.get(key)]
             folders = (f"video/{part}", "video", part, ".")
             clip = Clip(
                 f"{split}_{file.stem}",
                 first_file(root, *(f"{folder}/{file}" for folder in folders)),
-                text=texts[0] if texts else "",
+                text=_text(entry),
                 labels=labels_of(SEVEN, names, where),
                 split=split,
             )
             clips.append(clip)
     return Corpus("cherma", SEVEN, tuple(clips))
+
+
+def _text(entry: dict[str, Any]) -> str:
+    for key in TEXTS:
+        if entry.get(key):
+            return str(entry[key]).strip()
+    return ""

@@ -9,7 +9,7 @@ from semanticmac.preprocess.clip import Clip, Corpus, CorpusError
 from semanticmac.preprocess.corpora.emotion_names import first_file, labels_of
 from semanticmac.preprocess.corpora.options import Options
 from semanticmac.preprocess.corpora.splits import tenth_for_valid
-from semanticmac.preprocess.corpora.tables import read_table
+from semanticmac.preprocess.corpora.tables import Row, read_table
 
 TASK = Task("single-label", ("neutral", "angry", "happy", "sad", "worried", "surprise"))
 BASES = (".", "mer2023train", "test-labels", "test_labels")  # where the archives are unpacked
@@ -23,8 +23,7 @@ def read(root: Path, options: Options) -> Corpus:
     transcript = _find(root, "transcription.csv")
     spoken = () if transcript is None else read_table(transcript, ("name",)).rows
     for row in spoken:
-        columns = [column for column in TEXT_COLUMNS if row.text(column)]
-        texts[row.name("name")] = row.text(columns[0]) if columns else ""
+        texts[row.name("name")] = _text(row)
     clips: list[Clip] = []
     for part in PARTS:
         table = _find(root, f"{part}-label.csv")
@@ -51,5 +50,15 @@ def read(root: Path, options: Options) -> Corpus:
 
 
 def _find(root: Path, name: str) -> Path | None:
-    paths = [root / base / name for base in BASES]
-    return next((path for path in paths if path.is_file()), None)
+    for base in BASES:
+        path = root / base / name
+        if path.is_file():
+            return path
+    return None
+
+
+def _text(row: Row) -> str:
+    for column in TEXT_COLUMNS:
+        if row.text(column):
+            return row.text(column)
+    return ""

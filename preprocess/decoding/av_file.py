@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from semanticmac.preprocess.decoding.av_frames import TRANSFERS, FrameSource
 from semanticmac.preprocess.decoding.av_packets import PacketReader
 from semanticmac.preprocess.decoding.probe import CONTAINERS, MediaInfo, VideoTrack, open_error
 from semanticmac.preprocess.decoding.request import SLACK_S
+from semanticmac.preprocess.decoding.timeline import last_end_s
 
 MAX_LOG_LINES = 200
 DAMAGE = (
@@ -57,6 +58,10 @@ class Log:
         self.damaged = True
         self.damages += 1
 
+    def has_guess(self) -> bool:
+        """Whether the length of the file was guessed from its bit rate."""
+        return any("from bitrate" in line for line in self.lines)
+
     def text(self) -> bytes:
         return "\n".join(self.lines).encode()
 
@@ -71,10 +76,10 @@ class MediaFile:
         self._containers: list[Any] = []
         self._used: set[int] = set()
         self.container = self.open_container()
-        self._guessed = any("from bitrate" in line for line in self.log.lines)
+        self._guessed = self.log.has_guess()
         self.log.damaged = False
         self.video = self._pick_video()
-        self.audio_streams = self._playable_audio()
+        self.audio_streams = _playable(self.container.streams.audio)
         streams = [*([self.video] if self.video else []), *self.audio_streams]
         self._packets = PacketReader(self, streams, size_bytes)
         self.tables = self._packets.tables
@@ -108,10 +113,10 @@ class MediaFile:
     def _pick_video(self) -> Any:
         """The default track, else the first one that can be decoded; cover art is none."""
         tracks = self._video_tracks()
-        playable = [stream for stream in tracks if _can_decode(stream)]
+        playable = _playable(tracks)
         if not playable:
             return tracks[0] if tracks else None
-        chosen = min(playable, key=_default_first)
+        chosen = playable[0]
         if len(tracks) > 1:
             number = tracks.index(chosen) + 1
             self.notes += (f"the file has {len(tracks)} video tracks: track {number} was read",)
@@ -121,11 +126,6 @@ class MediaFile:
         still = Disposition.attached_pic | Disposition.timed_thumbnails
         streams = self.container.streams.video
         return [stream for stream in streams if not stream.disposition & still]
-
-    def _playable_audio(self) -> list[Any]:
-        """The tracks that can be decoded, the default one first."""
-        playable = [stream for stream in self.container.streams.audio if _can_decode(stream)]
-        return sorted(playable, key=_default_first)
 
     @contextmanager
     def audio_decoder(self, stream: Any) -> Iterator[Any]:
@@ -146,8 +146,7 @@ class MediaFile:
 
     def audio_end_s(self) -> float:
         """The end of the longest audio track on the file's clock; 0 without one."""
-        tables = [self.tables[stream.index] for stream in self.audio_streams]
-        return max((table.end_s for table in tables if len(table.order)), default=0.0)
+        return last_end_s([self.tables[stream.index] for stream in self.audio_streams])
 
     def packets(self, stream: Any, first: int) -> Iterator[tuple[int, Any]]:
         """(number, packet) of one track from packet `first` on."""
@@ -161,8 +160,8 @@ class MediaFile:
         start_s = (container.start_time or 0) / 1e6
         if duration_s is not None and start_s > SLACK_S:
             # Some Matroska files state the time at their end instead.
-            ends_s = [table.end_s for table in self.tables.values() if len(table.order)]
-            if abs(max(ends_s, default=0.0) - duration_s) < SLACK_S:
+            states_end = abs(last_end_s(self.tables.values()) - duration_s) < SLACK_S
+            if states_end:
                 duration_s -= start_s
         video = self._describe_video(start_s) if self.video else None
         others = [s for s in container.streams if s.type not in ("audio", "video")]
@@ -214,8 +213,7 @@ def header_length(path: Path) -> tuple[float | None, bool]:
     log = Log()
     with open_media(path, log) as container:
         has_audio = any(_can_decode(stream) for stream in container.streams.audio)
-        guessed = any("from bitrate" in line for line in log.lines)
-        if guessed or not container.duration or container.duration < 0:
+        if log.has_guess() or not container.duration or container.duration < 0:
             return None, has_audio
         return container.duration / 1e6, has_audio
 
@@ -223,6 +221,11 @@ def header_length(path: Path) -> tuple[float | None, bool]:
 def _can_decode(stream: Any) -> bool:
     codec = stream.codec_context
     return codec is not None and codec.codec is not None and codec.is_decoder
+
+
+def _playable(streams: Iterable[Any]) -> list[Any]:
+    """The tracks that can be decoded, the default one first."""
+    return sorted((stream for stream in streams if _can_decode(stream)), key=_default_first)
 
 
 def _default_first(stream: Any) -> tuple[bool, int]:

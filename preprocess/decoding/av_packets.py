@@ -35,9 +35,9 @@ class PacketReader:
         # The packets of each track; None where the file is too large to keep them.
         self._kept: dict[int, list[Any]] | None = None
         if size_bytes <= KEEP_BYTES:
-            self._kept = {stream.index: [] for stream in streams}
-        self._places: dict[int, list[int]] = {stream.index: [] for stream in streams}
-        self._sizes: dict[int, list[int]] = {stream.index: [] for stream in streams}
+            self._kept = _empty_lists(streams)
+        self._places: dict[int, list[int]] = _empty_lists(streams)
+        self._sizes: dict[int, list[int]] = _empty_lists(streams)
         self._whole: set[int] = set()  # video packets that are marked as corrupt and are whole
         if streams:
             self._read(streams)
@@ -58,7 +58,7 @@ class PacketReader:
     def _read(self, streams: list[Any]) -> None:
         """Read every packet once: its times, and of a small file the packet itself."""
         container, log = self.file.container, self.file.log
-        rows: dict[int, list[Row]] = {stream.index: [] for stream in streams}
+        rows: dict[int, list[Row]] = _empty_lists(streams)
         for stream in container.streams:
             if stream.index not in rows:
                 stream.discard = Discard.all
@@ -217,3 +217,8 @@ def _whole_packets(path: Path, places: list[int], marked: list[int]) -> set[int]
         if end is not None and not data_is_missing(path, places[number], end):
             whole.add(number)
     return whole
+
+
+def _empty_lists(streams: list[Any]) -> dict[int, list[Any]]:
+    """An empty list for each track."""
+    return {stream.index: [] for stream in streams}

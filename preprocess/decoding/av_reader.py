@@ -79,7 +79,8 @@ def _begins_clean(data: bytes, codec: Any) -> bool:
     extradata = codec.extradata or b""
     hevc = codec.name == "hevc"
     if extradata[:1] != b"\x01":  # start codes instead of lengths
-        return any(_is_entry(part[0], hevc) for part in data.split(b"\0\0\1")[1:] if part)
+        parts = data.split(b"\0\0\1")[1:]
+        return any(part and _is_entry(part[0], hevc) for part in parts)
     size_bytes = (extradata[21] if hevc else extradata[4]) % 4 + 1
     position = 0
     while position + size_bytes < len(data):

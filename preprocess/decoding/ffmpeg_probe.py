@@ -78,12 +78,19 @@ def _parse_header(container: str, log: bytes, guessed: bool) -> MediaInfo:
     if clock and clock[4]:
         start_s = float(clock[4])
     parts = re.split(rb"^ {2,4}Stream #0:\d+[^ :]*: ", log, flags=re.MULTILINE)[1:]
-    pictures = [part for part in parts if part.startswith(b"Video: ")]
-    shown = [part for part in pictures if b"(attached pic)" not in part.split(b"\n", 1)[0]]
-    video = _parse_video(shown[0], start_s, alone=len(pictures) == 1) if shown else None
-    audio = sum(part.startswith(b"Audio: ") for part in parts)
-    only_av = all(part.startswith((b"Audio: ", b"Video: ")) for part in parts)
-    return MediaInfo(container, duration_s, start_s, video, audio, only_av, len(shown))
+    pictures = audio = others = 0
+    shown = []
+    for part in parts:
+        if part.startswith(b"Audio: "):
+            audio += 1
+        elif part.startswith(b"Video: "):
+            pictures += 1
+            if b"(attached pic)" not in part.split(b"\n", 1)[0]:
+                shown.append(part)
+        else:
+            others += 1
+    video = _parse_video(shown[0], start_s, alone=pictures == 1) if shown else None
+    return MediaInfo(container, duration_s, start_s, video, audio, not others, len(shown))
 
 
 def _parse_video(part: bytes, file_start_s: float, *, alone: bool) -> VideoTrack:

@@ -113,12 +113,12 @@ def input_options(seek_s: float = 0.0, codec: str = "") -> dict[str, str | None]
 
 
 def safe_flags() -> list[str]:
-    return [
-        part
-        for name, value in input_options().items()
-        for part in (f"-{name}", value)
-        if part is not None
-    ]
+    words = []
+    for name, value in input_options().items():
+        words.append(f"-{name}")
+        if value is not None:
+            words.append(value)
+    return words
 
 
 def reconfigured(log: bytes) -> bool:

@@ -38,11 +38,11 @@ def media_length(path: Path) -> MediaLength:
     """Runs in a worker. The times of all packets are read where the header does not tell."""
     from semanticmac.preprocess.decoding.av_file import header_length
     from semanticmac.preprocess.decoding.av_reader import open_file
+    from semanticmac.preprocess.decoding.timeline import last_end_s
 
     check_file(path)
     seconds, has_audio = header_length(path)
     if seconds is None:
         file = open_file(path)
-        ends_s = [table.end_s for table in file.tables.values() if len(table.order)]
-        seconds = max(0.0, max(ends_s, default=0.0) - file.info.zero_s)
+        seconds = max(0.0, last_end_s(file.tables.values()) - file.info.zero_s)
     return MediaLength(seconds, has_audio)

@@ -122,3 +122,8 @@ class PacketTable:
 def usual_step_s(starts_s: np.ndarray) -> float:
     """How long a frame usually shows: the median step between (n,) starting times."""
     return float(np.median(np.diff(starts_s))) if len(starts_s) > 1 else USUAL_S
+
+
+def last_end_s(tables: Iterable[PacketTable]) -> float:
+    """The end of the longest track, in seconds on the clock of the file; 0 without packets."""
+    return max((table.end_s for table in tables if len(table.order)), default=0.0)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Fingerprint, Sampling, json_digest
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
-from semanticmac.preprocess.encoders.identity import Identity, digest_of
+from semanticmac.preprocess.encoders.identity import Identity
 from semanticmac.preprocess.encoders.protocol import require_content, row_count
 from semanticmac.preprocess.encoders.rows import (
     HOP_SAMPLES,
@@ -46,8 +46,8 @@ class Egemaps:
     def __init__(self, smile: Any, version: str) -> None:
         """smile: an opensmile.Smile for the functionals of eGeMAPS v02."""
         self._smile = smile
-        digest = digest_of(["opensmile", version])
-        architecture = digest_of(["eGeMAPSv02", "functionals", WINDOW_SAMPLES, LEAST_SAMPLES])
+        digest = json_digest(["opensmile", version])
+        architecture = json_digest(["eGeMAPSv02", "functionals", WINDOW_SAMPLES, LEAST_SAMPLES])
         self.identity = Identity("audio", self.name, architecture, digest, WIDTH, self.name)
 
     @property

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from semanticmac.cache.face_records import FaceClip
-from semanticmac.cache.keys import FACES_PREFIX, Fingerprint, Sampling
+from semanticmac.cache.keys import FACES_PREFIX, Fingerprint, Sampling, json_digest
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
-from semanticmac.preprocess.encoders.identity import digest_of
 from semanticmac.preprocess.encoders.protocol import EncodeError, Encoder
 from semanticmac.preprocess.encoders.spec import FacesSpec
 from semanticmac.preprocess.faces.finder import FaceFinder, finder_spec
@@ -41,7 +40,7 @@ class FaceEncoder:
         return replace(
             inside,
             encoder=self.name,
-            architecture=digest_of([inside.architecture, self.finder.digest]),
+            architecture=json_digest([inside.architecture, self.finder.digest]),
             spec=self._spec.text,
         )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 from semanticmac.cache.keys import Fingerprint, Sampling
@@ -32,8 +30,3 @@ class Identity:
             sampling=sampling,
             spec=self.spec,
         )
-
-
-def digest_of(content: object) -> str:
-    """SHA-256 of a JSON value, for the fields of an Identity."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -14,10 +14,10 @@ from functools import cache
 import numpy as np
 import torch
 
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Fingerprint, Sampling, json_digest
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
-from semanticmac.preprocess.encoders.identity import Identity, digest_of
+from semanticmac.preprocess.encoders.identity import Identity
 from semanticmac.preprocess.encoders.pitch import FRAME_SAMPLES as PITCH_FRAME_SAMPLES
 from semanticmac.preprocess.encoders.pitch import VOICED_FROM, Pitch, pitch_of
 from semanticmac.preprocess.encoders.protocol import require_content, row_count
@@ -57,7 +57,9 @@ class LogMelStats:
     def __init__(self) -> None:
         digest = hashlib.sha256(f"logmel-stats {VERSION}".encode()).hexdigest()
         settings = [MEL_BINS, POWER_FLOOR, DIFFERENCE_FRAMES, QUANTILES, VOICED_FROM]
-        self.identity = Identity("audio", self.name, digest_of(settings), digest, WIDTH, self.name)
+        self.identity = Identity(
+            "audio", self.name, json_digest(settings), digest, WIDTH, self.name
+        )
 
     @property
     def width(self) -> int:

@@ -95,10 +95,10 @@ def open_encoders(
                 opened[EncoderRequest(encoder.modality, request.spec)] = encoder
         else:
             opened[request] = _open_other(request, device, notice)
-    return tuple(
-        _with_faces(request, opened[inside], notice)
-        for request, inside in zip(asked, plain, strict=True)
-    )
+    encoders = []
+    for request, inside in zip(asked, plain, strict=True):
+        encoders.append(_with_faces(request, opened[inside], notice))
+    return tuple(encoders)
 
 
 def needs_huge_weights(asked: Sequence[EncoderRequest]) -> bool:

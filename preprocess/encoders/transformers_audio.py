@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Fingerprint, Sampling, json_digest
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
 from semanticmac.preprocess.encoders.device import exact_float32, pick_device, to_device
-from semanticmac.preprocess.encoders.identity import Identity, digest_of
+from semanticmac.preprocess.encoders.identity import Identity
 from semanticmac.preprocess.encoders.pretrained import (
     LayerOutput,
     class_for,
@@ -144,7 +144,9 @@ def load_audio(spec: EncoderSpec, device: str) -> WaveformEncoder:
     if spec.layer is not None:
         output = LayerOutput(model, spec.layer, loaded.num_hidden_layers, spec.name)
     normalised = bool(checkpoint.preprocessing("feature_extractor").get("do_normalize", True))
-    architecture = digest_of([class_name, config, normalised, spec.layer, CHUNK_SAMPLES, "float32"])
+    architecture = json_digest(
+        [class_name, config, normalised, spec.layer, CHUNK_SAMPLES, "float32"]
+    )
     width, weights = int(loaded.hidden_size), checkpoint.weights_digest()
     identity = Identity("audio", spec.name, architecture, weights, width, spec.text)
     return WaveformEncoder(model, identity, normalised, output, device)

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Fingerprint, Sampling, json_digest
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
 from semanticmac.preprocess.encoders.device import exact_float32, pick_device, to_device
-from semanticmac.preprocess.encoders.identity import Identity, digest_of
+from semanticmac.preprocess.encoders.identity import Identity
 from semanticmac.preprocess.encoders.images import (
     HALF,
     ImageSettings,
@@ -223,7 +223,7 @@ def load_vision(spec: EncoderSpec, device: str) -> TransformersVision:
 
     projected = class_name == "CLIPVisionModelWithProjection" and spec.layer is None
     width = loaded.projection_dim if projected else loaded.hidden_size
-    architecture = digest_of([class_name, config, preparation, spec.layer, "float32"])
+    architecture = json_digest([class_name, config, preparation, spec.layer, "float32"])
     identity = Identity(
         "vision", spec.name, architecture, checkpoint.weights_digest(), width, spec.text
     )

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from transformers import WhisperFeatureExtractor
 
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Fingerprint, Sampling, json_digest
 from semanticmac.cache.records import RawClip
 from semanticmac.core import FrameModality
 from semanticmac.preprocess.encoders.device import exact_float32, pick_device, to_device
-from semanticmac.preprocess.encoders.identity import Identity, digest_of
+from semanticmac.preprocess.encoders.identity import Identity
 from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 from semanticmac.preprocess.encoders.pretrained import (
     LayerOutput,
@@ -130,7 +130,7 @@ def load_whisper(spec: EncoderSpec, device: str) -> WhisperEncoder:
             f"{extractor.sampling_rate} Hz, and the model reads {config.num_mel_bins} at "
             f"{SAMPLE_RATE_HZ} Hz"
         )
-    architecture = digest_of([class_name, checkpoint.config, settings, spec.layer, "float32"])
+    architecture = json_digest([class_name, checkpoint.config, settings, spec.layer, "float32"])
     width, weights = int(config.d_model), checkpoint.weights_digest()
     identity = Identity("audio", spec.name, architecture, weights, width, spec.text)
     return WhisperEncoder(model, extractor, identity, output, device)

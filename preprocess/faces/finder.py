@@ -25,8 +25,8 @@ from semanticmac.cache.face_records import (
     FaceTrack,
     FinderInfo,
 )
+from semanticmac.cache.keys import json_digest
 from semanticmac.cache.records import RawClip
-from semanticmac.preprocess.encoders.identity import digest_of
 from semanticmac.preprocess.encoders.spec import FacesSpec
 from semanticmac.preprocess.faces.detector import DetectorError, FaceDetector, Faces
 from semanticmac.preprocess.faces.onnx_detector import OnnxDetector
@@ -80,7 +80,7 @@ class FaceFinder:
             "crop_px": CROP_PX,
             "frames_per_s": 2 * DENSE_PER_ROW,
         }
-        self.digest = digest_of(fields)
+        self.digest = json_digest(fields)
         self.info = FinderInfo(f"{detector.kind}-{self.digest[:12]}", fields)
 
     def find(self, raw: RawClip, dense: np.ndarray | None = None) -> FaceClip:

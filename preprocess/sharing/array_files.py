@@ -56,7 +56,7 @@ def write_npz(selection: Selection, manifest_file: Path, path: Path) -> None:
         values, lengths = padded(selection, stream.column, rows)
         arrays[stream.column] = values
         arrays[f"{stream.column}_lengths"] = lengths
-        absent = [_is_absent(selection, stream.column, row) for row in rows]
+        absent = [selection.embeddings(stream.column, row.key) is None for row in rows]
         arrays[f"{stream.column}_absent"] = np.array(absent)
     with atomic_write(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
@@ -120,7 +120,7 @@ def write_mmsa(selection: Selection, path: Path) -> list[str]:
     data: dict[str, dict[str, Any]] = {}
     left_out = 0
     for split in SPLITS:
-        labelled = [row for row in selection.manifest.split(split) if row.label is not None]
+        labelled = selection.manifest.labelled(split)
         left_out += len(selection.manifest.split(split)) - len(labelled)
         if labelled:
             data[split] = _mmsa_split(selection, columns, labelled, task)
@@ -136,10 +136,10 @@ def padded(
     selection: Selection, column: str, rows: tuple[Row, ...] | list[Row]
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N, T, E) float16, zeros behind each clip, and its lengths (N,)."""
-    reader = selection.readers[column]
-    clips = [reader.get(row.key) if row.key in reader else None for row in rows]
+    clips = [selection.embeddings(column, row.key) for row in rows]
     lengths = np.array([0 if clip is None else len(clip) for clip in clips], np.int64)
-    shape = (len(rows), max(1, int(lengths.max(initial=1))), reader.fingerprint.width)
+    width = selection.readers[column].fingerprint.width
+    shape = (len(rows), max(1, int(lengths.max(initial=1))), width)
     values = np.zeros(shape, np.float16)
     for number, clip in enumerate(clips):
         if clip is not None:
@@ -162,20 +162,20 @@ def _mmsa_split(
     if task.kind == "regression":
         part["regression_labels"] = np.array([label[0] for label in labels])
         for letter, name in (("T", "label_text"), ("A", "label_audio"), ("V", "label_vision")):
-            single = [getattr(row, name) for row in rows]
-            if any(value is not None for value in single):
-                scores = [np.nan if value is None else value[0] for value in single]
-                part[f"regression_labels_{letter}"] = np.array(scores)
+            scores = np.full(len(rows), np.nan)
+            is_labelled = False
+            for number, row in enumerate(rows):
+                label = getattr(row, name)
+                if label is not None:
+                    scores[number] = label[0]
+                    is_labelled = True
+            if is_labelled:
+                part[f"regression_labels_{letter}"] = scores
     elif task.kind == "binary":
         part["classification_labels"] = np.array([label[0] for label in labels])
     else:
         part["annotations"] = [_label_text(task, label) for label in labels]
     return part
-
-
-def _is_absent(selection: Selection, column: str, row: Row) -> bool:
-    reader = selection.readers[column]
-    return row.key not in reader or reader.get(row.key) is None
 
 
 def _unpadded(

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from semanticmac.cache.embedding_store import EmbeddingReader
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheLayout
@@ -81,6 +83,11 @@ class Selection:
     manifest: Manifest
     header: Header
     readers: Mapping[str, EmbeddingReader]  # column → reader
+
+    def embeddings(self, column: str, key: str) -> np.ndarray | None:
+        """(F, E) of one clip; None where the stream lacks the clip, or the clip the modality."""
+        reader = self.readers[column]
+        return reader.get(key) if key in reader else None
 
 
 def select(layout: CacheLayout, dataset: str, vision: str, audio: str) -> Selection:

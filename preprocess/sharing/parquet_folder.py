@@ -146,7 +146,6 @@ def _batch(selection: Selection, rows: Sequence[tuple[int, Row]]) -> pa.RecordBa
     for name, kind in _COLUMNS.items():
         columns.append(pa.array([value[name] for value in values], kind))
     for stream in selection.header.streams:
-        reader = selection.readers[stream.column]
-        clips = [reader.get(row.key) if row.key in reader else None for _, row in rows]
+        clips = [selection.embeddings(stream.column, row.key) for _, row in rows]
         columns.append(to_column(clips, stream.fingerprint.width))
     return pa.RecordBatch.from_arrays(columns, schema=_schema(selection.header))

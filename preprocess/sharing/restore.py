@@ -11,7 +11,7 @@ import numpy as np
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.keys import Fingerprint
 from semanticmac.cache.layout import CacheIncomplete, CacheLayout
-from semanticmac.cache.manifest import Manifest
+from semanticmac.cache.manifest import Manifest, keys_of
 from semanticmac.cache.stream_catalogue import open_writer, record_last
 from semanticmac.core import ProgressFn, counted
 from semanticmac.preprocess.clip import CorpusError
@@ -129,7 +129,7 @@ def _has_same_clips(layout: CacheLayout, manifest: Manifest) -> bool:
     except CacheIncomplete:
         # The import replaces a manifest that nobody can read.
         return False
-    mine, theirs = {row.key for row in present.rows}, {row.key for row in manifest.rows}
+    mine, theirs = keys_of(present.rows), keys_of(manifest.rows)
     if mine == theirs:
         return True
     raise CorpusError(

@@ -54,8 +54,11 @@ def find_transcripts(source: Path, videos: Sequence[Path]) -> dict[Path, Transcr
 
     transcripts: dict[Path, Transcript] = {}
     for video in videos:
-        candidates = [source / f"{video.stem}{suffix}" for suffix in SUFFIXES]
-        existing = [path for path in candidates if is_there(path)]
+        existing = []
+        for suffix in SUFFIXES:
+            path = source / f"{video.stem}{suffix}"
+            if is_there(path):
+                existing.append(path)
         if len(existing) > 1:
             names = " and ".join(path.name for path in existing)
             raise CorpusError(f"{source} holds {names} for {video.name}: keep one of them")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from semanticmac.cache.failures import Failure
+from semanticmac.cache.keys import json_digest
 from semanticmac.core import ProgressFn
 from semanticmac.preprocess.clip import DecodeError
 from semanticmac.preprocess.speech.activity import VoiceActivity
@@ -140,7 +140,7 @@ class _Kept:
         if video.exists():
             status = video.stat()
             content["file"] = [status.st_size, status.st_mtime_ns]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return json_digest(content)
 
 
 def recording_from(fields: dict[str, Any]) -> Recording:

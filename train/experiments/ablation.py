@@ -16,9 +16,14 @@ from semanticmac.run.scores import read_scores, scores_path
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, override
-from semanticmac.train.data import TrainData, TrainError
+from semanticmac.train.data import TrainData
 from semanticmac.train.experiments.ablation_rows import ROWS, require_rows
-from semanticmac.train.experiments.runs import PlannedRun, check_runs, train_all
+from semanticmac.train.experiments.runs import (
+    PlannedRun,
+    check_runs,
+    require_test_labels,
+    train_all,
+)
 
 SPLIT = "test"  # scored; the best epoch is chosen on validation
 
@@ -78,7 +83,7 @@ def ablate(
     def score(folder: Path) -> None:
         evaluate(load_run(folder, device), layout, SPLIT, device).write(folder)
 
-    _require_test_labels(data)
+    require_test_labels(data)
     planned = []
     for run in runs:
         planned.append(PlannedRun(f"{run.row}, seed {run.config.seed}", run.folder, run.config))
@@ -102,16 +107,6 @@ def read_metrics(folder: Path) -> tuple[Metric, ...]:
     """The metrics of a scored run."""
     scores = read_scores(folder, SPLIT)
     return () if scores is None else scores.metrics
-
-
-def _require_test_labels(data: TrainData) -> None:
-    if any(row.label is not None for row in data.manifest.split(SPLIT)):
-        return
-    name = data.manifest.dataset
-    raise TrainError(
-        f"{name} has no labelled clips in its {SPLIT} split, and every row is scored on it: "
-        f"see `semanticmac inspect {name}`, and check the split column of its labels."
-    )
 
 
 def _run_folder(folder: Path, row: str, seed: int) -> Path:

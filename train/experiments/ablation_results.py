@@ -11,7 +11,7 @@ from typing import Any
 from semanticmac.cache.atomic_io import write_text
 from semanticmac.eval.report.csv_text import csv_text
 from semanticmac.eval.report.paper import ARXIV, quoted_ablation
-from semanticmac.run.metric import Metric, mean_and_std
+from semanticmac.run.metric import Metric, mean_and_std, values_by_name
 from semanticmac.train.experiments.ablation import SPLIT, AblationResult
 from semanticmac.train.experiments.ablation_rows import ROWS
 
@@ -101,4 +101,4 @@ def as_json(row: RowResult) -> dict[str, Any]:
 
 
 def _run_json(run: AblationResult) -> dict[str, Any]:
-    return {**asdict(run), "metrics": {metric.name: metric.value for metric in run.metrics}}
+    return {**asdict(run), "metrics": values_by_name(run.metrics)}

@@ -55,8 +55,8 @@ def train_folds(
     write_text(folder / FOLDS, json.dumps({"folds": list(folds)}) + "\n")
 
     results: list[FoldRun] = []
+    failed = 0
     for number, (run, fold_data) in enumerate(planned):
-        failed = sum(result.failure is not None for result in results)
         callbacks.progress("folds", number, len(planned), failed)
         callbacks.on_note(f"{run.name} → {run.folder}")
         result = train_or_resume(run, fold_data, device, callbacks)
@@ -71,7 +71,7 @@ def train_folds(
                 valid_score=info.valid_score,
             )
         results.append(scored)
-    failed = sum(result.failure is not None for result in results)
+        failed += result.failure is not None
     callbacks.progress("folds", len(planned), len(planned), failed)
     content = {"folds": list(folds), **as_json(results)}
     write_text(folder / FOLDS, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -42,6 +42,17 @@ class RunResult:
 Finish = Callable[[Path], None]
 
 
+def require_test_labels(data: TrainData) -> None:
+    """Raises TrainError if no test clip has a label."""
+    if data.manifest.labelled("test"):
+        return
+    name = data.manifest.dataset
+    raise TrainError(
+        f"{name} has no labelled clips in its test split, and every row is scored on it: "
+        f"see `semanticmac inspect {name}`, and check the split column of its labels."
+    )
+
+
 def train_or_resume(
     run: PlannedRun,
     data: TrainData,

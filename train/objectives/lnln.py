@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,10 +12,10 @@ from semanticmac.model.features import FusionOutput
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.losses import full_precision, mean_where, wide
 from semanticmac.train.objectives.misa import presence, reconstruction_loss
-from semanticmac.train.objectives.task import TaskLoss, has_any_modality
+from semanticmac.train.objectives.task import TaskLoss, WithoutState, has_any_modality
 
 
-class LNLNObjective:
+class LNLNObjective(WithoutState):
     """L = task + α·completeness + β·adversarial + γ·recon.
 
     A term reads the clips that have its modalities. The discriminator tells language from its
@@ -60,21 +58,6 @@ class LNLNObjective:
             "adversarial": adversarial,
             "recon": recon,
         }
-
-    def after_backward(self, output: FusionOutput, rows: Tensor) -> None:
-        """Nothing is remembered."""
-
-    def end_epoch(self, epoch: int) -> None:
-        """Nothing changes between epochs."""
-
-    def pseudo_labels(self) -> Tensor | None:
-        return None
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """There is no state."""
 
 
 def discriminator_loss(language: Tensor, proxy: Tensor, counted: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -12,7 +10,7 @@ from semanticmac.model.baselines.misa import MISASettings
 from semanticmac.model.features import FusionOutput
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.losses import full_precision, mean_where, wide
-from semanticmac.train.objectives.task import TaskLoss, has_any_modality
+from semanticmac.train.objectives.task import TaskLoss, WithoutState, has_any_modality
 
 PAIRS = (("text", "vision"), ("text", "audio"), ("audio", "vision"))
 MOMENTS = 5
@@ -20,7 +18,7 @@ MOMENTS = 5
 EPSILON = 1e-6
 
 
-class MISAObjective:
+class MISAObjective(WithoutState):
     """L = task + α·diff + β·sim + γ·recon. A term reads the clips that have its modalities."""
 
     def __init__(
@@ -55,21 +53,6 @@ class MISAObjective:
             total = task + settings.diff_weight * diff
             total = total + settings.sim_weight * sim + settings.recon_weight * recon
         return {"total": total, "task": task, "diff": diff, "sim": sim, "recon": recon}
-
-    def after_backward(self, output: FusionOutput, rows: Tensor) -> None:
-        """Nothing is remembered."""
-
-    def end_epoch(self, epoch: int) -> None:
-        """Nothing changes between epochs."""
-
-    def pseudo_labels(self) -> Tensor | None:
-        return None
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """There is no state."""
 
 
 def presence(output: FusionOutput) -> dict[str, Tensor]:

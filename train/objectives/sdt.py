@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -13,10 +11,10 @@ from semanticmac.model.features import FusionOutput
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.losses import full_precision, mean_where, on_device, wide
 from semanticmac.train.objectives.misa import presence
-from semanticmac.train.objectives.task import TaskLoss, has_any_modality
+from semanticmac.train.objectives.task import TaskLoss, WithoutState, has_any_modality
 
 
-class SdtObjective:
+class SdtObjective(WithoutState):
     """L = task + γ₂ Σ_m task_m + γ₃ Σ_m KL(all ‖ m); a student learns where it has its modality."""
 
     def __init__(
@@ -42,21 +40,6 @@ class SdtObjective:
             total = terms["multimodal"] + settings.student_weight * students
             total = total + settings.distillation_weight * distillation
         return {"total": total, **terms, "distillation": distillation}
-
-    def after_backward(self, output: FusionOutput, rows: Tensor) -> None:
-        """Nothing is remembered."""
-
-    def end_epoch(self, epoch: int) -> None:
-        """Nothing changes between epochs."""
-
-    def pseudo_labels(self) -> Tensor | None:
-        return None
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """There is no state."""
 
 
 def divergence(teacher: Tensor, student: Tensor, task: Task, temperature: float) -> Tensor:

@@ -63,7 +63,26 @@ class TaskLoss:
             return mean_where(weights * each, counted)
 
 
-class TaskObjective:
+class WithoutState:
+    """The part of an Objective that remembers nothing from batch to batch."""
+
+    def after_backward(self, output: FusionOutput, rows: Tensor) -> None:
+        pass
+
+    def end_epoch(self, epoch: int) -> None:
+        pass
+
+    def pseudo_labels(self) -> Tensor | None:
+        return None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        pass
+
+
+class TaskObjective(WithoutState):
     """L = task loss of ŷ_M over the clips that have any modality."""
 
     def __init__(self, settings: Any, config: TrainConfig, task: Task, truth: Tensor) -> None:
@@ -73,21 +92,6 @@ class TaskObjective:
         predictions = output.predictions["multimodal"]
         total = self.task_loss(predictions, targets, has_any_modality(output))
         return {"total": total, "multimodal": total}
-
-    def after_backward(self, output: FusionOutput, rows: Tensor) -> None:
-        """Nothing is remembered."""
-
-    def end_epoch(self, epoch: int) -> None:
-        """Nothing changes between epochs."""
-
-    def pseudo_labels(self) -> Tensor | None:
-        return None
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """There is no state."""
 
 
 def has_any_modality(output: FusionOutput) -> Tensor:

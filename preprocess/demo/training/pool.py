@@ -187,7 +187,10 @@ def _read(pictures: list[Path], voices: list[Path]) -> Pool:
 def _load_all(paths: list[Path]) -> dict[str, NDArray[Any]]:
     """The arrays of several chunks, joined by name."""
     chunks = [_load(path) for path in paths]
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    joined = {}
+    for name in chunks[0]:
+        joined[name] = np.concatenate([chunk[name] for chunk in chunks])
+    return joined
 
 
 def _load(path: Path) -> dict[str, NDArray[np.generic]]:

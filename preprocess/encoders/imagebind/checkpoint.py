@@ -81,9 +81,9 @@ def read_checkpoint(path: Path) -> ImageBind:
         # On "meta": no memory and no random numbers for weights that are replaced at once.
         with torch.device("meta"):
             model = ImageBind(config)
-        weights = {
-            name: _tensor(tensors, name, slot, path) for name, slot in model.named_parameters()
-        }
+        weights = {}
+        for name, slot in model.named_parameters():
+            weights[name] = _tensor(tensors, name, slot, path)
     except KeyError as missing:
         known = ", ".join(sorted(tensors)[:3]) or "nothing"
         raise CheckpointError(
@@ -236,7 +236,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]
     wanted = re.compile(r"modality_\w+\.(vision|audio)\.")
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys() if wanted.match(key)}  # noqa: SIM118
+            tensors = {}
+            for key in filter(wanted.match, file.keys()):
+                tensors[key] = file.get_tensor(key)
             metadata = dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise CheckpointError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanticmac.cache.keys import Fingerprint, Sampling
+from semanticmac.cache.keys import Fingerprint, Sampling, json_digest
 from semanticmac.core import FRAME_MODALITIES, FrameModality
 from semanticmac.preprocess.clip import RawClip
 from semanticmac.preprocess.encoders.device import exact_float32, pick_device, to_device
@@ -102,7 +101,7 @@ class ImageBindEncoder:
         architecture = asdict(self.model.config) | {
             "compute": "bfloat16" if self.bf16 else "float32"
         }
-        digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode()).hexdigest()
+        digest = json_digest(architecture)
         return Fingerprint(
             self.modality,
             self.name,

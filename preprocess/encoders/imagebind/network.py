@@ -17,9 +17,8 @@ from semanticmac.preprocess.encoders.imagebind.filterbank import MEL_BINS, SPECT
 
 PATCH_PX = 14
 AUDIO_PATCH, AUDIO_STRIDE = 16, 10  # Both in mel bins and in spectrogram frames.
-_ROWS, _COLUMNS = (
-    (size - AUDIO_PATCH) // AUDIO_STRIDE + 1 for size in (MEL_BINS, SPECTROGRAM_FRAMES)
-)
+_ROWS = (MEL_BINS - AUDIO_PATCH) // AUDIO_STRIDE + 1
+_COLUMNS = (SPECTROGRAM_FRAMES - AUDIO_PATCH) // AUDIO_STRIDE + 1
 AUDIO_PATCHES = _ROWS * _COLUMNS  # 12 × 19
 NORM_EPS = 1e-6  # Of every layer norm except the one on audio patches.
 
@@ -103,9 +102,9 @@ class Tower(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
         self.positions = nn.Parameter(torch.zeros(1, 1 + count, config.width))
         self.first_norm: nn.Module = nn.Identity()
-        self.blocks = nn.ModuleList(
-            Block(config.width, config.heads, extra_key) for _ in range(config.blocks)
-        )
+        self.blocks = nn.ModuleList()
+        for _ in range(config.blocks):
+            self.blocks.append(Block(config.width, config.heads, extra_key))
         self.head_norm = nn.LayerNorm(config.width, eps=NORM_EPS)
         self.head = nn.Linear(config.width, output, bias=False)
 

@@ -23,7 +23,7 @@ from semanticmac.eval.report.paper import quoted_clips
 from semanticmac.run.device import device_name
 from semanticmac.run.dialogues import context_words
 from semanticmac.run.folder import FAILURE
-from semanticmac.run.metric import Metric, mean_and_std
+from semanticmac.run.metric import Metric, mean_and_std, values_by_name
 from semanticmac.run.notes import stream_notes
 from semanticmac.train.config import DECIDED
 from semanticmac.train.data import TrainData, TrainError, resolve
@@ -62,9 +62,11 @@ def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device
     measured = []
     for entrant, tuned in zip(request.entrants, every_tuned, strict=True):
         measured.append(_measured(entrant, tuned, request))
-    scored = [each for part in measured for each in part.scored]
+    scored = _all_scored(measured)
     if not scored:
-        reasons = {seed.failure for part in measured for seed in part.row.seeds}
+        reasons: set[str | None] = set()
+        for part in measured:
+            reasons.update(seed.failure for seed in part.row.seeds)
         raise TrainError(f"no model of the leaderboard was trained: {'; '.join(map(str, reasons))}")
     corpus, task = data.manifest.corpus, data.task
     constants = _constants(scored[0], data)
@@ -72,7 +74,7 @@ def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device
     metrics = tuple(replace(metric, value=None) for metric in scored[0].metrics)
     rows = []
     for baseline in constants.baselines:
-        seeds = (SeedResult(0, metrics=_values(baseline.metrics)),)
+        seeds = (SeedResult(0, metrics=values_by_name(baseline.metrics)),)
         summary = "the same prediction for every clip"
         rows.append(ModelRow(baseline.name, "constant", summary, seeds=seeds))
     rows += _compared(measured, corpus, data, main, _higher_is_better(metrics, main))
@@ -102,6 +104,13 @@ def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device
         rows=tuple(rows),
         notes=(*stream_notes(data.streams), *lacking),
     )
+
+
+def _all_scored(measured: Sequence[_Measured]) -> list[ScoredSeed]:
+    scored: list[ScoredSeed] = []
+    for part in measured:
+        scored += part.scored
+    return scored
 
 
 def _measured(entrant: Entrant, tuned: Tuned, request: Request) -> _Measured:
@@ -184,12 +193,16 @@ def _cost(scored: Sequence[ScoredSeed]) -> Cost:
     """Parameters of the first seed, mean seconds, greatest peak."""
     if not scored:
         return Cost()
-    costs = [each.cost for each in scored]
-    seconds = [cost.seconds_per_epoch for cost in costs if cost.seconds_per_epoch is not None]
-    peaks = [cost.peak_memory_bytes for cost in costs if cost.peak_memory_bytes is not None]
+    seconds, peaks = [], []
+    for each in scored:
+        if each.cost.seconds_per_epoch is not None:
+            seconds.append(each.cost.seconds_per_epoch)
+        if each.cost.peak_memory_bytes is not None:
+            peaks.append(each.cost.peak_memory_bytes)
+    first = scored[0].cost
     return Cost(
-        costs[0].parameters,
-        costs[0].trained_parameters,
+        first.parameters,
+        first.trained_parameters,
         float(np.mean(seconds)) if seconds else None,
         max(peaks, default=None),
     )
@@ -223,7 +236,7 @@ def _compared(
 
 def _same_truth(measured: Sequence[_Measured]) -> np.ndarray:
     """The truth of the test clips, which every seed has in the same order."""
-    scored = [each for part in measured for each in part.scored]
+    scored = _all_scored(measured)
     first = scored[0]
     for each in scored:
         same = np.array_equal(each.truth, first.truth, equal_nan=True)
@@ -248,10 +261,6 @@ def _constants(scored: ScoredSeed, data: TrainData) -> Scores:
     )
 
 
-def _values(metrics: Sequence[Metric]) -> dict[str, float | None]:
-    return {metric.name: metric.value for metric in metrics}
-
-
 def _higher_is_better(metrics: Sequence[Metric], main: str) -> bool:
     for metric in metrics:
         if metric.name == main:
@@ -260,7 +269,7 @@ def _higher_is_better(metrics: Sequence[Metric], main: str) -> bool:
 
 
 def _clips(data: TrainData) -> dict[str, int]:
-    test = [row for row in data.manifest.split(SPLIT) if row.label is not None]
+    test = data.manifest.labelled(SPLIT)
     return {"train": len(data.train), "valid": len(data.valid), SPLIT: len(test)}
 
 

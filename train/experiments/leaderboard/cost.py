@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch import nn
 
 from semanticmac.eval.leaderboard.result import Cost
 from semanticmac.train.callbacks import Callbacks
@@ -76,13 +75,3 @@ class CostMeter:
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) * 1024
         return None
-
-
-def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """(all parameters, those that are trained)."""
-    every = trained = 0
-    for weight in model.parameters():
-        every += weight.numel()
-        if weight.requires_grad:
-            trained += weight.numel()
-    return every, trained

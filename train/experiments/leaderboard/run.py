@@ -26,7 +26,7 @@ from semanticmac.eval.missing.request import MissingRequest
 from semanticmac.run.folder import FAILURE
 from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.data import TrainData, TrainError
+from semanticmac.train.data import TrainData
 from semanticmac.train.experiments.leaderboard.cost import CostMeter
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
 from semanticmac.train.experiments.leaderboard.missing import score_missing_of_run
@@ -45,7 +45,7 @@ from semanticmac.train.experiments.leaderboard.scored import (
     search_svm,
 )
 from semanticmac.train.experiments.optuna_study import open_lock
-from semanticmac.train.experiments.runs import PlannedRun, train_or_resume
+from semanticmac.train.experiments.runs import PlannedRun, require_test_labels, train_or_resume
 from semanticmac.train.experiments.sweep import drop_weights, sweep
 
 WAIT_S = 5.0  # between two looks at what other processes do
@@ -172,14 +172,3 @@ def named(callbacks: Callbacks, name: str) -> Callbacks:
             callbacks.on_note(f"{name}: {note}")
 
     return replace(callbacks, on_note=on_note)
-
-
-def require_test_labels(data: TrainData) -> None:
-    """Raises TrainError if no test clip has a label."""
-    if any(row.label is not None for row in data.manifest.split(SPLIT)):
-        return
-    name = data.manifest.dataset
-    raise TrainError(
-        f"{name} has no labelled clips in its {SPLIT} split, and every row is scored on it: "
-        f"see `semanticmac inspect {name}`, and check the split column of its labels."
-    )

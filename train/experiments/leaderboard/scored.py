@@ -20,12 +20,12 @@ from semanticmac.eval.leaderboard.result import Cost, SeedResult
 from semanticmac.eval.leaderboard.significance import SeedPrediction
 from semanticmac.eval.metrics.scores import Pair, score
 from semanticmac.eval.missing.request import MissingRequest
-from semanticmac.run.metric import Metric
+from semanticmac.model.parameters import count_parameters
+from semanticmac.run.metric import Metric, values_by_name
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import load_run
 from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, resolve
-from semanticmac.train.experiments.leaderboard.cost import count_parameters
 from semanticmac.train.experiments.leaderboard.missing import FittedSVM, score_missing_of_svm
 from semanticmac.train.experiments.leaderboard.svm import (
     DEFAULTS,
@@ -234,9 +234,8 @@ def _write(
     predictions: Predictions,
     valid: Pair | None,
 ) -> None:
-    values = {metric.name: metric.value for metric in metrics}
     ScoredSeed(
-        replace(result, metrics=values),
+        replace(result, metrics=values_by_name(metrics)),
         cost,
         metrics,
         predictions.clip_ids,
