@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -131,3 +131,20 @@ def _explained(repository: str) -> Iterator[None]:
         raise HubError(f"the hub refused {repository}: {error}") from None
     except OSError as error:
         raise HubError(f"{repository} could not be transferred: {error}") from None
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Within the block, transformers shows no progress bars and logs errors only."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging  # Its functions have no types.
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -36,8 +36,9 @@ from semanticmac.cache.manifest import Manifest, Row
 from semanticmac.cache.stream_catalogue import record_last
 from semanticmac.core import SPLITS, Task
 from semanticmac.eval.eval_data import EvalData
+from semanticmac.hub import quiet_transformers
 from semanticmac.model.config import ModelConfig
-from semanticmac.model.language.pretrained import locate, quiet
+from semanticmac.model.language.pretrained import locate
 from semanticmac.preprocess.demo.plan import DemoSpec, plan
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import load_run
@@ -150,7 +151,7 @@ class BareModel(nn.Module):
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
-        with quiet():
+        with quiet_transformers():
             self.encoder = AutoModel.from_pretrained(locate(LANGUAGE), trust_remote_code=False)
         self.dropout = nn.Dropout(DROPOUT)
         self.head = nn.Linear(self.encoder.config.hidden_size, outputs)

@@ -92,12 +92,12 @@ def answers(task: Task, truth: Floats, logits: Floats) -> tuple[Floats, Floats]:
     return np.maximum(present, 1 - present), right.astype(np.float64)
 
 
-def bins_of(confidence: Floats, right: Floats, count: int = BINS) -> tuple[Bin, ...]:
+def bins_of(confidence: Floats, right: Floats) -> tuple[Bin, ...]:
     """Bins of equal width over 0 … 1 for a reliability diagram; open left and closed right."""
-    edges = np.linspace(0.0, 1.0, count + 1)
-    places = np.clip(np.ceil(confidence * count).astype(int) - 1, 0, count - 1)
+    edges = np.linspace(0.0, 1.0, BINS + 1)
+    places = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     bins = []
-    for place in range(count):
+    for place in range(BINS):
         inside = places == place
         mean_confidence = share_right = None
         if inside.any():

@@ -16,7 +16,6 @@ from semanticmac.run.predictions import Predictions, rows_by_clip_id
 
 BINS = 5
 RESAMPLES = 1000
-LEVEL = 0.95
 MIN_CLIPS = 3  # of a line: fewer say nothing
 # clip: the label of the whole clip; own: the label of the modality itself
 Against = Literal["clip", "own"]
@@ -129,7 +128,7 @@ def error_curve(
         if not len(inside):
             continue
         picked = random.integers(len(inside), size=(RESAMPLES, len(inside)))
-        limits = percentiles(inside[picked].mean(axis=1), LEVEL)
+        limits = percentiles(inside[picked].mean(axis=1))
         assert limits is not None
         middle = float(conflicts[bin_of == number].mean())
         bins.append(ErrorBin(middle, len(inside), float(inside.mean()), *limits))
@@ -139,7 +138,7 @@ def error_curve(
         picked = random.integers(len(errors), size=len(errors))
         slopes[number] = slope_of(conflicts[picked], errors[picked])
     slope = slope_of(conflicts, errors)
-    limits = percentiles(slopes, LEVEL)
+    limits = percentiles(slopes)
     low, high = (None, None) if limits is None else limits
     return ErrorCurve(name, against, tuple(bins), None if np.isnan(slope) else slope, low, high)
 

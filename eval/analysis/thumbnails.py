@@ -14,6 +14,7 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.cache.manifest import Row
 
 HEIGHT_PX = 112
+PARTS = 240  # of the audio
 _LARGEST_SAMPLE = 32768  # of int16
 
 
@@ -23,7 +24,7 @@ class Preview:
 
     times_s: tuple[float, ...]  # of the frames
     frames: tuple[np.ndarray, ...]  # (h, w, 3) uint8, HEIGHT_PX high
-    # (P,) loudest sample of each of P equal parts of the audio, 0 … 1; empty without audio
+    # (P,) loudest sample of each of at most PARTS equal parts, 0 … 1; empty without audio
     peaks: np.ndarray
 
 
@@ -31,7 +32,7 @@ EMPTY = Preview((), (), np.zeros(0))
 
 
 def previews(
-    layout: CacheLayout, rows: Sequence[Row], frames_per_s: int, count: int = 6, parts: int = 240
+    layout: CacheLayout, rows: Sequence[Row], frames_per_s: int, count: int = 6
 ) -> list[Preview]:
     """A preview of each clip with at most `count` frames, evenly spread over it.
 
@@ -42,10 +43,10 @@ def previews(
     except FileNotFoundError:
         return [EMPTY] * len(rows)
     with store:
-        return [_preview(store, row, frames_per_s, count, parts) for row in rows]
+        return [_preview(store, row, frames_per_s, count) for row in rows]
 
 
-def _preview(store: FrameStore, row: Row, frames_per_s: int, count: int, parts: int) -> Preview:
+def _preview(store: FrameStore, row: Row, frames_per_s: int, count: int) -> Preview:
     try:
         raw = store.get(row.key)
     except (KeyError, RecordError):
@@ -57,7 +58,7 @@ def _preview(store: FrameStore, row: Row, frames_per_s: int, count: int, parts: 
     for place in places:
         times.append(place / frames_per_s)
         thumbnails.append(small(frames[place]))
-    return Preview(tuple(times), tuple(thumbnails), _peaks(raw.waveform, parts))
+    return Preview(tuple(times), tuple(thumbnails), _peaks(raw.waveform))
 
 
 def _middles(total: int, count: int) -> list[int]:
@@ -67,11 +68,11 @@ def _middles(total: int, count: int) -> list[int]:
     return [(2 * part + 1) * total // (2 * count) for part in range(count)]
 
 
-def _peaks(waveform: np.ndarray | None, parts: int) -> np.ndarray:
+def _peaks(waveform: np.ndarray | None) -> np.ndarray:
     if waveform is None or not len(waveform):
         return np.zeros(0)
     loudness = np.abs(waveform.astype(np.float64)) / _LARGEST_SAMPLE
-    chunks = np.array_split(loudness, min(parts, len(waveform)))
+    chunks = np.array_split(loudness, min(PARTS, len(waveform)))
     return np.array([chunk.max() for chunk in chunks])
 
 

@@ -14,11 +14,12 @@ from semanticmac.eval.metrics.scores import Pair, labelled, labelled_valid
 # A metric must be defined in this share of the resamples; otherwise its interval would describe
 # only the resamples that happen to define it.
 MIN_DEFINED = 0.9
+LEVEL = 0.95  # of an interval
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The middle `level` of a metric over resamples; None where it is too often undefined."""
+    """The middle 95 % of a metric over resamples; None where it is too often undefined."""
 
     name: str
     low: float | None
@@ -34,7 +35,6 @@ def bootstrap(
     *,
     valid: Pair | None = None,
     resamples: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> tuple[Interval, ...]:
     """Percentile intervals in the order of `score`'s metrics, from N clips drawn with replacement.
@@ -53,7 +53,7 @@ def bootstrap(
         row[:] = resampled(rules, clips, draw.integers(len(clips), size=len(clips)))
     intervals = []
     for name, column in zip(names, values.T, strict=True):
-        intervals.append(_interval(name, column, level))
+        intervals.append(_interval(name, column))
     return tuple(intervals)
 
 
@@ -63,17 +63,17 @@ def resampled(rules: RuleSet, clips: Clips, picked: m.Ints) -> list[float]:
     return [np.nan if metric.value is None else metric.value for metric in metrics]
 
 
-def percentiles(values: m.Floats, level: float) -> tuple[float, float] | None:
-    """Both ends of the middle `level` of the values (R,); None where too many of them are NaN."""
+def percentiles(values: m.Floats) -> tuple[float, float] | None:
+    """Both ends of the middle 95 % of the values (R,); None where too many of them are NaN."""
     defined = values[~np.isnan(values)]
     if not len(defined) or len(defined) < MIN_DEFINED * len(values):
         return None
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
-def _interval(name: str, values: m.Floats, level: float) -> Interval:
+def _interval(name: str, values: m.Floats) -> Interval:
     undefined = int(np.isnan(values).sum())
-    limits = percentiles(values, level)
+    limits = percentiles(values)
     low, high = (None, None) if limits is None else limits
     return Interval(name, low, high, undefined)

@@ -48,7 +48,6 @@ def paired_bootstrap(
     valid_a: Pair | None = None,
     valid_b: Pair | None = None,
     resamples: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> tuple[Difference, ...]:
     """truth, a, b (N, K) of the same clips → the difference b − a of every metric.
@@ -74,13 +73,13 @@ def paired_bootstrap(
     changes = values[:, 1] - values[:, 0]  # (resamples, metrics)
     differences = []
     for metric_a, metric_b, column in zip(metrics_a, metrics_b, changes.T, strict=True):
-        differences.append(_difference(metric_a, metric_b, column, level))
+        differences.append(_difference(metric_a, metric_b, column))
     return tuple(differences)
 
 
-def _difference(a: Metric, b: Metric, changes: m.Floats, level: float) -> Difference:
+def _difference(a: Metric, b: Metric, changes: m.Floats) -> Difference:
     """changes (resamples,): b − a in each of them, NaN = undefined."""
-    limits = percentiles(changes, level)
+    limits = percentiles(changes)
     difference = low = high = flips = None
     if a.value is not None and b.value is not None and limits is not None:
         difference = b.value - a.value

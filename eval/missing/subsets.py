@@ -63,11 +63,7 @@ def all_subsets(used: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def score_corruption(
-    data: EvalData,
-    split: str,
-    progress: Callable[[int, int], None],
-    rates: Sequence[float] = RATES,
-    seed: int = 0,
+    data: EvalData, split: str, progress: Callable[[int, int], None], rates: Sequence[float] = RATES
 ) -> list[CorruptionScores]:
     """Frames, then modalities, dropped at every rate; text stays complete where frames are dropped.
 
@@ -79,9 +75,9 @@ def score_corruption(
     for kind in KINDS:
         for rate in rates:
             progress(len(results), total)
-            drop = Drop("modalities", rate, seed)
+            drop = Drop("modalities", rate)
             if kind == "frames":
-                drop = Drop("same", rate, seed, drops=("audio", "vision"))
+                drop = Drop("same", rate, drops=("audio", "vision"))
             predictions = data.predict(rows, corrupt=drop)
             scores = score_predictions(data, predictions, valid)
             results.append(CorruptionScores(kind, rate, scores))

@@ -80,27 +80,27 @@ def quoted_ablation(path: Path = ABLATION) -> dict[str, dict[str, str]]:
     return table
 
 
-def quoted_probe(path: Path = PROBE) -> list[tuple[str, str, str, float]]:
+def quoted_probe() -> list[tuple[str, str, str, float]]:
     """The linear probes on MOSEI: (modality, feature, key of a metric, value as printed)."""
     numbers = []
-    for row in _quoted_rows(path):
+    for row in _quoted_rows(PROBE):
         for metric in ("acc3", "acc2", "f1", "mae", "corr"):
             numbers.append((row["modality"], row["feature"], metric, float(row[metric])))
     return numbers
 
 
-def quoted_frames(path: Path = FRAMES) -> list[tuple[str, str, float]]:
+def quoted_frames() -> list[tuple[str, str, float]]:
     """The comparison of frame counts on MOSEI: (frames, key of a metric, value as printed)."""
     numbers = []
-    for row in _quoted_rows(path):
+    for row in _quoted_rows(FRAMES):
         for metric in ("acc7", "acc2", "f1", "mae", "corr"):
             numbers.append((row["frames"], metric, float(row[metric])))
     return numbers
 
 
-def quoted_clips(dataset: str, split: str, path: Path = CLIPS) -> int | None:
+def quoted_clips(dataset: str, split: str) -> int | None:
     """The paper's number of labelled clips in a split; None for a dataset outside the paper."""
-    for row in _quoted_rows(path):
+    for row in _quoted_rows(CLIPS):
         if row["dataset"] == dataset:
             return int(row[split])
     return None

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForTextEncoding
 
+from semanticmac.hub import quiet_transformers
 from semanticmac.model.language.base import BASE_FILE, LanguageBase, write_base
 from semanticmac.model.language.family import Pooling, family_of
 from semanticmac.model.language.pretrained import (
     four_bit_options,
     open_pretrained,
-    quiet,
     read_config,
     surplus_tensors,
 )
@@ -170,7 +170,7 @@ def save_language(folder: Path, language: LanguageModel, tokenizer: Tokenizer) -
     aside = folder.with_name(folder.name + ".partial")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    with quiet():
+    with quiet_transformers():
         language.encoder.config.save_pretrained(aside)
         tokenizer.tokenizer.save_pretrained(aside)
     if language.base is not None:

@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, BitsAndBytesConfig
-from transformers.utils import logging as transformers_logging
 
-from semanticmac.hub import is_offline
+from semanticmac.hub import is_offline, quiet_transformers
 from semanticmac.model.language.source import LanguageModelError, locate
 
 # Without this, transformers asks the hub to convert a .bin checkpoint, in a thread of its own.
@@ -54,7 +53,7 @@ def open_pretrained(name: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     if Path(source).is_dir() or is_offline():
         options["local_files_only"] = True
     try:
-        with quiet():
+        with quiet_transformers():
             yield source, options
     except pickle.UnpicklingError as error:
         raise LanguageModelError(
@@ -120,18 +119,3 @@ def surplus_tensors(names: Sequence[str]) -> tuple[str, ...]:
         if not is_head and not name.endswith(_CONSTANTS):
             surplus.append(name)
     return tuple(surplus)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Within the block, transformers shows no progress bars and logs errors only."""
-    logging: Any = transformers_logging  # its functions have no types
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

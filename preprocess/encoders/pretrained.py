@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,8 @@ import transformers
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers.utils import logging as transformers_logging
 
-from semanticmac.hub import is_offline
+from semanticmac.hub import is_offline, quiet_transformers
 from semanticmac.preprocess.encoders.imagebind.download import recorded_digest
 from semanticmac.preprocess.encoders.imagebind.names import CheckpointError
 
@@ -125,7 +122,7 @@ def load_model(checkpoint: Checkpoint, class_name: str, config: dict[str, Any]) 
     model_class = getattr(transformers, class_name)
     settings = {key: value for key, value in config.items() if key not in UNSAFE_ENTRIES}
     try:
-        with quiet():
+        with quiet_transformers():
             model_config = model_class.config_class.from_dict(settings)
             model_config._attn_implementation = None
             model, report = model_class.from_pretrained(
@@ -183,21 +180,6 @@ class LayerOutput:
         return states
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Within the block, transformers shows no progress bars and logs errors only."""
-    logging: Any = transformers_logging  # Its functions have no types.
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
 def _is_path(source: str) -> bool:
     folder = Path(source).expanduser()
     named_like_path = source.startswith(("~", ".", "/")) or source.count("/") > 1
@@ -215,7 +197,7 @@ def _find_folder(source: str) -> Path:
         )
     offline = is_offline()
     try:
-        with quiet():
+        with quiet_transformers():
             found = snapshot_download(
                 source,
                 allow_patterns=[*SETTINGS_FILES, "model*.safetensors", "model*.safetensors.*.json"],

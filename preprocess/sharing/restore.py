@@ -28,7 +28,6 @@ class Restored:
     dataset: str
     clips: int
     streams: tuple[Fingerprint, ...]
-    added: bool  # False: the dataset is new in this cache
     notes: tuple[str, ...]
 
 
@@ -78,7 +77,7 @@ def restore(
         if stream.missing:
             count = counted(len(stream.missing), "clip", "are")
             notes.append(f"{count} not in {stream.fingerprint.encoder}, as in the export")
-    return Restored(dataset, len(manifest.rows), header.fingerprints, added, tuple(notes))
+    return Restored(dataset, len(manifest.rows), header.fingerprints, tuple(notes))
 
 
 def _check_names(manifest: Manifest) -> None:
