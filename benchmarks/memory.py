@@ -23,7 +23,7 @@ from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
 FILM_EVERY = 40
 SAMPLE_EVERY = 10  # clips
 WARM_UP = 0.2  # share of the clips after which everything that is allocated once is there
-WORKER = "semanticmac.preprocess.process_pool"
+WORKER = "semanticmac.preprocess.process_worker"
 
 
 class TimeUp(Exception):

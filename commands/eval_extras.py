@@ -101,7 +101,8 @@ def _add_pooled(added: ExtraResults, results: list[ScoredRun]) -> None:
         return
     from semanticmac.cache.atomic_io import write_text
     from semanticmac.eval.folds import FoldScored, pooled_scores
-    from semanticmac.eval.report.score_tables import metrics_down, results_table, scores_json
+    from semanticmac.eval.report.score_json import scores_json
+    from semanticmac.eval.report.score_tables import metrics_down, results_table
     from semanticmac.run.scores import without_suffix
 
     parts = []

@@ -18,7 +18,7 @@ from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
 from semanticmac.eval.metrics.scores import Pair, Scores, score
 from semanticmac.eval.predict import predict
-from semanticmac.eval.report.score_tables import scores_json
+from semanticmac.eval.report.score_json import scores_json
 from semanticmac.model.build import Network
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.language.unknown import UNKNOWN_SHARE, count_unknown

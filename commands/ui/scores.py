@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def scores_json_of(results: list[ScoredRun], paper: str) -> dict[str, Any]:
     """One run as in its eval-SPLIT.json; several with their spread and their folders."""
-    from semanticmac.eval.report.score_tables import quoted_json, scores_json
+    from semanticmac.eval.report.score_json import quoted_json, scores_json
 
     first = results[0]
     content: dict[str, Any] = first.result.as_dict(first.folder)
@@ -54,13 +54,8 @@ def _notes(results: list[ScoredRun]) -> tuple[str, ...]:
 
 def print_scores(results: list[ScoredRun], paper: str) -> None:
     """The score table; for one run of classes also each class and the confusion matrix."""
-    from semanticmac.eval.report.score_tables import (
-        class_table,
-        confusion_table,
-        metrics_down,
-        numbered,
-        paper_tables,
-    )
+    from semanticmac.eval.report.class_tables import class_table, confusion_table, numbered
+    from semanticmac.eval.report.score_tables import metrics_down, paper_tables
     from semanticmac.eval.report.write_terminal import to_terminal
 
     for run in results:

@@ -13,16 +13,11 @@ from semanticmac.eval.analysis.catalogue import ANALYSES, AnalysisError, analysi
 from semanticmac.eval.analysis.figure import AnalysisResult, render
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import Evaluation, evaluate
+from semanticmac.eval.report.class_tables import class_table, confusion_table
 from semanticmac.eval.report.mistakes import Mistake, data_uri, mistakes
 from semanticmac.eval.report.paper import QUOTED_NOTE
 from semanticmac.eval.report.results_table import format_cell, metric_cell
-from semanticmac.eval.report.score_tables import (
-    class_table,
-    confusion_table,
-    metric_notes,
-    metrics_down,
-    results_table,
-)
+from semanticmac.eval.report.score_tables import metric_notes, metrics_down, results_table
 from semanticmac.eval.report.summary import summary, warnings
 from semanticmac.eval.report.template import render_template
 from semanticmac.eval.report.write_html import HtmlTable, to_html

@@ -1,15 +1,14 @@
-"""Scores as ResultsTables: models, classes, confusion matrix; and scores as JSON."""
+"""Scores as ResultsTables: the models of the paper, the constant baselines, ours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from semanticmac.core import counted
 from semanticmac.eval.metrics.bootstrap import Interval
 from semanticmac.eval.metrics.scores import Baseline, Scores, find
 from semanticmac.eval.report.paper import (
-    ARXIV,
     QUOTED_NOTE,
     Quoted,
     counterpart,
@@ -24,15 +23,13 @@ from semanticmac.eval.report.results_table import (
     metric_cell,
     metric_columns,
     text_cell,
-    text_row,
 )
-from semanticmac.run.metric import Metric, mean_and_std
+from semanticmac.run.metric import Metric
 
 # --paper → how the names of the shown models of the paper begin
 PAPER_MODELS = {"own": "SemanticMAC", "all": "", "none": "nobody"}
 PAPER_COLUMNS = 3  # metrics in one table beside the paper, which then fits 80 columns
 _SHORT_SETTINGS = {"utterance": "utter.", "conversation": "conv."}
-_TERMINAL_WIDTH = 80
 
 
 class ReportError(ValueError):
@@ -148,94 +145,6 @@ def paper_tables(results: ResultsTable) -> list[ResultsTable]:
     return tables
 
 
-def class_table(scores: Scores) -> ResultsTable:
-    """Each class: its clips, those predicted as it, precision, recall and F1."""
-    if not scores.classes:
-        raise ValueError("there are no classes to show: this is a regression task")
-    headers = ("clips", "predicted", "right", "precision", "recall", "F1")
-    rows = []
-    for figures in scores.classes:
-        counts = text_row(figures.name, figures.support, figures.predicted, figures.right)
-        rates = (Cell(figures.precision), Cell(figures.recall), Cell(figures.f1))
-        rows.append(replace(counts, cells=(*counts.cells, *rates)))
-    return ResultsTable("each class", tuple(map(Column, headers)), tuple(rows))
-
-
-def confusion_table(scores: Scores) -> ResultsTable:
-    """Rows truth, columns prediction, in clips; shaded by the share of the row."""
-    if not scores.confusion:
-        raise ValueError(
-            "there is no confusion matrix: this task does not give every clip one class"
-        )
-    columns = []
-    rows = []
-    for figures, counts in zip(scores.classes, scores.confusion, strict=True):
-        total = max(sum(counts), 1)
-        cells = []
-        for count in counts:
-            cells.append(replace(text_cell(count), shade=count / total))
-        columns.append(Column(figures.name))
-        rows.append(Row(figures.name, tuple(cells)))
-    return ResultsTable(
-        "confusion, clips", tuple(columns), tuple(rows), corner="true ↓ predicted →"
-    )
-
-
-def numbered(confusion: ResultsTable) -> ResultsTable:
-    """The confusion matrix with numbers for columns, where the names exceed 80 columns."""
-    width = len(confusion.corner) + 2
-    for column in confusion.columns:
-        width += len(column.header) + 2
-    if width <= _TERMINAL_WIDTH:
-        return confusion
-    numbers = list(map(str, range(1, len(confusion.columns) + 1)))
-    digits = len(numbers[-1])
-    rows = []
-    for number, row in zip(numbers, confusion.rows, strict=True):
-        rows.append(replace(row, name=f"{number:>{digits}} {row.name}"))
-    return replace(confusion, columns=tuple(map(Column, numbers)), rows=tuple(rows))
-
-
-def scores_json(
-    runs: Sequence[Scores],
-    dataset: str,
-    split: str,
-    *,
-    intervals: Sequence[Interval] = (),
-    notes: Sequence[str] = (),
-) -> dict[str, object]:
-    """All scores at full precision, for json.dumps(…, allow_nan=False); undefined is null."""
-    require_same_metrics(runs)
-    summary = {}
-    for metric in runs[0].metrics:
-        mean, std = mean_and_std(_values(runs, metric.name))
-        summary[metric.name] = {"mean": mean, "std": std}
-    return {
-        "dataset": dataset,
-        "split": split,
-        "main": runs[0].main,
-        "summary": summary,
-        "intervals": list(map(asdict, intervals)),
-        "notes": list(notes),
-        "runs": list(map(asdict, runs)),
-    }
-
-
-def quoted_json(results: ResultsTable) -> list[dict[str, object]]:
-    """The models of the paper for JSON; our own numbers are in `scores_json`."""
-    models: list[dict[str, object]] = []
-    for row in results.rows:
-        if row.origin == "quoted":
-            printed = {}
-            for column, cell in zip(results.columns, row.cells, strict=True):
-                if cell is not None:
-                    printed[column.header] = cell.text
-            models.append(
-                {"model": row.name, "setting": row.setting, "source": ARXIV, "printed": printed}
-            )
-    return models
-
-
 def require_same_metrics(runs: Sequence[Scores]) -> None:
     """Raises ReportError where runs have different metrics, ValueError where there are none."""
     if not runs:
@@ -252,7 +161,7 @@ def _metric_names(run: Scores) -> list[str]:
     return [metric.name for metric in run.metrics]
 
 
-def _values(runs: Sequence[Scores], name: str) -> list[float | None]:
+def values_of(runs: Sequence[Scores], name: str) -> list[float | None]:
     """One metric of every run."""
     return [run[name].value for run in runs]
 
@@ -321,7 +230,7 @@ def _our_row(runs: Sequence[Scores], intervals: Sequence[Interval], digits: int)
         interval_of[interval.name] = interval
     cells = []
     for metric in runs[0].metrics:
-        cell = metric_cell(_values(runs, metric.name), metric, digits)
+        cell = metric_cell(values_of(runs, metric.name), metric, digits)
         if metric.name in interval_of:
             interval = interval_of[metric.name]
             cell = replace(cell, low=interval.low, high=interval.high)

@@ -1,113 +1,43 @@
-"""Scores as tables that stay readable in 80 columns, and as JSON without NaN."""
+"""Scores as tables that stay readable in 80 columns."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from rich.console import Console
-from rich.table import Table
 from support.planted import CPU
+from support.score_tables import (
+    EVERY_DATASET,
+    HUMOUR,
+    IEMOCAP,
+    MELD,
+    MOSEI,
+    SENTIMENT,
+    predictions,
+    printed,
+    row,
+    score_table,
+    scores_of,
+)
 
 from semanticmac.core import Task
 from semanticmac.eval.evaluate import evaluate
-from semanticmac.eval.metrics.bootstrap import Interval, bootstrap
-from semanticmac.eval.metrics.functions import Floats
-from semanticmac.eval.metrics.scores import Scores, score
+from semanticmac.eval.metrics.bootstrap import bootstrap
+from semanticmac.eval.metrics.scores import score
+from semanticmac.eval.report.class_tables import class_table, confusion_table, numbered
+from semanticmac.eval.report.score_json import scores_json
 from semanticmac.eval.report.score_tables import (
     ReportError,
-    class_table,
-    confusion_table,
     metrics_down,
-    numbered,
     paper_tables,
     results_table,
-    scores_json,
 )
 from semanticmac.eval.report.write_csv import to_csv
 from semanticmac.eval.report.write_latex import to_latex
 from semanticmac.eval.report.write_terminal import to_terminal
-
-SENTIMENT = Task("regression")
-
-
-IEMOCAP = Task("single-label", ("hap", "sad", "neu", "ang", "exc", "fru"))
-
-
-MELD = Task("single-label", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))
-
-
-RAVDESS = Task(
-    "single-label", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
-)
-
-
-MOSEI = Task("multi-label", ("happy", "sad", "anger", "surprise", "disgust", "fear"))
-
-
-HUMOUR = Task("binary", ("serious", "humorous"))
-
-
-EVERY_DATASET = [
-    ("mosi", SENTIMENT),
-    ("mosei", SENTIMENT),
-    ("sims", Task("regression", low=-1, high=1)),
-    ("mosei-emotion", MOSEI),
-    ("iemocap", IEMOCAP),
-    ("meld", MELD),
-    ("urfunny", HUMOUR),
-    ("my-videos", SENTIMENT),
-    ("ravdess", RAVDESS),
-]
-
-
-def predictions(task: Task, seed: int, size: int = 200) -> tuple[Floats, Floats]:
-    draw = np.random.default_rng(seed)
-    if task.kind == "regression":
-        truth = draw.uniform(task.low, task.high, (size, 1)).round(1)
-        return truth, truth + 0.3 * draw.normal(size=truth.shape)
-    if task.kind == "single-label":
-        truth = np.eye(task.width)[draw.integers(task.width, size=size)]
-    else:
-        truth = (draw.random((size, task.width)) < 0.4).astype(np.float64)
-    return truth, 2 * truth - 1 + draw.normal(size=truth.shape)
-
-
-def scores_of(dataset: str, task: Task, seed: int = 0) -> Scores:
-    truth, raw = predictions(task, seed)
-    return score(dataset, task, truth, raw, train_truth=truth, valid=predictions(task, 99))
-
-
-def score_table(
-    scores: Scores | list[Scores],
-    dataset: str,
-    split: str,
-    intervals: tuple[Interval, ...] = (),
-    notes: Sequence[str] = (),
-) -> Table:
-    runs = [scores] if isinstance(scores, Scores) else scores
-    results = results_table(runs, dataset, dataset, split, intervals, notes=notes)
-    return to_terminal(metrics_down(results))
-
-
-def printed(table: Table, width: int = 80) -> str:
-    console = Console(width=width, force_terminal=False, color_system=None)
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get()
-
-
-def row(text: str, name: str) -> list[str]:
-    """The cells of the row that starts with `name`."""
-    return (
-        next(line for line in text.splitlines() if line.strip().startswith(name))
-        .replace(name, "", 1)
-        .split()
-    )
 
 
 @pytest.mark.parametrize(("dataset", "task"), EVERY_DATASET)
@@ -219,49 +149,6 @@ def test_unlabelled_clips_and_notes_are_told_once() -> None:
     assert text.count("weighted recall equals accuracy") == 1
 
 
-def test_class_and_confusion_tables() -> None:
-    truth, logits = np.eye(6)[[0, 1, 2, 2]], np.eye(6)[[0, 2, 2, 2]]
-    scores = score("iemocap", IEMOCAP, truth, logits, train_truth=truth)
-    assert row(printed(to_terminal(numbered(confusion_table(scores)))), "sad") == [
-        "0",
-        "0",
-        "1",
-        "0",
-        "0",
-        "0",
-    ]
-    assert row(printed(to_terminal(class_table(scores))), "neu") == [
-        "2",
-        "3",
-        "2",
-        "66.7",
-        "100.0",
-        "80.0",
-    ]
-    assert row(printed(to_terminal(class_table(scores))), "sad") == [
-        "1",
-        "0",
-        "0",
-        "undefined",
-        "0.0",
-        "0.0",
-    ]
-    with pytest.raises(ValueError, match="this is a regression task"):
-        class_table(scores_of("mosi", SENTIMENT))
-    with pytest.raises(ValueError, match="does not give every clip one class"):
-        confusion_table(scores_of("mosei-emotion", MOSEI))
-
-
-def test_many_classes_are_numbered_across_and_named_downward() -> None:
-    scores = scores_of("ravdess", RAVDESS)
-    text = printed(to_terminal(numbered(confusion_table(scores))))
-    assert text.splitlines()[1].split() == ["true", "↓", "predicted", "→", *"12345678"]
-    for number, (name, line) in enumerate(
-        zip(RAVDESS.classes, scores.confusion, strict=True), start=1
-    ):
-        assert row(text, f"{number} {name}") == list(map(str, line))
-
-
 def test_class_names_with_brackets_are_printed_as_they_are() -> None:
     scores = scores_of("my-videos", Task("single-label", ("[bold]", "[/x]")))
     for table in (
@@ -270,26 +157,6 @@ def test_class_names_with_brackets_are_printed_as_they_are() -> None:
         to_terminal(numbered(confusion_table(scores))),
     ):
         assert "[bold]" in printed(table) and "[/x]" in printed(table)
-
-
-@pytest.mark.parametrize(("dataset", "task"), EVERY_DATASET)
-def test_json_keeps_every_digit_and_has_no_nan(dataset: str, task: Task) -> None:
-    truth, raw = predictions(task, 0)
-    scores = scores_of(dataset, task)
-    constant = score(dataset, task, truth, np.zeros_like(raw), train_truth=truth)
-    intervals = bootstrap(dataset, task, truth, raw, resamples=5)
-    report = scores_json([scores, constant], dataset, "test", intervals=intervals, notes=["a note"])
-    back = json.loads(json.dumps(report, allow_nan=False))
-    assert [m["value"] for m in back["runs"][0]["metrics"]] == [
-        metric.value for metric in scores.metrics
-    ]
-    assert back["runs"][1]["collapsed"] is True and back["notes"] == ["a note"]
-    name = scores.main
-    values = [scores[name].value, constant[name].value]
-    assert back["summary"][name]["mean"] == pytest.approx(np.mean(values))
-    assert back["summary"][name]["std"] == pytest.approx(np.std(values, ddof=1))
-    if task.kind == "regression":
-        assert back["summary"]["Corr"] == {"mean": None, "std": None}
 
 
 def test_reports_that_make_no_sense_are_refused() -> None:
