@@ -42,9 +42,10 @@ from semanticmac.model.language.pretrained import locate
 from semanticmac.preprocess.demo.plan import DemoSpec, plan
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import load_run
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 from semanticmac.train.validation import validation_score
 
 CPU = torch.device("cpu")

@@ -24,9 +24,10 @@ from semanticmac.core import MODALITIES
 from semanticmac.eval.evaluate import evaluate
 from semanticmac.run.pseudo_labels import read_pseudo_labels
 from semanticmac.run.weights import load_run
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 PAGE = Path(__file__).parents[1] / "docs" / "evidence.md"
 SETTINGS: dict[str, Any] = {

@@ -38,7 +38,8 @@ from semanticmac.preprocess.encoders.imagebind.network import (
     draw_weights,
 )
 from semanticmac.train.background_writer import BackgroundWriter
-from semanticmac.train.config import TrainConfig, preset
+from semanticmac.train.config import TrainConfig
+from semanticmac.train.config_io import preset
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.pseudo_labels import neighbours
 from semanticmac.train.seeding import deterministic, in_fixed_order, seed_everything

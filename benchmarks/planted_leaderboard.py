@@ -24,7 +24,6 @@ from benchmarks.fusion import SMALL
 from benchmarks.planted_fusion import TEXTS, Worth, write_corpus
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import override
 from semanticmac.train.data import open_data
 from semanticmac.train.experiments.leaderboard.begun import trainings_left
 from semanticmac.train.experiments.leaderboard.collect import collect
@@ -33,6 +32,7 @@ from semanticmac.train.experiments.leaderboard.plan import plan_time
 from semanticmac.train.experiments.leaderboard.request import Request
 from semanticmac.train.experiments.leaderboard.run import run_leaderboard
 from semanticmac.train.experiments.search_space import read_space
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 RESULTS = Path(__file__).parent / "results"

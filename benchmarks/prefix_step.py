@@ -26,7 +26,9 @@ from semanticmac.model.language.finetuning import limit_learning
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.network import SemanticMAC
 from semanticmac.train.batches import TrainBatch
-from semanticmac.train.config import TrainConfig, override, preset
+from semanticmac.train.config import TrainConfig
+from semanticmac.train.config_io import preset
+from semanticmac.train.overrides import override
 
 VOCABULARY = 8192
 

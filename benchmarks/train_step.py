@@ -25,7 +25,7 @@ from semanticmac.core import SUB_TASKS
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.train.batches import TrainBatch
-from semanticmac.train.config import preset
+from semanticmac.train.config_io import preset
 from semanticmac.train.optim import make_optimizer
 
 CONFIG = preset("mosi")

@@ -115,7 +115,7 @@ def cached_dataset(layout: CacheLayout, name: str | None) -> str:
 
 def changed_settings(assignments: Sequence[str] | None, seed: int | None) -> dict[str, Any]:
     """The settings given by --set and --seed."""
-    from semanticmac.train.config import parse_settings
+    from semanticmac.train.overrides import parse_settings
 
     changes = parse_settings(assignments or [])
     if seed is not None:

@@ -26,9 +26,10 @@ from support.serving import train_run
 from support.talk import join_films
 
 from semanticmac.cache.layout import CacheLayout
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a name that cannot be reached would cost a minute of retries
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -10,8 +10,9 @@ import pytest
 
 from semanticmac.eval.report.paper import quoted_ablation
 from semanticmac.model.config import ModelConfig
-from semanticmac.train.config import TrainConfig, override, parse_settings
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.experiments.ablation_rows import ROWS
+from semanticmac.train.overrides import override, parse_settings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "method.md"

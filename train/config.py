@@ -1,34 +1,16 @@
-"""The settings of a training run, the presets of the corpora, and changes as `key=value`."""
+"""The settings of a training run, and the places that hold them."""
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from semanticmac.cache.keys import LAST
-from semanticmac.model.config import (
-    DIALOGUE_SETTINGS,
-    ModelConfig,
-    SettingsConflict,
-    shared_settings,
-)
-from semanticmac.model.previous_settings import current_settings
+from semanticmac.model.config import DIALOGUE_SETTINGS, ModelConfig, shared_settings
 from semanticmac.model.registry import SEMANTICMAC, UnknownModel, model_entry
-from semanticmac.model.settings import check_settings, described, settings_of
+from semanticmac.model.settings import check_settings, described
 
-PRESETS = Path(__file__).parent / "presets"
 Precision = Literal["auto", "float32", "bfloat16"]
-TYPE_NAMES = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a word",
-    tuple: "names with commas between",
-}
 # Settings that are not chosen, and what decides them.
 DECIDED = {
     "dataset": "--dataset names it",
@@ -223,28 +205,6 @@ def setting_parts(model: str) -> dict[str, str]:
     return parts
 
 
-def preset(corpus: str, dataset: str | None = None, model: str = SEMANTICMAC) -> TrainConfig:
-    """The paper's settings for a corpus (method.md §6), or the defaults if it has none.
-
-    dataset: the name in the cache, if it is not the name of the corpus. For a model other than
-    SemanticMAC: the shared settings of the corpus, then those of presets/MODEL/CORPUS.toml.
-    Raises ConfigError for an unknown model.
-    """
-    config = with_name(dataset or corpus, model)
-    path = PRESETS / f"{corpus}.toml"
-    if path.exists():
-        settings = _flat_toml(path.read_text(encoding="utf-8"))
-        shared = setting_parts(model)
-        for key in list(settings):
-            if model != SEMANTICMAC and shared.get(key, METHOD) == METHOD:
-                del settings[key]
-        config = override(config, settings)
-    path = PRESETS / model / f"{corpus}.toml"
-    if path.exists():
-        config = override(config, _flat_toml(path.read_text(encoding="utf-8")))
-    return config
-
-
 def with_name(dataset: str, model: str) -> TrainConfig:
     """The default settings of a model. Raises ConfigError for an unknown one."""
     try:
@@ -253,146 +213,6 @@ def with_name(dataset: str, model: str) -> TrainConfig:
         raise ConfigError(str(error)) from None
 
 
-def from_toml(text: str, dataset: str) -> TrainConfig:
-    """Settings from TOML: those of the run at the top, those of the model under [model].
-
-    Without a name the model is SemanticMAC.
-    """
-    settings = _flat_toml(text)
-    model = str(settings.pop("name", SEMANTICMAC))
-    return override(with_name(settings.pop("dataset", dataset), model), settings)
-
-
-def _flat_toml(text: str) -> dict[str, Any]:
-    settings = tomllib.loads(text)
-    for table in (MODEL, METHOD):
-        inside = settings.pop(table, {})
-        if not isinstance(inside, dict):
-            raise ConfigError(f"{table}={inside!r} must be a table, [{table}]")
-        settings |= current_settings(inside) if table == MODEL else inside
-    return settings
-
-
-@dataclass(frozen=True)
-class SettingRow:
-    """A setting as text, for tables."""
-
-    key: str
-    default: str
-    accepts: str
-    description: str
-
-
-def setting_rows(word: str = "", model: str = SEMANTICMAC) -> list[SettingRow]:
-    """All settings of a model that a user can change, or those with the word.
-
-    The word is looked for in the key and the description. Raises ConfigError for an unknown model.
-    """
-    rows = []
-    config = with_name("", model)
-    parts = setting_parts(model)
-    holders = {TRAIN: config, MODEL: config.model, METHOD: config.model.method}
-    for part, holder in holders.items():
-        if holder is None:
-            continue
-        for key, setting in settings_of(type(holder)).items():
-            if key in DECIDED or parts.get(key) != part:
-                continue
-            if word.lower() not in f"{key} {setting.description}".lower():
-                continue
-            default = getattr(holder, key)
-            accepts = setting.accepts or TYPE_NAMES[type(default)]
-            rows.append(SettingRow(key, _as_text(default), accepts, setting.description))
-    return rows
-
-
 def names(model: str = SEMANTICMAC) -> set[str]:
     """The keys of all settings of a model."""
     return set(setting_parts(model))
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """`key=value` words as a dict. Values are read as TOML; a bare word is a string."""
-    parsed = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        key = key.strip()
-        if not equals:
-            raise ConfigError(f"{setting!r} is not of the form key=value")
-        if key in DECIDED:
-            raise ConfigError(f"{key} is no setting to choose: {DECIDED[key]}")
-        try:
-            parsed[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            parsed[key] = value.strip()
-    return parsed
-
-
-def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
-    """The same settings with some replaced. Keys of the model have no prefix.
-
-    Raises ConfigError for an unknown key, with the nearest names, and for a value that is not
-    accepted; ConflictError for settings that exclude each other.
-    """
-    name = config.model.name
-    parts = setting_parts(name)
-    values: dict[str, dict[str, Any]] = {TRAIN: {}, MODEL: {}, METHOD: {}}
-    for key, value in settings.items():
-        _require_known(key, name)
-        values[parts[key]][key] = _converted(key, value, config.value(key))
-    try:
-        if values[METHOD]:
-            values[MODEL][METHOD] = replace(config.model.method, **values[METHOD])
-        return replace(config, model=replace(config.model, **values[MODEL]), **values[TRAIN])
-    except SettingsConflict as error:
-        raise ConflictError(str(error)) from None
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-
-
-def _require_known(key: str, model: str) -> None:
-    known = sorted(names(model))
-    if key in known:
-        return
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-    of_model, option = "", ""
-    if model != SEMANTICMAC:
-        of_model, option = f" of the model {model}", f" --model {model}"
-    if near:
-        hint = f"did you mean {' or '.join(near)}?"
-    else:
-        hint = f"`semanticmac train{option} --settings` lists all of them"
-    raise ConfigError(f"there is no setting {key!r}{of_model}; {hint}")
-
-
-def _converted(key: str, value: Any, default: Any) -> Any:
-    """A value in the type of its default: 1 for 1.0 is accepted, "yes" for true is not."""
-    if isinstance(default, tuple):
-        return _converted_names(key, value, default)
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    if isinstance(default, float) and is_int:
-        return float(value)
-    if type(value) is not type(default):
-        expected = TYPE_NAMES[type(default)]
-        raise ConfigError(
-            f"{key}={value!r} must be {expected}, like its default {_as_text(default)}"
-        )
-    return value
-
-
-def _converted_names(key: str, value: Any, default: tuple[str, ...]) -> tuple[str, ...]:
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(
-            f"{key}={value!r} must be names with commas between, as {_as_text(default)}"
-        )
-    return tuple(name.strip() for name in names)
-
-
-def _as_text(value: object) -> str:
-    """A value as a user writes it."""
-    if isinstance(value, tuple):
-        return ",".join(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)

@@ -9,7 +9,8 @@ from typing import Any
 
 from semanticmac.cache.keys import LAST
 from semanticmac.run.folder import RunInfo, is_finished
-from semanticmac.train.config import ConfigError, TrainConfig, from_toml
+from semanticmac.train.config import ConfigError, TrainConfig
+from semanticmac.train.config_io import from_toml
 from semanticmac.train.data import TrainData, with_dialogue, with_fold
 
 

@@ -6,7 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from semanticmac.model.registry import SEMANTICMAC
-from semanticmac.train.config import ConfigError, setting_rows
+from semanticmac.train.config import ConfigError
+from semanticmac.train.overrides import setting_rows
 
 
 def settings_table(word: str, model: str = SEMANTICMAC) -> Table:

@@ -19,10 +19,11 @@ from semanticmac.cache.manifest import Manifest
 from semanticmac.commands import train as learn
 from semanticmac.model.language.source import LanguageModelError
 from semanticmac.run.folder import RunError, RunInfo, new_run
-from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainError, open_data, resolve
 from semanticmac.train.distributed import DistributedContext
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 from semanticmac.train.resume import is_trained
 
 CPU = torch.device("cpu")

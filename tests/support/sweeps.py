@@ -9,11 +9,12 @@ import torch
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.train.callbacks import SILENT
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.experiments.optuna_study import Point, Sampler
 from semanticmac.train.experiments.search_space import read_space
 from semanticmac.train.experiments.sweep import Sweep, sweep
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 SPACE = """

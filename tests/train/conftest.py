@@ -13,8 +13,9 @@ from support.resume import SETTINGS, Kill, child_trainer, clips_of_two_widths
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.eval import evaluate
 from semanticmac.eval.metrics.bootstrap import bootstrap
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, open_data
+from semanticmac.train.overrides import override
 
 
 @pytest.fixture(autouse=True)

@@ -22,10 +22,11 @@ from semanticmac.model.network import SemanticMAC
 from semanticmac.model.registry import SEMANTICMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override, with_name
+from semanticmac.train.config import TrainConfig, with_name
 from semanticmac.train.data import open_data, resolve
 from semanticmac.train.distributed import DistributedContext, init_distributed
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 from semanticmac.train.seeding import seed_everything
 from semanticmac.train.trainer import Trainer
 

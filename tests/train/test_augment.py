@@ -25,10 +25,11 @@ from semanticmac.run.folder import RunError
 from semanticmac.run.weights import load_run
 from semanticmac.train.augment import ModalityDropout, dropout_draw
 from semanticmac.train.batches import BatchReader
-from semanticmac.train.config import ConfigError, ConflictError, TrainConfig, override
+from semanticmac.train.config import ConfigError, ConflictError, TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 from semanticmac.train.pseudo_labels import PseudoLabels
 
 CPU = torch.device("cpu")

@@ -27,9 +27,10 @@ from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 WIDTHS = FrameWidths(8, 8)

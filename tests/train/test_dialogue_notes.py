@@ -8,9 +8,10 @@ from pathlib import Path
 from support.dialogues import TASK, planted_dialogues
 from support.planted import write_corpus
 
-from semanticmac.train.config import override, with_name
+from semanticmac.train.config import with_name
 from semanticmac.train.data import open_data, with_dialogue
 from semanticmac.train.dialogue_notes import dialogue_notes
+from semanticmac.train.overrides import override
 
 
 def test_splits_that_share_a_dialogue_do_not_cut_it(tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from semanticmac.preprocess.clip import Clip
 from semanticmac.preprocess.embed import EmbeddedClip
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override, with_name
+from semanticmac.train.config import TrainConfig, with_name
 from semanticmac.train.data import TrainError, open_data, with_dialogue
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 SIZES: dict[str, dict[str, Any]] = {

@@ -12,9 +12,10 @@ from support.fusions import SMALL
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override, with_name
+from semanticmac.train.config import TrainConfig, with_name
 from semanticmac.train.data import TrainData, open_data
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 

@@ -18,10 +18,11 @@ from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.language.unknown import count_unknown
 from semanticmac.run.folder import RunInfo
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data, with_dialogue
 from semanticmac.train.input_report import InputReport, report_inputs
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 CHINESE = "这部电影非常好看"

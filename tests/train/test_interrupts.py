@@ -14,10 +14,11 @@ import torch
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.train import checkpoint
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.interrupts import deferred_sigint
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 

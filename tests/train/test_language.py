@@ -21,9 +21,10 @@ from semanticmac.run.export import export_run
 from semanticmac.run.folder import RunError
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, open_data
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 ADAPTERS = {"fusion": "prefix", "lora_rank": 4, "gradient_checkpointing": True, "epochs": 3}

@@ -7,7 +7,8 @@ import tomllib
 import pytest
 
 from semanticmac.model.registry import BUILT_IN, DIALOGUE_MODELS, model_entry
-from semanticmac.train.config import PRESETS, preset, setting_parts
+from semanticmac.train.config import setting_parts
+from semanticmac.train.config_io import PRESETS, preset
 
 VARIANTS = PRESETS / "variants"  # presets of SemanticMAC under names of their own
 FILES = [file for file in sorted(PRESETS.glob("*/*.toml")) if file.parent != VARIANTS]

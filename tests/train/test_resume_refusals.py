@@ -15,9 +15,10 @@ from semanticmac.run.folder import RunError, RunInfo
 from semanticmac.run.weights import load_run
 from semanticmac.train import checkpoint
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainData, TrainError, open_data, with_dialogue
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 
 def test_other_settings_data_or_processes_are_refused(

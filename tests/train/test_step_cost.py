@@ -12,10 +12,11 @@ import torch
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.build import build_network
 from semanticmac.train.batches import BatchReader
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data, resolve
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.language import open_language
+from semanticmac.train.overrides import override
 from semanticmac.train.step_cost import FILE, StepCost, measure_step
 from semanticmac.train.trainer import Trainer
 

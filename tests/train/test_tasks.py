@@ -24,10 +24,11 @@ from semanticmac.eval.evaluate import evaluate
 from semanticmac.eval.metrics.scores import find
 from semanticmac.model.output_units import units_of
 from semanticmac.run.weights import load_run
-from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.loop import train
 from semanticmac.train.losses import balanced_weights, clip_losses, task_loss
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 KINDS: tuple[Kind, ...] = ("regression", "single-label", "multi-label", "binary")

@@ -20,12 +20,13 @@ from semanticmac.model.network import SemanticMAC
 from semanticmac.train.augment import ModalityDropout
 from semanticmac.train.batches import BatchReader, TrainBatch
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData, TrainError, open_data, resolve
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.logger import RunLog, StepMetrics
 from semanticmac.train.loop import train, validate
 from semanticmac.train.objectives import semantic_centric
+from semanticmac.train.overrides import override
 from semanticmac.train.sampler import BatchSampler, pad_to_bucket
 from semanticmac.train.seeding import seed_everything
 from semanticmac.train.trainer import Trainer

@@ -17,10 +17,11 @@ from semanticmac.core import SUB_TASKS
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.config_io import tuned_settings
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 

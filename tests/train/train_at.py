@@ -18,9 +18,10 @@ import torch
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 WATCHED = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 

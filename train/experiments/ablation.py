@@ -15,7 +15,7 @@ from semanticmac.run.metric import Metric
 from semanticmac.run.scores import read_scores, scores_path
 from semanticmac.run.weights import load_run
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData
 from semanticmac.train.experiments.ablation_rows import ROWS, require_rows
 from semanticmac.train.experiments.runs import (
@@ -24,6 +24,7 @@ from semanticmac.train.experiments.runs import (
     require_test_labels,
     train_all,
 )
+from semanticmac.train.overrides import override
 
 SPLIT = "test"  # scored; the best epoch is chosen on validation
 

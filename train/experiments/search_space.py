@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from semanticmac.model.registry import SEMANTICMAC, model_entry
-from semanticmac.train.config import DECIDED, ConfigError, ConflictError, TrainConfig, override
+from semanticmac.train.config import DECIDED, ConfigError, ConflictError, TrainConfig
+from semanticmac.train.overrides import override
 
 DEFAULT = Path(__file__).parent / "sweep.toml"
 LANGUAGE_RATE = "lr_language"

@@ -21,12 +21,13 @@ from semanticmac.cache.atomic_io import write_text
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import FAILURE, higher_is_better
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainData, resolve, with_dialogue
 from semanticmac.train.experiments.optuna_study import FILE as STUDY
 from semanticmac.train.experiments.optuna_study import Draws, Point, Sampler
 from semanticmac.train.experiments.runs import PlannedRun, RunResult, train_or_resume
 from semanticmac.train.experiments.search_space import Choice, Space
+from semanticmac.train.overrides import override
 from semanticmac.train.step_cost import FILE as STEP_COST
 
 BEST = "best.toml"

@@ -21,9 +21,10 @@ from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.model.network import SemanticMAC
 from semanticmac.run.folder import RunInfo
 from semanticmac.run.weights import load_run, save_best
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 FAMILIES = ("bert", "roberta", "xlnet")

@@ -22,13 +22,14 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.commands.ui.ablation import ablation_table
 from semanticmac.eval.report.paper import ABLATION, quoted_ablation
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.experiments import runs as module
 from semanticmac.train.experiments.ablation import AblationResult, ablate, plan
 from semanticmac.train.experiments.ablation_results import by_row, write_results
 from semanticmac.train.experiments.ablation_rows import ROWS
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 PAPER = Path(__file__).parents[4] / "shared" / "data" / "paper" / "ablation_mosei.csv"
 SHORT = {"modalities": "audio,vision", "epochs": 1}

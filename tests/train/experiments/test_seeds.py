@@ -21,12 +21,13 @@ from semanticmac.commands.ui.screen import CLIPS_FAILED
 from semanticmac.commands.ui.trainings import seeds_table
 from semanticmac.run.folder import RunError, is_finished, newest_model, newest_run, runs, seed_runs
 from semanticmac.train.callbacks import SILENT
-from semanticmac.train.config import ConfigError, TrainConfig, override
+from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.experiments import runs as module
 from semanticmac.train.experiments.seed_list import parse_seeds
 from semanticmac.train.experiments.seeds import SeedRun, train_seeds
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 CPU = torch.device("cpu")
 NO_TEXT = {"modalities": "audio,vision"}

@@ -20,13 +20,14 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.model.language.source import LanguageModelError
 from semanticmac.run.folder import FAILURE, RunError, RunInfo
 from semanticmac.run.listing import run_line
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainError
 from semanticmac.train.experiments import runs as runs_module
 from semanticmac.train.experiments import sweep as module
 from semanticmac.train.experiments.optuna_study import TRIES, Draws
 from semanticmac.train.experiments.sweep import BEST, trial_folder
 from semanticmac.train.loop import train
+from semanticmac.train.overrides import override
 
 
 def command(

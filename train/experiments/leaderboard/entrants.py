@@ -15,9 +15,10 @@ from semanticmac.model.registry import (
     model_names,
     unknown_model,
 )
-from semanticmac.train.config import ConfigError, TrainConfig, names, override, parse_settings
+from semanticmac.train.config import ConfigError, TrainConfig, names
 from semanticmac.train.config_io import TUNED, settings_for
 from semanticmac.train.experiments.search_space import Space, read_space
+from semanticmac.train.overrides import override, parse_settings
 
 SVM = "svm"
 SVM_SUMMARY = "SVM (rbf) over the means of all frames and the state of the text"

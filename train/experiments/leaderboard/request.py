@@ -8,12 +8,13 @@ from pathlib import Path
 
 from semanticmac.eval.missing.request import MissingRequest
 from semanticmac.run.folder import FAILURE, higher_is_better
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import TrainData
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
 from semanticmac.train.experiments.leaderboard.scored import FILE
 from semanticmac.train.experiments.optuna_study import Point
 from semanticmac.train.experiments.sweep import Sweep, ranked
+from semanticmac.train.overrides import override
 
 
 @dataclass(frozen=True)

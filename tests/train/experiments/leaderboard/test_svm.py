@@ -9,9 +9,10 @@ import pytest
 import torch
 from support.planted import CPU, TASKS, planted_clips, save_family, write_corpus
 
-from semanticmac.train.config import TrainConfig, override
+from semanticmac.train.config import TrainConfig
 from semanticmac.train.data import open_data, resolve
 from semanticmac.train.experiments.leaderboard.svm import Pooler
+from semanticmac.train.overrides import override
 
 
 @pytest.mark.parametrize("setting", [{"pooling": "first"}, {"prompt": "we like {text}"}])
