@@ -52,7 +52,7 @@ DIALOGUE_MODELS: dict[str, str] = {
 
 
 class UnknownModel(ValueError):
-    """There is no model of this name; the message gives the nearest names."""
+    """No model of this name can be had; the message gives the nearest names, or the reason."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,13 @@ def unknown_model(name: str, known: Sequence[str]) -> str:
 
 
 def _loaded(point: EntryPoint) -> ModelEntry:
-    entry = point.load()
+    try:
+        entry = point.load()
+    except Exception as error:  # anything that the module of another package does
+        raise UnknownModel(
+            f"the model {point.name} cannot be loaded from {point.value}, a package's entry point: "
+            f"{type(error).__name__}: {error}. Mend or remove the package, or name other models"
+        ) from error
     if not isinstance(entry, ModelEntry):
         raise TypeError(f"{point.value} of the model {point.name} is no ModelEntry")
     if entry.name != point.name:
