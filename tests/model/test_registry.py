@@ -20,5 +20,5 @@ def test_a_package_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatc
     point = EntryPoint("broken", "nothing_here.fusion:MODEL", registry.GROUP)
     monkeypatch.setattr(registry, "entry_points", lambda **_: [point])
     assert "broken" in registry.model_names()
-    with pytest.raises(registry.UnknownModel, match="nothing_here.fusion:MODEL.*ModuleNotFound"):
+    with pytest.raises(registry.UnknownModel, match=r"nothing_here\.fusion:MODEL.*ModuleNotFound"):
         registry.model_entry("broken")
