@@ -77,6 +77,7 @@ def plan_table(planned: Sequence[PlannedTime]) -> Group:
     table = ResultsTable("expected time", columns, tuple(rows), corner="model")
     note = (
         "measured on two steps of each model with its default settings; trials draw other widths "
-        "and batch sizes, and several processes share the work"
+        "and batch sizes, and several processes share the work; the SVM and the scores on test, "
+        "also those of --missing, are not in it"
     )
     return Group(to_terminal(table), Message(note, "dim"))
