@@ -53,7 +53,7 @@ def analyze(
         analysis,
         require_analyses,
     )
-    from semanticmac.run.folder import newest_run
+    from semanticmac.run.newest import newest_run
 
     everything = names == ["all"]
     if beside and names not in (["balance"], ["conflict"]):

@@ -89,7 +89,8 @@ def eval_(
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.core import SPLITS
     from semanticmac.eval.report.score_tables import PAPER_MODELS
-    from semanticmac.run.folder import RunInfo, absent_modalities, newest_model
+    from semanticmac.run.folder import RunInfo, absent_modalities
+    from semanticmac.run.newest import newest_model
 
     chosen: list[Path] = []
     for folder in [*(folders or []), *(run or [])] or [newest_model(runs, dataset)]:

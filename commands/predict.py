@@ -143,11 +143,11 @@ def predict(
     from semanticmac.run.folder import (
         RunInfo,
         absent_modalities,
-        newest_run,
         require_raw_videos,
         require_weights,
     )
     from semanticmac.run.hub_models import find_model
+    from semanticmac.run.newest import newest_run
 
     set_resume_hint("run the same command again", state="No prediction was written")
     request = TimelineRequest(

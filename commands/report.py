@@ -31,7 +31,7 @@ def report(
     """
     from semanticmac.cache.layout import CacheLayout
     from semanticmac.commands.common import given_once, require_run
-    from semanticmac.run.folder import newest_run
+    from semanticmac.run.newest import newest_run
 
     if video not in ("link", "none"):
         raise typer.BadParameter(f"--video {video}: expected link or none")

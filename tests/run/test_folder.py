@@ -10,7 +10,7 @@ import pytest
 from support.planted import Walk
 
 import semanticmac
-from semanticmac.run.folder import RunError, RunInfo, newest_run
+from semanticmac.run.folder import RunError, RunInfo
 
 
 @pytest.fixture
@@ -61,16 +61,3 @@ def test_a_run_json_of_another_version_is_named(walks, tmp_path):
             RunError, match=r"run\.json cannot be read: it is damaged, or of another version"
         ):
             RunInfo.read(run)
-
-
-def test_a_dataset_without_a_run_names_those_that_have_one(walks, tmp_path):
-    run = shutil.copytree(walks["binary"].run, tmp_path / "runs/planted-001")
-    assert newest_run(tmp_path / "runs", "planted") == run
-    with pytest.raises(
-        RunError, match=r"no trained model of planetd \(but of planted\); did you mean planted\?"
-    ):
-        newest_run(tmp_path / "runs", "planetd")
-    with pytest.raises(
-        RunError, match=r"of mosi \(but of planted\): `semanticmac train --dataset mosi` makes one"
-    ):
-        newest_run(tmp_path / "runs", "mosi")

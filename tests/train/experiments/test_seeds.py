@@ -19,7 +19,8 @@ from semanticmac.commands.eval import eval_
 from semanticmac.commands.report import report
 from semanticmac.commands.ui.screen import CLIPS_FAILED
 from semanticmac.commands.ui.trainings import seeds_table
-from semanticmac.run.folder import RunError, is_finished, newest_model, newest_run, runs, seed_runs
+from semanticmac.run.folder import RunError, is_finished, runs, seed_runs
+from semanticmac.run.newest import newest_model, newest_run
 from semanticmac.train.callbacks import SILENT
 from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainError, open_data
