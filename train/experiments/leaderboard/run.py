@@ -122,7 +122,8 @@ def _run_seed(
             return "done"
         if tuned.points and tuned.best is None:
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / FAILURE, "all its trials failed\n")
+            reason = tuned.points[-1].failure
+            write_text(folder / FAILURE, f"all its trials failed, the last one: {reason}\n")
             return "worked"
         callbacks.on_note(f"{name} → {folder}")
         config, data = seed_config(entrant, tuned, seed), request.data_of(entrant)

@@ -124,7 +124,12 @@ def search_svm(
     points = []
     for number in range(trials):
         settings = draw(config.seed, number)
-        predicted = outputs(data.task, fit(data.task, train, settings), valid)
+        try:
+            models = fit(data.task, train, settings)
+        except ValueError as error:  # one class alone in train, for example
+            points.append(Point(number, settings, failure=str(error)))
+            continue
+        predicted = outputs(data.task, models, valid)
         predictions = _predictions(valid.clip_ids, valid.truth, predicted)
         value = validation_score(data.task, predictions, config.regression_loss).value
         points.append(Point(number, settings, value))

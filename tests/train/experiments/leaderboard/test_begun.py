@@ -70,6 +70,21 @@ def test_svm_trials_with_other_settings_are_refused(planted: Path, tmp_path: Pat
     assert "trials.json was written with max_tokens=16, asked for is 3" in refusal(answer)
 
 
+def test_an_svm_that_cannot_be_fitted_is_a_failed_row(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_family("bert", tmp_path / "bert")
+    clips = []
+    for clip in planted_clips("binary"):
+        clips.append(replace(clip, label=[0.0]) if clip.split == "train" else clip)
+    write_corpus(tmp_path / "cache", TASKS["binary"], clips)
+    line = (tmp_path, tmp_path, "audio,svm", "--trials", 1, "--set", "epochs=1")
+    answer = leaderboard(*line, expect=3)
+    assert "svm, seed 1 failed: all its trials failed, the last one: The number" in answer.stdout
+    # A trial that failed is no seed with default settings.
+    answer = leaderboard(tmp_path, tmp_path, "svm", "--trials", 0, expect=2)
+    assert "got 1 class" in refusal(answer)
+
+
 def test_fewer_trials_are_the_first_ones_for_every_model(planted: Path, tmp_path: Path) -> None:
     leaderboard(planted, tmp_path, "audio,svm", "--trials", 3, "--set", "epochs=1")
     leaderboard(planted, tmp_path, "audio,vision,svm", "--trials", 1, "--set", "epochs=1")
