@@ -16,6 +16,8 @@ from semanticmac.eval.metrics.scores import Pair, labelled, labelled_valid
 from semanticmac.run.metric import Metric
 
 RESAMPLES = 1000
+# The smallest p is 2/(resamples + 1). Times the number of comparisons it must be below 0.05.
+RESAMPLES_PER_COMPARISON = 100
 DIGITS = 12  # Scores that agree in so many digits after the point are equal.
 
 
@@ -67,6 +69,11 @@ def _main(metrics: Sequence[Metric], main: str) -> float:
         if metric.name == main:
             return float("nan") if metric.value is None else float(metric.value)
     raise ValueError(f"there is no metric {main!r}")
+
+
+def resamples_for(comparisons: int) -> int:
+    """How many resamples let each of so many comparisons be significant after Holm."""
+    return max(RESAMPLES, RESAMPLES_PER_COMPARISON * comparisons)
 
 
 def ranks(scores: Mapping[str, float], higher_is_better: bool) -> dict[str, int]:

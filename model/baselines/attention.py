@@ -61,7 +61,7 @@ class Attention(nn.Module):
             lowest = torch.finfo(weights.dtype).min
             weights = weights.masked_fill(~present_ordered, lowest).softmax(1)
         fused = (weights[:, :, None] * torch.stack([audio, text, vision], dim=1)).sum(1)
-        return FusionOutput({"multimodal": self.head(fused)}, {"present": present})
+        return FusionOutput({"multimodal": self.head(fused)})
 
 
 def two_layers(width: int, hidden: int, dropout: float) -> nn.Sequential:

@@ -15,7 +15,12 @@ import transformers
 from semanticmac import __version__
 from semanticmac.eval.leaderboard.quotes import quotes_of
 from semanticmac.eval.leaderboard.result import Cost, Leaderboard, ModelRow, SeedResult
-from semanticmac.eval.leaderboard.significance import against_best, ranks, resample_means
+from semanticmac.eval.leaderboard.significance import (
+    against_best,
+    ranks,
+    resample_means,
+    resamples_for,
+)
 from semanticmac.eval.metrics.scores import Scores, score
 from semanticmac.eval.missing.curve import read_curve
 from semanticmac.eval.missing.summary import MissingSummary, summarise
@@ -225,7 +230,8 @@ def _compared(
             if part.row.name in scores:
                 models[part.row.name] = [each.for_bootstrap for each in part.scored]
         truth = _same_truth(measured)
-        means = resample_means(corpus, data.task, truth, models, main)
+        resamples = resamples_for(len(models) - 1)
+        means = resample_means(corpus, data.task, truth, models, main, resamples)
         against = against_best(means, scores, min(places, key=places.__getitem__))
     rows = []
     for part in measured:
