@@ -23,7 +23,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from benchmarks import planted_boards
+from benchmarks import frame_scaling, planted_boards
 from benchmarks.frozen_states import build_with_frozen_states, frozen_states
 from benchmarks.fusion_page import write_page
 from benchmarks.planted_fusion import TEXTS, Worth, write_corpus
@@ -268,7 +268,9 @@ def main() -> None:
         run_plan(options.data, options.demo, options.folder, options.results)
     counts = {row: parameters(row) for row in CAPACITY}
     runs = [asdict(result) for result in read_results(options.results)]
-    write_page(runs, counts, planted_boards.section(RESULTS.parent))
+    others = planted_boards.section(RESULTS.parent)
+    others += frame_scaling.section(frame_scaling.read_results())
+    write_page(runs, counts, others)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ def section(folder: Path) -> list[str]:
         "order on the",
         "same clips; nothing is chosen on test. `semanticmac` is the form of the paper. Each "
         "column is one drawn corpus, with few",
-        "trials, so this shows an order and does not judge the models. The result files are in "
-        "benchmarks/results.",
+        "trials, so this shows an order and does not judge the models. The frames are read as they "
+        "are cached; the section below",
+        "shows what another scale is worth. The result files are in benchmarks/results.",
         "",
         *_scores(boards),
         *_differences(boards),

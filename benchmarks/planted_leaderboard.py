@@ -14,6 +14,7 @@ training takes seconds.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ SHARED: dict[str, Any] = {
     "language": SMALL["language"],
     "freeze_language": True,
     "max_tokens": SMALL["max_tokens"],
+    # As in the originals; benchmarks/frame_scaling.py compares the other values.
+    "frame_scaling": "none",
 }
 # The widths of SemanticMAC stay small in all trials.
 WIDTHS = {key: SMALL[key] for key in SMALL if key not in SHARED and key != "lr_rest"}
@@ -71,19 +74,21 @@ def result_file(worth: str, folder: Path = RESULTS) -> Path:
     return folder / f"leaderboard-{worth}.json"
 
 
-def request(worth: Worth, folder: Path) -> tuple[Request, CacheLayout]:
+def request(
+    worth: Worth, folder: Path, models: Sequence[str] = MODELS, trials: int = TRIALS
+) -> tuple[Request, CacheLayout]:
     """The leaderboard on one corpus, which is written if it is not there."""
     layout, name = CacheLayout(folder / "cache"), f"planted-{worth}"
     if not layout.manifest(name).exists():
         task, clips = TEXTS["sentiment"](CORPUS_SEED, folder)
         write_corpus(layout, name, task, clips, worth, CORPUS_SEED)
     chosen = []
-    for entrant in entrants(name, name, MODELS, (), SHARED, TRIALS):
+    for entrant in entrants(name, name, models, (), SHARED, trials):
         if entrant.model.startswith("semanticmac"):
             entrant = _small(entrant)
         chosen.append(entrant)
     data = {"": open_data(layout, name)}
-    return Request(tuple(chosen), TRIALS, SEEDS, folder / f"leaderboard-{worth}", data), layout
+    return Request(tuple(chosen), trials, SEEDS, folder / f"leaderboard-{worth}", data), layout
 
 
 def _small(entrant: Entrant) -> Entrant:

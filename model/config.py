@@ -15,6 +15,7 @@ SHARED_SETTINGS = (
     "outputs", "output_units", "vision_width", "audio_width", "modalities", "language",
     "max_tokens", "text_window", "prompt", "pooling", "language_weights", "freeze_language",
     "train_layers", "lora_rank", "gradient_checkpointing", "setting", "context_clips", "max_frames",
+    "frame_scaling",
 )  # fmt: skip
 # Those of every model that reads clips, and of every model that reads whole dialogues.
 CLIP_SETTINGS = ("setting", "context_clips")
@@ -120,6 +121,11 @@ class ModelConfig:
     )
 
     max_frames: int = described(256, "a longer clip is uniformly subsampled", at_least=1)
+    frame_scaling: Literal["none", "standard", "unit"] = described(
+        "none",
+        "standard: each number of a frame with mean 0 and deviation 1 over the train clips; unit: "
+        "also divided by √width, so that a frame is about 1 long; none: as cached",
+    )
     frame_embedding: bool = described(True, "eq. 3: learned embedding of the frame position")
     perceiver: bool = described(True, "eq. 4; off: a linear map of the frames")
     perceiver_tokens: int = described(8, "n_m, learned affect tokens per modality", at_least=1)

@@ -14,6 +14,7 @@ from semanticmac.model.config import ModelConfig, SettingsConflict
 from semanticmac.model.dialogue.dialogues import arrange, each_alone, read_dialogues
 from semanticmac.model.dialogue.texts import encode_in_chunks
 from semanticmac.model.features import Features, FusionOutput, Widths
+from semanticmac.model.frame_scaling import open_scaling
 from semanticmac.model.inputs import ModelInputs
 from semanticmac.model.language.finetuning import (
     limit_learning,
@@ -49,6 +50,8 @@ class FusionModel(nn.Module):
             text_width = width_of(self.language)
             limit_learning(self.language, config)
         self.widths = Widths(text_width, config.audio_width, config.vision_width)
+        frame_widths = {"audio": config.audio_width, "vision": config.vision_width}
+        self.frame_scaling = open_scaling(config.frame_scaling, config.modalities, frame_widths)
         entry = model_entry(config.name)
         self.reads_dialogues = entry.reads == "dialogue"
         sizes: tuple[Any, ...] = (config.method, self.widths, config.outputs)
@@ -163,6 +166,8 @@ class FusionModel(nn.Module):
             )
         if batch.frame_context is not None:
             mask = mask & ~batch.frame_context
+        if self.frame_scaling is not None:
+            frames = self.frame_scaling(modality, frames)
         return compact_frames(frames, mask, self.config.max_frames)
 
     def train(self, mode: bool = True) -> FusionModel:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from semanticmac.core import MODALITIES, SUB_TASKS
 from semanticmac.model.config import ModelConfig
+from semanticmac.model.frame_scaling import open_scaling
 from semanticmac.model.head_mixture import HeadMixture
 from semanticmac.model.inputs import ModelInputs
 from semanticmac.model.interaction import PooledMaps, SemanticInteraction, TextPath
@@ -87,6 +88,8 @@ class SemanticMAC(nn.Module):
         for name in ("audio", "vision"):
             if name in config.modalities:
                 self.frame_encoders[name] = FrameEncoder(config, config.frame_width(name))
+        widths = {"audio": config.audio_width, "vision": config.vision_width}
+        self.frame_scaling = open_scaling(config.frame_scaling, config.modalities, widths)
         self.modality: nn.Parameter | None = None
         if config.modality_embedding:
             self.modality = nn.Parameter(torch.randn(len(MODALITIES), d) * 0.02)
@@ -220,6 +223,8 @@ class SemanticMAC(nn.Module):
                 f"{modality} embeddings are {frames.shape[2]} wide, but the model was made for "
                 f"{modality}_width={expected}: was it trained on another cache?"
             )
+        if self.frame_scaling is not None:
+            frames = self.frame_scaling(modality, frames)
         tokens, token_mask = self.frame_encoders[modality](frames, mask, context)
         return tokens, token_mask
 

@@ -31,6 +31,7 @@ from semanticmac.train.data import TrainData, resolve, with_dialogue, with_fold
 from semanticmac.train.dialogue_notes import dialogue_notes
 from semanticmac.train.distributed import SINGLE_PROCESS, DistributedContext
 from semanticmac.train.error import TrainError
+from semanticmac.train.frame_statistics import fit_frame_scaling
 from semanticmac.train.input_report import InputReport, report_inputs
 from semanticmac.train.interrupts import deferred_sigint
 from semanticmac.train.language import open_language
@@ -206,6 +207,7 @@ def _open_session(
 
         reader = BatchReader(config, data, language.tokenize, distributed, device)
         model = build_network(config.model, language.model).to(device)
+        fit_frame_scaling(model, data.train)
         truth = data.train.labels(data.task.width).to(device)
         steps_per_epoch = reader.sampler.steps_per_epoch
         trainer = Trainer(config, data.task, model, truth, steps_per_epoch, distributed)

@@ -13,7 +13,7 @@ from semanticmac.train.config import DECIDED, ConfigError, ConflictError, TrainC
 from semanticmac.train.overrides import override
 
 DEFAULT = Path(__file__).parent / "sweep.toml"
-LANGUAGE_RATE = "lr_language"
+LANGUAGE_RATE, FRAME_SCALING = "lr_language", "frame_scaling"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
     """Setting → range or choice, without the fixed settings.
 
     path: None = the space of the model: sweep.toml for SemanticMAC, else that of its ModelEntry.
-    A model that trains the language model also draws its learning rate, as SemanticMAC does.
+    As SemanticMAC does, a model that trains the language model also draws its learning rate, and a
+    model that reads frames draws how they are scaled.
 
     Raises ConfigError for an unknown setting, for anything but a range or a choice, and for a value
     that the setting does not accept.
@@ -48,9 +49,11 @@ def read_space(path: Path | None, config: TrainConfig, fixed: Collection[str]) -
     if path is None and name != SEMANTICMAC:
         entry = model_entry(name)
         written: dict[str, Any] = dict(entry.space)
+        paper = tomllib.loads(DEFAULT.read_text(encoding="utf-8"))
         if "text" in entry.modalities and not config.model.freeze_language:
-            paper = tomllib.loads(DEFAULT.read_text(encoding="utf-8"))
             written.setdefault(LANGUAGE_RATE, paper[LANGUAGE_RATE])
+        if entry.modalities != ("text",):
+            written.setdefault(FRAME_SCALING, paper[FRAME_SCALING])
         return _space(f"the search space of the model {name}", written, config, fixed)
     path = path or DEFAULT
     if not path.is_file():

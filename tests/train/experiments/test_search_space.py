@@ -36,6 +36,16 @@ def test_the_space_holds_every_setting_of_the_paper() -> None:
                 assert domain.log == (name.startswith(("lr_", "weight_decay", "int"))), name
 
 
+@pytest.mark.parametrize(
+    ("model", "is_drawn"), [("semanticmac", True), ("lmf", True), ("audio", True), ("text", False)]
+)
+def test_every_model_that_reads_frames_draws_their_scale(model: str, is_drawn: bool) -> None:
+    space = read_space(None, preset("any", model=model), ())
+    drawn = space.get("frame_scaling")
+    assert drawn == (Choice(("none", "standard", "unit")) if is_drawn else None)
+    assert "frame_scaling" not in read_space(None, preset("any", model=model), ("frame_scaling",))
+
+
 def test_the_space_is_shipped_with_the_package() -> None:
     packaged = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["tool"][
         "setuptools"
