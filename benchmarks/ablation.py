@@ -36,9 +36,9 @@ from semanticmac.preprocess.embed import embed_clips
 from semanticmac.preprocess.encoders.imagebind.encoder import ImageBindEncoder, load_encoders
 from semanticmac.preprocess.encoders.imagebind.network import HUGE, ImageBind, draw_weights
 from semanticmac.train.batches import TrainBatch
-from semanticmac.train.config_io import preset
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.objectives.semantic_centric import SemanticCentric
+from semanticmac.train.toml_settings import preset
 from semanticmac.train.trainer import Trainer
 
 TRAIN_CLIPS = 220  # of the demo's 320

@@ -31,10 +31,11 @@ from semanticmac.cache.layout import CacheLayout
 from semanticmac.eval.eval_data import EvalData
 from semanticmac.run.weights import TrainedModel, load_run
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.config_io import preset, tuned_settings
+from semanticmac.train.config_io import tuned_settings
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
 from semanticmac.train.overrides import override
+from semanticmac.train.toml_settings import preset
 from semanticmac.train.validation import head_scores
 
 NAME, DEMO = "planted", "demo"

@@ -39,10 +39,10 @@ from semanticmac.preprocess.encoders.imagebind.network import (
 )
 from semanticmac.train.background_writer import BackgroundWriter
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.config_io import preset
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.pseudo_labels import neighbours
 from semanticmac.train.seeding import deterministic, in_fixed_order, seed_everything
+from semanticmac.train.toml_settings import preset
 from semanticmac.train.train_batch import TrainBatch
 from semanticmac.train.trainer import Trainer
 

@@ -35,7 +35,7 @@ def whole_step(trainer: Any, batch: Any) -> Callable[[], object]:
 
 
 def mosi(precision: str, tiny: bool, **model: Any) -> Any:
-    from semanticmac.train.config_io import preset
+    from semanticmac.train.toml_settings import preset
 
     config = preset("mosi")
     if tiny:

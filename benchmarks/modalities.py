@@ -24,10 +24,10 @@ from semanticmac.core import MODALITIES
 from semanticmac.eval.evaluate import evaluate
 from semanticmac.preprocess.encoders.imagebind.encoder import load_encoders
 from semanticmac.run.weights import load_run
-from semanticmac.train.config_io import preset
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
 from semanticmac.train.overrides import override
+from semanticmac.train.toml_settings import preset
 
 ROWS: dict[str, tuple[str, ...]] = {
     "all three": MODALITIES,

@@ -21,7 +21,7 @@ from semanticmac.model.build import build_network
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.registry import BUILT_IN, SEMANTICMAC
 from semanticmac.train.batches import TrainBatch
-from semanticmac.train.config_io import preset
+from semanticmac.train.toml_settings import preset
 
 
 def bert_base() -> LanguageModel:

@@ -27,8 +27,8 @@ from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.network import SemanticMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.config_io import preset
 from semanticmac.train.overrides import override
+from semanticmac.train.toml_settings import preset
 
 VOCABULARY = 8192
 

@@ -25,8 +25,8 @@ from semanticmac.core import SUB_TASKS
 from semanticmac.model.language.language_model import LanguageModel
 from semanticmac.model.network import Output, SemanticMAC
 from semanticmac.train.batches import TrainBatch
-from semanticmac.train.config_io import preset
 from semanticmac.train.optim import make_optimizer
+from semanticmac.train.toml_settings import preset
 
 CONFIG = preset("mosi")
 Step = Callable[[], object]

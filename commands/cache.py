@@ -218,7 +218,7 @@ def long_text_notes(corpus: str, texts: Sequence[str]) -> list[str]:
     A word or a Chinese character is one token or more, so a text is counted only if it is surely
     too long. Training counts the tokens of its language model.
     """
-    from semanticmac.train.config_io import preset
+    from semanticmac.train.toml_settings import preset
 
     limit = preset(corpus).model.max_tokens
     long = 0

@@ -10,8 +10,8 @@ from typing import Any
 from semanticmac.cache.keys import LAST
 from semanticmac.run.folder import RunInfo, is_finished
 from semanticmac.train.config import ConfigError, TrainConfig
-from semanticmac.train.config_io import from_toml
 from semanticmac.train.data import TrainData, with_dialogue, with_fold
+from semanticmac.train.toml_settings import from_toml
 
 
 def is_trained(folder: Path, config: TrainConfig, data: TrainData) -> bool:

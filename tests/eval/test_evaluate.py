@@ -14,7 +14,7 @@ from semanticmac.eval.eval_data import EvalData
 from semanticmac.eval.evaluate import disagreement_notes, evaluate, text_notes
 from semanticmac.model.head_mixture import HeadMixture
 from semanticmac.run.weights import load_run
-from semanticmac.train.config_io import preset
+from semanticmac.train.toml_settings import preset
 
 CPU = torch.device("cpu")
 

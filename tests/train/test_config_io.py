@@ -13,17 +13,9 @@ import pytest
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.commands import train as learn
 from semanticmac.train.config import ConfigError, TrainConfig
-from semanticmac.train.config_io import (
-    PRESETS,
-    from_toml,
-    named_preset,
-    other_data,
-    preset,
-    read_config,
-    settings_for,
-)
+from semanticmac.train.config_io import named_preset, other_data, read_config, settings_for
 from semanticmac.train.data import open_data
-from semanticmac.train.overrides import override
+from semanticmac.train.toml_settings import PRESETS, preset
 
 
 def test_a_run_is_repeated_to_the_byte(
@@ -125,18 +117,3 @@ def test_a_run_that_saw_other_data_is_named(
     [note] = other_data(run, config, data)
     assert "was trained on other data" in note
     assert "its settings leave out text and vision, which some train clip has" in note
-
-
-def test_a_resolved_configuration_is_read_back_as_it_was() -> None:
-    settings = {
-        "epochs": 3,
-        "modalities": "audio",
-        "seed": 2**62,
-        "lr_rest": 1e-3,
-        "perceiver": False,
-        "outputs": 7,
-    }
-    config = override(TrainConfig("x"), settings)
-    assert from_toml(config.to_toml(), "y") == config
-    with pytest.raises(ConfigError, match="model=3 must be a table"):
-        from_toml("model = 3", "x")

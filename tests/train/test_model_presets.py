@@ -8,7 +8,7 @@ import pytest
 
 from semanticmac.model.registry import BUILT_IN, DIALOGUE_MODELS, model_entry
 from semanticmac.train.config import setting_parts
-from semanticmac.train.config_io import PRESETS, preset
+from semanticmac.train.toml_settings import PRESETS, preset
 
 VARIANTS = PRESETS / "variants"  # presets of SemanticMAC under names of their own
 FILES = [file for file in sorted(PRESETS.glob("*/*.toml")) if file.parent != VARIANTS]

@@ -25,10 +25,10 @@ from semanticmac.core import Kind
 from semanticmac.model.network import SemanticMAC
 from semanticmac.train.batches import TrainBatch
 from semanticmac.train.config import TrainConfig
-from semanticmac.train.config_io import preset
 from semanticmac.train.data import TrainData, open_data, resolve
 from semanticmac.train.distributed import SINGLE_PROCESS
 from semanticmac.train.overrides import override
+from semanticmac.train.toml_settings import preset
 from semanticmac.train.trainer import Trainer
 from semanticmac.train.validation import Score
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from semanticmac.train.config import ConfigError, TrainConfig
-from semanticmac.train.config_io import PRESETS, preset, settings_for
+from semanticmac.train.config_io import settings_for
 from semanticmac.train.experiments.search_space import DEFAULT, Choice, Range, read_space
 from semanticmac.train.overrides import override
+from semanticmac.train.toml_settings import PRESETS, preset
 
 SPACE = """
 lr_rest = { low = 1e-4, high = 1e-1, log = true }
