@@ -119,7 +119,10 @@ def leaderboard(
     from semanticmac.train.experiments.leaderboard.plan import plan_time
     from semanticmac.train.experiments.leaderboard.request import Request
     from semanticmac.train.experiments.leaderboard.run import run_leaderboard
-    from semanticmac.train.experiments.leaderboard.trainable import without_untrainable
+    from semanticmac.train.experiments.leaderboard.trainable import (
+        require_equal_test,
+        without_untrainable,
+    )
     from semanticmac.train.experiments.runs import require_test_labels
 
     data = {}
@@ -129,8 +132,10 @@ def leaderboard(
             config = entrant.config
             data[entrant.streams] = open_data(layout, name, config.vision, config.audio)
             require_test_labels(data[entrant.streams])
-            read = data[entrant.streams].streams
-            print_notes([f"embeddings: {read.describe()}", *stream_notes(read)])
+            opened = data[entrant.streams]
+            read = opened.streams
+            print_notes([f"embeddings: {read.describe()}", *stream_notes(read), *opened.notes])
+    require_equal_test(data)
     torch_device = pick_device(device)
     chosen, left_out = without_untrainable(chosen, data, torch_device, named=models is not None)
     print_notes([*left_out, *_absent_libraries(pictures=bool(protocols))])

@@ -107,7 +107,7 @@ def collect(request: Request, every_tuned: Sequence[Tuned], device: torch.device
             "transformers": transformers.__version__,
         },
         rows=tuple(rows),
-        notes=(*stream_notes(data.streams), *lacking),
+        notes=(*_data_notes(request), *lacking),
     )
 
 
@@ -116,6 +116,14 @@ def _all_scored(measured: Sequence[_Measured]) -> list[ScoredSeed]:
     for part in measured:
         scored += part.scored
     return scored
+
+
+def _data_notes(request: Request) -> list[str]:
+    """Remarks on the streams, and the clips that an encoder refused, of every choice."""
+    notes: dict[str, None] = {}
+    for data in request.data.values():
+        notes |= dict.fromkeys((*stream_notes(data.streams), *data.notes))
+    return list(notes)
 
 
 def _measured(entrant: Entrant, tuned: Tuned, request: Request) -> _Measured:

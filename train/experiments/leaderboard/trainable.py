@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from semanticmac.core import counted
 from semanticmac.model.build import build_network
 from semanticmac.model.config import SettingsConflict
 from semanticmac.train.data import TrainData, TrainError, resolve, with_dialogue
 from semanticmac.train.experiments.leaderboard.entrants import SVM, Entrant
+from semanticmac.train.experiments.leaderboard.scored import SPLIT
 
 
 def without_untrainable(
@@ -32,6 +34,25 @@ def without_untrainable(
     if not trainable:
         raise TrainError(f"no model can be trained here: {notes[0]}")
     return trainable, notes
+
+
+def require_equal_test(data: Mapping[str, TrainData]) -> None:
+    """Raises TrainError if two choices of streams have other test clips, as of a refused clip.
+
+    Rows are compared clip by clip, so every model must score the same ones.
+    """
+    scored = {}
+    for choice, opened in data.items():
+        scored[choice] = {row.clip_id for row in opened.manifest.split(SPLIT)}
+    first = next(iter(scored))
+    for choice, clips in scored.items():
+        other = sorted(clips ^ scored[first])
+        if other:
+            raise TrainError(
+                f"--streams {choice}: its test clips are not those of --streams {first}: "
+                f"{counted(len(other), 'clip')} in one of them alone ({', '.join(other[:5])}), "
+                "because an encoder refused some. Compare these streams in two leaderboards"
+            )
 
 
 def _why_not(entrant: Entrant, data: TrainData, device: torch.device) -> str:

@@ -10,7 +10,10 @@ from support.planted import CPU, TASKS, planted_clips, write_corpus
 
 from semanticmac.train.data import TrainError, open_data
 from semanticmac.train.experiments.leaderboard.entrants import entrants
-from semanticmac.train.experiments.leaderboard.trainable import without_untrainable
+from semanticmac.train.experiments.leaderboard.trainable import (
+    require_equal_test,
+    without_untrainable,
+)
 
 
 def test_without_texts_models_of_texts_are_left_out(tmp_path: Path) -> None:
@@ -29,3 +32,13 @@ def test_without_texts_models_of_texts_are_left_out(tmp_path: Path) -> None:
         without_untrainable(asked, data, CPU, named=True)
     with pytest.raises(TrainError, match="no model can be trained here: text is left out"):
         without_untrainable(asked[:1], data, CPU, named=False)
+
+
+def test_streams_with_other_test_clips_are_refused(tmp_path: Path) -> None:
+    layout = write_corpus(tmp_path / "cache", TASKS["regression"], planted_clips("regression"))
+    data = open_data(layout, "planted")
+    fewer = [row for row in data.manifest.rows if row.clip_id != "test2"]
+    other = replace(data, manifest=replace(data.manifest, rows=tuple(fewer)))
+    require_equal_test({"vision=a": data, "vision=b": data})
+    with pytest.raises(TrainError, match=r"--streams vision=b: .* alone \(test2\)"):
+        require_equal_test({"vision=a": data, "vision=b": other})
