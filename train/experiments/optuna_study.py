@@ -75,9 +75,12 @@ class Draws:
         seed: int,
         others: Mapping[str, Any],
         *,
+        defaults: Mapping[str, Any],
         maximise: bool,
     ) -> Draws:
         """Creates or resumes the study. others: settings that are not drawn and must not change.
+
+        defaults: the values of settings that an earlier version, which began the study, had not.
 
         Raises ConfigError if the folder holds another sweep, or cannot be written or locked, and if
         Optuna is not installed.
@@ -108,7 +111,11 @@ class Draws:
             )
             if "asked" not in study.user_attrs:
                 study.set_user_attr("asked", asked)
-        require_equal(f"{folder} was begun", study.user_attrs["asked"], asked)
+        begun = dict(study.user_attrs["asked"])
+        for name, value in json.loads(json.dumps(dict(defaults))).items():
+            if name in asked and f"space.{name}" not in begun:
+                begun.setdefault(name, value)
+        require_equal(f"{folder} was begun", begun, asked)
         return cls(folder, study, space, sampler, seed)
 
     def claim(self, total: int) -> Claim | None:

@@ -21,7 +21,7 @@ from semanticmac.cache.atomic_io import write_text
 from semanticmac.model.language.tokenizer import Tokenizer
 from semanticmac.run.folder import FAILURE, higher_is_better
 from semanticmac.train.callbacks import Callbacks
-from semanticmac.train.config import ConfigError, TrainConfig
+from semanticmac.train.config import ConfigError, TrainConfig, with_name
 from semanticmac.train.data import TrainData, resolve, with_dialogue
 from semanticmac.train.experiments.optuna_study import FILE as STUDY
 from semanticmac.train.experiments.optuna_study import Draws, Point, Sampler
@@ -107,7 +107,15 @@ def _open_draws(asked: Sweep, base: TrainConfig, data: TrainData) -> Draws:
     fixed = {name: value for name, value in base.flat().items() if name not in asked.space}
     fixed["data"] = data.digest
     maximise = higher_is_better(data.task)
-    return Draws.open(asked.folder, asked.space, asked.sampler, base.seed, fixed, maximise=maximise)
+    return Draws.open(
+        asked.folder,
+        asked.space,
+        asked.sampler,
+        base.seed,
+        fixed,
+        defaults=with_name(base.dataset, base.model.name).flat(),
+        maximise=maximise,
+    )
 
 
 def ranked(points: Sequence[Point], more_is_better: bool) -> list[Point]:

@@ -16,14 +16,14 @@ SPACE = {"lr": Range(1e-4, 1e-2, log=True)}
 def test_a_sweep_without_locks_is_named(tmp_path, monkeypatch, code):
     refuse_locks(monkeypatch, code)
     with pytest.raises(ConfigError, match=r"does not support locks \(NFS\?\).*give --runs"):
-        Draws.open(tmp_path / "sweep", SPACE, "random", 1, {}, maximise=True)
+        Draws.open(tmp_path / "sweep", SPACE, "random", 1, {}, defaults={}, maximise=True)
 
 
 @pytest.mark.parametrize("code", NOT_WRITABLE)
 def test_a_sweep_in_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch, code):
     refuse(monkeypatch, Path, "mkdir", code)
     with pytest.raises(ConfigError, match=r"cannot be written .*give --runs another folder"):
-        Draws.open(tmp_path / "sweep", SPACE, "random", 1, {}, maximise=True)
+        Draws.open(tmp_path / "sweep", SPACE, "random", 1, {}, defaults={}, maximise=True)
 
 
 SMALL_SPACE: Space = {"dropout": Range(0.0, 0.5), "neighbours": Range(2, 9)}
@@ -31,7 +31,8 @@ SMALL_SPACE: Space = {"dropout": Range(0.0, 0.5), "neighbours": Range(2, 9)}
 
 def test_a_point_goes_to_one_process_and_comes_back_when_that_is_gone(tmp_path: Path) -> None:
     ours, theirs = (
-        Draws.open(tmp_path, SMALL_SPACE, "random", 1, {}, maximise=False) for _ in range(2)
+        Draws.open(tmp_path, SMALL_SPACE, "random", 1, {}, defaults={}, maximise=False)
+        for _ in range(2)
     )
     first, second = ours.claim(2), theirs.claim(2)
     assert first is not None and second is not None and (first.point, second.point) == (0, 1)
@@ -52,7 +53,7 @@ def test_a_point_goes_to_one_process_and_comes_back_when_that_is_gone(tmp_path: 
 
 
 def test_a_point_that_kills_every_process_is_given_up(tmp_path: Path) -> None:
-    draws = Draws.open(tmp_path, SMALL_SPACE, "random", 1, {}, maximise=False)
+    draws = Draws.open(tmp_path, SMALL_SPACE, "random", 1, {}, defaults={}, maximise=False)
     for _ in range(TRIES + 2):  # a person's Ctrl-C does not count
         claim = draws.claim(1)
         assert claim is not None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from rich.console import Console
 from support.sweeps import CPU, SPACE, logs, quick, search
@@ -133,6 +134,20 @@ def test_a_sweep_of_something_else_is_refused(
     (folder / "study.db").unlink()
     with pytest.raises(ConfigError, match=r"has trials and no study.db"):
         search(layout, folder, quick(small), space, 2)
+
+
+def test_a_sweep_of_an_earlier_version_goes_on_with_the_default_of_a_new_setting(
+    planted: Callable[..., CacheLayout], small: dict[str, Any], space: Path, tmp_path: Path
+) -> None:
+    layout, folder = planted(), tmp_path / "sweep"
+    search(layout, folder, quick(small), space, 1)
+    study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{folder / 'study.db'}")
+    begun = study.user_attrs["asked"]
+    assert begun.pop("frame_scaling") == "none"
+    study.set_user_attr("asked", begun)
+    assert len(search(layout, folder, quick(small), space, 2)) == 2
+    with pytest.raises(ConfigError, match=r"begun with frame_scaling=none, asked for is unit"):
+        search(layout, folder, quick(small, frame_scaling="unit"), space, 3)
 
 
 def test_without_optuna_it_says_what_to_install(
