@@ -36,6 +36,7 @@ from semanticmac.core import counted
 
 
 def leaderboard(
+    context: typer.Context,
     from_cache: FromCache = True,
     dataset: Dataset = None,
     models: Annotated[
@@ -77,6 +78,7 @@ def leaderboard(
     The same command resumes where it was stopped. Several of them at once share the work.
     """
     if results or to is not None:
+        _require_no_other_options(context)
         _write_page(results or [], to)
         return
     from semanticmac.cache.layout import CacheLayout
@@ -179,6 +181,21 @@ def _absent_libraries(*, pictures: bool) -> list[str]:
     if pictures and find_spec("matplotlib") is None:
         notes.append(f"curves of missing data will have no picture: it needs Matplotlib, {install}")
     return notes
+
+
+def _require_no_other_options(context: typer.Context) -> None:
+    """--results and --to only write a page; another option would be ignored."""
+    others = []
+    for option in context.command.params:
+        name = option.name or ""
+        source = context.get_parameter_source(name)
+        is_given = source is not None and source.name == "COMMANDLINE"
+        if is_given and name not in ("results", "to"):
+            others.append(option.opts[0])
+    if others:
+        raise typer.BadParameter(
+            f"--results and --to write a page and train nothing: leave out {', '.join(others)}"
+        )
 
 
 def _write_page(results: list[Path], to: Path | None) -> None:

@@ -9,8 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from semanticmac.core import FRAME_MODALITIES
+
 Scaling = Literal["none", "standard", "unit"]
-FRAME_MODALITIES = ("audio", "vision")
 
 
 class FrameScaling(nn.Module):

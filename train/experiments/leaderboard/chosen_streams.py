@@ -15,6 +15,7 @@ from semanticmac.cache.atomic_io import write_text
 from semanticmac.cache.keys import LAST
 from semanticmac.cache.streams import Streams
 from semanticmac.core import FRAME_MODALITIES
+from semanticmac.train.config import ConfigError
 from semanticmac.train.experiments.leaderboard.entrants import Entrant
 
 FILE = "streams.json"
@@ -25,7 +26,7 @@ def with_chosen_streams(entrants: Sequence[Entrant], folder: Path) -> list[Entra
     path = folder / FILE
     if not path.exists():
         return list(entrants)
-    saved = json.loads(path.read_text(encoding="utf-8"))
+    saved = _read(path)
     chosen = []
     for entrant in entrants:
         config = entrant.config
@@ -41,9 +42,21 @@ def write_chosen_streams(streams: Mapping[str, Streams], folder: Path) -> None:
     path = folder / FILE
     saved = {}
     if path.exists():
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = _read(path)
     for choice, read in streams.items():
         encoders = {name: read.encoder(name) for name in FRAME_MODALITIES if read.of(name)}
         saved.setdefault(choice, encoders)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(saved, indent=1) + "\n")
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    """Choice → modality → encoder. Raises ConfigError for a damaged file."""
+    try:
+        saved: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(
+            f"{path} is damaged ({error}): remove it, and the leaderboard takes the streams that "
+            "were cached last or that --streams names"
+        ) from None
+    return saved

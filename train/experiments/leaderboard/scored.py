@@ -24,7 +24,7 @@ from semanticmac.model.parameters import count_parameters
 from semanticmac.run.metric import Metric, values_by_name
 from semanticmac.run.predictions import Predictions
 from semanticmac.run.weights import load_run
-from semanticmac.train.config import TrainConfig
+from semanticmac.train.config import ConfigError, TrainConfig
 from semanticmac.train.data import TrainData, resolve
 from semanticmac.train.experiments.leaderboard.missing import FittedSVM, score_missing_of_svm
 from semanticmac.train.experiments.leaderboard.svm import (
@@ -148,9 +148,14 @@ def points_of_svm(
     path = folder / SVM_TRIALS
     if not path.exists():
         return None
-    saved = json.loads(path.read_text(encoding="utf-8"))
-    _require_same(f"{path} was written", saved["asked"], resolve(config, data, device), data)
-    points = [Point(**point) for point in saved["points"]]
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        asked, points = saved["asked"], [Point(**point) for point in saved["points"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path} is damaged ({error!r}): remove it, and its trials are searched again"
+        ) from None
+    _require_same(f"{path} was written", asked, resolve(config, data, device), data)
     return points[:trials] if len(points) >= trials else None
 
 
