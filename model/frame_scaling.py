@@ -57,5 +57,8 @@ def open_scaling(
     """The scaling of a model that reads these modalities; None = embeddings as they are cached."""
     if scaling == "none":
         return None
-    read = {name: widths[name] for name in FRAME_MODALITIES if name in modalities}
+    read: dict[str, int] = {}
+    for name in FRAME_MODALITIES:
+        if name in modalities:
+            read[name] = widths[name]
     return FrameScaling(scaling, read)

@@ -17,6 +17,7 @@ from semanticmac.cache.streams import Streams
 from semanticmac.core import FRAME_MODALITIES
 from semanticmac.train.config import ConfigError
 from semanticmac.train.experiments.leaderboard.entrants import Entrant
+from semanticmac.train.overrides import override
 
 FILE = "streams.json"
 
@@ -32,7 +33,7 @@ def with_chosen_streams(entrants: Sequence[Entrant], folder: Path) -> list[Entra
         config = entrant.config
         for modality, encoder in saved.get(entrant.streams, {}).items():
             if getattr(config, modality) == LAST:
-                config = replace(config, **{modality: encoder})
+                config = override(config, {modality: encoder})
         chosen.append(replace(entrant, config=config))
     return chosen
 
@@ -40,11 +41,14 @@ def with_chosen_streams(entrants: Sequence[Entrant], folder: Path) -> list[Entra
 def write_chosen_streams(streams: Mapping[str, Streams], folder: Path) -> None:
     """streams: of each choice, as given with `--streams`. Those of earlier choices are kept."""
     path = folder / FILE
-    saved = {}
+    saved: dict[str, dict[str, str]] = {}
     if path.exists():
         saved = _read(path)
     for choice, read in streams.items():
-        encoders = {name: read.encoder(name) for name in FRAME_MODALITIES if read.of(name)}
+        encoders: dict[str, str] = {}
+        for name in FRAME_MODALITIES:
+            if read.of(name):
+                encoders[name] = read.encoder(name)
         saved.setdefault(choice, encoders)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(saved, indent=1) + "\n")
