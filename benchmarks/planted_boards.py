@@ -33,7 +33,7 @@ def section(folder: Path) -> list[str]:
         "column is one drawn corpus, with few",
         "trials, so this shows an order and does not judge the models. The frames are read as they "
         "are cached; the section below",
-        "shows what another scale is worth. The result files are in benchmarks/results.",
+        "has default settings and other scales. The result files are in benchmarks/results.",
         "",
         *_scores(boards),
         *_differences(boards),
