@@ -49,6 +49,7 @@ ADDED_SETTINGS = {
     "corrupt_words": "absent",
     "fold": "",
     "output_units": [],
+    "frame_scaling": "none",
 }
 EPOCHS = 3  # pseudo labels differ from the truth in the second and third
 BATCHES = [list(range(start, start + 8)) for start in (0, 8, 16)]
