@@ -2,7 +2,7 @@
 
 python -m benchmarks.frame_scaling     # trains what benchmarks/results/frame-scaling.jsonl lacks
 
-The corpus is *honest* of benchmarks/planted_leaderboard.py, whose frames have a length of about 77.
+The corpus is *honest* of benchmarks/planted_leaderboard.py, whose frames have a length of about 72.
 Every model has its default settings, so only the scale differs. `benchmarks.fusion --page` puts the
 table into docs/evidence.md.
 """
@@ -89,7 +89,7 @@ def section(results: Sequence[Result]) -> list[str]:
         "",
         "`python -m benchmarks.frame_scaling`: test MAE on *honest* with default settings, "
         f"{len(SEEDS)} seeds. The planted frames have a",
-        "length of about 77. `standard` and `unit` are values of `frame_scaling`; their statistics "
+        "length of about 72. `standard` and `unit` are values of `frame_scaling`; their statistics "
         "come from the train clips.",
         "",
         f"| model | {' | '.join(SCALINGS)} |",
