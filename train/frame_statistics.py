@@ -17,6 +17,8 @@ _FRAMES_AT_ONCE = 4096
 def fit_frame_scaling(model: Network, train: ClipDataset) -> None:
     """Gives the model the statistics of the train clips, if it scales its frames.
 
+    A modality without a train frame stays as it is cached.
+
     Every frame has the same weight. The statistics depend on the clips and their order alone, so
     all processes of a training run, and a resumed one, get the same.
     """
@@ -25,6 +27,8 @@ def fit_frame_scaling(model: Network, train: ClipDataset) -> None:
     arrays = train.to_numpy()
     for modality in model.frame_scaling.modalities:
         clips: Sequence[np.ndarray] = getattr(arrays, modality)
+        if not any(len(frames) for frames in clips):  # No face was found in any clip, for example.
+            continue
         scaler = StandardScaler()
         for frames in _chunks(clips):
             scaler.partial_fit(frames)

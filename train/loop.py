@@ -104,7 +104,9 @@ def train(
             callbacks.on_epoch(result)
             if epoch < config.epochs:
                 session.checkpointer.after_epoch(trainer, session.log)
-    return distributed.broadcast(RunInfo.read(run) if distributed.is_main else None)  # type: ignore[return-value]
+    info = distributed.broadcast(RunInfo.read(run) if distributed.is_main else None)
+    assert info is not None  # The main process has read it.
+    return info
 
 
 def validate(trainer: Trainer, reader: BatchReader) -> Score:

@@ -24,6 +24,16 @@ from semanticmac.preprocess.features.npz_sizes import require_sizes
 from semanticmac.preprocess.features.records import Features, Padded, clip_names, gather
 
 KEYS = ("id", "audio", "vision", "audio_lengths", "vision_lengths")
+# What NumPy and zipfile raise for a damaged archive, and for one with objects in it.
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_feature_arrays(path: Path, task: Task, zero_infinite: bool) -> Features:
@@ -80,9 +90,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             return {key: file[key] for key in KEYS if key in file.files}
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise CorpusError(f"{path} is no .npz of plain arrays: {error}") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise CorpusError(f"{path} is no .npz of plain arrays: {error}") from error
 
 

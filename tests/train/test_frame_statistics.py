@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 from support.fusions import SMALL
-from support.planted import Planted, planted_clips
+from support.planted import WIDTH, Planted, planted_clips
 
 from semanticmac.cache.layout import CacheLayout
 from semanticmac.run.weights import load_run
-from semanticmac.train.callbacks import Callbacks
 from semanticmac.train.config import TrainConfig, with_name
 from semanticmac.train.data import open_data
 from semanticmac.train.loop import train
@@ -76,24 +75,16 @@ def test_a_factor_of_all_embeddings_changes_nothing(
     assert abs(as_cached - as_cached_64) > 1e-4
 
 
-class Stopped(Exception):
-    """Ends a training as if the process was killed between two steps."""
-
-
-def test_a_resumed_run_has_the_same_bytes(
+def test_a_modality_without_frames_stays_as_it_is_cached(
     planted: Make, families: dict[str, str], tmp_path: Path
 ) -> None:
-    data = open_data(planted(), "planted")
-    config = settings_of("lmf", families["bert"], "standard")
-
-    def stop(stage: str, done: int, total: int, failed: int) -> None:
-        if done == 4:
-            raise Stopped
-
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    train(config, data, whole, CPU, save_every_s=0)
-    with pytest.raises(Stopped):
-        train(config, data, stopped, CPU, Callbacks(progress=stop), save_every_s=0)
-    train(config, data, stopped, CPU, save_every_s=0, resume=True)
-    for file in ("model.safetensors", "log.jsonl"):
-        assert (whole / file).read_bytes() == (stopped / file).read_bytes(), file
+    """As where no face was found in any train clip: the clips have pictures and no embedding."""
+    clips = []
+    for clip in planted_clips("regression"):
+        clips.append(replace(clip, vision=np.zeros((0, WIDTH))))
+    data = open_data(planted(clips=clips), "planted")
+    assert data.modalities == ("text", "audio", "vision")
+    train(settings_of("attention", families["bert"], "standard"), data, tmp_path / "run", CPU)
+    scaling = load_run(tmp_path / "run", CPU).model.frame_scaling
+    assert scaling is not None and scaling.get_buffer("vision_factor").eq(1).all()
+    assert not scaling.get_buffer("audio_factor").eq(1).any()

@@ -44,10 +44,12 @@ class Stopped(Exception):
     """Ends a training as if the process was killed between two steps."""
 
 
-@pytest.mark.parametrize("name", ["mmim", "self-mm"])
-def test_resumes_in_the_middle_of_an_epoch_with_the_same_bytes(name, data, families, tmp_path):
+@pytest.mark.parametrize(("name", "scaling"), [("mmim", "none"), ("self-mm", "standard")])
+def test_resumes_in_the_middle_of_an_epoch_with_the_same_bytes(
+    name, scaling, data, families, tmp_path
+):
     """MMIM remembers the batch before; Self-MM its labels and banks."""
-    config = make_config(name, families["bert"], epochs=3)
+    config = make_config(name, families["bert"], epochs=3, frame_scaling=scaling)
 
     def stop(stage: str, done: int, total: int, failed: int) -> None:
         if done == 8:

@@ -113,8 +113,15 @@ class Draws:
                 study.set_user_attr("asked", asked)
         begun = dict(study.user_attrs["asked"])
         for name, value in json.loads(json.dumps(dict(defaults))).items():
-            if name in asked and f"space.{name}" not in begun:
-                begun.setdefault(name, value)
+            if name in begun or f"space.{name}" in begun:
+                continue
+            if name in asked:
+                begun[name] = value
+            elif f"space.{name}" in asked:
+                raise ConfigError(
+                    f"{folder} was begun by a version that did not draw {name}: --set "
+                    f"{name}={value} goes on with it"
+                )
         require_equal(f"{folder} was begun", begun, asked)
         return cls(folder, study, space, sampler, seed)
 

@@ -146,6 +146,10 @@ def test_a_sweep_of_an_earlier_version_goes_on_with_the_default_of_a_new_setting
     assert begun.pop("frame_scaling") == "none"
     study.set_user_attr("asked", begun)
     assert len(search(layout, folder, quick(small), space, 2)) == 2
+    space.write_text(SPACE + 'frame_scaling = ["none", "unit"]')
+    with pytest.raises(ConfigError, match=r"did not draw frame_scaling: --set frame_scaling=none"):
+        search(layout, folder, quick(small), space, 3)
+    space.write_text(SPACE)
     with pytest.raises(ConfigError, match=r"begun with frame_scaling=none, asked for is unit"):
         search(layout, folder, quick(small, frame_scaling="unit"), space, 3)
 

@@ -76,7 +76,14 @@ class ScoredSeed:
 
     @classmethod
     def read(cls, folder: Path) -> ScoredSeed:
-        content: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        """Raises ConfigError for a damaged file."""
+        try:
+            content: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(
+                f"{folder / FILE} is damaged ({error}): remove {folder}, and the seed is trained "
+                "again"
+            ) from None
         metrics = []
         for metric in content["metrics"]:
             metrics.append(Metric(**{**metric, "paper_keys": tuple(metric["paper_keys"])}))
@@ -166,7 +173,12 @@ def require_same_svm(folder: Path, config: TrainConfig, data: TrainData) -> None
     """
     path = folder / SVM_SETTINGS
     if path.exists():
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(
+                f"{path} is damaged ({error}): remove {folder}, and it is fitted again"
+            ) from None
         _require_same(f"{folder} was fitted", saved, config, data)
 
 
